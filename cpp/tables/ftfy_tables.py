@@ -1,0 +1,1 @@
+def render(): return "// replaced by ftfy_tables\n"

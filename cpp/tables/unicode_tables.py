@@ -1,0 +1,1 @@
+def render(): return "// replaced by unicode_tables\n"

@@ -1,0 +1,356 @@
+"""The language OPs are declared in, and the record a declaration becomes.
+
+An OP is a class: its parameters are declared with `param`, its work is returned as expressions. Everything else that is
+known about it (checks, schema, help, docs, tests) is read from `OpSpec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, dataclass_transform
+
+from djfast.errors import RecipeError
+from djfast.expr import Expr, call, col
+
+MISSING: Any = object()
+
+
+class Param(NamedTuple):
+    """One parameter of an OP."""
+
+    name: str
+    type: str
+    doc: str
+    default: Any
+    unit: str | None = None
+    ge: float | None = None
+    le: float | None = None
+    choices: tuple[Any, ...] = ()
+    no_effect: str | None = None  # why the parameter is accepted but changes nothing here
+    refused: str | None = None  # why a value other than the default is an error
+    common: bool = False  # every OP of the kind has it
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in its declared type.
+
+        Raises
+        ------
+        RecipeError
+            If the type or range is wrong; the message starts with the parameter's name.
+        """
+        if self.refused and value != self.default:
+            raise RecipeError(f"{self.name} cannot be used here: {self.refused}, got {value!r}")
+        value = _typed(self, value)
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, bool) or not isinstance(each, int | float):
+                continue
+            if self.ge is not None and not each >= self.ge:
+                raise RecipeError(f"{self.name} must be >= {self.ge:g}, got {each!r}")
+            if self.le is not None and not each <= self.le:
+                raise RecipeError(f"{self.name} must be <= {self.le:g}, got {each!r}")
+        if self.choices and value not in self.choices:
+            allowed = ", ".join(str(c) for c in self.choices)
+            raise RecipeError(f"{self.name} must be one of {allowed}, got {value!r}")
+        return value
+
+
+_SCALARS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
+
+
+def _typed(param: Param, value: Any) -> Any:
+    """Convert `value` to the first member of the declared union that fits."""
+    for member in param.type.split(" | "):
+        if member == "None":
+            if value is None:
+                return None
+        elif member.startswith("list["):
+            inner = _SCALARS[member[5:-1]]
+            if isinstance(value, list | tuple) and all(_is(inner, v) for v in value):
+                return [_as(inner, v) for v in value]
+        elif _is(_SCALARS[member], value):
+            return _as(_SCALARS[member], value)
+    raise RecipeError(f"{param.name} must be {_spoken(param.type)}, got {value!r}")
+
+
+def _is(kind: type, value: Any) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        whole = isinstance(value, float) and value.is_integer()
+        return (isinstance(value, int) and not isinstance(value, bool)) or whole
+    return isinstance(value, kind)
+
+
+def _as(kind: type, value: Any) -> Any:
+    return int(value) if kind is int else value
+
+
+_SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
+           "dict": "a mapping", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
+           "list[float]": "a list of numbers"}  # fmt: skip
+
+
+def _spoken(type_name: str) -> str:
+    return " or ".join(_SPOKEN[member] for member in type_name.split(" | "))
+
+
+class _Draft(NamedTuple):
+    """A `param(...)` line before the class body gives it a name and a type."""
+
+    doc: str
+    default: Any
+    facts: Mapping[str, Any]
+
+
+def param(
+    doc: str,
+    *,
+    default: Any = MISSING,
+    unit: str | None = None,
+    ge: float | None = None,
+    le: float | None = None,
+    choices: tuple[Any, ...] = (),
+    no_effect: str | None = None,
+    refused: str | None = None,
+) -> Any:
+    """Declare a parameter: its meaning (a full sentence), default, unit and limits.
+
+    ``None`` as default means "no limit" or "not set"; a parameter without a default must be given.
+    """
+    facts = {"unit": unit, "ge": ge, "le": le, "choices": choices, "no_effect": no_effect, "refused": refused}
+    return _Draft(doc, default, facts)
+
+
+class Example(NamedTuple):
+    """Rows in, rows out: shown in the docs and run as a test.
+
+    `rows` are the input rows; `expect` the rows that leave the OP, with the stats named in `expect` merged in.
+    """
+
+    rows: list[dict[str, Any]]
+    params: dict[str, Any]
+    expect: list[dict[str, Any]]
+
+
+class OpSpec(NamedTuple):
+    """Everything the CLI, the docs, the schema, the planner and the tests need to know about an OP."""
+
+    name: str
+    kind: str
+    summary: str
+    description: str
+    params: tuple[Param, ...]
+    examples: tuple[Example, ...]
+    source: str | None
+    cls: type[Op]
+
+    @property
+    def own_params(self) -> tuple[Param, ...]:
+        """Parameters that are not common to all OPs."""
+        return tuple(p for p in self.params if not p.common)
+
+
+REGISTRY: dict[str, OpSpec] = {}
+
+_ONE_QUEUE = "threads of one process take batches from one queue"
+_NO_RAY = "djfast has one engine and no Ray"
+
+
+@dataclass_transform(field_specifiers=(param,), frozen_default=True, kw_only_default=True)
+class Op:
+    """An operator with its parameters: immutable, comparable by value, made from a recipe's mapping."""
+
+    kind: ClassVar[str]
+    examples: ClassVar[tuple[Example, ...]] = ()
+    source: ClassVar[str | None] = None
+    spec: ClassVar[OpSpec]
+    _params: ClassVar[tuple[Param, ...]] = ()
+
+    text_key: str | None = param("Field that holds the text; dots reach into nested fields. Null takes the recipe's text_keys.", default=None)
+    skip_op_error: bool | None = param("False stops the run at this OP's first bad row; null takes the recipe's value.", default=None)
+    image_key: str | None = param("Field that holds the image paths.", default=None)
+    audio_key: str | None = param("Field that holds the audio paths.", default=None)
+    video_key: str | None = param("Field that holds the video paths.", default=None)
+    image_bytes_key: str | None = param("Field that holds the image bytes.", default=None)
+    system_key: str = param("Field of the system prompt.", default="system")
+    instruction_key: str = param("Field of the instruction.", default="instruction")
+    prompt_key: str = param("Field of the prompt.", default="prompt")
+    query_key: str = param("Field of the query.", default="query")
+    response_key: str = param("Field of the response.", default="response")
+    history_key: str = param("Field of the dialogue history.", default="history")
+    index_key: str | None = param("Adds a row index under this name.", default=None, refused="rows are numbered only when they are written")
+    work_dir: str | None = param("Folder for side files.", default=None, no_effect="the run's folder is used")
+    accelerator: str | None = param("Device.", default=None, no_effect="the planner places functions")
+    batch_size: int | None = param("Rows per call.", default=None, no_effect="batches are sized by bytes")
+    num_proc: int | None = param("Workers.", default=None, no_effect=_ONE_QUEUE)
+    cpu_required: float | None = param("CPUs per worker.", default=None, no_effect=_ONE_QUEUE)
+    gpu_required: float | None = param("GPUs per worker.", default=None, no_effect=_ONE_QUEUE)
+    mem_required: float | str | None = param("Memory per worker.", default=None, no_effect=_ONE_QUEUE)
+    num_cpus: float | None = param("CPUs per worker.", default=None, no_effect=_ONE_QUEUE)
+    num_gpus: float | None = param("GPUs per worker.", default=None, no_effect=_ONE_QUEUE)
+    memory: float | str | None = param("Memory per worker.", default=None, no_effect=_ONE_QUEUE)
+    turbo: bool = param("Skip error handling.", default=False, no_effect="error handling costs nothing here")
+    auto_op_parallelism: bool = param("Size workers automatically.", default=True, no_effect=_ONE_QUEUE)
+    batch_mode: bool | None = param("Batch mode.", default=None, no_effect="every OP works on batches")
+    adaptive_batching: bool | None = param("Adapt batches.", default=None, no_effect="batches are sized by bytes")
+    runtime_env: dict | None = param("Ray environment.", default=None, no_effect=_NO_RAY)
+    ray_execution_mode: str | None = param("Ray mode.", default=None, no_effect=_NO_RAY)
+    input_columns: list[str] | None = param("Columns read.", default=None, no_effect="the planner reads them from the OP")
+    output_columns: list[str] | None = param("Columns written.", default=None, no_effect="the planner reads them from the OP")
+
+    def __init_subclass__(cls, name: str | None = None) -> None:
+        """Collect the parameters; a class with a `name` is an OP and enters the registry, others are kinds."""
+        is_kind = name is None
+        own = []
+        for attribute, value in list(vars(cls).items()):
+            if isinstance(value, _Draft):
+                own.append(_finish(attribute, cls.__annotations__[attribute], value, common=is_kind))
+                delattr(cls, attribute)
+        cls._params = tuple(p for p in cls._params if p.name not in {o.name for o in own}) + tuple(own)
+        if name is None:
+            return
+        doc = (cls.__doc__ or "").strip()
+        summary, _, rest = doc.partition("\n")
+        params = tuple(sorted(cls._params, key=lambda p: p.common))
+        cls.spec = OpSpec(name, cls.kind, summary, _dedent(rest), params, cls.examples, cls.source, cls)
+        REGISTRY[name] = cls.spec
+
+    def __init__(self, **given: Any) -> None:
+        """Check and keep the parameters.
+
+        Raises
+        ------
+        RecipeError
+            For an unknown or missing parameter or a wrong value.
+        """
+        for p in self.spec.params:
+            if p.name in given:
+                try:
+                    value = p.check(given.pop(p.name))
+                except RecipeError as error:
+                    raise RecipeError(f"{self.spec.name}: {error}") from None
+            elif p.default is MISSING:
+                raise RecipeError(f"{self.spec.name}: {p.name} must be given")
+            else:
+                value = p.default
+            self.__dict__[p.name] = value
+        if given:
+            unknown = ", ".join(repr(name) for name in given)
+            raise RecipeError(f"{self.spec.name} has no parameter {unknown}")
+        self.validate()
+
+    def validate(self) -> None:
+        """Check parameters against each other; OPs override it and raise RecipeError."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse: OPs are values."""
+        raise AttributeError(f"{self.spec.name} is immutable")
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by OP and parameters."""
+        return type(other) is type(self) and other.__dict__ == self.__dict__
+
+    def __hash__(self) -> int:
+        """Hash of OP and parameters."""
+        return hash((self.spec.name, repr(sorted(self.__dict__.items()))))
+
+    def __repr__(self) -> str:
+        """Return the call that makes this OP, without defaults."""
+        given = (f"{k}={v!r}" for k, v in self.given().items())
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def given(self) -> dict[str, Any]:
+        """Parameters that differ from their defaults."""
+        return {p.name: self.__dict__[p.name] for p in self.spec.params if self.__dict__[p.name] != p.default}
+
+
+def _finish(name: str, type_name: Any, draft: _Draft, *, common: bool) -> Param:
+    return Param(name, str(type_name), draft.doc, draft.default, common=common, **draft.facts)
+
+
+def _dedent(text: str) -> str:
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+# The parameters of `Op` itself are drafts until here: `__init_subclass__` does not run for the base.
+Op._params = tuple(
+    _finish(attribute, Op.__annotations__[attribute], value, common=True)
+    for attribute, value in vars(Op).items()
+    if isinstance(value, _Draft)
+)
+for _param in Op._params:
+    delattr(Op, _param.name)
+
+
+class Filter(Op):
+    """Writes stats, then keeps the rows where `keep` is true."""
+
+    kind = "filter"
+
+    min_closed_interval: bool = param("Whether the lower bound itself belongs to the kept range.", default=True)
+    max_closed_interval: bool = param("Whether the upper bound itself belongs to the kept range.", default=True)
+    reversed_range: bool = param("Keep what lies outside; the two flags then still say whether a bound is kept.", default=False)
+    stats_export_path: str | None = param("Side file of rows before filtering.", default=None, refused="use `djfast analyze` or keep_stats_in_res_ds")
+
+    def stats(self) -> dict[str, Expr]:
+        """Stats by name, each one expression; a stat that a row brings along is not computed again."""
+        raise NotImplementedError
+
+    def keep(self) -> Expr:
+        """Condition on the stats (`col` of a stat's name)."""
+        raise NotImplementedError
+
+    def in_range(self, stat: str, low: float | None, high: float | None) -> Expr:
+        """Condition that `stat` lies in the range, by the three interval parameters.
+
+        NaN lies in no range. A reversed range keeps the bounds that the closed flags name.
+        """
+        reverse = self.reversed_range
+        return call(
+            "in_range",
+            col(stat),
+            low=low,
+            high=high,
+            low_closed=self.min_closed_interval != reverse,
+            high_closed=self.max_closed_interval != reverse,
+            reverse=reverse,
+        )
+
+
+class Mapper(Op):
+    """Replaces or adds columns, row by row."""
+
+    kind = "mapper"
+
+    def assign(self) -> dict[str, Expr]:
+        """Columns by role or name, each one expression of the old columns."""
+        raise NotImplementedError
+
+
+class Grouping(NamedTuple):
+    """How the keys of a deduplicator form groups of duplicates; of each group the first row is kept.
+
+    ``equal``: rows with the same digest. ``bands``: rows that share any of their band keys, transitively.
+    ``hamming``: rows whose 64-bit hashes differ in at most `distance` bits, transitively.
+    """
+
+    kind: str
+    distance: int = 0
+
+
+class Deduplicator(Op):
+    """Computes a key for each row, then keeps the first row of each group of duplicates."""
+
+    kind = "deduplicator"
+
+    def key(self) -> Expr:
+        """Column that decides which rows are duplicates."""
+        raise NotImplementedError
+
+    def grouping(self) -> Grouping:
+        """How keys form groups."""
+        raise NotImplementedError
+
+    def columns(self) -> dict[str, Expr]:
+        """Hash columns that stay in the result with ``keep_hashes_in_res_ds``, by reserved name."""
+        return {}

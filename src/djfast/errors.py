@@ -1,0 +1,39 @@
+"""Every exception djfast raises on purpose.
+
+Two kinds: the caller can fix it (the message says what, where, what is allowed, and the given value last), or we have
+a bug (`InternalError`). A bad row is neither: it goes to the rejected rows with its reason.
+"""
+
+from __future__ import annotations
+
+
+class DjfastError(Exception):
+    """Base of all djfast errors."""
+
+
+class RecipeError(DjfastError, ValueError):
+    """The recipe is wrong: unknown key, OP or parameter, or a value out of its range."""
+
+
+class SchemaError(DjfastError, TypeError):
+    """The data does not have the columns or types that the recipe needs."""
+
+
+class MissingExtraError(DjfastError, ImportError):
+    """A recipe needs an optional package that is not installed."""
+
+
+class ModelError(DjfastError, RuntimeError):
+    """A model or word list is missing or cannot be read."""
+
+
+class InputError(DjfastError, OSError):
+    """An input file or folder cannot be found or read."""
+
+
+class TooManyErrors(DjfastError, RuntimeError):
+    """More rows were rejected than `max_errors` allows, or the first one with ``skip_op_error: false``."""
+
+
+class InternalError(DjfastError, RuntimeError):
+    """A bug in djfast, not in the recipe or the data."""

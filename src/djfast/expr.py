@@ -1,0 +1,39 @@
+"""Column expressions: what an OP computes, as data the planner can read."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Expr(NamedTuple):
+    """A pure function of columns. Equal expressions compute equal columns.
+
+    ``fn`` is the name of a function in the native registry or in `djfast.functions`; the leaf ``col`` names a role
+    (``text``) or a stat of the same OP.
+    """
+
+    fn: str
+    args: tuple[Expr, ...] = ()
+    params: tuple[tuple[str, Any], ...] = ()
+
+    def param(self, name: str) -> Any:
+        """Value of one parameter."""
+        return dict(self.params)[name]
+
+    def __str__(self) -> str:
+        """Return the expression as one would write it."""
+        if self.fn == "col":
+            return str(self.params[0][1])
+        inside = [str(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.params]
+        return f"{self.fn}({', '.join(inside)})"
+
+
+def col(name: str) -> Expr:
+    """Return the column of a role or of a stat."""
+    return Expr("col", (), (("name", name),))
+
+
+def call(fn: str, *args: Expr, **params: Any) -> Expr:
+    """Apply a function. Lists in parameters become tuples, so that every expression can be hashed."""
+    frozen = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
+    return Expr(fn, args, tuple(sorted(frozen.items())))
