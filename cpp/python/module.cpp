@@ -1,0 +1,19 @@
+// The Python module: the only folder that knows pybind11. It declares what each topic registers.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "conversions.hpp"
+#include "djfast/function.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace py = pybind11;
+
+namespace djfast::python {
+void register_functions(py::module_& module);
+}  // namespace djfast::python
+
+PYBIND11_MODULE(_native, module) {
+  py::register_exception<djfast::UserError>(module, "UserError", PyExc_ValueError);
+  py::register_exception<djfast::InternalError>(module, "NativeBug", PyExc_RuntimeError);
+  djfast::python::register_functions(module);
+}
