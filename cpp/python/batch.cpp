@@ -26,10 +26,10 @@ std::string_view view_of(const py::bytes& bytes) {
   return {data, static_cast<std::size_t>(size)};
 }
 
-OwnedBatch read_json_batch(const py::bytes& block, const std::vector<std::string>& paths, std::size_t text_count,
-                           std::size_t slot_count) {
+OwnedBatch read_json_batch(const py::bytes& block, std::size_t end, const std::vector<std::string>& paths,
+                           std::size_t text_count, std::size_t slot_count) {
   OwnedBatch owned{.batch = nullptr, .inputs = {block}};
-  const std::string_view bytes = view_of(block);
+  const std::string_view bytes = view_of(block).substr(0, end);
   {
     const py::gil_scoped_release unlocked;  // no Python object is touched below
     owned.batch = Batch::from_json_lines(bytes, paths, text_count, slot_count);
@@ -298,7 +298,8 @@ void register_batches(py::module_& module) {
         const py::gil_scoped_release unlocked;  // programs touch no Python object
         program.run(*owned.batch);
       }, py::arg("batch"));
-  module.def("read_json_batch", &read_json_batch, py::arg("block"), py::arg("paths"), py::arg("text_count"), py::arg("slot_count"));
+  module.def("read_json_batch", &read_json_batch, py::arg("block"), py::arg("end"), py::arg("paths"),
+             py::arg("text_count"), py::arg("slot_count"));
   module.def("batch_of_texts", &batch_of_texts, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
   module.def("batch_of_arrow", &batch_of_arrow, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
   module.def("select_lines", &select_lines, py::arg("lines"), py::arg("ends"), py::arg("mask"), py::arg("first"));
