@@ -7,6 +7,7 @@ namespace djfast {
 
 void register_comparisons(Registry& registry);
 void register_stats(Registry& registry);
+void register_letter_case(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
@@ -26,6 +27,7 @@ const Registry& registry() {
     Registry functions;
     register_comparisons(functions);
     register_stats(functions);
+    register_letter_case(functions);
     return functions;
   }();
   return all;
