@@ -122,7 +122,7 @@ std::string additions(std::span<const Change> changes, bool is_first) {
 }  // namespace
 
 void append_text(std::string& out, std::string_view text) {
-  constexpr std::size_t piece_bytes = 2048;
+  constexpr std::size_t piece_bytes = 8 << 10;
   constexpr std::size_t longest_escape = 6;
   std::array<char, piece_bytes * longest_escape + kernels::json::slack> room;
   const auto& strings = kernels::json::string_kernels();

@@ -62,10 +62,6 @@ struct WordChunk {
     const std::uint64_t backslash = bytes ^ ones * '\\';
     return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((bytes - ones * 0x20) & ~bytes)) & ones * 0x80;
   }
-  static Mask copy(const char* at, char* out) noexcept {
-    std::memcpy(out, at, width);
-    return specials(at);
-  }
   static std::ptrdiff_t first(Mask mask) noexcept { return std::countr_zero(mask) >> 3; }
 };
 
@@ -113,6 +109,28 @@ inline constexpr auto hex_digits = [] {
     table[static_cast<std::size_t>('a' + digit)] = static_cast<std::int8_t>(10 + digit);
     table[static_cast<std::size_t>('A' + digit)] = static_cast<std::int8_t>(10 + digit);
   }
+  return table;
+}();
+
+/// What is written for a byte that a JSON string cannot hold as it is.
+struct Escape {
+  std::array<char, 8> bytes;  // padded, so that it is copied in one go
+  std::size_t size;
+};
+
+inline constexpr auto escapes = [] {
+  std::array<Escape, 256> table{};
+  constexpr const char* digits = "0123456789abcdef";
+  for (std::size_t c = 0; c < 0x20; ++c) {
+    table[c] = {{'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]}, 6};
+  }
+  table['"'] = {{'\\', '"'}, 2};
+  table['\\'] = {{'\\', '\\'}, 2};
+  table['\b'] = {{'\\', 'b'}, 2};
+  table['\f'] = {{'\\', 'f'}, 2};
+  table['\n'] = {{'\\', 'n'}, 2};
+  table['\r'] = {{'\\', 'r'}, 2};
+  table['\t'] = {{'\\', 't'}, 2};
   return table;
 }();
 
