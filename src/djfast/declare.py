@@ -87,7 +87,7 @@ def _as(kind: type, value: Any) -> Any:
 
 _SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
            "dict": "a mapping", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
-           "list[float]": "a list of numbers"}  # fmt: skip
+           "list[float]": "a list of numbers", "list[dict]": "a list of mappings"}  # fmt: skip
 
 
 def _spoken(type_name: str) -> str:

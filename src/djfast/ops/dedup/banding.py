@@ -14,7 +14,7 @@ _NODES = 40
 
 
 def best_banding(threshold: float, permutations: int) -> tuple[int, int]:
-    """Number of bands and rows per band that separate pairs best at a Jaccard similarity.
+    """Choose the bands and rows per band that separate pairs best at a Jaccard similarity.
 
     Two rows with similarity s share a band with probability ``1 - (1 - s**rows)**bands``. The area below this curve
     left of the threshold (false positives) plus the area above it on the right (false negatives) is minimal; of equal

@@ -31,7 +31,9 @@ class DocumentDeduplicator(Deduplicator, name="document_deduplicator"):
     )
 
     lowercase: bool = param("Compare without regard to case.", default=False)
-    ignore_non_character: bool = param("Compare without white space, decimal digits and ASCII punctuation.", default=False)
+    ignore_non_character: bool = param(
+        "Compare without white space, decimal digits and ASCII punctuation.", default=False
+    )
 
     def key(self) -> Expr:
         """MD5 of the text in its compared form."""
@@ -48,7 +50,7 @@ class DocumentDeduplicator(Deduplicator, name="document_deduplicator"):
         return Grouping("equal")
 
     def columns(self) -> dict[str, Expr]:
-        """The digest, written as hexadecimal text."""
+        """Return the digest, written as hexadecimal text."""
         return {"__dj__hash": self.key()}
 
 
@@ -58,14 +60,14 @@ class SimilarDocumentDeduplicator(Deduplicator):
     lowercase: bool = param("Compare without regard to case.", default=True)
     ignore_pattern: str | None = param("Regular expression whose matches are removed before comparing.", default=None)
     short_texts: str = param(
-        "What happens to texts with fewer tokens than a window, which have nothing to compare: `merge` takes all of them "
-        "for duplicates of each other and keeps the first, as Data-Juicer does; `keep` keeps every one.",
+        "What happens to texts with fewer tokens than a window, which have nothing to compare: `merge` takes all "
+        "of them for duplicates of each other and keeps the first, as Data-Juicer does; `keep` keeps every one.",
         default="merge",
         choices=("merge", "keep"),
     )
 
     def compared(self) -> Expr:
-        """The text in its compared form."""
+        """Return the text in its compared form."""
         text = call("lower", col("text")) if self.lowercase else col("text")
         return call("regex_remove", text, pattern=self.ignore_pattern) if self.ignore_pattern else text
 
@@ -81,7 +83,11 @@ class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_mi
     source = 'Broder, "On the resemblance and containment of documents", 1997.'
     examples = (
         Example(
-            rows=[{"text": "one two three four five six"}, {"text": "One two three four five six"}, {"text": "a b c d e"}],
+            rows=[
+                {"text": "one two three four five six"},
+                {"text": "One two three four five six"},
+                {"text": "a b c d e"},
+            ],
             params={},
             expect=[{"text": "one two three four five six"}, {"text": "a b c d e"}],
         ),
@@ -100,7 +106,9 @@ class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_mi
     )
     window_size: int = param("Tokens in a window.", default=5, unit="tokens", ge=1, le=_LARGEST_WINDOW)
     num_permutations: int = param("Length of a signature; more is more exact and slower.", default=256, ge=1, le=4096)
-    jaccard_threshold: float = param("Similarity from which the banding takes rows for duplicates.", default=0.7, ge=0, le=1)
+    jaccard_threshold: float = param(
+        "Similarity from which the banding takes rows for duplicates.", default=0.7, ge=0, le=1
+    )
     num_bands: int | None = param(
         "Bands of a signature; null, here or in num_rows_per_band, chooses both by the threshold.", default=None, ge=1
     )
@@ -181,8 +189,12 @@ class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_si
         choices=("space", "punctuation", "character"),
     )
     window_size: int = param("Tokens in a window.", default=6, unit="tokens", ge=1, le=_LARGEST_WINDOW)
-    num_blocks: int = param("Blocks of the search; only bounds the distance, the search here is exact.", default=6, ge=1, le=64)
-    hamming_distance: int = param("Most bits in which duplicates differ; below num_blocks.", default=4, unit="bits", ge=0)
+    num_blocks: int = param(
+        "Blocks of the search; only bounds the distance, the search here is exact.", default=6, ge=1, le=64
+    )
+    hamming_distance: int = param(
+        "Most bits in which duplicates differ; below num_blocks.", default=4, unit="bits", ge=0
+    )
 
     def validate(self) -> None:
         """Check the distance against the blocks."""
@@ -193,7 +205,7 @@ class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_si
             )
 
     def key(self) -> Expr:
-        """The SimHash; an empty list instead of a short text's hash where those are kept."""
+        """Return the SimHash; an empty list instead of a short text's hash where those are kept."""
         function = "simhash" if self.short_texts == "merge" else "simhash_list"
         return call(function, self.compared(), tokenization=self.tokenization, window=self.window_size)
 
@@ -202,5 +214,7 @@ class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_si
         return Grouping("hamming", distance=self.hamming_distance)
 
     def columns(self) -> dict[str, Expr]:
-        """The SimHash, written as decimal text."""
-        return {"__dj__simhash": call("simhash", self.compared(), tokenization=self.tokenization, window=self.window_size)}
+        """Return the SimHash, written as decimal text."""
+        return {
+            "__dj__simhash": call("simhash", self.compared(), tokenization=self.tokenization, window=self.window_size)
+        }

@@ -76,7 +76,7 @@ class SpecialCharactersFilter(Filter, name="special_characters_filter"):
     max_ratio: float | None = param("Largest share kept; null sets no limit.", default=0.25, ge=0)
 
     def stats(self) -> dict[str, Expr]:
-        """Special characters per character."""
+        """Return special characters per character."""
         text = col("text")
         return {
             "special_char_ratio": call("ratio", call("count_class", text, cls="special"), call("text_length", text))

@@ -58,7 +58,7 @@ class CleanEmailMapper(PatternCleaner, name="clean_email_mapper"):
     )
 
     def assign(self) -> dict[str, Expr]:
-        """The text without addresses."""
+        """Return the text without addresses."""
         return {"text": self.replaced("clean_email", EMAIL)}
 
 
@@ -83,7 +83,7 @@ class CleanLinksMapper(PatternCleaner, name="clean_links_mapper"):
     )
 
     def assign(self) -> dict[str, Expr]:
-        """The text without links."""
+        """Return the text without links."""
         return {"text": self.replaced("clean_links", LINK)}
 
 
@@ -117,7 +117,7 @@ class FixUnicodeMapper(Mapper, name="fix_unicode_mapper"):
             )
 
     def assign(self) -> dict[str, Expr]:
-        """The repaired text.
+        """Return the repaired text.
 
         For NFC native code settles most lines and hands the few hard ones over; the other forms change so many
         lines that whole texts go to the library.
@@ -148,7 +148,7 @@ class PunctuationNormalizationMapper(Mapper, name="punctuation_normalization_map
     )
 
     def assign(self) -> dict[str, Expr]:
-        """The text with plain punctuation."""
+        """Return the text with plain punctuation."""
         return {"text": call("normalize_punctuation", col("text"))}
 
 
@@ -168,5 +168,5 @@ class WhitespaceNormalizationMapper(Mapper, name="whitespace_normalization_mappe
     )
 
     def assign(self) -> dict[str, Expr]:
-        """The text with plain spaces."""
+        """Return the text with plain spaces."""
         return {"text": call("normalize_whitespace", col("text"))}

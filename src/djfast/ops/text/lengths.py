@@ -143,16 +143,20 @@ class WordsNumFilter(Filter, name="words_num_filter"):
 
     lang: str = param("Language of the SentencePiece model; read only with tokenization.", default="en")
     tokenization: bool = param("Count the pieces of a SentencePiece model instead of words.", default=False)
-    min_num: int | None = param("Fewest words kept; null sets no limit.", default=10, unit="words", ge=0, le=LARGEST_INT)
-    max_num: int | None = param("Most words kept; null sets no limit.", default=None, unit="words", ge=0, le=LARGEST_INT)
+    min_num: int | None = param(
+        "Fewest words kept; null sets no limit.", default=10, unit="words", ge=0, le=LARGEST_INT
+    )
+    max_num: int | None = param(
+        "Most words kept; null sets no limit.", default=None, unit="words", ge=0, le=LARGEST_INT
+    )
 
     def stats(self) -> dict[str, Expr]:
-        """Number of words."""
+        """Count the words."""
         text = col("text")
         return {"num_words": count_pieces(text, self.lang) if self.tokenization else call("words_count", text)}
 
     def keep(self) -> Expr:
-        """Number in range."""
+        """Keep numbers in range."""
         return self.in_range("num_words", self.min_num, self.max_num)
 
 
@@ -166,13 +170,17 @@ class TokenNumFilter(Filter, name="token_num_filter"):
     hf_tokenizer: str = param(
         "Name of a tokenizer, or a folder with its tokenizer.json.", default="EleutherAI/pythia-6.9b-deduped"
     )
-    min_num: int | None = param("Fewest tokens kept; null sets no limit.", default=10, unit="tokens", ge=0, le=LARGEST_INT)
-    max_num: int | None = param("Most tokens kept; null sets no limit.", default=None, unit="tokens", ge=0, le=LARGEST_INT)
+    min_num: int | None = param(
+        "Fewest tokens kept; null sets no limit.", default=10, unit="tokens", ge=0, le=LARGEST_INT
+    )
+    max_num: int | None = param(
+        "Most tokens kept; null sets no limit.", default=None, unit="tokens", ge=0, le=LARGEST_INT
+    )
 
     def stats(self) -> dict[str, Expr]:
-        """Number of tokens."""
+        """Count the tokens."""
         return {"num_token": call("hf_tokens_count", col("text"), tokenizer=self.hf_tokenizer)}
 
     def keep(self) -> Expr:
-        """Number in range."""
+        """Keep numbers in range."""
         return self.in_range("num_token", self.min_num, self.max_num)
