@@ -25,8 +25,11 @@ def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) ->
     RecipeError, InputError, ModelError, MissingExtraError, SchemaError, TooManyErrors
         As ``djfast run`` would print them.
     """
+    import json
+
     from djfast.recipe.load import load_recipe
     from djfast.run.local import run_recipe
 
     given = dict(recipe) if isinstance(recipe, Mapping) else os.fspath(recipe)
-    return run_recipe(load_recipe(given, overrides=tuple(overrides.items())))
+    texts = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+    return run_recipe(load_recipe(given, overrides=texts))

@@ -89,12 +89,12 @@ def load(options: argparse.Namespace, rest: list[str]) -> object:
     """Load the recipe that the options name, with its overrides."""
     from djfast.errors import RecipeError
     from djfast.recipe.load import load_recipe
-    from djfast.recipe.overrides import parse_overrides
+    from djfast.recipe.overrides import parse_flags, parse_set
 
     path = options.recipe or options.config
     if path is None:
         raise RecipeError("no recipe given: djfast run RECIPE")
-    return load_recipe(path, overrides=parse_overrides(options.set, rest))
+    return load_recipe(path, overrides=[*map(parse_set, options.set), *parse_flags(rest)])
 
 
 if __name__ == "__main__":

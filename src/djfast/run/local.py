@@ -37,7 +37,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Report:
     plan = plan_recipe(recipe)
     files = input_files(recipe)
     export = str(settings["export_path"])
-    result = ResultFile(export, export_kind(recipe), shard_bytes=int(settings["export_shard_size"]))
+    result = ResultFile(export, str(settings["export_format"]), shard_bytes=int(settings["export_shard_size"]))
     rejected = RejectedRows(
         rejected_path(export), max_errors=settings["max_errors"], is_fatal=_fatal_ops(plan, bool(settings["skip_op_error"]))
     )
@@ -79,16 +79,7 @@ def input_files(recipe: Recipe) -> list[InputFile]:
     """Find the input of a recipe."""
     suffixes = recipe.settings["suffixes"]
     suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes or ())
-    return [file for path in recipe.input_paths for file in discover(path, suffixes)]
-
-
-def export_kind(recipe: Recipe) -> str:
-    """Form of the result: ``export_type``, else the suffix of the path."""
-    export = str(recipe.settings["export_path"])
-    kind = str(recipe.settings["export_type"] or os.path.splitext(export)[1][1:]).lower()
-    if kind not in ("jsonl", "json", "parquet"):
-        raise RecipeError(f"export_path must end in .jsonl, .json or .parquet, or export_type must say which, got {export!r}")
-    return kind
+    return [file for path in recipe.settings["inputs"] for file in discover(path, suffixes)]
 
 
 def rows_of(files: Sequence[InputFile], recipe: Recipe) -> Any:
