@@ -5,9 +5,13 @@
 
 namespace djfast {
 
+void register_choices(Registry& registry);
 void register_comparisons(Registry& registry);
 void register_stats(Registry& registry);
 void register_letter_case(Registry& registry);
+void register_repetition(Registry& registry);
+void register_text_size(Registry& registry);
+void register_words(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
@@ -25,9 +29,13 @@ const FunctionSpec& Registry::find(std::string_view name) const {
 const Registry& registry() {
   static const Registry all = [] {
     Registry functions;
+    register_choices(functions);
     register_comparisons(functions);
     register_stats(functions);
     register_letter_case(functions);
+    register_repetition(functions);
+    register_text_size(functions);
+    register_words(functions);
     return functions;
   }();
   return all;
