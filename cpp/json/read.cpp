@@ -13,24 +13,33 @@ using kernels::json::StringKernels;
 
 class WantedObject;
 
-/// A key that some path names, with what the current line has under it.
+/// A key that some path names, with what the current line has under it. Kept as single words: a line is often over
+/// before its stores have left the processor, and a wider load of them would have to wait.
 struct WantedKey {
   std::string name;
   std::unique_ptr<WantedObject> inner;  // keys wanted in the value when it is an object
-  Field field;
-  bool has_escape = false;
+  Value value;
+  bool is_repeated = false;
+  const char* begin = nullptr;  // of the member
+  const char* start = nullptr;  // of the value
+  const char* end = nullptr;
 
   WantedObject* members() const noexcept { return inner.get(); }
 
-  void found(const Key& key, const Value& value, std::string_view raw) noexcept {
-    const bool is_repeated = field.kind != Kind::missing;
-    const char* end = raw.data() + raw.size();
-    field = {.kind = value.kind,
-             .raw = raw,
-             .member = {key.begin, static_cast<std::size_t>(end - key.begin)},
-             .text = {},
-             .is_repeated = is_repeated};
-    has_escape = value.has_escape;
+  bool is_missing() const noexcept { return value.kind == Kind::missing; }
+
+  void found(const Key& key, const Value& read, std::string_view raw) noexcept {
+    is_repeated = !is_missing();
+    value = read;
+    begin = key.begin;
+    start = raw.data();
+    end = raw.data() + raw.size();
+  }
+
+  /// The field without the text of its value.
+  Field field() const noexcept {
+    if (is_missing()) return {};
+    return {.kind = value.kind, .raw = {start, end}, .member = {begin, end}, .text = {}, .is_repeated = is_repeated};
   }
 };
 
@@ -43,11 +52,11 @@ class WantedObject {
     for (auto& key : keys_) {
       if (key.name == name) return key;
     }
-    return keys_.emplace_back(WantedKey{.name = std::string{name}, .inner = {}, .field = {}});
+    return keys_.emplace_back(WantedKey{.name = std::string{name}, .inner = {}, .value = {}});
   }
 
   void open() noexcept {
-    for (auto& key : keys_) key.field.kind = Kind::missing;
+    for (auto& key : keys_) key.value.kind = Kind::missing;
   }
 
   WantedKey* find(const Key& key) {
@@ -85,8 +94,8 @@ class Path {
   /// What the current line has; null when nothing.
   const WantedKey* find() const noexcept {
     for (const auto& [whole, first] : steps_) {
-      if (whole->field.kind != Kind::missing) return whole;
-      if (first == nullptr || first->field.kind != Kind::object) return nullptr;
+      if (!whole->is_missing()) return whole;
+      if (first == nullptr || first->value.kind != Kind::object) return nullptr;
     }
     return nullptr;
   }
@@ -129,8 +138,8 @@ const char* name_of(Kind kind) noexcept {
 
 /// The value of a string; a null view when it has a lone surrogate.
 std::string_view text_of(const WantedKey& key, const char* readable_end, const StringKernels& strings, Arena& arena) {
-  const std::string_view body = key.field.raw.substr(1, key.field.raw.size() - 2);
-  if (!key.has_escape) return body;
+  const std::string_view body{key.start + 1, key.end - 1};
+  if (!key.value.has_escape) return body;
   static_assert(kernels::json::slack <= 64, "an arena promises 64 bytes behind each allocation");
   char* out = arena.reserve(body.size());
   const char* end = strings.unescape(body.data(), readable_end, out);
@@ -152,6 +161,7 @@ class LineReader {
   /// Reads the lines of `segment`, which ends with a line feed or with the block.
   void read_segment(std::string_view segment) {
     const bool is_valid = unicode::is_valid_utf8(segment);
+    if (lines_.line_count == 0) reserve(segment);
     while (!segment.empty()) {
       const auto feed = std::min(segment.find('\n'), segment.size());
       read_line(segment.substr(0, feed), is_valid);
@@ -162,6 +172,16 @@ class LineReader {
   Lines take() && { return std::move(lines_); }
 
  private:
+  /// Makes room for the lines of the block, judged by the lines of its first segment.
+  void reserve(std::string_view segment) {
+    const auto lines = static_cast<std::size_t>(std::ranges::count(segment, '\n')) + 1;
+    const auto segments = static_cast<std::size_t>(block_end_ - segment.data()) / segment.size() + 1;
+    const std::size_t expected = lines * segments * 9 / 8;
+    lines_.lines.reserve(expected);
+    lines_.numbers.reserve(expected);
+    for (auto& column : lines_.fields) column.reserve(expected);
+  }
+
   void read_line(std::string_view line, bool is_valid) {
     const std::uint32_t number = lines_.line_count++;
     if (line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
@@ -180,15 +200,13 @@ class LineReader {
     if (value.kind != Kind::object) return reject(std::string{"not a JSON object: "} + name_of(value.kind));
     for (std::size_t path = 0; path < paths_.size(); ++path) {
       const WantedKey* key = paths_[path].find();
-      Field field = key == nullptr ? Field{} : key->field;
-      if (field.kind == Kind::text) {
-        field.text = text_of(*key, block_end_, strings_, arena_);
-        if (field.text.data() == nullptr) {
-          for (std::size_t before = 0; before < path; ++before) lines_.fields[before].pop_back();
-          return reject("field " + names_[path] + " has a lone surrogate escape, which is no character");
-        }
+      Field& field = lines_.fields[path].emplace_back(key == nullptr ? Field{} : key->field());
+      if (field.kind != Kind::text) continue;
+      field.text = text_of(*key, block_end_, strings_, arena_);
+      if (field.text.data() == nullptr) {
+        for (std::size_t before = 0; before <= path; ++before) lines_.fields[before].pop_back();
+        return reject("field " + names_[path] + " has a lone surrogate escape, which is no character");
       }
-      lines_.fields[path].push_back(field);
     }
   }
 
@@ -221,11 +239,8 @@ Lines read_lines(std::string_view block, std::span<const std::string> paths, Are
   constexpr std::size_t segment_bytes = 16 << 10;
   LineReader reader(block, paths, arena);
   while (!block.empty()) {
-    std::size_t size = block.size();
-    if (size > segment_bytes) {
-      size = complete_lines(block.substr(0, segment_bytes));
-      if (size == 0) size = std::min(block.find('\n', segment_bytes), block.size() - 1) + 1;
-    }
+    const auto feed = block.find('\n', std::min(segment_bytes, block.size()));
+    const std::size_t size = feed == std::string_view::npos ? block.size() : feed + 1;
     reader.read_segment(block.substr(0, size));
     block.remove_prefix(size);
   }
@@ -241,7 +256,7 @@ Field find_member(std::string_view object, std::string_view key, Arena& arena) {
   WantedObject wanted(strings);
   const WantedKey& found = wanted.add(key);
   Cursor(object, readable_end, strings).document(&wanted);
-  Field field = found.field;
+  Field field = found.field();
   if (field.kind == Kind::text) field.text = text_of(found, readable_end, strings, arena);
   return field;
 }
