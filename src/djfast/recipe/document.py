@@ -78,11 +78,11 @@ def read_document(text: str, source: str, *, line_numbers: bool = True) -> Node:
         If it is not valid YAML, is empty, has keys twice or tags of its own, or is too large, too deep or unfolds to
         too many nodes.
     """
-    return _Reader(text, source, line_numbers).read()
+    return _Reader(text, source, line_numbers=line_numbers).read()
 
 
 class _Reader:
-    def __init__(self, text: str, source: str, line_numbers: bool) -> None:
+    def __init__(self, text: str, source: str, *, line_numbers: bool) -> None:
         self.text = text
         self.source = source
         self.line_numbers = line_numbers

@@ -45,3 +45,8 @@ def interpolate(text: str, environment: Mapping[str, str]) -> str:
         return environment[name]
 
     return _REFERENCE.sub(value, text)
+
+
+def escaped(text: str) -> str:
+    """Return what `interpolate` turns into the text again."""
+    return _REFERENCE.sub(lambda match: f"${match[0]}", text)

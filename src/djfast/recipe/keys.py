@@ -82,7 +82,7 @@ _KEYS = (
     Key("project_name", "str", "hello_world", "Name of the project, shown in the report."),
     Key(
         "dataset_path", "str", "",
-        "Input: a file, a folder or a pattern with * or ?; several are separated by spaces (quote a path that has some)."
+        "Input: a file, a folder or a pattern with * or ?; several are separated by spaces (quote one with spaces)."
         " Comes before `dataset`.",
     ),
     Key(
@@ -236,7 +236,7 @@ _KEYS = (
     Key("elastic_juicer_adaptive_batching", "bool", False, "Adapt batches on GPUs.", NO_EFFECT, _ONE_ENGINE),
     Key("elastic_juicer_profile_seed", "bool", False, "Reuse batch profiles.", NO_EFFECT, _ONE_ENGINE),
     Key(
-        "min_common_dep_num_to_combine", "int", -1, "When environments of OPs are merged.", NO_EFFECT, _ONE_ENGINE, ge=-1
+        "min_common_dep_num_to_combine", "int", -1, "When environments merge.", NO_EFFECT, _ONE_ENGINE, ge=-1
     ),
     Key(
         "conflict_resolve_strategy", "str", "split", "How environments of OPs are merged.", NO_EFFECT, _ONE_ENGINE,
@@ -248,8 +248,8 @@ _KEYS = (
     Key("partition.size", "int | None", None, "Rows of a partition.", NO_EFFECT, _ONE_ENGINE, ge=1),
     Key("partition.target_size_mb", "int", 256, "Size of a partition.", NO_EFFECT, _ONE_ENGINE, ge=1),
     Key("partition.num_of_partitions", "int | str | None", None, "Partitions.", NO_EFFECT, _ONE_ENGINE, ge=1),
-    Key("partition.partitions_per_node", "int | str", "auto", "Partitions on a node.", NO_EFFECT, _ONE_ENGINE, ge=1),
-    Key("partition.max_concurrent_partitions", "int | str", "auto", "Partitions at once.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.partitions_per_node", "int | str", "auto", "Partitions a node.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.max_concurrent_partitions", "int | str", "auto", "Jobs at a time.", NO_EFFECT, _ONE_ENGINE, ge=1),
     Key("partition.max_gpu_workers_per_device", "int", 5, "Workers on a GPU.", NO_EFFECT, _ONE_ENGINE, ge=1),
     Key("partition.max_concurrent_gpu_probes", "int | str", "auto", "Probes at a time.", NO_EFFECT, _ONE_ENGINE, ge=1),
     Key("partition.gpu_preflight_enabled", "bool", True, "Probe GPU OPs first.", NO_EFFECT, _ONE_ENGINE),
@@ -259,7 +259,7 @@ _KEYS = (
     Key("partition.gpu_probe_sample_offset", "int", 0, "Rows before a probe.", NO_EFFECT, _ONE_ENGINE, ge=0),
     Key("partition.gpu_probe_sample_shuffle", "bool", False, "Shuffle the rows of a probe.", NO_EFFECT, _ONE_ENGINE),
     Key("partition.gpu_probe_sample_seed", "int | None", 42, "Seed of that shuffle.", NO_EFFECT, _ONE_ENGINE),
-    Key("partition.execution_group_size", "int | str", "auto", "Partitions a start.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.execution_group_size", "int | str", "auto", "Jobs a start.", NO_EFFECT, _ONE_ENGINE, ge=1),
     Key(
         "partition.max_initialization_overhead_ratio", "float", 0.1, "Share of start-up.", NO_EFFECT, _ONE_ENGINE,
         ge=0, le=1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable
@@ -24,7 +25,7 @@ from djfast.recipe.document import (
     typed_value,
 )
 from djfast.recipe.inputs import export_format, input_paths
-from djfast.recipe.interpolation import interpolate
+from djfast.recipe.interpolation import escaped, interpolate
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.secrets import is_secret, redacted
@@ -159,9 +160,13 @@ class _Checker:
         if len(self.problems) > before:
             return False, None
         try:
-            return True, subject.check(value)
+            right = subject.check(value)
+            if _is_storable(right):
+                return True, right
+            message = f"{subject.name} must be a number that 64 bits can hold (null sets no limit), got {value!r}"
         except RecipeError as error:
-            message = _without_secrets(str(error), subject, value)
+            message = str(error)
+        message = _without_secrets(message, subject, value)
         takes_text = "str" in subject.type.split(" | ")
         if takes_text and isinstance(node, Scalar) and node.where.startswith("--") and isinstance(value, int | float):
             # On a command line nobody quotes: `--project_name 123` means the text.
@@ -314,7 +319,7 @@ class _Checker:
 
         Stats have one name whatever the parameters, and one that a row already has is not computed again.
         """
-        computed: dict[tuple[str | None, str], tuple[Any, int, str]] = {}
+        computed: dict[str, tuple[Any, int, str]] = {}
         mappers = 0
         for number, (op, line) in enumerate(zip(ops, lines)):
             place = f"{self.source}:{line}" if line else f"process.{number}"
@@ -323,7 +328,7 @@ class _Checker:
                 continue
             for stat, expression in op.stats().items():
                 this = (expression, op.text_key), mappers, place
-                earlier = computed.setdefault((None, stat), this)
+                earlier = computed.setdefault(stat, this)
                 if earlier is not this and earlier[:2] != this[:2]:
                     change = "the text may have changed" if earlier[0] == this[0] else "its parameters differ"
                     self.notices.append(
@@ -341,6 +346,15 @@ def _not_an_op(item: Node) -> str:
 def _line(where: str) -> int | None:
     tail = where.rpartition(":")[2]
     return int(tail) if tail.isdecimal() else None
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether every number in it is finite and fits into native code."""
+    if isinstance(value, list):
+        return all(_is_storable(each) for each in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _without_secrets(message: str, subject: Key | Param, value: Any) -> str:
@@ -380,6 +394,4 @@ def _json_value(value: Any) -> Any:
         return {name: _json_value(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_json_value(each) for each in value]
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return ".inf" if value > 0 else "-.inf"
-    return value
+    return escaped(value) if isinstance(value, str) else value

@@ -8,7 +8,7 @@ from typing import Any
 # Names of parameters are narrower than names inside a mapping: `text_key` is no secret, but in a mapping of
 # credentials nearly everything is.
 _SECRET_PARAMETER = re.compile(
-    r"password|secret|credential|(api|access|private)_?key|(auth|session|access)_?token", re.I
+    r"password|secret|credential|(api|access|private)_?key|(auth|session|access|api|hf)_?token$", re.I
 )
 _SECRET_ENTRY = re.compile(r"password|secret|credential|key|token", re.I)
 
