@@ -20,7 +20,8 @@ constexpr std::string_view ascii_punctuation(char32_t mark) noexcept {
   switch (mark) {
     case U'，': case U'、': return ",";
     case U'。': return ".";
-    case U'„': case U'”': case U'“': case U'«': case U'»': case U'」': case U'「': case U'《': case U'》': return "\"";
+    case U'„': case U'”': case U'“': case U'«': case U'»': return "\"";
+    case U'」': case U'「': case U'《': case U'》': return "\"";
     case U'１': return "\"";  // Data-Juicer's table has the full-width digit one in the place of a quotation mark
     case U'´': case U'’': return "'";
     case U'∶': case U'：': return ":";
@@ -43,9 +44,10 @@ constexpr std::string_view ascii_punctuation(char32_t mark) noexcept {
   }
 }
 
-/// Whether a mark of the table may start with these two bytes.
-constexpr bool may_start_punctuation(unsigned char lead, unsigned char second) noexcept {
-  switch (lead) {
+/// Whether the first two bytes at `at`, where a code point of two or more bytes starts, are those of a mark.
+bool may_start_punctuation(const char* at) noexcept {
+  const auto second = static_cast<unsigned char>(at[1]);
+  switch (static_cast<unsigned char>(at[0])) {
     case 0xC2: return second >= 0xAB;
     case 0xE2: return second == 0x80 || second == 0x88 || second == 0x94 || second == 0x96;
     case 0xE3: return second == 0x80;
@@ -57,7 +59,7 @@ std::string_view normalize_punctuation(std::string_view text, Arena& arena) {
   MarkedBytes marked(text, lead_bytes_of_punctuation);
   Rewriting rewriting(text, arena);
   for (std::size_t at = marked.next(0); at < text.size(); at = marked.next(at + 1)) {
-    if (!may_start_punctuation(static_cast<unsigned char>(text[at]), static_cast<unsigned char>(text[at + 1]))) continue;
+    if (!may_start_punctuation(text.data() + at)) continue;
     const char* end = text.data() + at;
     const std::string_view ascii = ascii_punctuation(unicode::next_code_point(end));
     if (!ascii.empty()) rewriting.replace(at, static_cast<std::size_t>(end - text.data()), ascii);

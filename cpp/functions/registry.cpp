@@ -7,6 +7,10 @@ namespace djfast {
 
 void register_comparisons(Registry& registry);
 void register_letter_case(Registry& registry);
+void register_characters(Registry& registry);
+void register_emails(Registry& registry);
+void register_links(Registry& registry);
+void register_repair(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
@@ -26,6 +30,10 @@ const Registry& registry() {
     Registry functions;
     register_comparisons(functions);
     register_letter_case(functions);
+    register_characters(functions);
+    register_emails(functions);
+    register_links(functions);
+    register_repair(functions);
     return functions;
   }();
   return all;

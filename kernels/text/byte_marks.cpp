@@ -31,26 +31,34 @@ DJFAST_AVX2 std::uint32_t marks_of_32(const char* at, __m256i by_low, __m256i by
   return ~static_cast<std::uint32_t>(_mm256_movemask_epi8(outside));
 }
 
+DJFAST_AVX2 std::uint64_t marks_of_64(const char* at, __m256i by_low, __m256i by_high) noexcept {
+  return marks_of_32(at, by_low, by_high) | std::uint64_t{marks_of_32(at + 32, by_low, by_high)} << 32;
+}
+
 DJFAST_AVX2 void mark_avx2(std::string_view bytes, const ByteSet& set, std::uint64_t* marks) noexcept {
   const __m256i by_low =
       _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(set.by_low())));
   const __m256i by_high =
       _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(set.by_high())));
-  const auto marks_of_64 = [&](const char* at) DJFAST_AVX2 {
-    return marks_of_32(at, by_low, by_high) | std::uint64_t{marks_of_32(at + 32, by_low, by_high)} << 32;
-  };
   std::size_t begin = 0;
-  for (; begin + 64 <= bytes.size(); begin += 64) marks[begin / 64] = marks_of_64(bytes.data() + begin);
+  for (; begin + 64 <= bytes.size(); begin += 64) {
+    marks[begin / 64] = marks_of_64(bytes.data() + begin, by_low, by_high);
+  }
   const std::size_t rest = bytes.size() - begin;
   if (rest == 0) return;
   char padded[64] = {};
   std::memcpy(padded, bytes.data() + begin, rest);
-  marks[begin / 64] = marks_of_64(padded) & ((std::uint64_t{1} << rest) - 1);
+  marks[begin / 64] = marks_of_64(padded, by_low, by_high) & ((std::uint64_t{1} << rest) - 1);
+}
+
+DJFAST_AVX512 __m512i four_times(const std::uint8_t* table) noexcept {
+  const __m128i once = _mm_load_si128(reinterpret_cast<const __m128i*>(table));
+  return _mm512_maskz_broadcast_i32x4(__mmask16{0xFFFF}, once);
 }
 
 DJFAST_AVX512 void mark_avx512(std::string_view bytes, const ByteSet& set, std::uint64_t* marks) noexcept {
-  const __m512i by_low = _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(set.by_low())));
-  const __m512i by_high = _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(set.by_high())));
+  const __m512i by_low = four_times(set.by_low());
+  const __m512i by_high = four_times(set.by_high());
   const __m512i nibble = _mm512_set1_epi8(15);
   for (std::size_t begin = 0; begin < bytes.size(); begin += 64) {
     const std::size_t size = bytes.size() - begin;

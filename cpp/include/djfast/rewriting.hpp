@@ -51,45 +51,50 @@ class MarkedBytes {
 };
 
 /// Builds the changed form of a text whose parts are replaced from left to right. Memory is taken at the first change;
-/// without one the result is the text itself.
+/// without one the result is the text itself. The arena serves nobody else until `finish`.
 class Rewriting {
  public:
-  /// `growth`: bytes by which all replacements together may make the text longer.
-  Rewriting(std::string_view text, Arena& arena, std::size_t growth = 0) noexcept
-      : text_(text), arena_(arena), growth_(growth) {}
+  Rewriting(std::string_view text, Arena& arena) noexcept : text_(text), arena_(arena) {}
 
   /// Replaces the bytes [begin, end) of the text; `begin` is not before the end of the last replacement.
   void replace(std::size_t begin, std::size_t end, std::string_view replacement) {
-    if (out_ == nullptr) out_ = start_ = arena_.reserve(text_.size() + growth_);
+    // There is always room for the rest of the text, so only a replacement that is longer can need more.
+    const std::size_t needed = size_ + (begin - kept_) + replacement.size() + (text_.size() - end);
+    if (needed > capacity_) grow(needed);
     copy(text_.substr(kept_, begin - kept_));
     copy(replacement);
     kept_ = end;
   }
 
-  bool changed() const noexcept { return out_ != nullptr; }
-
   /// The changed text, in the arena; or the text itself.
   std::string_view finish() {
-    if (!changed()) return text_;
+    if (kept_ == 0) return text_;
     copy(text_.substr(kept_));
-    const auto size = static_cast<std::size_t>(out_ - start_);
-    arena_.commit(size);
-    return {start_, size};
+    arena_.commit(size_);
+    return {out_, size_};
   }
 
  private:
   void copy(std::string_view bytes) noexcept {
     if (bytes.empty()) return;
-    std::memcpy(out_, bytes.data(), bytes.size());
-    out_ += bytes.size();
+    std::memcpy(out_ + size_, bytes.data(), bytes.size());
+    size_ += bytes.size();
+  }
+
+  void grow(std::size_t needed) {
+    capacity_ = std::max(needed + (out_ == nullptr ? 0 : needed / 2), text_.size());
+    // Nothing is committed yet: the arena gives the same address again, or a new one and leaves the old bytes alone.
+    char* room = arena_.reserve(capacity_);
+    if (size_ != 0 && room != out_) std::memcpy(room, out_, size_);
+    out_ = room;
   }
 
   std::string_view text_;
   Arena& arena_;
-  std::size_t growth_;
-  std::size_t kept_ = 0;  // bytes of the text before this are done
-  char* start_ = nullptr;
+  std::size_t kept_ = 0;  // bytes of the text before this are done; not 0 once something was replaced
   char* out_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
 };
 
 }  // namespace djfast
