@@ -12,6 +12,10 @@ void register_letter_case(Registry& registry);
 void register_repetition(Registry& registry);
 void register_text_size(Registry& registry);
 void register_words(Registry& registry);
+void register_characters(Registry& registry);
+void register_emails(Registry& registry);
+void register_links(Registry& registry);
+void register_repair(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
@@ -36,6 +40,10 @@ const Registry& registry() {
     register_repetition(functions);
     register_text_size(functions);
     register_words(functions);
+    register_characters(functions);
+    register_emails(functions);
+    register_links(functions);
+    register_repair(functions);
     return functions;
   }();
   return all;
