@@ -6,7 +6,9 @@
 namespace djfast {
 
 void register_comparisons(Registry& registry);
+void register_exact_keys(Registry& registry);
 void register_letter_case(Registry& registry);
+void register_similarity_keys(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
@@ -25,7 +27,9 @@ const Registry& registry() {
   static const Registry all = [] {
     Registry functions;
     register_comparisons(functions);
+    register_exact_keys(functions);
     register_letter_case(functions);
+    register_similarity_keys(functions);
     return functions;
   }();
   return all;
