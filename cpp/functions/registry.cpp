@@ -16,6 +16,9 @@ void register_characters(Registry& registry);
 void register_emails(Registry& registry);
 void register_links(Registry& registry);
 void register_repair(Registry& registry);
+void register_exact_keys(Registry& registry);
+void register_letter_case(Registry& registry);
+void register_similarity_keys(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
@@ -44,6 +47,9 @@ const Registry& registry() {
     register_emails(functions);
     register_links(functions);
     register_repair(functions);
+    register_exact_keys(functions);
+    register_letter_case(functions);
+    register_similarity_keys(functions);
     return functions;
   }();
   return all;
