@@ -6,6 +6,7 @@
 namespace djfast {
 
 void register_comparisons(Registry& registry);
+void register_language(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
@@ -24,6 +25,7 @@ const Registry& registry() {
   static const Registry all = [] {
     Registry functions;
     register_comparisons(functions);
+    register_language(functions);
     return functions;
   }();
   return all;
