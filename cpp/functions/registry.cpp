@@ -19,6 +19,7 @@ void register_repair(Registry& registry);
 void register_exact_keys(Registry& registry);
 void register_letter_case(Registry& registry);
 void register_similarity_keys(Registry& registry);
+void register_language(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
@@ -50,6 +51,7 @@ const Registry& registry() {
     register_exact_keys(functions);
     register_letter_case(functions);
     register_similarity_keys(functions);
+    register_language(functions);
     return functions;
   }();
   return all;
