@@ -17,7 +17,6 @@ void register_emails(Registry& registry);
 void register_links(Registry& registry);
 void register_repair(Registry& registry);
 void register_exact_keys(Registry& registry);
-void register_letter_case(Registry& registry);
 void register_similarity_keys(Registry& registry);
 void register_language(Registry& registry);
 
@@ -49,7 +48,6 @@ const Registry& registry() {
     register_links(functions);
     register_repair(functions);
     register_exact_keys(functions);
-    register_letter_case(functions);
     register_similarity_keys(functions);
     register_language(functions);
     return functions;
