@@ -21,7 +21,6 @@ static_assert(std::endian::native == std::endian::little, "model files are littl
 
 constexpr std::int32_t magic = 793712314;
 constexpr std::size_t max_dimension = 1 << 16;
-constexpr std::size_t max_ngram = 64;                             // fastText's defaults are 1 and 6
 constexpr std::size_t max_matrix_bytes = std::size_t{4} << 30;    // a matrix that has to be unpacked
 constexpr std::size_t centroids_per_part = 256;
 constexpr std::int64_t max_label_occurrences = 1'000'000'000'000'000;  // the Huffman tree's "not made yet"

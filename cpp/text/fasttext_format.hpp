@@ -82,6 +82,9 @@ struct PrunedNgram {
   std::uint32_t row;  // of the input matrix
 };
 
+/// Longest n-gram of words or characters that a model may use; fastText's defaults are 1 and 6.
+inline constexpr std::size_t max_ngram = 64;
+
 /// What a model file says.
 struct Parts {
   std::size_t dimension = 0;

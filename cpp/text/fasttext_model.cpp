@@ -11,6 +11,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -22,6 +23,7 @@
 #include "fasttext_format.hpp"
 #include "kernels/dispatch.hpp"
 #include "kernels/separators.hpp"
+#include "kernels/subwords.hpp"
 
 namespace djfast::fasttext {
 namespace {
@@ -33,61 +35,71 @@ constexpr std::uint32_t none = 0xFFFFFFFF;
 
 // FNV-1a over signed characters, as fastText hashes: bytes from 0x80 flip the upper 24 bits too.
 constexpr std::uint32_t hash_start = 2166136261U;
-DJFAST_INLINE std::uint32_t hash_byte(std::uint32_t hash, char byte) noexcept {
-  return (hash ^ static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<signed char>(byte)))) * 16777619U;
-}
-
 std::uint32_t hash_of(std::string_view word) noexcept {
   std::uint32_t hash = hash_start;
-  for (const char byte : word) hash = hash_byte(hash, byte);
+  for (const char byte : word) {
+    hash = (hash ^ static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<signed char>(byte)))) * 16777619U;
+  }
   return hash;
 }
-
-bool continues_code_point(char byte) noexcept { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
-
-/// value % divisor by two multiplications (Lemire, Kaser, Kurz: "Faster remainder by direct computation", 2019).
-class Remainder {
- public:
-  explicit Remainder(std::uint32_t divisor)
-      : divisor_(divisor), reciprocal_(divisor == 0 ? 0 : ~std::uint64_t{0} / divisor + 1) {}
-  std::uint32_t operator()(std::uint32_t value) const noexcept {
-    const std::uint64_t fraction = reciprocal_ * value;
-    return static_cast<std::uint32_t>((static_cast<unsigned __int128>(fraction) * divisor_) >> 64);
-  }
-
- private:
-  std::uint32_t divisor_;
-  std::uint64_t reciprocal_;
-};
 
 /// Words and labels by their text.
 class Vocabulary {
  public:
   explicit Vocabulary(const std::vector<std::string>& entries)
-      : slots_(std::bit_ceil(entries.size() * 2), none), offsets_{0} {
+      : slots_(std::bit_ceil(entries.size() * 2), Slot{0, none}), offsets_{0} {
     for (const auto& entry : entries) {
       bytes_ += entry;
       offsets_.push_back(bytes_.size());
     }
     // Of equal entries the last one counts.
-    for (std::uint32_t entry = 0; entry < entries.size(); ++entry) slots_[slot_of(entries[entry])] = entry;
+    for (std::uint32_t entry = 0; entry < entries.size(); ++entry) {
+      slots_[slot_of(entries[entry])] = {tag_of(mix(entries[entry])), entry};
+    }
   }
   /// Index of the entry, or `none`.
-  std::uint32_t find(std::string_view text, std::uint32_t hash) const noexcept { return slots_[slot_of(text, hash)]; }
+  std::uint32_t find(std::string_view text) const noexcept { return slots_[slot_of(text)].entry; }
 
  private:
-  std::size_t slot_of(std::string_view text) const noexcept { return slot_of(text, hash_of(text)); }
-  std::size_t slot_of(std::string_view text, std::uint32_t hash) const noexcept {
+  struct Slot {
+    std::uint32_t tag;  // other bits of the hash than its place: most strangers are told apart without their text
+    std::uint32_t entry;
+  };
+
+  static std::uint64_t mix(std::string_view text) noexcept {
+    std::uint64_t hash = text.size();
+    const auto add = [&](std::uint64_t word) {
+      hash = (hash ^ word) * 0x9E3779B97F4A7C15;
+      hash ^= hash >> 32;
+    };
+    std::size_t at = 0;
+    for (; at + 8 <= text.size(); at += 8) {
+      std::uint64_t word;
+      std::memcpy(&word, text.data() + at, 8);
+      add(word);
+    }
+    std::uint64_t rest = 0;
+    std::memcpy(&rest, text.data() + at, text.size() - at);
+    add(rest);
+    return hash;
+  }
+  static std::uint32_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 32); }
+
+  std::size_t slot_of(std::string_view text) const noexcept {
+    const std::uint64_t hash = mix(text);
     const std::size_t mask = slots_.size() - 1;
     std::size_t slot = hash & mask;
-    while (slots_[slot] != none && entry_text(slots_[slot]) != text) slot = (slot + 1) & mask;
+    while (slots_[slot].entry != none &&
+           (slots_[slot].tag != tag_of(hash) || entry_text(slots_[slot].entry) != text)) {
+      slot = (slot + 1) & mask;
+    }
     return slot;
   }
   std::string_view entry_text(std::uint32_t entry) const noexcept {
     return {bytes_.data() + offsets_[entry], offsets_[entry + 1] - offsets_[entry]};
   }
 
-  std::vector<std::uint32_t> slots_;  // a power of two, at most half full
+  std::vector<Slot> slots_;  // a power of two, at most half full
   std::vector<std::size_t> offsets_;
   std::string bytes_;
 };
@@ -105,13 +117,14 @@ class PrunedIndex {
       marks_[mark / 64] |= std::uint64_t{1} << mark % 64;
     }
   }
-  /// The row, or `none`.
-  std::uint32_t find(std::uint32_t bucket) const noexcept {
-    // Most n-grams of a text are pruned: a small bitmap that stays in the cache turns nearly all of them away.
+  /// False for nearly all n-grams that have no row. Most n-grams of a text are pruned, and this small bitmap stays in
+  /// the processor's cache.
+  bool may_hold(std::uint32_t bucket) const noexcept {
     const std::size_t mark = mark_of(bucket);
-    if ((marks_[mark / 64] >> mark % 64 & 1) == 0) return none;
-    return slots_[slot_of(bucket)].row;
+    return (marks_[mark / 64] >> mark % 64 & 1) != 0;
   }
+  /// The row, or `none`.
+  std::uint32_t find(std::uint32_t bucket) const noexcept { return slots_[slot_of(bucket)].row; }
 
  private:
   static constexpr std::size_t marks_per_slot = 8;
@@ -257,7 +270,6 @@ DJFAST_INLINE WordCache::Key key_of(const char* begin, std::size_t length, const
 /// Memory of a thread between predictions.
 struct Scratch {
   WordCache cache;
-  std::string framed_word;
   std::vector<Block> mean;
   std::vector<Block> word_sum;
   std::vector<std::uint32_t> word_hashes;
@@ -286,11 +298,11 @@ class Predictor final : public Model {
       : dimension_blocks_(parts.input.blocks()),
         word_ngrams_(parts.word_ngrams),
         loss_(parts.loss),
-        shortest_subword_(parts.shortest_subword),
+        shortest_subword_(std::max<std::size_t>(parts.shortest_subword, 1)),
         longest_subword_(parts.longest_subword),
         word_count_(static_cast<std::uint32_t>(parts.word_count)),
         is_pruned_(parts.is_pruned),
-        bucket_of_(parts.buckets),
+        bucket_of_(std::max(parts.buckets, 1U)),
         buckets_(parts.buckets),
         vocabulary_(parts.entries),
         pruned_(parts.pruned),
@@ -384,7 +396,7 @@ class Predictor final : public Model {
             Block* const sum = scratch.cache.sum(slot_index, blocks);
             if (!WordCache::holds(slot, key)) [[unlikely]] {
               slot = {};
-              const auto rows = sum_word({word, length}, sum, scratch);
+              const auto rows = sum_word({word, length}, sum);
               if (rows.ends_sentence) goto sentence_ended;
               WordCache::fill(slot, key, rows.count);
             }
@@ -395,7 +407,7 @@ class Predictor final : public Model {
               for (std::size_t block = 0; block < blocks; ++block) total[block].values += sum[block].values;
             }
           } else if (length != 0) {
-            row_count += sum_word({word, length}, scratch.word_sum.data(), scratch).count;
+            row_count += sum_word({word, length}, scratch.word_sum.data()).count;
             if constexpr (Blocks == 1) {
               total_in_register += scratch.word_sum[0].values;
             } else {
@@ -406,7 +418,7 @@ class Predictor final : public Model {
       }
     }
   sentence_ended:
-    row_count += sum_word(end_of_sentence, scratch.word_sum.data(), scratch).count;
+    row_count += sum_word(end_of_sentence, scratch.word_sum.data()).count;
     if constexpr (Blocks == 1) total[0].values += total_in_register;
     for (std::size_t block = 0; block < blocks; ++block) total[block].values += scratch.word_sum[block].values;
     return row_count;
@@ -418,7 +430,7 @@ class Predictor final : public Model {
     hashes.clear();
     std::int64_t row_count = 0;
     const auto add = [&](std::string_view word) {
-      const auto rows = sum_word(word, scratch.word_sum.data(), scratch);
+      const auto rows = sum_word(word, scratch.word_sum.data());
       if (!rows.is_label) hashes.push_back(hash_of(word));
       row_count += rows.count;
       for (std::size_t block = 0; block < dimension_blocks_; ++block) scratch.mean[block].values += scratch.word_sum[block].values;
@@ -439,7 +451,8 @@ class Predictor final : public Model {
       auto hash = static_cast<std::uint64_t>(static_cast<std::int32_t>(hashes[first]));
       for (std::size_t last = first + 1; last < hashes.size() && last < first + word_ngrams_; ++last) {
         hash = hash * 116049371 + static_cast<std::uint64_t>(static_cast<std::int32_t>(hashes[last]));
-        sum.add_bucket(static_cast<std::uint32_t>(hash % buckets_));
+        const auto bucket = static_cast<std::uint32_t>(hash % buckets_);
+        sum.add_buckets({&bucket, 1});
       }
     }
     row_count += sum.finish();
@@ -453,18 +466,29 @@ class Predictor final : public Model {
     RowSum(const Predictor& model, Block* sum) : model_(model), sum_(sum) {
       std::fill_n(sum, model.dimension_blocks_, Block{});
     }
-    void add_bucket(std::uint32_t bucket) noexcept {
-      if (model_.is_pruned_) {
-        const std::uint32_t row = model_.pruned_.find(bucket);
-        if (row != none) add(row);
-      } else {
-        add(model_.word_count_ + bucket);
+    void add_row(std::uint32_t row) noexcept {
+      ++count_;
+      for (std::size_t block = 0; block < model_.dimension_blocks_; ++block) {
+        Lanes values;
+        model_.input_.load(row, block, values);
+        sum_[block].values += values;
       }
     }
-    void add(std::uint32_t row) noexcept {
-      __builtin_prefetch(model_.input_.row_bytes(row));
-      waiting_[waiting_count_++] = row;
-      if (waiting_count_ == std::size(waiting_)) settle();
+    /// Adds the rows of up to 16 n-grams.
+    void add_buckets(std::span<const std::uint32_t> buckets) noexcept {
+      if (waiting_count_ + buckets.size() > std::size(waiting_)) settle();
+      if (model_.is_pruned_) {
+        for (const std::uint32_t bucket : buckets) {
+          waiting_[waiting_count_] = bucket;
+          waiting_count_ += static_cast<std::size_t>(model_.pruned_.may_hold(bucket));
+        }
+      } else {
+        for (const std::uint32_t bucket : buckets) {
+          const std::uint32_t row = model_.word_count_ + bucket;
+          __builtin_prefetch(model_.input_.row_bytes(row));
+          waiting_[waiting_count_++] = row;
+        }
+      }
     }
     /// Returns the number of rows added.
     std::uint32_t finish() noexcept {
@@ -474,55 +498,87 @@ class Predictor final : public Model {
 
    private:
     void settle() noexcept {
-      for (std::size_t i = 0; i < waiting_count_; ++i) {
-        for (std::size_t block = 0; block < model_.dimension_blocks_; ++block) {
-          Lanes values;
-          model_.input_.load(waiting_[i], block, values);
-          sum_[block].values += values;
+      if (model_.is_pruned_) {
+        std::size_t held = 0;
+        for (std::size_t i = 0; i < waiting_count_; ++i) {
+          const std::uint32_t row = model_.pruned_.find(waiting_[i]);
+          waiting_[held] = row;
+          if (row != none) {
+            __builtin_prefetch(model_.input_.row_bytes(row));
+            ++held;
+          }
         }
+        waiting_count_ = held;
       }
-      count_ += static_cast<std::uint32_t>(waiting_count_);
+      for (std::size_t i = 0; i < waiting_count_; ++i) add_row(waiting_[i]);
       waiting_count_ = 0;
     }
 
     const Predictor& model_;
     Block* sum_;
-    std::uint32_t waiting_[64];
+    std::uint32_t waiting_[256];  // rows, or buckets that may have one
     std::size_t waiting_count_ = 0;
     std::uint32_t count_ = 0;
   };
 
   /// Writes the sum of a word's rows: its own, and those of its subwords.
-  [[gnu::noinline]] WordRows sum_word(std::string_view word, Block* out, Scratch& scratch) const {
+  [[gnu::noinline]] WordRows sum_word(std::string_view word, Block* out) const {
     RowSum sum{*this, out};
-    const std::uint32_t entry = vocabulary_.find(word, hash_of(word));
+    const std::uint32_t entry = vocabulary_.find(word);
     const bool is_known = entry != none;
     if (is_known ? entry >= word_count_ : word.starts_with(label_prefix)) return {.is_label = true};
-    if (is_known) sum.add(entry);
+    if (is_known) sum.add_row(entry);
     if (word == end_of_sentence) return {.count = sum.finish(), .ends_sentence = true};
-    if (longest_subword_ > 0) {
-      auto& framed = scratch.framed_word;
-      framed.assign(1, '<').append(word).push_back('>');
-      add_subwords(framed, sum);
-      if (framed.capacity() > (std::size_t{1} << 20)) std::string{}.swap(framed);
-    }
+    if (longest_subword_ > 0) add_subwords(word, sum);
     return {.count = sum.finish()};
   }
 
-  void add_subwords(std::string_view framed, RowSum& sum) const noexcept {
-    const char* const begin = framed.data();
-    const char* const end = begin + framed.size();
-    for (const char* first = begin; first < end; ++first) {
-      if (continues_code_point(*first)) continue;
-      std::uint32_t hash = hash_start;
-      const char* at = first;
-      for (std::size_t length = 1; length <= longest_subword_ && at < end; ++length) {
-        do hash = hash_byte(hash, *at++);
-        while (at < end && continues_code_point(*at));
-        const bool is_frame = length == 1 && (first == begin || at == end);
-        if (length >= shortest_subword_ && !is_frame) sum.add_bucket(bucket_of_(hash));
+  /// Adds the n-grams of `<word>`. The frame alone is none.
+  void add_subwords(std::string_view word, RowSum& sum) const noexcept {
+    // A window of code points moves over the word, so that a text without spaces needs no memory of its size.
+    constexpr std::size_t starts_per_window = 256;
+    std::uint32_t window[starts_per_window + max_ngram + kernels::subword_starts + max_ngram];
+    std::uint32_t buckets[max_ngram * kernels::subword_starts];
+    const char* at = word.data();
+    const char* const end = at + word.size();
+    std::size_t filled = 0;
+    window[filled++] = '<';
+    for (bool is_first = true, is_last = false; !is_last; is_first = false) {
+      while (filled < starts_per_window + longest_subword_) {
+        if (at == end) {
+          window[filled++] = '>';
+          is_last = true;
+          break;
+        }
+        window[filled++] = packed_code_point(at, end);
+      }
+      std::fill_n(window + filled, kernels::subword_starts + longest_subword_, 0U);
+      const std::size_t starts = is_last ? filled : starts_per_window;
+      for (std::size_t start = 0; start < starts; start += kernels::subword_starts) {
+        kernels::hash_subwords(window + start, shortest_subword_, longest_subword_, bucket_of_, buckets);
+        for (std::size_t length = shortest_subword_; length <= longest_subword_; ++length) {
+          const std::size_t low = length == 1 && is_first && start == 0 ? 1 : 0;
+          const std::size_t frame = length == 1 && is_last ? 1 : 0;
+          if (start + length + frame > filled) break;
+          const std::size_t high = std::min({kernels::subword_starts, starts - start, filled - frame - length + 1 - start});
+          if (high > low) sum.add_buckets({buckets + (length - 1) * kernels::subword_starts + low, high - low});
+        }
+      }
+      if (!is_last) {
+        filled -= starts_per_window;
+        std::memmove(window, window + starts_per_window, filled * sizeof *window);
       }
     }
+  }
+
+  /// The UTF-8 bytes of the code point at `at`, the first one lowest; moves past it.
+  static std::uint32_t packed_code_point(const char*& at, const char* end) noexcept {
+    std::uint32_t bytes = static_cast<unsigned char>(*at++);
+    if (bytes < 0x80) return bytes;
+    for (int shift = 8; shift < 32 && at < end && (static_cast<unsigned char>(*at) & 0xC0) == 0x80; shift += 8) {
+      bytes |= static_cast<std::uint32_t>(static_cast<unsigned char>(*at++)) << shift;
+    }
+    return bytes;
   }
 
   float dot(std::size_t output_row, const std::vector<Block>& mean) const noexcept {
@@ -602,7 +658,7 @@ class Predictor final : public Model {
   std::size_t longest_subword_;
   std::uint32_t word_count_;
   bool is_pruned_;
-  Remainder bucket_of_;
+  kernels::Divisor bucket_of_;
   std::uint32_t buckets_;
   Vocabulary vocabulary_;
   PrunedIndex pruned_;
