@@ -32,7 +32,7 @@ from djfast.recipe.secrets import is_secret, redacted
 from djfast.spelling import did_you_mean
 
 MAX_PROBLEMS = 20
-_ENOUGH_PROBLEMS = 200  # a document full of mistakes is not read to its end
+_ENOUGH_PROBLEMS = 50  # a document full of mistakes is not read to its end
 _LONGEST_SHOWN = 200
 
 
