@@ -1,0 +1,78 @@
+// Finds the equal ones among many items by hashing, exactly, and in linear time for any input.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace djfast::text {
+
+/// Memory that `group_equal` uses again from call to call.
+template <class Index>
+struct GroupScratch {
+  std::vector<Index> slots;
+  std::vector<Index> losers;
+};
+
+/// Multiplier `number` of round `round`: odd, and as good as random.
+inline std::uint64_t round_multiplier(std::uint64_t round, std::uint64_t number) noexcept {
+  std::uint64_t bits = (round << 32 | number) * 0x9E3779B97F4A7C15 + 0xBF58476D1CE4E5B9;
+  bits = (bits ^ bits >> 31) * 0x94D049BB133111EB;
+  return (bits ^ bits >> 29) | 1;
+}
+
+/// Calls `settle(i, leader, 1)` once for every i in [0, count), where `leader` is the same for equal items and
+/// different for unequal ones; it is one of the items equal to i. There may be calls `settle(i, other, 0)` before it.
+///
+/// `Items` answers `begin_round(round)`, `hash(i)` (64 bits, the upper ones used; another function each round),
+/// `equal(i, j)` and `less(i, j)`.
+///
+/// The first item that comes to a slot of the hash table leads it; those equal to it are settled, and the others, the
+/// losers, go to the next round with another hash. Nothing here branches on the data: a mispredicted branch costs more
+/// than the work on an item. After some rounds, or when few are left, sorting settles the rest, so that not even items
+/// made to collide cost more than sorting them.
+template <class Index, class Items, class Settle>
+void group_equal(std::size_t count, Items& items, GroupScratch<Index>& scratch, Settle settle) {
+  constexpr Index empty = std::numeric_limits<Index>::max();  // so count must be at most this
+  constexpr std::size_t few = 16;
+  constexpr unsigned rounds = 8;
+  if (scratch.losers.size() <= count) scratch.losers.resize(count + 1);
+  Index* const losers = scratch.losers.data();
+
+  const auto play = [&](std::size_t players, auto player) {
+    const int bits = std::bit_width(players) + 1;  // two to four slots per item
+    const std::size_t size = std::size_t{1} << bits;
+    if (scratch.slots.size() < size) scratch.slots.resize(size);
+    Index* const slots = scratch.slots.data();
+    std::fill_n(slots, size, empty);
+    std::size_t lost = 0;
+    for (std::size_t turn = 0; turn < players; ++turn) {
+      const Index item = player(turn);
+      Index& slot = slots[items.hash(item) >> (64 - bits)];
+      const Index leader = slot == empty ? item : slot;
+      slot = leader;
+      const bool equal = items.equal(item, leader);
+      settle(item, leader, static_cast<Index>(equal));
+      losers[lost] = item;
+      lost += equal ? 0 : 1;
+    }
+    return lost;
+  };
+
+  items.begin_round(0);
+  std::size_t lost = play(count, [](std::size_t turn) { return static_cast<Index>(turn); });
+  for (unsigned round = 1; round < rounds && lost > few; ++round) {
+    items.begin_round(round);
+    lost = play(lost, [losers](std::size_t turn) { return losers[turn]; });
+  }
+  std::sort(losers, losers + lost, [&](Index a, Index b) { return items.less(a, b); });
+  for (std::size_t place = 0; place < lost;) {
+    const Index leader = losers[place];
+    for (; place < lost && items.equal(losers[place], leader); ++place) settle(losers[place], leader, Index{1});
+  }
+}
+
+}  // namespace djfast::text
