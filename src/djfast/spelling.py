@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 
@@ -10,15 +11,18 @@ def nearest(given: str, names: Iterable[str]) -> str | None:
 
     Of equally close names the alphabetically first is taken, so messages do not depend on the order of a table.
     """
-    allowed = max(1, len(given) // 3)
-    best: tuple[int, str] | None = None
+    closest = max(1, len(given) // 3) + 1  # a name must be closer than this
+    best = None
+    letters = Counter(given)
     for name in sorted(names):
-        if abs(len(name) - len(given)) > allowed:
+        # Every letter that one word has and the other lacks costs a step, so most names need no further look.
+        others = Counter(name)
+        if max((letters - others).total(), (others - letters).total()) >= closest:
             continue
         found = distance(given, name)
-        if found <= allowed and (best is None or found < best[0]):
-            best = (found, name)
-    return best[1] if best else None
+        if found < closest:
+            closest, best = found, name
+    return best
 
 
 def distance(first: str, second: str) -> int:

@@ -25,7 +25,7 @@ def test_plain_tags_are_allowed(load):
 def test_a_billion_laughs_are_refused(problems):
     levels = ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
     levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
-    assert problems("\n".join(levels)) == ["recipe.yaml:4: the document unfolds to more than 100000 values"]
+    assert problems("\n".join(levels)) == ["recipe.yaml:5: the document unfolds to more than 100000 values"]
 
 
 def test_merge_keys_cannot_laugh_either(problems):
@@ -80,7 +80,7 @@ def test_keys_must_be_texts(problems):
 
 
 def test_yes_and_on_can_be_keys(problems):
-    assert problems("on: 1") == ["recipe.yaml:1: no such key (did you mean 'np'?), got 'on'"]
+    assert problems("on: 1") == ["recipe.yaml:1: no such key, got 'on'"]
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,11 @@ def test_the_pure_python_parser_gives_the_same(monkeypatch, problems):
     monkeypatch.delattr(yaml, "CSafeLoader")
     assert problems("np: " + "[" * 10_000) == ["recipe.yaml:1: values are nested deeper than 64 levels"]
     assert problems("np: 0") == ["recipe.yaml:1: np must be >= 1, got 0"]
+
+
+@pytest.mark.parametrize("line", ["text_lenght_filter{}: 1", "- text_lenght_filter{}", "  min_lenght{}: 1"])
+def test_a_document_full_of_mistakes_is_not_searched_to_its_end(problems, line):
+    start = {"-": "process:", " ": "process:\n- text_length_filter:\n   <<: {}"}.get(line[0], "np: 1")
+    indent = " " if line[0] == " " else ""
+    lines = problems(start + "\n" + "\n".join(indent + line.format(i) for i in range(30_000)))
+    assert lines[-1] == "... and at least 30 more"

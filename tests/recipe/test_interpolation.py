@@ -41,7 +41,9 @@ def test_an_escaped_text_means_itself(text):
 
 
 def test_an_unset_variable_is_an_error():
-    with pytest.raises(RecipeError, match=r"^the environment variable is not set and there is no default, got '\$\{A\}'$"):
+    with pytest.raises(
+        RecipeError, match=r"^the environment variable is not set and there is no default, got '\$\{A\}'$"
+    ):
         interpolate("x${A}", {})
 
 

@@ -76,7 +76,7 @@ def test_broken_flags_are_refused(flags, message):
 
 @pytest.mark.parametrize("text", ["np", "=4", "a..b=1", ".np=1"])
 def test_set_takes_path_and_value(text):
-    with pytest.raises(RecipeError, match="^--set takes path=value"):
+    with pytest.raises(RecipeError, match=r"^--set takes path=value"):
         parse_set(text)
 
 

@@ -32,6 +32,7 @@ from djfast.recipe.secrets import is_secret, redacted
 from djfast.spelling import did_you_mean
 
 MAX_PROBLEMS = 20
+_ENOUGH_PROBLEMS = 50  # a document full of mistakes is not read to its end
 _LONGEST_SHOWN = 200
 
 
@@ -132,6 +133,10 @@ class _Checker:
         self.problems = problems
         self.notices: list[str] = []
 
+    def has_enough(self) -> bool:
+        """Whether so much is wrong that more need not be looked for."""
+        return len(self.problems) >= _ENOUGH_PROBLEMS
+
     # Values.
 
     def value(self, node: Node) -> Any:
@@ -186,6 +191,8 @@ class _Checker:
         for name, node in given.items():
             if name == "process":
                 continue
+            if self.has_enough():
+                break
             key = KEYS.get(name)
             if key is None:
                 self.problems.append(f"{node.where}: {self._unknown_key(name)}")
@@ -264,7 +271,7 @@ class _Checker:
             return (), ()
         if not process.items:
             self.notices.append(f"{process.where}: process is empty, so rows are only copied")
-        made = [(self._op(item), _line(item.where)) for item in process.items]
+        made = [(self._op(item), _line(item.where)) for item in process.items if not self.has_enough()]
         present = [(op, line) for op, line in made if op is not None]
         return tuple(op for op, _ in present), tuple(line for _, line in present)
 
@@ -293,6 +300,8 @@ class _Checker:
         before = len(self.problems)
         values = {}
         for name, node in given.items():
+            if self.has_enough():
+                break
             param = known.get(name)
             if param is None:
                 self.problems.append(f"{node.where}: {catalog.no_such_parameter(spec, name[:_LONGEST_SHOWN])}")
@@ -378,7 +387,7 @@ def _listed(problems: list[str]) -> str:
 
     listed = sorted(unique, key=order)[:MAX_PROBLEMS]
     if len(unique) > MAX_PROBLEMS:
-        listed.append(f"... and {len(unique) - MAX_PROBLEMS} more problems")
+        listed.append(f"... and at least {len(unique) - MAX_PROBLEMS} more")
     return "\n".join(listed)
 
 
