@@ -63,8 +63,9 @@ GramCounts count_word_grams(const std::string_view* words, std::size_t count, st
   if (numbers.size() < count + readable_beyond) numbers.resize(count + readable_beyond);
   kernels::text::word_keys().load_keys(words, count, keys.data());
   Words items{words, keys.data()};
-  text::group_equal<Number>(count, items, scratch, [of = numbers.data()](Number word, Number leader, Number) {
-    of[word] = leader;
+  std::iota(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(count), Number{0});
+  text::group_equal<Number>(count, items, scratch, [of = numbers.data()](Number word, Number leader, Number equal) {
+    of[word] = static_cast<Number>(word - (word - leader) * equal);
   });
   return text::count_grams(numbers.data(), count, n);
 }

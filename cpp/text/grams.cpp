@@ -15,15 +15,11 @@ std::uint64_t load_word(const unsigned char* at) noexcept {
   return word;
 }
 
-/// The n-grams of a sequence as items of group_equal: each is `bytes` bytes of the sequence, seen as 64-bit words of
-/// which the last counts in part.
+/// The n-grams of a sequence as items of group_equal: each is `bytes` bytes of the sequence.
 class GramBytes {
  public:
   GramBytes(const unsigned char* codes, std::size_t stride, std::size_t bytes)
-      : codes_(codes),
-        stride_(stride),
-        bytes_(bytes),
-        last_mask_(bytes % 8 == 0 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * (bytes % 8))) - 1) {}
+      : codes_(codes), stride_(stride), bytes_(bytes) {}
 
   bool less(std::size_t a, std::size_t b) const noexcept {
     const int order = std::memcmp(at(a), at(b), bytes_);
@@ -36,39 +32,46 @@ class GramBytes {
   const unsigned char* codes_;
   std::size_t stride_;
   std::size_t bytes_;
-  std::uint64_t last_mask_;
 };
 
-/// N-grams of at most four words: everything unrolled.
+/// N-grams that `words` loads of 8 bytes cover, at most four. The last load ends where the n-gram does; a single one
+/// may go beyond, and is masked.
 template <class Code, int words>
 class ShortGrams : public GramBytes {
  public:
   ShortGrams(const Code* codes, std::size_t n)
-      : GramBytes(reinterpret_cast<const unsigned char*>(codes), sizeof(Code), n * sizeof(Code)) {}
+      : GramBytes(reinterpret_cast<const unsigned char*>(codes), sizeof(Code), n * sizeof(Code)),
+        mask_(bytes_ >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * bytes_)) - 1),
+        last_(words == 1 ? 0 : bytes_ - 8) {}
 
   void begin_round(unsigned round) noexcept {
-    for (int i = 0; i <= words; ++i) multipliers_[i] = round_multiplier(round, static_cast<std::uint64_t>(i));
+    for (int i = 0; i < words; ++i) multipliers_[i] = round_multiplier(round, static_cast<std::uint64_t>(i));
   }
 
   std::uint64_t hash(std::size_t gram) const noexcept {
-    const unsigned char* start = place(gram);
-    std::uint64_t sum = (load_word(start + 8 * (words - 1)) & last_mask_) * multipliers_[words - 1];
+    const unsigned char* start = codes_ + gram * sizeof(Code);
+    std::uint64_t sum = last_word(start) * multipliers_[words - 1];
     for (int i = 0; i < words - 1; ++i) sum += load_word(start + 8 * i) * multipliers_[i];
-    return (sum ^ sum >> 32) * multipliers_[words];
+    return sum;
   }
 
   bool equal(std::size_t a, std::size_t b) const noexcept {
-    const unsigned char* first = place(a);
-    const unsigned char* second = place(b);
-    std::uint64_t difference = (load_word(first + 8 * (words - 1)) ^ load_word(second + 8 * (words - 1))) & last_mask_;
+    const unsigned char* first = codes_ + a * sizeof(Code);
+    const unsigned char* second = codes_ + b * sizeof(Code);
+    std::uint64_t difference = last_word(first) ^ last_word(second);
     for (int i = 0; i < words - 1; ++i) difference |= load_word(first + 8 * i) ^ load_word(second + 8 * i);
     return difference == 0;
   }
 
  private:
-  const unsigned char* place(std::size_t gram) const noexcept { return codes_ + gram * sizeof(Code); }
+  std::uint64_t last_word(const unsigned char* start) const noexcept {
+    if constexpr (words == 1) return load_word(start) & mask_;
+    return load_word(start + last_);
+  }
 
-  std::uint64_t multipliers_[words + 1] = {};
+  std::uint64_t mask_;
+  std::size_t last_;
+  std::uint64_t multipliers_[words] = {};
 };
 
 /// N-grams of any size.
@@ -88,7 +91,7 @@ class LongGrams : public GramBytes {
       hash = (hash ^ load_word(start + place)) * multiplier_;
       hash ^= hash >> 29;
     }
-    hash = (hash ^ (load_word(start + place) & last_mask_)) * multiplier_;
+    hash = (hash ^ load_word(start + bytes_ - 8)) * multiplier_;
     return (hash ^ hash >> 32) * multiplier_;
   }
 
@@ -101,19 +104,27 @@ class LongGrams : public GramBytes {
 template <class Index, class Grams>
 GramCounts count_items(std::size_t grams, Grams items) {
   thread_local GroupScratch<Index> scratch;
-  thread_local std::vector<Index> counts;
+  thread_local std::vector<Index> further;  // how often a leader occurs again; all zero between calls
   thread_local std::vector<std::uint32_t> repeated;
-  counts.assign(grams, 0);
-  if (repeated.size() <= grams) repeated.resize(grams + 1);
-  group_equal<Index>(grams, items, scratch, [of = counts.data()](Index, Index leader, Index equal) {
-    of[leader] = static_cast<Index>(of[leader] + equal);
-  });
-  std::size_t distinct = 0;
+  thread_local std::vector<Index> joined;  // leaders, once per n-gram that joined one
+  if (further.size() < grams) further.resize(grams);
+  if (joined.size() <= grams) {
+    joined.resize(grams + 1);
+    repeated.resize(grams + 1);
+  }
+  std::size_t joins = 0;
+  const std::size_t distinct =
+      group_equal<Index>(grams, items, scratch, [&, of = further.data()](Index, Index leader, Index equal) {
+        of[leader] = static_cast<Index>(of[leader] + equal);
+        joined[joins] = leader;
+        joins += equal;
+      });
   std::size_t several = 0;
-  for (const Index count : counts) {
-    distinct += count != 0 ? 1 : 0;
-    repeated[several] = count;
-    several += count > 1 ? 1 : 0;
+  for (std::size_t join = 0; join < joins; ++join) {
+    Index& count = further[joined[join]];
+    repeated[several] = std::uint32_t{count} + 1;
+    several += count != 0 ? 1 : 0;
+    count = 0;
   }
   return {grams, distinct, distinct - several, {repeated.data(), several}};
 }
