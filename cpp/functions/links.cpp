@@ -235,19 +235,24 @@ constexpr auto anchors = kernels::ByteSet([](unsigned char byte) {
   return byte == ':' || byte == '/' || byte == 'w' || byte == 'W';
 });
 
+/// Whether the text before the slash at `at` ends in a dot and 2 to 4 letters.
+bool follows_domain(std::string_view text, std::size_t at) noexcept {
+  const char* before = text.data() + at;
+  for (int letters = 0; before != text.data(); ++letters) {
+    const char32_t c = unicode::previous_code_point(before);
+    if (c == '.') return letters >= 2;
+    if (letters == 4 || !is_letter(c)) return false;
+  }
+  return false;
+}
+
 /// Whether the byte at `at`, one of the anchors, may end a head's token or begin its `www`.
 bool may_be_head(std::string_view text, std::size_t at) noexcept {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto may_be_letter = [](unsigned c) { return c >= 0x80 || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); };
-  switch (text[at]) {
-    case ':': {
-      if (at < 2) return false;
-      const unsigned next = byte(at + 1);
-      return next == '/' || next == '%' || may_be_letter(next) || is_digit(next);
-    }
-    case '/': return at >= 4 && may_be_letter(byte(at - 1)) && may_be_letter(byte(at - 2));
-    default: return (byte(at + 1) | 0x20) == 'w' && (byte(at + 2) | 0x20) == 'w';
-  }
+  if (text[at] == '/') return follows_domain(text, at);
+  const unsigned next = byte(at + 1);
+  if (text[at] != ':') return (next | 0x20) == 'w' && (byte(at + 2) | 0x20) == 'w';
+  return at >= 2 && (next == '/' || next == '%' || next >= 0x80 || is_letter(next) || is_digit(next));
 }
 
 std::string_view clean_links(std::string_view text, std::string_view replacement, Arena& arena) {

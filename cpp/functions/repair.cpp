@@ -83,13 +83,15 @@ bool is_entity_character(char c) noexcept {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/// Whether `&#?[0-9A-Za-z]{1,24};` matches at the ampersand at the text's front.
+/// Whether the ampersand at the text's front begins what ftfy may unescape: a character reference, or an entity whose
+/// name it knows. Its pattern is `&#?[0-9A-Za-z]{1,24};`.
 bool starts_with_entity(std::string_view text) noexcept {
   std::size_t begin = 1;
   if (begin < text.size() && text[begin] == '#') ++begin;
   std::size_t end = begin;
   while (end < text.size() && end - begin <= 24 && is_entity_character(text[end])) ++end;
-  return end > begin && end - begin <= 24 && end < text.size() && text[end] == ';';
+  if (end == begin || end - begin > 24 || end == text.size() || text[end] != ';') return false;
+  return begin == 2 || std::ranges::binary_search(entities, text.substr(begin, end - begin));
 }
 
 /// The mojibake detector on a stream of code points. ASCII alone never looks like mojibake: the generator of the table
@@ -170,46 +172,50 @@ class LineFixer {
     const char* const data = text_.data();
     const char* const last = data + end;
     Detector before;             // sees the line as it is
-    Detector after;              // sees the line as the tables leave it
+    Detector after;              // sees the line as the tables leave it; in use while it may differ from `before`
+    bool differ = false;
     std::uint8_t combining = 0;  // class of the last code point of the fixed line
     bool has_ampersand = false;
     std::size_t deciding = begin;  // no deciding byte lies between the current position and this one
     for (const char* at = data + begin; at != last;) {
       const auto byte = static_cast<unsigned char>(*at);
       if (byte < 0x80) {
-        if (before.only_ascii_matters() && after.only_ascii_matters()) {
+        if (before.only_ascii_matters() && (!differ || after.only_ascii_matters())) {
           const auto position = static_cast<std::size_t>(at - data);
           if (deciding <= position) deciding = std::min(deciding_.next(position), end);
           if (deciding - position > ascii_prefix_length) {
             // Nothing happens up to there, and the detector remembers no more than a few ASCII characters.
             at = deciding == end ? last : data + (deciding - ascii_prefix_length);
             before.restart_inside();
-            after.restart_inside();
+            differ = false;
             combining = 0;
             continue;
           }
         }
-      } else if (byte >= 0xE4 && byte <= 0xE9 && before.idle() && after.idle()) {
+      } else if (byte >= 0xE4 && byte <= 0xE9 && before.idle() && (!differ || after.idle())) {
         // Ideographs are plain; the generator of the table checks it.
         do at += 3;
         while (at != last && static_cast<unsigned char>(*at) >= 0xE4 && static_cast<unsigned char>(*at) <= 0xE9);
         before.restart_inside();
-        after.restart_inside();
+        differ = false;
         combining = 0;
         continue;
       }
       const std::size_t here = static_cast<std::size_t>(at - data);
       const char32_t c = unicode::next_code_point(at);
       const Record& record = record_of_code_point(c);
-      if ((record.flags & Record::plain) != 0 && before.idle() && after.idle()) {
+      if ((record.flags & Record::plain) != 0 && before.idle() && (!differ || after.idle())) {
         before.restart_inside();
-        after.restart_inside();
+        differ = false;
         combining = 0;
       } else {
-        if (!before.accept(record)) return Verdict::hard;
         if ((record.flags & Record::changes) == 0) {
-          if (!after.accept(record) || !stays_normalized(record, combining)) return Verdict::hard;
+          if (!before.accept(record) || (differ && !after.accept(record))) return Verdict::hard;
+          if (!stays_normalized(record, combining)) return Verdict::hard;
         } else {
+          if (!differ) after = before;
+          differ = true;
+          if (!before.accept(record)) return Verdict::hard;
           if ((record.flags & Record::unsettled) != 0 || c == escape) return Verdict::hard;
           const bool before_line_feed = c == '\r' && at != last && *at == '\n';  // CRLF is one line break
           const char* output = reinterpret_cast<const char*>(outputs) + record.output_begin;

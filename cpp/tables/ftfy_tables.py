@@ -12,7 +12,7 @@ import sys
 import unicodedata
 
 import ftfy
-from ftfy import badness, fixes
+from ftfy import badness, chardata, fixes
 
 try:
     from re import _constants as codes
@@ -233,6 +233,7 @@ def render() -> str:
         encoded = output.encode("utf-8")
         rows.append(f"{{{{{two_words(mask)}}}, {len(outputs)}, {len(encoded)}, {flags}, {combining}}},")
         outputs += encoded
+    entities = sorted(entity[1:-1] for entity in chardata.HTML_ENTITIES)
     newline = "\n"
     return f"""\
 // Written by cpp/tables/ftfy_tables.py from ftfy {ftfy.__version__} and Python {sys.version.split()[0]}; do not edit.
@@ -241,6 +242,9 @@ constexpr States first_states_at_start = {{{two_words(detector.first_at_start)}}
 constexpr States last_states = {{{two_words(detector.last)}}};
 constexpr States ascii_prefix_states = {{{two_words(detector.ascii_prefix)}}};
 constexpr std::size_t ascii_prefix_length = {detector.prefix_length};
+constexpr std::string_view entities[] = {{
+{newline.join(f'"{name}",' for name in entities)}
+}};
 constexpr unsigned char outputs[] = {{{",".join(map(str, outputs))}}};
 constexpr Record records[] = {{
 {newline.join(rows)}

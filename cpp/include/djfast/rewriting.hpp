@@ -64,14 +64,15 @@ class Rewriting {
     copy(text_.substr(kept_, begin - kept_));
     copy(replacement);
     kept_ = end;
+    changed_ = true;
   }
 
   /// The changed text, in the arena; or the text itself.
   std::string_view finish() {
-    if (kept_ == 0) return text_;
+    if (!changed_) return text_;
     copy(text_.substr(kept_));
     arena_.commit(size_);
-    return {out_, size_};
+    return {out_ == nullptr ? text_.data() : out_, size_};  // null when nothing is left
   }
 
  private:
@@ -91,7 +92,8 @@ class Rewriting {
 
   std::string_view text_;
   Arena& arena_;
-  std::size_t kept_ = 0;  // bytes of the text before this are done; not 0 once something was replaced
+  std::size_t kept_ = 0;  // bytes of the text before this are done
+  bool changed_ = false;
   char* out_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
