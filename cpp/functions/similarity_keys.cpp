@@ -81,7 +81,7 @@ class Signer {
   Signer(const Signer&) = delete;
   Signer& operator=(const Signer&) = delete;
   virtual ~Signer() = default;
-  virtual void sign(const Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const = 0;
+  virtual void sign(Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const = 0;
 };
 
 /// Data-Juicer's signatures: affine permutations, drawn from a Mersenne twister, of the first 32 bits of SHA-1.
@@ -102,10 +102,11 @@ class PermutationSigner final : public Signer {
     for (const auto summand : summands_) raised_summands_.push_back(static_cast<std::uint32_t>(summand) + 8);
   }
 
-  void sign(const Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
+  void sign(Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
     thread_local std::vector<std::uint32_t> least;
     thread_local std::array<std::uint32_t, part_shingles> hashes;
     least.assign(factors_.size(), UINT32_MAX);
+    tokens.close_gaps();
     const kernels::Permutations permutations{factors_, summands_, low_factors_, raised_summands_};
     const std::size_t shingles = tokens.shingle_count(window);
     for (std::size_t first = 0; first < shingles; first += part_shingles) {
@@ -140,7 +141,7 @@ class SketchSigner final : public Signer {
  public:
   explicit SketchSigner(std::uint64_t seed) : seed_(kernels::fold(seed ^ kernels::mixing_numbers[0], base)) {}
 
-  void sign(const Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
+  void sign(Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
     thread_local std::vector<std::uint64_t> hashes;
     if (hashes.size() < tokens.count()) hashes.resize(tokens.count());
     for (std::size_t i = 0; i < tokens.count(); ++i) {
@@ -313,9 +314,10 @@ class SimHash final : public Function {
   }
 
  private:
-  std::uint64_t majority(const Tokens& tokens) const {
+  std::uint64_t majority(Tokens& tokens) const {
     thread_local std::array<std::uint64_t, part_shingles> hashes;
     std::uint64_t counts[64] = {};
+    tokens.close_gaps();
     const std::size_t shingles = tokens.shingle_count(window_);
     for (std::size_t first = 0; first < shingles; first += part_shingles) {
       const std::size_t count = std::min(part_shingles, shingles - first);

@@ -42,6 +42,7 @@ void Tokens::reserve(std::size_t bytes, std::size_t tokens) {
 }
 
 void Tokens::split(std::string_view text, Tokenization tokenization) {
+  has_gaps_ = false;
   switch (tokenization) {
     case Tokenization::space: return split_at_spaces(text);
     case Tokenization::punctuation: return split_at_punctuation(text);
@@ -66,11 +67,12 @@ void Tokens::split_at_spaces(std::string_view text) {
     doubled |= word & (word << 1 | before);
     before = word >> 63;
   }
-  if (doubled != 0) close_gaps();
+  has_gaps_ = doubled != 0;
 }
 
-/// Moves tokens together so that single spaces separate them.
 void Tokens::close_gaps() {
+  if (!has_gaps_) return;
+  has_gaps_ = false;
   std::uint32_t removed = 0;
   std::size_t segment = 1;  // entry of the first token of the segment that moves as a whole
   const std::size_t end = 2 * count_ + 1;
@@ -140,6 +142,7 @@ void Tokens::split_characters(std::string_view text) {
 }
 
 void Tokens::take(std::span<const std::string_view> tokens, std::string_view join) {
+  has_gaps_ = false;
   std::size_t bytes = 0;
   for (const auto token : tokens) bytes += token.size() + join.size();
   reserve(bytes, tokens.size() + 1);

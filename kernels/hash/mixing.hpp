@@ -27,18 +27,21 @@ DJFAST_INLINE std::uint64_t load_little_endian(const char* bytes) noexcept {
   return value;
 }
 
+namespace mixing_detail {
+/// Sixteen bytes of ones, then sixteen of zeros: the 16 bytes from 16 - n on keep n bytes.
+alignas(64) inline constexpr unsigned char kept_bytes[32] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                                             255, 255, 255, 255, 255, 255, 255, 255};
+}  // namespace mixing_detail
+
 /// A hash of `size` bytes. Reads up to 16 bytes past them.
 DJFAST_INLINE std::uint64_t hash_bytes(const char* bytes, std::size_t size, std::uint64_t seed) noexcept {
-  std::uint64_t hash = fold(seed ^ size ^ mixing_numbers[0], mixing_numbers[1]);
+  std::uint64_t hash = seed + size * mixing_numbers[0];
   for (; size > 16; size -= 16, bytes += 16) {
     hash = fold(load_little_endian(bytes) ^ hash, load_little_endian(bytes + 8) ^ mixing_numbers[2]);
   }
-  // Bytes past the end are shifted out; the shift goes in two steps because shifting by 64 is undefined.
-  const std::size_t low_bytes = size < 8 ? size : 8;
-  const std::size_t high_bytes = size - low_bytes;
-  const auto keep = [](std::uint64_t value, std::size_t count) { return value & ~(~std::uint64_t{0} << 4 * count << 4 * count); };
-  const std::uint64_t low = keep(load_little_endian(bytes), low_bytes);
-  const std::uint64_t high = keep(load_little_endian(bytes + 8), high_bytes);
+  const char* kept = reinterpret_cast<const char*>(mixing_detail::kept_bytes) + 16 - size;
+  const std::uint64_t low = load_little_endian(bytes) & load_little_endian(kept);
+  const std::uint64_t high = load_little_endian(bytes + 8) & load_little_endian(kept + 8);
   return fold(low ^ hash, high ^ mixing_numbers[3]);
 }
 
