@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from djfast.errors import InputError
+from djfast.io.compression import compress_file, compression_of
 
 
 class Piece(Protocol):
@@ -110,13 +111,13 @@ class ResultFile:
             os.replace(f"{self._temporary}.parquet", self._temporary)
         paths = [self.path]
         if len(shards) > 1:
-            paths = shard_paths(self.path, self.kind, len(shards))
+            paths = shard_paths(self.path, self.kind + (compression_of(self.path) or ""), len(shards))
             (_cut_parquet if self.kind == "parquet" else _cut_lines)(self._temporary, paths, shards, self.kind)
             os.unlink(self._temporary)
         else:
             if self.kind == "json":
                 _lines_to_array(self._temporary)
-            os.replace(self._temporary, self.path)
+            _publish(self._temporary, self.path)
         if self._side is not None:
             self._side.close()
             os.replace(self._side.name, self._side_path)
@@ -141,15 +142,30 @@ class ResultFile:
                 os.unlink(path)
 
 
+def _publish(temporary: str, path: str) -> None:
+    """Give a complete file its name, compressed if the name says so."""
+    if compression_of(path):
+        packed = f"{temporary}{compression_of(path)}"
+        compress_file(temporary, packed)
+        os.unlink(temporary)
+        temporary = packed
+    os.replace(temporary, path)
+
+
+def _stem(path: str) -> str:
+    """Return a result's path without its suffixes."""
+    compression = compression_of(path)
+    return os.path.splitext(path[: -len(compression)] if compression else path)[0]
+
+
 def stats_path(path: str) -> str:
     """Name of the stats file beside a result."""
-    stem, suffix = os.path.splitext(path)
-    return f"{stem}_stats.jsonl" if suffix else f"{path}_stats.jsonl"
+    return f"{_stem(path)}_stats.jsonl"
 
 
 def rejected_path(path: str) -> str:
     """Name of the rejected rows beside a result."""
-    return f"{os.path.splitext(path)[0]}.rejected.jsonl"
+    return f"{_stem(path)}.rejected.jsonl"
 
 
 def shard_paths(path: str, suffix: str, count: int) -> list[str]:
@@ -221,7 +237,7 @@ def _cut_lines(path: str, paths: list[str], shards: list[int], kind: str) -> Non
                     shard.write(source.readline())
             if kind == "json":
                 _lines_to_array(temporary)
-            os.replace(temporary, shard_path)
+            _publish(temporary, shard_path)
 
 
 def _lines_to_array(path: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native, functions
+from djfast.declare import Op
 from djfast.plan.resources import resolve
 from djfast.plan.steps import Compute, Keep, Plan, Stage
 
@@ -39,18 +40,20 @@ class PythonStep(NamedTuple):
 class BoundStage:
     """A stage with its functions ready; one object serves all threads."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, ops: Sequence[Op]) -> None:
         self.stage = stage
         self.segments: list[_native.Program | PythonStep] = []
         native: list[tuple[Any, ...]] = []
         for step in stage.steps:
             if isinstance(step, Keep):
                 native.append((None, [], {}, step.slot, step.op))
-            elif step.native:
-                native.append((step.fn, list(step.args), resolve(step.fn, step.params), step.slot, step.op))
+                continue
+            params = resolve(step.fn, step.params, ops[step.op].spec.name)
+            if step.native:
+                native.append((step.fn, list(step.args), params, step.slot, step.op))
             else:
                 self._close(native)
-                function = functions.bind(step.fn, resolve(step.fn, step.params))
+                function = functions.bind(step.fn, params)
                 self.segments.append(PythonStep(step, function, functions.skips_empty_lists(step.fn)))
         self._close(native)
 
@@ -74,4 +77,4 @@ def bind_plan(plan: Plan) -> list[BoundStage]:
         Before any data is read, naming everything that is missing.
     """
     functions.require(step.fn for stage in plan.stages for step in stage.steps if isinstance(step, Compute))
-    return [BoundStage(stage) for stage in plan.stages]
+    return [BoundStage(stage, plan.ops) for stage in plan.stages]

@@ -40,7 +40,7 @@ class AlphanumericFilter(Filter, name="alphanumeric_filter"):
         """Letters and digits per character, or letters per token."""
         text = col("text")
         if self.tokenization:
-            tokens = call("hf_tokens_count", text, tokenizer="EleutherAI/pythia-6.9b-deduped")
+            tokens = call("hf_token_count", text, tokenizer="EleutherAI/pythia-6.9b-deduped")
             return {self.stat: call("ratio", call("count_class", text, cls="alpha"), tokens)}
         return {self.stat: call("ratio", call("count_class", text, cls="alnum"), call("text_length", text))}
 

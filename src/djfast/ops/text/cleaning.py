@@ -126,9 +126,9 @@ class FixUnicodeMapper(Mapper, name="fix_unicode_mapper"):
         form = (self.normalization or "NFC").upper()
         if form != "NFC":
             return {"text": call("ftfy_text", text, normalization=form)}
-        hard = call("hard_lines", text, normalization=form)
-        repaired = call("ftfy_lines", hard, call("hard_line_markup", text), normalization=form)
-        return {"text": call("merge_lines", call("fix_lines", text, normalization=form), repaired)}
+        fixed = call("fix_lines", text, normalization=form)
+        repaired = call("ftfy_lines", call("hard_lines", fixed), normalization=form)
+        return {"text": call("merge_lines", text, fixed, repaired)}
 
 
 class PunctuationNormalizationMapper(Mapper, name="punctuation_normalization_mapper"):

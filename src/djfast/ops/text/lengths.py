@@ -179,7 +179,7 @@ class TokenNumFilter(Filter, name="token_num_filter"):
 
     def stats(self) -> dict[str, Expr]:
         """Count the tokens."""
-        return {"num_token": call("hf_tokens_count", col("text"), tokenizer=self.hf_tokenizer)}
+        return {"num_token": call("hf_token_count", col("text"), tokenizer=self.hf_tokenizer)}
 
     def keep(self) -> Expr:
         """Keep numbers in range."""
