@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from djfast.run.report import Report
+from djfast.runners.report import Report
 
 
 def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) -> Report:
@@ -28,7 +28,7 @@ def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) ->
     import json
 
     from djfast.recipe.load import load_recipe
-    from djfast.run.local import run_recipe
+    from djfast.runners.local import run_recipe
 
     given = dict(recipe) if isinstance(recipe, Mapping) else os.fspath(recipe)
     texts = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]

@@ -11,10 +11,10 @@ from djfast.errors import RecipeError, SchemaError
 from djfast.io.list_rows import ListRows, without_stats
 from djfast.io.results import Result, ResultFile, RowList
 from djfast.plan.build import build_plan
-from djfast.run.local import run_plan
-from djfast.run.progress import Progress
-from djfast.run.rejected import Rejected, RejectedRows
-from djfast.run.report import Report
+from djfast.runners.local import run_plan
+from djfast.runners.progress import Progress
+from djfast.runners.rejected import Rejected, RejectedRows
+from djfast.runners.report import Report
 
 if TYPE_CHECKING:
     import pyarrow as pa

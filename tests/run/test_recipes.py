@@ -216,7 +216,7 @@ def test_a_stat_that_a_row_brings_along_is_kept(tmp_path: Path) -> None:
 
 
 def test_rows_that_wait_on_disk_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from djfast.run import spool
+    from djfast.runners import spool
 
     monkeypatch.setattr(spool, "WINDOW_BYTES", 0)
     rows = [{"id": i, "text": f"text number {i % 50} of some rows"} for i in range(500)]

@@ -20,7 +20,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Print the plan."""
     recipe = load(options, rest)
     from djfast.plan.explain import explain, plan_record
-    from djfast.run.local import plan_recipe
+    from djfast.runners.local import plan_recipe
 
     plan = plan_recipe(recipe)  # type: ignore[arg-type]
     if options.json:

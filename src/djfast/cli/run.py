@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Run the recipe."""
     recipe = load(options, rest)
-    from djfast.run.local import run_recipe
-    from djfast.run.progress import Progress
+    from djfast.runners.local import run_recipe
+    from djfast.runners.progress import Progress
 
     for notice in [] if options.quiet else recipe.notices:  # type: ignore[attr-defined]
         print(f"djfast: note: {notice}", file=sys.stderr)

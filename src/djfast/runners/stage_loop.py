@@ -10,11 +10,11 @@ from djfast.declare import Deduplicator, Grouping
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage
 from djfast.plan.steps import Plan
-from djfast.run.progress import Progress
-from djfast.run.rejected import Rejected, RejectedRows
-from djfast.run.report import Tally
-from djfast.run.spool import Spool
-from djfast.run.workers import in_order
+from djfast.runners.progress import Progress
+from djfast.runners.rejected import Rejected, RejectedRows
+from djfast.runners.report import Tally
+from djfast.runners.spool import Spool
+from djfast.runners.workers import in_order
 
 
 class _Done(NamedTuple):

@@ -19,10 +19,10 @@ from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
-from djfast.run.progress import Progress
-from djfast.run.rejected import RejectedRows
-from djfast.run.report import Report
-from djfast.run.stage_loop import StageLoop
+from djfast.runners.progress import Progress
+from djfast.runners.rejected import RejectedRows
+from djfast.runners.report import Report
+from djfast.runners.stage_loop import StageLoop
 
 
 def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Report:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from djfast.run.report import Tally
+from djfast.runners.report import Tally
 
 _TERMINAL_SECONDS = 0.2
 _LOG_SECONDS = 10.0

@@ -1,1 +1,0 @@
-"""Runners: threads now, ranks later."""
