@@ -106,7 +106,7 @@ class StageLoop:
         for done in in_order(source, work, threads=self.threads):
             if done.block.file != file:
                 file, base = done.block.file, 0
-            for row in done.rejections:
+            for row in sorted(done.rejections, key=lambda entry: entry[0]):
                 self.rejected.add(self._rejected(row, done.block, base))
             unreadable = sum(1 for _, _, op, _, _ in done.rejections if op < 0)
             if is_first:
