@@ -205,9 +205,14 @@ class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_si
             )
 
     def key(self) -> Expr:
-        """Return the SimHash; an empty list instead of a short text's hash where those are kept."""
-        function = "simhash" if self.short_texts == "merge" else "simhash_list"
-        return call(function, self.compared(), tokenization=self.tokenization, window=self.window_size)
+        """Return a list of the SimHash, which is empty for short texts where those are kept."""
+        return call(
+            "simhash",
+            self.compared(),
+            tokenization=self.tokenization,
+            window=self.window_size,
+            short_texts=self.short_texts,
+        )
 
     def grouping(self) -> Grouping:
         """Rows whose hashes are close."""
@@ -215,6 +220,4 @@ class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_si
 
     def columns(self) -> dict[str, Expr]:
         """Return the SimHash, written as decimal text."""
-        return {
-            "__dj__simhash": call("simhash", self.compared(), tokenization=self.tokenization, window=self.window_size)
-        }
+        return {"__dj__simhash": self.key()}

@@ -14,13 +14,6 @@ LINK = (
 )
 
 
-def unwrapped(pattern: str) -> str:
-    """Take off a Python raw-string wrapper, which recipes may carry as part of the text."""
-    quote = pattern[-1:]
-    wrapped = len(pattern) > 2 and quote in ("'", '"') and pattern.startswith("r" + quote)
-    return pattern[2:-1] if wrapped else pattern
-
-
 class PatternCleaner(Mapper):
     """What the mappers that replace matches of a pattern have in common."""
 
@@ -31,7 +24,7 @@ class PatternCleaner(Mapper):
 
     def replaced(self, function: str, built_in: str) -> Expr:
         """Replace by native code where pattern and replacement allow it, else by the regular-expression engine."""
-        pattern = built_in if self.pattern is None else unwrapped(self.pattern)
+        pattern = built_in if self.pattern is None else self.pattern
         if pattern == built_in and "\\" not in self.repl:
             return call(function, col("text"), repl=self.repl)
         return call("regex_replace", col("text"), pattern=pattern, repl=self.repl)
@@ -117,18 +110,12 @@ class FixUnicodeMapper(Mapper, name="fix_unicode_mapper"):
             )
 
     def assign(self) -> dict[str, Expr]:
-        """Return the repaired text.
-
-        For NFC native code settles most lines and hands the few hard ones over; the other forms change so many
-        lines that whole texts go to the library.
-        """
+        """Return the repaired text: native code settles most lines and hands the few hard ones over."""
         text = col("text")
         form = (self.normalization or "NFC").upper()
-        if form != "NFC":
-            return {"text": call("ftfy_text", text, normalization=form)}
         fixed = call("fix_lines", text, normalization=form)
-        repaired = call("ftfy_lines", call("hard_lines", fixed), normalization=form)
-        return {"text": call("merge_lines", text, fixed, repaired)}
+        answers = call("ftfy_lines", call("hard_lines", fixed), normalization=form)
+        return {"text": call("merge_lines", text, fixed, answers)}
 
 
 class PunctuationNormalizationMapper(Mapper, name="punctuation_normalization_mapper"):
