@@ -1,6 +1,7 @@
 // Texts as lists of words.
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <string>
 
 #include "djfast/function.hpp"
@@ -21,42 +22,46 @@ class Words final : public Function {
     const auto& kernels = kernels::text::segments();
     TextLists words;
     words.offsets.assign(call.row_count + 1, 0);
-    std::size_t filled = 0;  // rows whose end is known
+    for (const auto row : call.rows) words.offsets[row + 1] = static_cast<std::uint32_t>(kernels.count_words(texts[row]));
+    std::partial_sum(words.offsets.begin(), words.offsets.end(), words.offsets.begin());
+    words.items.resize(words.offsets.back());
     for (const auto row : call.rows) {
       const std::string_view text = texts[row];
       if (edges.size() < text.size() + beyond) edges.resize(text.size() + beyond);
       const std::uint32_t* end = kernels.word_edges(text, edges.data());
-      std::fill(words.offsets.begin() + static_cast<std::ptrdiff_t>(filled),
-                words.offsets.begin() + static_cast<std::ptrdiff_t>(row) + 1,
-                static_cast<std::uint32_t>(words.items.size()));
-      filled = row + std::size_t{1};
-      const std::size_t before = words.items.size();
-      words.items.resize(before + static_cast<std::size_t>(end - edges.data()) / 2);
-      std::string_view* word = words.items.data() + before;
+      std::string_view* word = words.items.data() + words.offsets[row];
       for (const std::uint32_t* edge = edges.data(); edge < end; edge += 2) {
         *word++ = {text.data() + edge[0], edge[1] - edge[0]};
       }
     }
-    std::fill(words.offsets.begin() + static_cast<std::ptrdiff_t>(filled), words.offsets.end(),
-              static_cast<std::uint32_t>(words.items.size()));
     return words;
   }
 };
 
-/// `word` without special characters at its ends.
-std::string_view strip_special(std::string_view word) noexcept {
-  static const auto is_special = [] {
-    std::array<bool, 256> table{};
-    for (char32_t c = 0; c < 0x80; ++c) table[c] = (unicode::classes_of(c) & unicode::special) != 0;
-    return table;
-  }();
+/// What a byte at the end of a word means for stripping: 1 for a special character, 2 for a part of one beyond ASCII
+/// that has to be looked up, 0 for any other character.
+constexpr std::uint8_t strips = 1;
+constexpr std::uint8_t asks = 2;
+
+std::array<std::uint8_t, 256> strip_table() noexcept {
+  std::array<std::uint8_t, 256> table{};
+  for (char32_t c = 0; c < 0x80; ++c) table[c] = (unicode::classes_of(c) & unicode::special) != 0 ? strips : 0;
+  std::fill(table.begin() + 0x80, table.end(), asks);
+  return table;
+}
+
+/// `word`, not empty, without special characters at its ends. Most words lose at most one at each end: that is done
+/// without a branch.
+std::string_view strip_special(std::string_view word, const std::array<std::uint8_t, 256>& table) noexcept {
+  const auto kind = [&](char c) { return table[static_cast<unsigned char>(c)]; };
   const char* start = word.data();
-  const char* end = start + word.size();
-  while (start != end && is_special[static_cast<unsigned char>(*start)]) ++start;
-  while (start != end && is_special[static_cast<unsigned char>(end[-1])]) --end;
-  const std::string_view rest{start, static_cast<std::size_t>(end - start)};
-  if (rest.empty() || ((rest.front() | rest.back()) & 0x80) == 0) return rest;
-  return unicode::strip_class(rest, unicode::special);
+  std::size_t size = word.size();
+  const std::size_t front = kind(word.front()) & strips;
+  start += front;
+  size -= front;
+  size -= (kind(word.back()) & strips) & (size != 0 ? 1U : 0U);
+  if (size == 0 || (kind(start[0]) | kind(start[size - 1])) == 0) return {start, size};
+  return unicode::strip_class({start, size}, unicode::special);
 }
 
 class RefineWords final : public Function {
@@ -70,6 +75,7 @@ class RefineWords final : public Function {
   }
 
   Column run(const Call& call) const override {
+    static const auto table = strip_table();
     const auto& lists = std::get<TextLists>(*call.arguments[0]);
     TextLists refined;
     refined.offsets.assign(call.row_count + 1, 0);
@@ -85,7 +91,7 @@ class RefineWords final : public Function {
         std::string_view word = lists.items[at];
         if (lower_) word = unicode::lower(word, call.arena);
         if (strip_) {
-          word = strip_special(word);
+          if (!word.empty()) word = strip_special(word, table);
           if (word.empty()) continue;
         }
         refined.items.push_back(word);
@@ -127,6 +133,7 @@ class ShareInList final : public Function {
 
   Column run(const Call& call) const override {
     thread_local std::vector<kernels::text::WordKey> keys;
+    thread_local std::vector<std::uint32_t> candidates;
     const auto& lists = std::get<TextLists>(*call.arguments[0]);
     const auto& kernels = kernels::text::word_keys();
     Doubles shares(call.row_count);
@@ -134,9 +141,13 @@ class ShareInList final : public Function {
       const std::string_view* items = lists.items.data() + lists.offsets[row];
       const std::size_t count = lists.offsets[row + 1] - lists.offsets[row];
       if (count == 0) continue;
-      if (keys.size() < count) keys.resize(count);
+      if (keys.size() < count) {
+        keys.resize(count);
+        candidates.resize(count);
+      }
       kernels.load_keys(items, count, keys.data());
-      shares[row] = static_cast<double>(words_.count(items, keys.data(), count)) / static_cast<double>(count);
+      const std::size_t found = words_.count(items, keys.data(), count, candidates.data());
+      shares[row] = static_cast<double>(found) / static_cast<double>(count);
     }
     return shares;
   }

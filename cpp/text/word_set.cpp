@@ -15,8 +15,8 @@ using kernels::text::WordKey;
 WordSet::WordSet(std::vector<std::string> words) : words_(std::move(words)) {
   std::ranges::sort(words_);
   words_.erase(std::ranges::unique(words_).begin(), words_.end());
-  constexpr std::uint64_t largest = std::uint64_t{1} << 31;
-  for (std::uint64_t size = std::bit_ceil(3 * words_.size() + 2); size < largest; size *= 2) {
+  constexpr std::uint64_t largest = std::uint64_t{1} << 24;
+  for (std::uint64_t size = std::bit_ceil(2 * words_.size() + 2); size < largest; size *= 2) {
     slots_.assign(size, {.key = {0, 0}, .size = unused, .word = 0});
     mask_ = size - 1;
     if (place_all()) return;
@@ -30,6 +30,10 @@ bool WordSet::place_all() {
     Slot slot{.key = {0, 0}, .size = text.size(), .word = word};
     kernels::text::word_keys().load_keys(&text, 1, &slot.key);
     if (!place(slot)) return false;
+  }
+  tags_.assign(slots_.size(), 0);
+  for (std::size_t at = 0; at < slots_.size(); ++at) {
+    if (slots_[at].size != unused) tags_[at] = tag_of(hash_of(slots_[at].key, slots_[at].size));
   }
   return true;
 }
@@ -46,24 +50,28 @@ bool WordSet::place(Slot slot) {
   return false;
 }
 
-std::size_t WordSet::count(const std::string_view* words, const WordKey* keys, std::size_t count) const noexcept {
-  const auto differs = [](const Slot& slot, const WordKey& key, std::uint64_t size) {
-    return (slot.key.low ^ key.low) | (slot.key.high ^ key.high) | (slot.size ^ size);
+bool WordSet::contains(std::string_view word, const WordKey& key) const noexcept {
+  const std::uint64_t hash = hash_of(key, word.size());
+  const auto holds = [&](const Slot& slot) {
+    const std::uint64_t difference =
+        (slot.key.low ^ key.low) | (slot.key.high ^ key.high) | (slot.size ^ std::uint64_t{word.size()});
+    if (word.size() <= exact_key_bytes) return difference == 0;
+    return difference == 0 && words_[slot.word] == word;
   };
-  std::size_t found = 0;
+  return holds(slots_[first_slot(hash)]) | holds(slots_[second_slot(hash)]);
+}
+
+std::size_t WordSet::count(const std::string_view* words, const WordKey* keys, std::size_t count,
+                           std::uint32_t* candidates) const noexcept {
+  std::size_t possible = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint64_t size = words[i].size();
-    const std::uint64_t hash = hash_of(keys[i], size);
-    const Slot& first = slots_[first_slot(hash)];
-    const Slot& second = slots_[second_slot(hash)];
-    const bool in_first = differs(first, keys[i], size) == 0;
-    const bool in_second = differs(second, keys[i], size) == 0;
-    if (size <= exact_key_bytes) {
-      found += (in_first | in_second) ? 1 : 0;
-    } else if (in_first || in_second) {
-      found += (in_first && words_[first.word] == words[i]) || (in_second && words_[second.word] == words[i]) ? 1 : 0;
-    }
+    const std::uint64_t hash = hash_of(keys[i], words[i].size());
+    const std::uint16_t tag = tag_of(hash);
+    candidates[possible] = static_cast<std::uint32_t>(i);
+    possible += (tags_[first_slot(hash)] == tag) | (tags_[second_slot(hash)] == tag) ? 1 : 0;
   }
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < possible; ++i) found += contains(words[candidates[i]], keys[candidates[i]]) ? 1 : 0;
   return found;
 }
 

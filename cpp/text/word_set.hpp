@@ -16,8 +16,9 @@ class WordSet {
  public:
   explicit WordSet(std::vector<std::string> words);
 
-  /// How many of `words`, whose keys are given, are in the set.
-  std::size_t count(const std::string_view* words, const kernels::text::WordKey* keys, std::size_t count) const noexcept;
+  /// How many of `words`, whose keys are given, are in the set. `candidates` has room for `count` numbers.
+  std::size_t count(const std::string_view* words, const kernels::text::WordKey* keys, std::size_t count,
+                    std::uint32_t* candidates) const noexcept;
 
  private:
   struct Slot {
@@ -28,12 +29,15 @@ class WordSet {
   static constexpr std::uint64_t unused = ~std::uint64_t{0};
 
   std::size_t first_slot(std::uint64_t hash) const noexcept { return hash & mask_; }
-  std::size_t second_slot(std::uint64_t hash) const noexcept { return hash >> 32 & mask_; }
+  std::size_t second_slot(std::uint64_t hash) const noexcept { return hash >> 24 & mask_; }
+  static std::uint16_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint16_t>(hash >> 48); }
+  bool contains(std::string_view word, const kernels::text::WordKey& key) const noexcept;
   bool place_all();
   bool place(Slot slot);
 
   std::vector<std::string> words_;
   std::vector<Slot> slots_;
+  std::vector<std::uint16_t> tags_;  // of each slot's hash: few words get past them, and they stay in the first cache
   std::uint64_t mask_ = 0;
 };
 

@@ -21,6 +21,9 @@ struct SegmentKernels {
   /// Code points of each of those lines, without the separators; returns the end.
   std::uint64_t* (*line_lengths)(std::string_view text, std::uint64_t* lengths) noexcept;
 
+  /// Number of maximal runs without space, LF and TAB.
+  std::size_t (*count_words)(std::string_view text) noexcept;
+
   /// Start and end byte of each maximal run without space, LF and TAB. `edges` has room for the text's size + 65
   /// entries; returns the end, an even number of entries.
   std::uint32_t* (*word_edges)(std::string_view text, std::uint32_t* edges) noexcept;

@@ -134,6 +134,18 @@ DJFAST_TARGET DJFAST_INLINE std::uint64_t word_separators(const Block& block) no
   return block.equal(' ') | block.between('\t', '\n');
 }
 
+DJFAST_TARGET std::size_t count_words(std::string_view text) noexcept {
+  const char* end = text.data() + text.size();
+  std::uint64_t in_word = 0;  // 1 when the byte before the block belongs to a word
+  std::size_t words = 0;
+  for (const char* at = text.data(); at < end; at += 64) {
+    const std::uint64_t word = ~word_separators(load_rest(at, end, ' '));
+    words += ones(word & ~(word << 1 | in_word));
+    in_word = word >> 63;
+  }
+  return words;
+}
+
 DJFAST_TARGET std::uint32_t* word_edges(std::string_view text, std::uint32_t* edges) noexcept {
   const char* end = text.data() + text.size();
   std::uint64_t in_word = 0;  // 1 when the byte before the block belongs to a word
@@ -195,6 +207,7 @@ const SegmentKernels kernels{
     .count_special = &count_class<unicode::special>,
     .count_lines = &count_lines,
     .line_lengths = &line_lengths,
+    .count_words = &count_words,
     .word_edges = &word_edges,
     .count_words_with_content = &count_words_with_content,
 };
