@@ -6,7 +6,7 @@ import time
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djfast import _native
@@ -81,11 +81,13 @@ def test_every_kind_of_space_is_stripped(level):
     assert _native.evaluate("normalize_whitespace", [rows]) == [row.strip().translate(SPACES) for row in rows]
 
 
+@settings(deadline=None)
 @given(text=spaced_out(characters))
 def test_punctuation_follows_its_table(text):
     assert at_all_levels("normalize_punctuation", text) == text.translate(PUNCTUATION)
 
 
+@settings(deadline=None)
 @given(text=spaced_out(characters))
 def test_white_space_is_stripped_and_made_plain(text):
     assert at_all_levels("normalize_whitespace", text) == text.strip().translate(SPACES)
@@ -95,6 +97,7 @@ EMAIL_PIECES = ["@", ".", "a", "Z", "-", "_", "+", "9", " ", "@@", "a@b.c", "x.y
 email_pieces = st.one_of(st.sampled_from(EMAIL_PIECES), EVERYTHING)
 
 
+@settings(deadline=None)
 @given(text=spaced_out(email_pieces), repl=st.sampled_from(["", "<E>", "a rather long replacement @ a.b"]))
 def test_addresses_are_found_as_by_the_pattern(text, repl):
     assert at_all_levels("clean_email", text, repl=repl) == EMAIL.sub(lambda _: repl, text)
@@ -102,15 +105,16 @@ def test_addresses_are_found_as_by_the_pattern(text, repl):
 
 # fmt: off
 LINK_PIECES = [
-    "(", ")", "((", "))", "()", "<", ">", ":", "/", "//", "www", "www.", "www1", "wWw12.", "www1234.", ".", "..", "-", "%",
-    "http", "https://", "ftp:///", "mailto:", "a:", "ab:", "a-b:", "x_:", "a.io/", "foo.bar/", "b.museum/", "1.2.co/",
-    "x", "yz", "_", "9", "!", "`", "'", '"', "«", "”", "‘", ",", "?", "[", "}", ";", " ", "\n", "\u00a0", "\u2003", "\x1c",
-    "\u0130", "\u017f", "\u212a", "中文", "é", "\u0301", "\u0345", "٣", "\u200b", "²", "😀",
+    "(", ")", "((", "))", "()", "<", ">", ":", "/", "//", "www", "www.", "www1", "wWw12.", "www1234.", ".", "..", "-",
+    "%", "http", "https://", "ftp:///", "mailto:", "a:", "ab:", "a-b:", "x_:", "a.io/", "foo.bar/", "b.museum/", "1.2.co/",
+    "x", "yz", "_", "9", "!", "`", "'", '"', "«", "”", "‘", ",", "?", "[", "}", ";", " ", "\n", "\u00a0", "\u2003",
+    "\x1c", "\u0130", "\u017f", "\u212a", "中文", "é", "\u0301", "\u0345", "٣", "\u200b", "²", "😀",
 ]
 # fmt: on
 link_pieces = st.one_of(st.sampled_from(LINK_PIECES), EVERYTHING)
 
 
+@settings(deadline=None)
 @given(text=spaced_out(link_pieces), repl=st.sampled_from(["", "<L>", "a replacement that is longer than short links"]))
 def test_links_are_found_as_by_the_pattern(text, repl):
     try:

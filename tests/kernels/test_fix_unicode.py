@@ -8,7 +8,7 @@ from pathlib import Path
 import ftfy
 import pytest
 from ftfy import badness
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from djfast import _native
@@ -66,7 +66,7 @@ pieces = st.one_of(
 )
 lines = st.lists(pieces, max_size=8).map("".join)
 short = st.lists(pieces, max_size=30).map("".join)
-long = st.tuples(short, st.integers(0, 4200).map("a b ".__mul__), lines, st.integers(0, 80).map("文".__mul__), lines)
+long = st.tuples(short, st.integers(0, 1100).map("a b ".__mul__), lines, st.integers(0, 80).map("文".__mul__), lines)
 texts = st.one_of(lines, short, long.map("".join))
 
 
@@ -75,6 +75,7 @@ texts = st.one_of(lines, short, long.map("".join))
 def test_repair_is_that_of_ftfy(level, form):
     fix = bind_ftfy_text(form)
 
+    @settings(deadline=None)  # ftfy itself can need long
     @given(text=texts)
     @example(text="")
     @example(text="&amp;\n<\n&amp;\n")
@@ -101,7 +102,7 @@ def test_every_character_is_repaired_in_context(form):
     every = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
     fix = bind_ftfy_text(form)
     for pattern in ("e{}", "{}\u0301", "é{}1"):
-        rows = [pattern.format(c) for c in every if ord(c) < 0x3100 or 0xF900 <= ord(c) < 0x10000 or ord(c) % 97 == 0]
+        rows = [pattern.format(c) for c in every if ord(c) < 0x3100 or 0xF900 <= ord(c) < 0x10000]
         fixed = _native.evaluate("fix_lines", [rows], {"normalization": form})
         hard = _native.evaluate("hard_lines", [fixed])
         assert [f for f, h in zip(fixed, hard, strict=True) if not h] == [
@@ -138,7 +139,7 @@ def test_only_hard_lines_leave_native_code():
 
 
 def test_lines_of_more_than_a_million_characters_are_cut_as_ftfy_does():
-    long_line = "’" * 600_000 + "&amp;" + "é" * 399_995 + "&amp;<" + "\n&amp;’\n"
+    long_line = "9" * 500_000 + "’" + "x" * 499_994 + "&amp;" + "&amp;<" + "\n&amp;’\n"
     assert not is_native(long_line)
     assert repair(long_line) == ftfy.fix_text(long_line)
     assert is_native("’" * 1_000_000)
