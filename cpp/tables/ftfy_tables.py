@@ -31,10 +31,10 @@ UNSETTLED = 32
 PLAIN = 64
 
 
-class Elements:
+class Element:
     """One element of a detector pattern: the code points it accepts, and which of them it names one by one."""
 
-    def __init__(self, negated: bool = False) -> None:
+    def __init__(self, *, negated: bool = False) -> None:
         self.ranges: list[tuple[int, int]] = []
         self.word = False
         self.space = False
@@ -53,19 +53,19 @@ def is_word(code_point: int) -> bool:
     return chr(code_point).isalnum() or code_point == ord("_")
 
 
-def element(op: object, argument: object) -> Elements:
+def element(op: object, argument: object) -> Element:
     """Translate one node of a parsed pattern."""
     if op is codes.LITERAL:
-        made = Elements()
+        made = Element()
         made.ranges.append((argument, argument))
     elif op is codes.NOT_LITERAL:
-        made = Elements(negated=True)
+        made = Element(negated=True)
         made.ranges.append((argument, argument))
     elif op is codes.ANY:
-        made = Elements(negated=True)
+        made = Element(negated=True)
         made.ranges.append((10, 10))
     elif op is codes.IN:
-        made = Elements()
+        made = Element()
         for kind, value in argument:
             if kind is codes.NEGATE:
                 made.negated = True
@@ -84,7 +84,7 @@ def element(op: object, argument: object) -> Elements:
     return made
 
 
-def alternatives() -> list[tuple[bool, list[Elements]]]:
+def alternatives() -> list[tuple[bool, list[Element]]]:
     """Read the detector's alternatives: whether one only matches at the start, and its elements."""
     pattern = badness.BADNESS_RE
     tree = list(parser.parse(pattern.pattern, pattern.flags & re.VERBOSE))
@@ -92,7 +92,7 @@ def alternatives() -> list[tuple[bool, list[Elements]]]:
         raise ValueError("the mojibake detector is not a list of alternatives")
     found = []
     for branch in tree[0][1][1]:
-        variants: list[tuple[bool, list[Elements]]] = [(False, [])]
+        variants: list[tuple[bool, list[Element]]] = [(False, [])]
         for op, argument in branch:
             if op is codes.AT and argument is codes.AT_BEGINNING:
                 variants = [(True, elements) for _, elements in variants]
@@ -110,7 +110,7 @@ class Detector:
     """A Shift-And automaton: bit i stands for element i of the alternatives laid end to end."""
 
     def __init__(self) -> None:
-        self.elements: list[Elements] = []
+        self.elements: list[Element] = []
         self.first = self.first_at_start = self.last = self.ascii_prefix = 0
         self.prefix_length = 0
         for at_start, alternative in alternatives():

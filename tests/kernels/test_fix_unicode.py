@@ -8,7 +8,7 @@ from pathlib import Path
 import ftfy
 import pytest
 from ftfy import badness
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from djfast import _native
@@ -42,9 +42,20 @@ BREAKS = "\r\n\u2028\u2029\u0085\x0b\x0c\x1c"
 CONTROLS = "\x00\x01\x08\x0e\x1a\x1b\x1f\x7f\u206a\u206f\ufeff\ufff9\ufffc\x80\x9f\xa0\xad"
 MARKS = "\u0301\u0307\u0323\u0327\u0338\u3099\u309a\u0345\u0e38\u0e48\u094d\u093c\u064b\u0651\u1161\u11a8\u05b0"
 BASES = "aeoqAN\u00e9\u1ea5\u212b\u2126\u0374\u0958\uac00\ud55c\u1100かハ\u0915กلאç"
-MOJIBAKE = ["Ã©", "â€™", "Â ", "Ã ", "â‚¬", "Ð¿Ñ€", "Ø§Ù„", "×©", "à¤", "ï»¿", "ГўВЂВ", "вЂ", "β€™", "ā€", "√±", "‚Äî", "╬", "é»"]
-ENTITIES = ["&amp;", "&lt;", "&eacute;", "&EACUTE;", "&#x2019;", "&#128;", "&bogus;", "&amp", "&", ";", "&#;", "＆amp;", "&amp；"]
-ODD = ["<", "＜", "\x1b[31m", "\x1b", "m", "[0;1m", "œ", "Œ", "œuvre", "°", "É°", "\ufffd", "I\u00a0x", " Å £", "\U0001f600", "中文"]
+# fmt: off
+MOJIBAKE = [
+    "Ã©", "â€™", "Â ", "Ã ", "â‚¬", "Ð¿Ñ€", "Ø§Ù„", "×©", "à¤", "ï»¿", "ГўВЂВ", "вЂ", "β€™", "ā€",
+    "√±", "‚Äî", "╬", "é»",
+]
+ENTITIES = [
+    "&amp;", "&lt;", "&eacute;", "&EACUTE;", "&nTILDE;", "&#x2019;", "&#128;", "&bogus;", "&amp",
+    "&", ";", "&#;", "＆amp;", "&amp；",
+]
+ODD = [
+    "<", "＜", "\x1b[31m", "\x1b", "m", "[0;1m", "œ", "Œ", "œuvre", "°", "É°", "\ufffd", "I\u00a0x",
+    " Å £", "😀", "中文",
+]
+# fmt: on
 
 pieces = st.one_of(
     st.sampled_from(list(CURLY + WIDE + LIGATURES + BREAKS + CONTROLS + MARKS + BASES)),
@@ -55,7 +66,7 @@ pieces = st.one_of(
 )
 lines = st.lists(pieces, max_size=8).map("".join)
 short = st.lists(pieces, max_size=30).map("".join)
-long = st.tuples(short, st.integers(0, 4200).map("a b ".__mul__), lines, st.integers(0, 80).map("文".__mul__), lines)
+long = st.tuples(short, st.integers(0, 1100).map("a b ".__mul__), lines, st.integers(0, 80).map("文".__mul__), lines)
 texts = st.one_of(lines, short, long.map("".join))
 
 
@@ -64,6 +75,7 @@ texts = st.one_of(lines, short, long.map("".join))
 def test_repair_is_that_of_ftfy(level, form):
     fix = bind_ftfy_text(form)
 
+    @settings(deadline=None)  # ftfy itself can need long
     @given(text=texts)
     @example(text="")
     @example(text="&amp;\n<\n&amp;\n")
@@ -90,7 +102,7 @@ def test_every_character_is_repaired_in_context(form):
     every = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
     fix = bind_ftfy_text(form)
     for pattern in ("e{}", "{}\u0301", "é{}1"):
-        rows = [pattern.format(c) for c in every if ord(c) < 0x3100 or 0xF900 <= ord(c) < 0x10000 or ord(c) % 97 == 0]
+        rows = [pattern.format(c) for c in every if ord(c) < 0x3100 or 0xF900 <= ord(c) < 0x10000]
         fixed = _native.evaluate("fix_lines", [rows], {"normalization": form})
         hard = _native.evaluate("hard_lines", [fixed])
         assert [f for f, h in zip(fixed, hard, strict=True) if not h] == [
@@ -127,7 +139,7 @@ def test_only_hard_lines_leave_native_code():
 
 
 def test_lines_of_more_than_a_million_characters_are_cut_as_ftfy_does():
-    long_line = "’" * 600_000 + "&amp;" + "é" * 399_995 + "&amp;<" + "\n&amp;’\n"
+    long_line = "9" * 500_000 + "’" + "x" * 499_994 + "&amp;" + "&amp;<" + "\n&amp;’\n"
     assert not is_native(long_line)
     assert repair(long_line) == ftfy.fix_text(long_line)
     assert is_native("’" * 1_000_000)

@@ -16,8 +16,8 @@ def bind_ftfy_lines(normalization: str) -> Callable[[list[str]], list[str]]:
     Returns
     -------
     Callable[[list[str]], list[str]]
-        Takes the lines as the native function ``hard_lines`` lists them, each after a ``1`` when HTML entities may still
-        be unescaped (no ``<`` came in an earlier line) or a ``0``; gives each line fixed, in the same order.
+        Takes the lines as the native function ``hard_lines`` lists them, each after a ``1`` when HTML entities may
+        still be unescaped (no ``<`` came in an earlier line) or a ``0``; gives each line fixed, in the same order.
     """
     import ftfy
 

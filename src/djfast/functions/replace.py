@@ -23,7 +23,8 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
     Returns
     -------
     Callable[[str], str]
-        Raises TimeoutError for a text that the pattern needs longer than `TIMEOUT_SECONDS` for.
+        Raises TimeoutError for a text that the pattern needs longer than `TIMEOUT_SECONDS` for; the engine looks at
+        its clock only now and then, so this can come late.
 
     Raises
     ------
