@@ -1,0 +1,40 @@
+// A fixed set of words with fast membership.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/text/word_keys.hpp"
+
+namespace djfast::text {
+
+/// Every word lies in one of the two slots that its hash names, so that a look-up never searches.
+class WordSet {
+ public:
+  explicit WordSet(std::vector<std::string> words);
+
+  /// How many of `words`, whose keys are given, are in the set.
+  std::size_t count(const std::string_view* words, const kernels::text::WordKey* keys, std::size_t count) const noexcept;
+
+ private:
+  struct Slot {
+    kernels::text::WordKey key;
+    std::uint64_t size;  // `unused` when there is no word
+    std::size_t word;    // in words_
+  };
+  static constexpr std::uint64_t unused = ~std::uint64_t{0};
+
+  std::size_t first_slot(std::uint64_t hash) const noexcept { return hash & mask_; }
+  std::size_t second_slot(std::uint64_t hash) const noexcept { return hash >> 32 & mask_; }
+  bool place_all();
+  bool place(Slot slot);
+
+  std::vector<std::string> words_;
+  std::vector<Slot> slots_;
+  std::uint64_t mask_ = 0;
+};
+
+}  // namespace djfast::text

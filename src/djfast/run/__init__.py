@@ -1,0 +1,1 @@
+"""Runners: threads now, ranks later."""
