@@ -139,7 +139,7 @@ py::bytes bytes_of(const std::vector<Value>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Value)};
 }
 
-/// Keys of the alive rows as (bytes, bytes per row, presence mask or None). Lists are padded to the longest.
+/// Keys of the alive rows, row after row, without those of rows that have none; and a presence mask, None when all have.
 py::tuple keys(const OwnedBatch& owned, std::size_t slot) {
   const Batch& batch = *owned.batch;
   const auto& alive = batch.alive();
@@ -149,23 +149,20 @@ py::tuple keys(const OwnedBatch& owned, std::size_t slot) {
     for (const auto row : alive) {
       packed.append(reinterpret_cast<const char*>(digests->bytes.data()) + row * digests->width, digests->width);
     }
-    return py::make_tuple(py::bytes(packed), digests->width, py::none());
+    return py::make_tuple(py::bytes(packed), py::none());
   }
   const auto& lists = std::get<NumberLists>(batch.column(slot));
-  std::size_t width = 0;
-  for (const auto row : alive) width = std::max<std::size_t>(width, lists.offsets[row + 1] - lists.offsets[row]);
-  std::vector<std::uint64_t> packed(alive.size() * width);
-  std::vector<std::uint8_t> present(alive.size());
+  std::vector<std::uint64_t> packed;
+  std::vector<std::uint8_t> present;
   bool all_present = true;
-  for (std::size_t i = 0; i < alive.size(); ++i) {
-    const auto begin = lists.offsets[alive[i]];
-    const auto end = lists.offsets[alive[i] + 1];
-    std::copy(lists.items.begin() + begin, lists.items.begin() + end, packed.begin() + static_cast<std::ptrdiff_t>(i * width));
-    present[i] = end != begin;
-    all_present = all_present && end != begin;
+  for (const auto row : alive) {
+    const auto begin = lists.items.begin() + lists.offsets[row];
+    const auto end = lists.items.begin() + lists.offsets[row + 1];
+    packed.insert(packed.end(), begin, end);
+    present.push_back(begin != end);
+    all_present = all_present && begin != end;
   }
-  return py::make_tuple(bytes_of(packed), width * sizeof(std::uint64_t),
-                        all_present ? py::object(py::none()) : py::object(bytes_of(present)));
+  return py::make_tuple(bytes_of(packed), all_present ? py::object(py::none()) : py::object(bytes_of(present)));
 }
 
 RowLayout layout_of(const py::dict& values) {

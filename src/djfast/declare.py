@@ -333,12 +333,13 @@ class Mapper(Op):
 class Grouping(NamedTuple):
     """How the keys of a deduplicator form groups of duplicates; of each group the first row is kept.
 
-    ``equal``: rows with the same digest. ``bands``: rows that share any of their band keys, transitively.
+    ``equal``: rows with the same digest. ``bands``: rows that share any of their `bands` keys, transitively.
     ``hamming``: rows whose 64-bit hashes differ in at most `distance` bits, transitively.
     """
 
     kind: str
     distance: int = 0
+    bands: int = 0
 
 
 class Deduplicator(Op):

@@ -136,8 +136,8 @@ _KEYS = (
         ge=4096, le=2**30, is_size=True,
     ),
     Key(
-        "compat", "str | None", None,
-        "An engine to follow also where djfast deliberately does otherwise, such as in which rows an error costs.",
+        "compat", "str | None", None, "The engine whose rows a run gives.", NO_EFFECT,
+        "the rows of Data-Juicer are the default; parameters of OPs that depart from them, such as short_texts, say so",
         choices=(None, "data-juicer"),
     ),
     # Input.

@@ -22,7 +22,7 @@ class _Done(NamedTuple):
 
     block: Any
     piece: Any
-    keys: list[tuple[bytes, int, bytes | None]]
+    keys: list[tuple[bytes, bytes | None]]
     row_count: int
     line_count: int
     counts: list[tuple[int, int, int, int]]
@@ -162,7 +162,7 @@ class StageLoop:
             count = each.piece.row_count
             if count == 0:
                 continue
-            for group, (keys, _, present) in zip(groups, each.keys):
+            for group, (keys, present) in zip(groups, each.keys):
                 group.add(keys, count, present)
             spool.append(each.piece)
             total += count
@@ -201,5 +201,5 @@ def make_groups(grouping: Grouping) -> Any:
     if grouping.kind == "equal":
         return _native.DigestGroups()
     if grouping.kind == "bands":
-        return _native.BandGroups()
+        return _native.BandGroups(grouping.bands)
     return _native.HammingGroups(grouping.distance)

@@ -158,7 +158,7 @@ class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_mi
 
     def grouping(self) -> Grouping:
         """Rows that share a band."""
-        return Grouping("bands")
+        return Grouping("bands", bands=self.banding[0])
 
 
 class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_simhash_deduplicator"):
