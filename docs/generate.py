@@ -1,7 +1,7 @@
 """Write docs/ops: one page a topic, from the declarations of the OPs.
 
-    python docs/generate.py          # writes
-    python docs/generate.py --check  # fails when a page is not up to date
+python docs/generate.py          # writes
+python docs/generate.py --check  # fails when a page is not up to date
 """
 
 from __future__ import annotations

@@ -34,7 +34,12 @@ class Dataset:
     """
 
     def __init__(
-        self, source: Callable[..., Any], ops: tuple[Op, ...] = (), *, drops_rows: bool = True, threads: int | None = None
+        self,
+        source: Callable[..., Any],
+        ops: tuple[Op, ...] = (),
+        *,
+        drops_rows: bool = True,
+        threads: int | None = None,
     ) -> None:
         self._source = source
         self._ops = ops
@@ -145,4 +150,3 @@ class Dataset:
 
 def _listed(ops: Op | Iterable[Op]) -> list[Op]:
     return [ops] if isinstance(ops, Op) else list(ops)
-

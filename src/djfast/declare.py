@@ -166,8 +166,12 @@ class Op:
     spec: ClassVar[OpSpec]
     _params: ClassVar[tuple[Param, ...]] = ()
 
-    text_key: str | None = param("Field that holds the text; dots reach into nested fields. Null takes the recipe's text_keys.", default=None)
-    skip_op_error: bool | None = param("False stops the run at this OP's first bad row; null takes the recipe's value.", default=None)
+    text_key: str | None = param(
+        "Field that holds the text; dots reach into nested fields. Null takes the recipe's text_keys.", default=None
+    )
+    skip_op_error: bool | None = param(
+        "False stops the run at this OP's first bad row; null takes the recipe's value.", default=None
+    )
     image_key: str | None = param("Field that holds the image paths.", default=None)
     audio_key: str | None = param("Field that holds the audio paths.", default=None)
     video_key: str | None = param("Field that holds the video paths.", default=None)
@@ -178,7 +182,9 @@ class Op:
     query_key: str = param("Field of the query.", default="query")
     response_key: str = param("Field of the response.", default="response")
     history_key: str = param("Field of the dialogue history.", default="history")
-    index_key: str | None = param("Adds a row index under this name.", default=None, refused="rows are numbered only when they are written")
+    index_key: str | None = param(
+        "Adds a row index under this name.", default=None, refused="rows are numbered only when they are written"
+    )
     work_dir: str | None = param("Folder for side files.", default=None, no_effect="the run's folder is used")
     accelerator: str | None = param("Device.", default=None, no_effect="the planner places functions")
     batch_size: int | None = param("Rows per call.", default=None, no_effect="batches are sized by bytes")
@@ -193,7 +199,7 @@ class Op:
     auto_op_parallelism: bool = param("Size workers automatically.", default=True, no_effect=_ONE_QUEUE)
     batch_mode: bool | None = param("Batch mode.", default=None, no_effect="every OP works on batches")
     adaptive_batching: bool | None = param("Adapt batches.", default=None, no_effect="batches are sized by bytes")
-    runtime_env: dict | None = param("Ray environment.", default=None, no_effect=_NO_RAY)
+    runtime_env: dict | None = param("Ray environment.", default=None, no_effect=_NO_RAY)  # type: ignore[type-arg]
     ray_execution_mode: str | None = param("Ray mode.", default=None, no_effect=_NO_RAY)
     input_columns: list[str] | None = param("Columns read.", default=None, no_effect="the planner reads them from the OP")
     output_columns: list[str] | None = param("Columns written.", default=None, no_effect="the planner reads them from the OP")
@@ -293,7 +299,9 @@ class Filter(Op):
     min_closed_interval: bool = param("Whether the lower bound itself belongs to the kept range.", default=True)
     max_closed_interval: bool = param("Whether the upper bound itself belongs to the kept range.", default=True)
     reversed_range: bool = param("Keep what lies outside; the two flags then still say whether a bound is kept.", default=False)
-    stats_export_path: str | None = param("Side file of rows before filtering.", default=None, refused="use `djfast analyze` or keep_stats_in_res_ds")
+    stats_export_path: str | None = param(
+        "Side file of rows before filtering.", default=None, refused="use `djfast analyze` or keep_stats_in_res_ds"
+    )
 
     def stats(self) -> dict[str, Expr]:
         """Stats by name, each one expression; a stat that a row brings along is not computed again."""

@@ -12,7 +12,13 @@ from djfast.io.list_rows import STATS
 SPECS = catalog.all_specs()
 CASES = [(spec, example) for spec in SPECS for example in spec.examples]
 # OPs whose examples would need a model file; tests/models and the golden tests run them.
-NEED_MODELS = {"language_id_score_filter", "perplexity_filter", "token_num_filter", "stopwords_filter", "flagged_words_filter"}
+NEED_MODELS = {
+    "language_id_score_filter",
+    "perplexity_filter",
+    "token_num_filter",
+    "stopwords_filter",
+    "flagged_words_filter",
+}
 
 
 @pytest.mark.parametrize(("spec", "example"), CASES, ids=[spec.name for spec, _ in CASES])
@@ -57,7 +63,14 @@ def test_ops_are_values(spec: OpSpec) -> None:
 
 
 def test_every_kind_of_bad_text_is_set_aside_alone() -> None:
-    rows = [{"text": "a good text of some words"}, {"text": None}, {"text": 3}, {}, {"text": "\ud800"}, {"text": "and one more"}]
+    rows = [
+        {"text": "a good text of some words"},
+        {"text": None},
+        {"text": 3},
+        {},
+        {"text": "\ud800"},
+        {"text": "and one more"},
+    ]
     [op] = djfast.load_ops([{"text_length_filter": {"min_len": 1}}])
     dataset = djfast.Dataset.from_list(rows).process(op)
     assert dataset.to_list() == [rows[0], rows[5]]

@@ -8,7 +8,19 @@ import subprocess
 import sys
 import time
 
-HEAVY = ("torch", "pandas", "datasets", "transformers", "numpy", "pyarrow", "regex", "ftfy", "zstandard", "dataclasses", "yaml")
+HEAVY = (
+    "torch",
+    "pandas",
+    "datasets",
+    "transformers",
+    "numpy",
+    "pyarrow",
+    "regex",
+    "ftfy",
+    "zstandard",
+    "dataclasses",
+    "yaml",
+)
 
 
 def _modules_after(code: str) -> set[str]:

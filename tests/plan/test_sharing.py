@@ -16,7 +16,12 @@ def _functions(plan) -> list[str]:
 
 
 def test_words_are_split_once() -> None:
-    plan = _plan({"word_repetition_filter": {"rep_len": 5}}, {"word_repetition_filter": {"rep_len": 5}}, "stopwords_filter", "flagged_words_filter")
+    plan = _plan(
+        {"word_repetition_filter": {"rep_len": 5}},
+        {"word_repetition_filter": {"rep_len": 5}},
+        "stopwords_filter",
+        "flagged_words_filter",
+    )
     assert _functions(plan).count("words") == 1
     assert _functions(plan).count("refine_words") == 1
 

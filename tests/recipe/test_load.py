@@ -163,7 +163,6 @@ def test_dates_stay_texts(load):
         ("export_path: a/b.JSON", "export_format", "json"),
         ("export_path: b.jsonl.zst", "export_format", "jsonl"),
         ("{export_path: b, export_type: parquet}", "export_format", "parquet"),
-        ("compat: data-juicer", "compat", "data-juicer"),
         ("work_dir: elsewhere", "work_dir", "elsewhere"),
         ("export_path: b.json", "work_dir", "."),
     ],

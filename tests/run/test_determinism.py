@@ -12,7 +12,23 @@ from hypothesis import strategies as st
 
 import djfast
 
-WORDS = ["data", "Model", "the", "of", "training", "a@b.org", "https://x.org/y", "“quoted”", "数据", "，", "x" * 12, "Ärger", "12", "\t", "\n"]
+WORDS = [
+    "data",
+    "Model",
+    "the",
+    "of",
+    "training",
+    "a@b.org",
+    "https://x.org/y",
+    "“quoted”",
+    "数据",
+    "，",
+    "x" * 12,
+    "Ärger",
+    "12",
+    "\t",
+    "\n",
+]
 TEXT = st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join)
 ROW = st.one_of(
     st.fixed_dictionaries({"text": TEXT, "meta": st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)}),

@@ -24,7 +24,10 @@ TEXTS = [
 
 
 def write_lines(path: Path, rows: list[Any]) -> Path:
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)) + "\n" for row in rows),
+        encoding="utf-8",
+    )
     return path
 
 
@@ -88,7 +91,12 @@ def test_the_first_of_equal_rows_survives_and_order_is_kept(tmp_path: Path) -> N
 
 def test_ops_after_a_deduplicator_see_the_survivors(tmp_path: Path) -> None:
     write_lines(tmp_path / "in.jsonl", [{"text": text} for text in TEXTS])
-    process = [{"text_length_filter": {"min_len": 10}}, "document_deduplicator", "clean_email_mapper", {"words_num_filter": {"min_num": 1}}]
+    process = [
+        {"text_length_filter": {"min_len": 10}},
+        "document_deduplicator",
+        "clean_email_mapper",
+        {"words_num_filter": {"min_num": 1}},
+    ]
     report = djfast.run(recipe(tmp_path, process))
     assert [(op.rows_in, op.rows_out) for op in report.ops] == [(5, 4), (4, 3), (3, 3), (3, 3)]
     assert set(read_lines(tmp_path / "out" / "result_stats.jsonl")[0]["__dj__stats__"]) == {"text_len", "num_words"}
@@ -97,7 +105,9 @@ def test_ops_after_a_deduplicator_see_the_survivors(tmp_path: Path) -> None:
 def test_bad_rows_are_set_aside_with_reason_and_place(tmp_path: Path) -> None:
     bad = ['{"text": null}', '{"text": "cut off', '{"other": 1}', "[1]", '{"text": 5}']
     (tmp_path / "in.jsonl").write_bytes(
-        "\n".join([json.dumps({"text": TEXTS[0]}), *bad]).encode() + b'\n{"text": "\xff\xfe"}\n' + json.dumps({"text": TEXTS[3]}).encode()
+        "\n".join([json.dumps({"text": TEXTS[0]}), *bad]).encode()
+        + b'\n{"text": "\xff\xfe"}\n'
+        + json.dumps({"text": TEXTS[3]}).encode()
     )
     report = djfast.run(recipe(tmp_path, ["text_length_filter"]))
     assert (report.rows_read, report.rows_written, report.rows_rejected) == (8, 2, 6)
@@ -161,7 +171,10 @@ def test_a_folder_and_a_glob(tmp_path: Path) -> None:
         write_lines(tmp_path / "in" / f"{name}.jsonl", [{"text": text}])
     for path in (tmp_path / "in", tmp_path / "in" / "*.jsonl"):
         djfast.run(recipe(tmp_path, ["text_length_filter"], dataset_path=str(path)))
-        assert [row["text"] for row in read_lines(tmp_path / "out" / "result.jsonl")] == ["first file text", "second file text"]
+        assert [row["text"] for row in read_lines(tmp_path / "out" / "result.jsonl")] == [
+            "first file text",
+            "second file text",
+        ]
 
 
 def test_parquet_in_and_out(tmp_path: Path) -> None:
@@ -189,7 +202,14 @@ def test_jsonl_to_parquet_and_back(tmp_path: Path) -> None:
 
 def test_a_json_array_in_and_out(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text(json.dumps([{"text": text} for text in TEXTS]))
-    djfast.run(recipe(tmp_path, ["text_length_filter"], dataset_path=str(tmp_path / "in.json"), export_path=str(tmp_path / "out.json")))
+    djfast.run(
+        recipe(
+            tmp_path,
+            ["text_length_filter"],
+            dataset_path=str(tmp_path / "in.json"),
+            export_path=str(tmp_path / "out.json"),
+        )
+    )
     assert json.loads((tmp_path / "out.json").read_text()) == [{"text": t} for t in TEXTS if t != "short"]
 
 
@@ -236,7 +256,17 @@ def test_the_command_ends_with_a_funnel_and_a_summary(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text(
         f"dataset_path: {tmp_path}/in.jsonl\nexport_path: {tmp_path}/o.jsonl\nprocess:\n- text_length_filter: {{min_len: 3}}\n"
     )
-    command = [sys.executable, "-m", "djfast", "run", str(tmp_path / "r.yaml"), "--set", "process.0.min_len=10", "--np", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "djfast",
+        "run",
+        str(tmp_path / "r.yaml"),
+        "--set",
+        "process.0.min_len=10",
+        "--np",
+        "2",
+    ]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1].startswith("5 rows in, 4 out, 0 rejected in ")
     assert "text_length_filter" in run.stderr
@@ -245,7 +275,9 @@ def test_the_command_ends_with_a_funnel_and_a_summary(tmp_path: Path) -> None:
 
 def test_the_command_says_what_is_wrong_and_exits_with_two(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("dataset_path: x\nproces: []\n")
-    run = subprocess.run([sys.executable, "-m", "djfast", "run", str(tmp_path / "r.yaml")], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-m", "djfast", "run", str(tmp_path / "r.yaml")], capture_output=True, text=True, check=False
+    )
     assert run.returncode == 2
     assert "r.yaml:2" in run.stderr
     assert "process" in run.stderr

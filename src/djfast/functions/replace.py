@@ -45,7 +45,7 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
 
     def replace(text: str) -> str:
         try:
-            return compiled.sub(repl, text, timeout=TIMEOUT_SECONDS)
+            return str(compiled.sub(repl, text, timeout=TIMEOUT_SECONDS))
         except TimeoutError:
             raise TimeoutError(f"the pattern needs more than {TIMEOUT_SECONDS:g} seconds for this text") from None
 
@@ -66,7 +66,7 @@ def bind_regex_remove(pattern: str) -> Callable[[str], str]:
         compiled = regex.compile(pattern)
     except regex.error as error:
         raise RecipeError(f"ignore_pattern must be a valid regular expression ({error}), got {pattern!r}") from None
-    return lambda text: compiled.sub("", text, timeout=TIMEOUT_SECONDS)
+    return lambda text: str(compiled.sub("", text, timeout=TIMEOUT_SECONDS))
 
 
 def unwrapped(pattern: str) -> str:

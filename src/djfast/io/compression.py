@@ -41,6 +41,7 @@ class DecompressedFile(io.RawIOBase):
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
         self._stream = _decompressed(self._raw, compression_of(path))
+        self._errors = (OSError, EOFError, ValueError, *_library_errors(path))
 
     def read(self, size: int = -1) -> bytes:
         """Read up to `size` bytes, all when negative; empty at the end."""
@@ -54,7 +55,7 @@ class DecompressedFile(io.RawIOBase):
                 parts.append(part)
                 self._count += len(part)
                 left -= len(part) if left > 0 else 0
-        except (OSError, EOFError, ValueError, *_library_errors(self.path)) as error:
+        except self._errors as error:
             raise InputError(
                 f"{self.path} is damaged or cut off after {self._count} decompressed bytes: {error or type(error).__name__}"
             ) from error

@@ -105,9 +105,9 @@ class JsonRows:
         """How the lines of each stage are written."""
         any_stats = any(stage.stats for stage in plan.stages)
         count = len(plan.stages)
-        return [self._layout(stage, number == count - 1, any_stats) for number, stage in enumerate(plan.stages)]
+        return [self._layout(stage, is_last=number == count - 1, any_stats=any_stats) for number, stage in enumerate(plan.stages)]
 
-    def _layout(self, stage: Stage, is_last: bool, any_stats: bool) -> _native.RowLayout:
+    def _layout(self, stage: Stage, *, is_last: bool, any_stats: bool) -> _native.RowLayout:
         assigned = {path for path, _ in stage.values}
         drops_hashes = is_last and not self.keeps_hashes
         return _native.RowLayout(
@@ -129,12 +129,12 @@ class JsonRows:
 
     def close(self, block: JsonBlock, batch: _native.Batch, layout: _native.RowLayout) -> JsonPiece:
         """Write the alive rows back as lines."""
-        written = batch.write_json(layout)
         numbers = batch.line_numbers
         if block.numbers is not None:
             origin = array("I", block.numbers)
             numbers = array("I", (origin[n] for n in array("I", numbers))).tobytes()
-        return JsonPiece(*written, numbers, block.file.encode())
+        lines, ends, side, side_ends = batch.write_json(layout)
+        return JsonPiece(lines, ends, side, side_ends, numbers, block.file.encode())
 
     def reopen(self, piece: JsonPiece, mask: bytes, first: int) -> JsonBlock:
         """Make the kept rows of a piece the input of the next stage."""

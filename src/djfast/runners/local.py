@@ -39,7 +39,9 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Report:
     export = str(settings["export_path"])
     result = ResultFile(export, str(settings["export_format"]), shard_bytes=int(settings["export_shard_size"]))
     rejected = RejectedRows(
-        rejected_path(export), max_errors=settings["max_errors"], is_fatal=_fatal_ops(plan, bool(settings["skip_op_error"]))
+        rejected_path(export),
+        max_errors=settings["max_errors"],
+        is_fatal=_fatal_ops(plan, skips_errors=bool(settings["skip_op_error"])),
     )
     work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(export)))
     report = run_plan(
@@ -111,9 +113,7 @@ def run_plan(
     """Run a plan over rows into a result."""
     started = time.monotonic()
     stages = bind_plan(plan)
-    loop = StageLoop(
-        plan, stages, rows, result, threads=threads, rejected=rejected, progress=progress, spool_folder=spool_folder
-    )
+    loop = StageLoop(plan, stages, rows, result, threads=threads, rejected=rejected, progress=progress, spool_folder=spool_folder)
     try:
         loop.run()
         rejected.check_share(loop.tally.rows_read)
@@ -139,7 +139,7 @@ def run_plan(
     )
 
 
-def _fatal_ops(plan: Plan, skips_errors: bool) -> Any:
+def _fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:
     """Return which OP's first bad row stops the run; -1 is reading."""
 
     def is_fatal(op: int) -> bool:

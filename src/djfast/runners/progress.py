@@ -44,9 +44,7 @@ class Progress:
             return
         self._next = now + self._period
         elapsed = now - self._started
-        line = (
-            f"{tally.rows_read:,} rows, {tally.rows_read / elapsed:,.0f} rows/s, {tally.bytes_read / 1e6 / elapsed:.1f} MB/s"
-        )
+        line = f"{tally.rows_read:,} rows, {tally.rows_read / elapsed:,.0f} rows/s, {tally.bytes_read / 1e6 / elapsed:.1f} MB/s"
         if self.is_terminal:
             self._redraw([line, *self._funnel(tally)])
         else:

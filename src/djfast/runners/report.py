@@ -43,10 +43,7 @@ class Report(NamedTuple):
         if len(self.export_paths) > 1:
             where += f" (+{len(self.export_paths) - 1} shards)"
         rejected = f", {self.rows_rejected} rejected" + (f" ({self.rejected_path})" if self.rejected_path else "")
-        return (
-            f"{self.rows_read} rows in, {self.rows_written} out{rejected} "
-            f"in {self.seconds:.2f} s ({rate:.1f} MB/s){where}"
-        )
+        return f"{self.rows_read} rows in, {self.rows_written} out{rejected} in {self.seconds:.2f} s ({rate:.1f} MB/s){where}"
 
     def funnel(self) -> list[str]:
         """Return one line per OP: rows in, rows out, share kept, compute time."""
@@ -95,6 +92,12 @@ class Tally:
     def ops(self, rejected: dict[int, int]) -> tuple[OpReport, ...]:
         """Return the OPs in order."""
         return tuple(
-            OpReport(name, self.rows_in.get(i, 0), self.rows_out.get(i, 0), rejected.get(i, 0), round(self.seconds.get(i, 0.0), 6))
+            OpReport(
+                name,
+                self.rows_in.get(i, 0),
+                self.rows_out.get(i, 0),
+                rejected.get(i, 0),
+                round(self.seconds.get(i, 0.0), 6),
+            )
             for i, name in enumerate(self.names)
         )

@@ -54,7 +54,7 @@ class Spool(Generic[Piece]):
     def _spill(self) -> None:
         os.makedirs(str(self._folder), exist_ok=True)
         # The file has no name: it is gone with the process, however that ends.
-        self._file = tempfile.TemporaryFile(dir=self._folder, prefix=".djfast-spool-")
+        self._file = tempfile.TemporaryFile(dir=self._folder, prefix=".djfast-spool-")  # noqa: SIM115 - closed in drain
         for piece in self._held:
             self._write(piece)
         self._held.clear()

@@ -139,10 +139,7 @@ class StageLoop:
 
     def _rejected(self, entry: tuple[int, int, int, str, bytes | None], block: Any, base: int) -> Rejected:
         row, number, op, reason, line = entry
-        if block.numbers is not None:
-            place = _number(block.numbers, number)
-        else:
-            place = base + number
+        place = base + number if block.numbers is None else _number(block.numbers, number)
         name = self.plan.ops[op].spec.name if op >= 0 else "read"
         return Rejected(name, op, reason, block.file, place + 1, self._row(block, row) if line is None else line)
 
