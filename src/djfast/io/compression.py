@@ -41,7 +41,7 @@ class DecompressedFile(io.RawIOBase):
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
         self._stream = _decompressed(self._raw, compression_of(path))
-        self._errors = (OSError, EOFError, ValueError, *_library_errors(path))
+        self._errors: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, *_library_errors(path))
 
     def read(self, size: int = -1) -> bytes:
         """Read up to `size` bytes, all when negative; empty at the end."""

@@ -1,0 +1,1 @@
+"""Measurements of whole processes; each case checks its answer before its time counts."""
