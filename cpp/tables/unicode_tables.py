@@ -13,8 +13,9 @@ SPECIAL_SHA256 = "fb8c6d643e56f975b67a521cdc6c0fa2fb61d17c8e01798a098e9c0ea8dd09
 DOTTED_CAPITAL_I = 0x130  # the only code point whose lower case is two code points
 
 # Bit numbers of djfast::unicode::Class, in the order of the enumeration.
-ALPHA, ALNUM, SPACE, SPECIAL, LINE_BREAK, REGEX_WORD, REGEX_SPACE, REGEX_DIGIT, REGEX_PUNCTUATION, CASED, CASE_IGNORABLE, \
-    LOWER_CHANGES = range(12)
+ALPHA, ALNUM, SPACE, SPECIAL, LINE_BREAK = range(5)
+REGEX_WORD, REGEX_SPACE, REGEX_DIGIT, REGEX_PUNCTUATION = range(5, 9)
+CASED, CASE_IGNORABLE, LOWER_CHANGES = range(9, 12)
 
 
 def special_code_points() -> list[int]:
@@ -76,7 +77,7 @@ def lower_distances() -> list[int]:
         if len(lowered) == 1:
             distances[point] = ord(lowered) - point
         elif point != DOTTED_CAPITAL_I or lowered != "i\u0307":
-            raise ValueError(f"this Python lowers U+{point:04X} to {ascii(lowered)}, which native code does not know")
+            raise ValueError(f"this Python lowers U+{point:04X} to {lowered!a}, which native code does not know")
     return distances
 
 

@@ -52,6 +52,23 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
     return replace
 
 
+def bind_regex_remove(pattern: str) -> Callable[[str], str]:
+    """Return the function that deletes every match of a pattern; here a dot does not match line feeds.
+
+    Raises
+    ------
+    RecipeError
+        If the pattern is not valid.
+    """
+    import regex
+
+    try:
+        compiled = regex.compile(pattern)
+    except regex.error as error:
+        raise RecipeError(f"ignore_pattern must be a valid regular expression ({error}), got {pattern!r}") from None
+    return lambda text: compiled.sub("", text, timeout=TIMEOUT_SECONDS)
+
+
 def unwrapped(pattern: str) -> str:
     """Return a pattern without the wrapper of a Python raw string."""
     wrapped = len(pattern) > 2 and any(pattern[:2] == f"r{quote}" and pattern[-1] == quote for quote in "'\"")

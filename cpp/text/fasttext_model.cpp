@@ -1,0 +1,698 @@
+// fastText's predictor: words and their subwords select rows of the input matrix, their mean is scored against labels.
+//
+// Bojanowski et al., "Enriching Word Vectors with Subword Information", 2017; Joulin et al., "Bag of Tricks for
+// Efficient Text Classification", 2017 and "FastText.zip", 2016.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <span>
+#include <tuple>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "djfast/errors.hpp"
+#include "djfast/fasttext.hpp"
+#include "djfast/unicode.hpp"
+#include "fasttext_format.hpp"
+#include "kernels/dispatch.hpp"
+#include "kernels/separators.hpp"
+#include "kernels/subwords.hpp"
+
+namespace djfast::fasttext {
+namespace {
+
+constexpr std::string_view end_of_sentence = "</s>";
+constexpr std::string_view label_prefix = "__label__";
+constexpr double log_guard = 1e-5;  // fastText scores log(p + 1e-5) at every decision
+constexpr std::uint32_t none = 0xFFFFFFFF;
+
+// FNV-1a over signed characters, as fastText hashes: bytes from 0x80 flip the upper 24 bits too.
+constexpr std::uint32_t hash_start = 2166136261U;
+std::uint32_t hash_of(std::string_view word) noexcept {
+  std::uint32_t hash = hash_start;
+  for (const char byte : word) {
+    hash = (hash ^ static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<signed char>(byte)))) * 16777619U;
+  }
+  return hash;
+}
+
+/// Words and labels by their text.
+class Vocabulary {
+ public:
+  explicit Vocabulary(const std::vector<std::string>& entries)
+      : slots_(std::bit_ceil(entries.size() * 2), Slot{0, none}), offsets_{0} {
+    for (const auto& entry : entries) {
+      bytes_ += entry;
+      offsets_.push_back(bytes_.size());
+    }
+    // Of equal entries the last one counts.
+    for (std::uint32_t entry = 0; entry < entries.size(); ++entry) {
+      slots_[slot_of(entries[entry])] = {tag_of(mix(entries[entry])), entry};
+    }
+  }
+  /// Index of the entry, or `none`.
+  std::uint32_t find(std::string_view text) const noexcept { return slots_[slot_of(text)].entry; }
+
+ private:
+  struct Slot {
+    std::uint32_t tag;  // other bits of the hash than its place: most strangers are told apart without their text
+    std::uint32_t entry;
+  };
+
+  static std::uint64_t mix(std::string_view text) noexcept {
+    std::uint64_t hash = text.size();
+    const auto add = [&](std::uint64_t word) {
+      hash = (hash ^ word) * 0x9E3779B97F4A7C15;
+      hash ^= hash >> 32;
+    };
+    std::size_t at = 0;
+    for (; at + 8 <= text.size(); at += 8) {
+      std::uint64_t word;
+      std::memcpy(&word, text.data() + at, 8);
+      add(word);
+    }
+    std::uint64_t rest = 0;
+    std::memcpy(&rest, text.data() + at, text.size() - at);
+    add(rest);
+    return hash;
+  }
+  static std::uint32_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 32); }
+
+  std::size_t slot_of(std::string_view text) const noexcept {
+    const std::uint64_t hash = mix(text);
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t slot = hash & mask;
+    while (slots_[slot].entry != none &&
+           (slots_[slot].tag != tag_of(hash) || entry_text(slots_[slot].entry) != text)) {
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+  std::string_view entry_text(std::uint32_t entry) const noexcept {
+    return {bytes_.data() + offsets_[entry], offsets_[entry + 1] - offsets_[entry]};
+  }
+
+  std::vector<Slot> slots_;  // a power of two, at most half full
+  std::vector<std::size_t> offsets_;
+  std::string bytes_;
+};
+
+/// Rows of the n-grams that survived pruning, by bucket.
+class PrunedIndex {
+ public:
+  explicit PrunedIndex(const std::vector<PrunedNgram>& ngrams)
+      : shift_(32 - std::countr_zero(std::bit_ceil(ngrams.size() * 2 + 2))),
+        slots_(std::size_t{1} << (32 - shift_), PrunedNgram{none, none}),
+        marks_((slots_.size() * marks_per_slot + 63) / 64) {
+    for (const auto& ngram : ngrams) {
+      slots_[slot_of(ngram.bucket)] = ngram;  // of equal buckets the last one counts
+      const std::size_t mark = mark_of(ngram.bucket);
+      marks_[mark / 64] |= std::uint64_t{1} << mark % 64;
+    }
+  }
+  /// False for nearly all n-grams that have no row. Most n-grams of a text are pruned, and this small bitmap stays in
+  /// the processor's cache.
+  bool may_hold(std::uint32_t bucket) const noexcept {
+    const std::size_t mark = mark_of(bucket);
+    return (marks_[mark / 64] >> mark % 64 & 1) != 0;
+  }
+  /// The row, or `none`.
+  std::uint32_t find(std::uint32_t bucket) const noexcept { return slots_[slot_of(bucket)].row; }
+
+ private:
+  static constexpr std::size_t marks_per_slot = 8;
+
+  std::size_t mark_of(std::uint32_t bucket) const noexcept { return bucket & (slots_.size() * marks_per_slot - 1); }
+  std::size_t slot_of(std::uint32_t bucket) const noexcept {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t slot = std::uint64_t{bucket * 2654435769U} >> shift_;
+    while (slots_[slot].bucket != bucket && slots_[slot].bucket != none) slot = (slot + 1) & mask;
+    return slot;
+  }
+
+  int shift_;
+  std::vector<PrunedNgram> slots_;  // a power of two, at most half full
+  std::vector<std::uint64_t> marks_;
+};
+
+/// A node of the Huffman tree over labels.
+struct TreeNode {
+  std::int32_t left = -1;  // -1: a leaf; its index is its label
+  std::int32_t right = -1;
+};
+
+/// The tree that hierarchical softmax was trained with: built from label counts, which fastText stores in descending
+/// order, by merging the two rarest nodes until one is left.
+std::vector<TreeNode> huffman_tree(const std::vector<std::int64_t>& counts) {
+  const std::size_t leaves = counts.size();
+  std::vector<TreeNode> tree(2 * leaves - 1);
+  std::vector<std::int64_t> node_counts = counts;
+  node_counts.resize(tree.size(), std::numeric_limits<std::int64_t>::max());  // not made yet
+  std::size_t leaves_left = leaves;
+  std::size_t inner = leaves;
+  const auto take_rarest = [&] {
+    const bool is_leaf = leaves_left > 0 && node_counts[leaves_left - 1] < node_counts[inner];
+    return static_cast<std::int32_t>(is_leaf ? --leaves_left : inner++);
+  };
+  for (std::size_t made = leaves; made < tree.size(); ++made) {
+    tree[made].left = take_rarest();
+    tree[made].right = take_rarest();
+    node_counts[made] = node_counts[static_cast<std::size_t>(tree[made].left)] +
+                        node_counts[static_cast<std::size_t>(tree[made].right)];
+  }
+  return tree;
+}
+
+/// The logistic function from fastText's table: one-vs-all scores are its entries.
+float tabulated_logistic(float x) noexcept {
+  constexpr int table_size = 512;
+  constexpr float limit = 8;
+  if (!(x >= -limit)) return x < -limit ? 0.0F : x;  // NaN stays NaN
+  if (x > limit) return 1.0F;
+  const auto entry = static_cast<int>((x + limit) * table_size / limit / 2);
+  const float at = static_cast<float>(entry * 2 * limit) / table_size - limit;
+  return static_cast<float>(1.0 / (1.0 + std::exp(-at)));
+}
+
+/// What a word adds to its document.
+struct WordRows {
+  std::uint32_t count = 0;          // rows in its sum
+  bool is_label = false;            // labels in the text add nothing and are no part of word n-grams
+  bool ends_sentence = false;       // nothing after it is read
+};
+
+/// Sums of the words that a thread has met lately. A slot depends on its word alone, so that hits and misses differ in
+/// time only.
+class WordCache {
+ public:
+  static constexpr std::size_t longest_word = 27;
+  static constexpr std::size_t max_bytes = std::size_t{8} << 20;
+
+  /// A word of up to 27 bytes, padded with zeros; its length is the byte after.
+  struct Key {
+    std::uint64_t words[4];
+  };
+  struct Slot {
+    std::uint64_t words[3];
+    std::uint32_t last_word;  // 3 bytes of text and the length; 0 in an empty slot
+    std::uint32_t row_count;
+  };
+  static_assert(sizeof(Slot) == 32);
+
+  /// Empties the cache for a model whose rows have `blocks` lanes.
+  void reset(std::uint64_t model_id, std::size_t blocks) {
+    const std::size_t slot_bytes = sizeof(Slot) + blocks * sizeof(Lanes);
+    const std::size_t slot_count = std::max<std::size_t>(std::bit_floor(max_bytes / slot_bytes), 16);
+    model_id_ = 0;
+    slots_.assign(slot_count, Slot{});
+    sums_.resize(slot_count * blocks);
+    mask_ = slot_count - 1;
+    model_id_ = model_id;
+  }
+  std::uint64_t model_id() const noexcept { return model_id_; }
+
+  DJFAST_INLINE std::size_t slot_of(const Key& key) const noexcept {
+    const auto fold = [](std::uint64_t a, std::uint64_t b) {
+      const auto product = static_cast<unsigned __int128>(a) * b;
+      return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+    };
+    return (fold(key.words[0] ^ 0x9E3779B97F4A7C15, key.words[1] ^ 0xD1B54A32D192ED03) ^
+            fold(key.words[2] ^ 0x8CB92BA72F3D8DD7, key.words[3] ^ 0xAAAAAAAAAAAAAAAB)) &
+           mask_;
+  }
+  DJFAST_INLINE static bool holds(const Slot& slot, const Key& key) noexcept {
+    return ((slot.words[0] ^ key.words[0]) | (slot.words[1] ^ key.words[1]) | (slot.words[2] ^ key.words[2]) |
+            (slot.last_word ^ key.words[3])) == 0;
+  }
+  static void fill(Slot& slot, const Key& key, std::uint32_t row_count) noexcept {
+    std::copy_n(key.words, 3, slot.words);
+    slot.last_word = static_cast<std::uint32_t>(key.words[3]);
+    slot.row_count = row_count;
+  }
+  Slot& slot(std::size_t index) noexcept { return slots_[index]; }
+  Block* sum(std::size_t index, std::size_t blocks) noexcept { return sums_.data() + index * blocks; }
+
+ private:
+  std::uint64_t model_id_ = 0;  // 0: belongs to no model
+  std::size_t mask_ = 0;
+  std::vector<Slot> slots_;
+  std::vector<Block> sums_;
+};
+
+/// The bytes [begin, begin + length) as a key, without reading past `end`.
+DJFAST_INLINE WordCache::Key key_of(const char* begin, std::size_t length, const char* end) noexcept {
+  WordCache::Key key;
+  if (end - begin >= 32) {
+    static constexpr auto ones = [] {
+      std::array<unsigned char, 64> bytes{};
+      for (std::size_t i = 0; i < 32; ++i) bytes[i] = 0xFF;
+      return bytes;
+    }();
+    std::uint64_t mask[4];
+    std::memcpy(key.words, begin, 32);
+    std::memcpy(mask, ones.data() + 32 - length, 32);
+    for (int i = 0; i < 4; ++i) key.words[i] &= mask[i];
+  } else {
+    key = {};
+    std::memcpy(key.words, begin, length);
+  }
+  key.words[3] |= static_cast<std::uint64_t>(length) << 24;
+  return key;
+}
+
+/// Memory of a thread between predictions.
+struct Scratch {
+  WordCache cache;
+  std::vector<Block> mean;
+  std::vector<Block> word_sum;
+  std::vector<std::uint32_t> word_hashes;
+  std::vector<std::pair<std::int32_t, double>> open_nodes;
+  std::vector<float> outputs;
+
+  static Scratch& of_thread() {
+    static thread_local Scratch scratch;
+    return scratch;
+  }
+};
+
+DJFAST_INLINE float sum_of_lanes(const Lanes& values) noexcept {
+  // Halves are added to halves: the same order on every processor.
+  float lane[lanes];
+  std::memcpy(lane, &values, sizeof lane);
+  for (std::size_t half = lanes / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) lane[i] += lane[i + half];
+  }
+  return lane[0];
+}
+
+class Predictor final : public Model {
+ public:
+  Predictor(Parts parts, const std::string& path)
+      : dimension_blocks_(parts.input.blocks()),
+        word_ngrams_(parts.word_ngrams),
+        loss_(parts.loss),
+        shortest_subword_(std::max<std::size_t>(parts.shortest_subword, 1)),
+        longest_subword_(parts.longest_subword),
+        word_count_(static_cast<std::uint32_t>(parts.word_count)),
+        is_pruned_(parts.is_pruned),
+        bucket_of_(std::max(parts.buckets, 1U)),
+        buckets_(parts.buckets),
+        vocabulary_(parts.entries),
+        pruned_(parts.pruned),
+        input_(std::move(parts.input)),
+        output_(std::move(parts.output)) {
+    for (std::size_t entry = word_count_; entry < parts.entries.size(); ++entry) {
+      std::string label = parts.entries[entry];
+      for (auto at = label.find(label_prefix); at != std::string::npos; at = label.find(label_prefix, at)) {
+        label.erase(at, label_prefix.size());
+      }
+      if (!unicode::is_valid_utf8(label)) throw UserError("fastText model " + path + ": a label is not UTF-8 text");
+      labels_.push_back(std::move(label));
+    }
+    if (loss_ == Loss::hierarchical_softmax) tree_ = huffman_tree(parts.label_counts);
+    static std::atomic<std::uint64_t> last_id{0};
+    id_ = ++last_id;
+  }
+
+  Prediction predict(std::string_view text) const override {
+    Scratch& scratch = Scratch::of_thread();
+    if (scratch.cache.model_id() != id_) scratch.cache.reset(id_, dimension_blocks_);
+    scratch.mean.assign(dimension_blocks_, Block{});
+    scratch.word_sum.resize(dimension_blocks_);
+    std::int64_t row_count = 0;
+    if (word_ngrams_ > 1) {
+      row_count = sum_with_word_ngrams(text, scratch);
+    } else if (dimension_blocks_ == 1) {
+      row_count = sum_of_words<1>(text, scratch);
+    } else {
+      row_count = sum_of_words<0>(text, scratch);
+    }
+    if (row_count == 0) return {};
+    const float scale = 1.0F / static_cast<float>(row_count);
+    for (auto& block : scratch.mean) block.values *= scale;
+    return loss_ == Loss::hierarchical_softmax ? best_leaf(scratch) : best_output(scratch);
+  }
+
+ private:
+  /// Adds the sums of all words to `scratch.mean` and returns the number of rows. `Blocks` is the width in lanes, 0
+  /// when it is known at run time only.
+  template <std::size_t Blocks>
+  std::int64_t sum_of_words(std::string_view text, Scratch& scratch) const {
+#if DJFAST_X86
+    switch (kernels::active_isa()) {
+      case kernels::Isa::avx512: return sum_of_words_avx512<Blocks>(text, scratch);
+      case kernels::Isa::avx2: return sum_of_words_avx2<Blocks>(text, scratch);
+      case kernels::Isa::serial: break;
+    }
+#endif
+    return sum_of_words_body<Blocks>(text, scratch);
+  }
+#if DJFAST_X86
+  template <std::size_t Blocks>
+  DJFAST_AVX2 std::int64_t sum_of_words_avx2(std::string_view text, Scratch& scratch) const {
+    return sum_of_words_body<Blocks>(text, scratch);
+  }
+  template <std::size_t Blocks>
+  DJFAST_AVX512 std::int64_t sum_of_words_avx512(std::string_view text, Scratch& scratch) const {
+    return sum_of_words_body<Blocks>(text, scratch);
+  }
+#endif
+
+  template <std::size_t Blocks>
+  DJFAST_INLINE std::int64_t sum_of_words_body(std::string_view text, Scratch& scratch) const {
+    constexpr std::size_t chunk_bytes = 4096;
+    std::uint64_t separators[chunk_bytes / 64];
+    const std::size_t blocks = Blocks == 0 ? dimension_blocks_ : Blocks;
+    Block* const total = scratch.mean.data();
+    Lanes total_in_register{};
+    std::int64_t row_count = 0;
+    std::size_t word_begin = 0;
+    for (std::size_t chunk = 0; chunk <= text.size(); chunk += chunk_bytes) {
+      const std::size_t chunk_size = std::min(chunk_bytes, text.size() - chunk);
+      kernels::mark_separators(text.data() + chunk, chunk_size, separators);
+      // The end of the text ends a word, too.
+      std::size_t mark_count = (chunk_size + 63) / 64;
+      if (chunk_size < chunk_bytes) {
+        if (chunk_size % 64 == 0) separators[mark_count++] = 0;
+        separators[chunk_size / 64] |= std::uint64_t{1} << chunk_size % 64;
+      }
+      for (std::size_t mark = 0; mark < mark_count; ++mark) {
+        for (std::uint64_t bits = separators[mark]; bits != 0; bits &= bits - 1) {
+          const std::size_t word_end = chunk + mark * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+          const char* const word = text.data() + word_begin;
+          const std::size_t length = word_end - word_begin;
+          word_begin = word_end + 1;
+          if (length - 1 < WordCache::longest_word) {
+            const auto key = key_of(word, length, text.data() + text.size());
+            const std::size_t slot_index = scratch.cache.slot_of(key);
+            auto& slot = scratch.cache.slot(slot_index);
+            Block* const sum = scratch.cache.sum(slot_index, blocks);
+            if (!WordCache::holds(slot, key)) [[unlikely]] {
+              slot = {};
+              const auto rows = sum_word({word, length}, sum);
+              if (rows.ends_sentence) goto sentence_ended;
+              WordCache::fill(slot, key, rows.count);
+            }
+            row_count += slot.row_count;
+            if constexpr (Blocks == 1) {
+              total_in_register += sum->values;
+            } else {
+              for (std::size_t block = 0; block < blocks; ++block) total[block].values += sum[block].values;
+            }
+          } else if (length != 0) {
+            row_count += sum_word({word, length}, scratch.word_sum.data()).count;
+            if constexpr (Blocks == 1) {
+              total_in_register += scratch.word_sum[0].values;
+            } else {
+              for (std::size_t block = 0; block < blocks; ++block) total[block].values += scratch.word_sum[block].values;
+            }
+          }
+        }
+      }
+    }
+  sentence_ended:
+    row_count += sum_word(end_of_sentence, scratch.word_sum.data()).count;
+    if constexpr (Blocks == 1) total[0].values += total_in_register;
+    for (std::size_t block = 0; block < blocks; ++block) total[block].values += scratch.word_sum[block].values;
+    return row_count;
+  }
+
+  /// The same for models that also look at sequences of words: these hash every word, so the cache would help little.
+  std::int64_t sum_with_word_ngrams(std::string_view text, Scratch& scratch) const {
+    auto& hashes = scratch.word_hashes;
+    hashes.clear();
+    std::int64_t row_count = 0;
+    const auto add = [&](std::string_view word) {
+      const auto rows = sum_word(word, scratch.word_sum.data());
+      if (!rows.is_label) hashes.push_back(hash_of(word));
+      row_count += rows.count;
+      for (std::size_t block = 0; block < dimension_blocks_; ++block) scratch.mean[block].values += scratch.word_sum[block].values;
+      return !rows.ends_sentence;
+    };
+    constexpr std::string_view separators{" \t\n\v\f\r\0", 7};
+    bool reads_on = true;
+    for (auto begin = text.find_first_not_of(separators); reads_on && begin != std::string_view::npos;) {
+      const auto end = std::min(text.find_first_of(separators, begin), text.size());
+      reads_on = add(text.substr(begin, end - begin));
+      begin = text.find_first_not_of(separators, end);
+    }
+    if (reads_on) add(end_of_sentence);
+
+    RowSum sum{*this, scratch.word_sum.data()};
+    for (std::size_t first = 0; first < hashes.size(); ++first) {
+      // Hashes are signed 32-bit numbers in fastText.
+      auto hash = static_cast<std::uint64_t>(static_cast<std::int32_t>(hashes[first]));
+      for (std::size_t last = first + 1; last < hashes.size() && last < first + word_ngrams_; ++last) {
+        hash = hash * 116049371 + static_cast<std::uint64_t>(static_cast<std::int32_t>(hashes[last]));
+        const auto bucket = static_cast<std::uint32_t>(hash % buckets_);
+        sum.add_buckets({&bucket, 1});
+      }
+    }
+    row_count += sum.finish();
+    for (std::size_t block = 0; block < dimension_blocks_; ++block) scratch.mean[block].values += scratch.word_sum[block].values;
+    return row_count;
+  }
+
+  /// Adds rows of the input matrix, some at a time, so that their memory is on its way before it is needed.
+  class RowSum {
+   public:
+    RowSum(const Predictor& model, Block* sum) : model_(model), sum_(sum) {
+      std::fill_n(sum, model.dimension_blocks_, Block{});
+    }
+    void add_row(std::uint32_t row) noexcept {
+      ++count_;
+      for (std::size_t block = 0; block < model_.dimension_blocks_; ++block) {
+        Lanes values;
+        model_.input_.load(row, block, values);
+        sum_[block].values += values;
+      }
+    }
+    /// Adds the rows of up to 16 n-grams.
+    void add_buckets(std::span<const std::uint32_t> buckets) noexcept {
+      if (waiting_count_ + buckets.size() > std::size(waiting_)) settle();
+      if (model_.is_pruned_) {
+        for (const std::uint32_t bucket : buckets) {
+          waiting_[waiting_count_] = bucket;
+          waiting_count_ += static_cast<std::size_t>(model_.pruned_.may_hold(bucket));
+        }
+      } else {
+        for (const std::uint32_t bucket : buckets) {
+          const std::uint32_t row = model_.word_count_ + bucket;
+          __builtin_prefetch(model_.input_.row_bytes(row));
+          waiting_[waiting_count_++] = row;
+        }
+      }
+    }
+    /// Returns the number of rows added.
+    std::uint32_t finish() noexcept {
+      settle();
+      return count_;
+    }
+
+   private:
+    void settle() noexcept {
+      if (model_.is_pruned_) {
+        std::size_t held = 0;
+        for (std::size_t i = 0; i < waiting_count_; ++i) {
+          const std::uint32_t row = model_.pruned_.find(waiting_[i]);
+          waiting_[held] = row;
+          if (row != none) {
+            __builtin_prefetch(model_.input_.row_bytes(row));
+            ++held;
+          }
+        }
+        waiting_count_ = held;
+      }
+      for (std::size_t i = 0; i < waiting_count_; ++i) add_row(waiting_[i]);
+      waiting_count_ = 0;
+    }
+
+    const Predictor& model_;
+    Block* sum_;
+    std::uint32_t waiting_[256];  // rows, or buckets that may have one
+    std::size_t waiting_count_ = 0;
+    std::uint32_t count_ = 0;
+  };
+
+  /// Writes the sum of a word's rows: its own, and those of its subwords.
+  [[gnu::noinline]] WordRows sum_word(std::string_view word, Block* out) const {
+    RowSum sum{*this, out};
+    const std::uint32_t entry = vocabulary_.find(word);
+    const bool is_known = entry != none;
+    if (is_known ? entry >= word_count_ : word.starts_with(label_prefix)) return {.is_label = true};
+    if (is_known) sum.add_row(entry);
+    if (word == end_of_sentence) return {.count = sum.finish(), .ends_sentence = true};
+    if (longest_subword_ > 0) add_subwords(word, sum);
+    return {.count = sum.finish()};
+  }
+
+  /// Adds the n-grams of `<word>`. The frame alone is none.
+  void add_subwords(std::string_view word, RowSum& sum) const noexcept {
+    // A window of code points moves over the word, so that a text without spaces needs no memory of its size.
+    constexpr std::size_t starts_per_window = 256;
+    std::uint32_t window[starts_per_window + max_ngram + kernels::subword_starts + max_ngram];
+    std::uint32_t buckets[max_ngram * kernels::subword_starts];
+    const char* at = word.data();
+    const char* const end = at + word.size();
+    std::size_t filled = 0;
+    window[filled++] = '<';
+    for (bool is_first = true, is_last = false; !is_last; is_first = false) {
+      while (filled < starts_per_window + longest_subword_) {
+        if (at == end) {
+          window[filled++] = '>';
+          is_last = true;
+          break;
+        }
+        window[filled++] = packed_code_point(at, end);
+      }
+      std::fill_n(window + filled, kernels::subword_starts + longest_subword_, 0U);
+      const std::size_t starts = is_last ? filled : starts_per_window;
+      for (std::size_t start = 0; start < starts; start += kernels::subword_starts) {
+        kernels::hash_subwords(window + start, shortest_subword_, longest_subword_, bucket_of_, buckets);
+        for (std::size_t length = shortest_subword_; length <= longest_subword_; ++length) {
+          const std::size_t low = length == 1 && is_first && start == 0 ? 1 : 0;
+          const std::size_t frame = length == 1 && is_last ? 1 : 0;
+          if (start + length + frame > filled) break;
+          const std::size_t high = std::min({kernels::subword_starts, starts - start, filled - frame - length + 1 - start});
+          if (high > low) sum.add_buckets({buckets + (length - 1) * kernels::subword_starts + low, high - low});
+        }
+      }
+      if (!is_last) {
+        filled -= starts_per_window;
+        std::memmove(window, window + starts_per_window, filled * sizeof *window);
+      }
+    }
+  }
+
+  /// The UTF-8 bytes of the code point at `at`, the first one lowest; moves past it.
+  static std::uint32_t packed_code_point(const char*& at, const char* end) noexcept {
+    std::uint32_t bytes = static_cast<unsigned char>(*at++);
+    if (bytes < 0x80) return bytes;
+    for (int shift = 8; shift < 32 && at < end && (static_cast<unsigned char>(*at) & 0xC0) == 0x80; shift += 8) {
+      bytes |= static_cast<std::uint32_t>(static_cast<unsigned char>(*at++)) << shift;
+    }
+    return bytes;
+  }
+
+  float dot(std::size_t output_row, const std::vector<Block>& mean) const noexcept {
+    Lanes products{};
+    for (std::size_t block = 0; block < dimension_blocks_; ++block) {
+      Lanes weights;
+      output_.load(output_row, block, weights);
+      products += weights * mean[block].values;
+    }
+    return sum_of_lanes(products);
+  }
+
+  /// Hierarchical softmax: a label's probability is the product of the decisions on the way to it. The likelier branch
+  /// is followed first, and branches that cannot win are left out.
+  Prediction best_leaf(Scratch& scratch) const {
+    auto& open = scratch.open_nodes;
+    open.assign(1, {static_cast<std::int32_t>(tree_.size()) - 1, 1.0});
+    Prediction best;
+    double best_score = log_guard;  // fastText gives up on less
+    while (!open.empty()) {
+      const auto [node, score] = open.back();
+      open.pop_back();
+      if (!(score >= best_score)) continue;
+      const auto [left, right] = tree_[static_cast<std::size_t>(node)];
+      if (left < 0) {
+        best_score = score;
+        best.label = node;
+        continue;
+      }
+      const float activation = dot(static_cast<std::size_t>(node) - labels_.size(), scratch.mean);
+      const float goes_right = static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(activation))));
+      const double right_score = score * (goes_right + log_guard);
+      const double left_score = score * (static_cast<double>(1.0F - goes_right) + log_guard);
+      if (left_score > right_score) {
+        open.emplace_back(right, right_score);
+        open.emplace_back(left, left_score);
+      } else {
+        open.emplace_back(left, left_score);
+        open.emplace_back(right, right_score);
+      }
+    }
+    best.score = static_cast<float>(best_score);
+    return best;
+  }
+
+  Prediction best_output(Scratch& scratch) const {
+    auto& outputs = scratch.outputs;
+    outputs.resize(labels_.size());
+    for (std::size_t label = 0; label < outputs.size(); ++label) outputs[label] = dot(label, scratch.mean);
+    if (loss_ == Loss::softmax) {
+      const float largest = *std::max_element(outputs.begin(), outputs.end());
+      float total = 0;
+      for (auto& value : outputs) {
+        value = static_cast<float>(std::exp(static_cast<double>(value - largest)));
+        total += value;
+      }
+      for (auto& value : outputs) value /= total;
+    } else {
+      for (auto& value : outputs) value = tabulated_logistic(value);
+    }
+    Prediction best;
+    for (std::size_t label = 0; label < outputs.size(); ++label) {
+      const float probability = outputs[label];
+      // Of equal labels fastText keeps the last; NaN is no answer.
+      if (probability >= 0 && (best.label < 0 || probability >= best.score)) {
+        best = {static_cast<std::int32_t>(label), probability};
+      }
+    }
+    if (best.label >= 0) best.score = static_cast<float>(best.score + log_guard);
+    return best;
+  }
+
+  std::size_t dimension_blocks_;
+  std::size_t word_ngrams_;
+  Loss loss_;
+  std::size_t shortest_subword_;
+  std::size_t longest_subword_;
+  std::uint32_t word_count_;
+  bool is_pruned_;
+  kernels::Divisor bucket_of_;
+  std::uint32_t buckets_;
+  Vocabulary vocabulary_;
+  PrunedIndex pruned_;
+  Matrix input_;
+  Matrix output_;
+  std::vector<TreeNode> tree_;
+  std::uint64_t id_ = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<const Model> shared_model(const std::string& path) {
+  using Version = std::tuple<std::int64_t, std::int64_t, std::int64_t>;
+  struct Loaded {
+    Version version;
+    std::shared_ptr<const Model> model;  // shared with every function that uses it
+  };
+  static std::mutex mutex;
+  static std::map<std::string, Loaded> models;
+  struct stat status {};
+  const bool exists = ::stat(path.c_str(), &status) == 0;
+#if defined(__APPLE__)
+  const auto changed = status.st_mtimespec;
+#else
+  const auto changed = status.st_mtim;
+#endif
+  const Version version{changed.tv_sec, changed.tv_nsec, exists ? status.st_size : -1};
+  const std::lock_guard lock{mutex};
+  auto found = models.find(path);
+  if (found == models.end() || found->second.version != version) {
+    auto model = std::make_shared<const Predictor>(read_model(path), path);
+    found = models.insert_or_assign(path, Loaded{version, std::move(model)}).first;
+  }
+  return found->second.model;
+}
+
+}  // namespace djfast::fasttext

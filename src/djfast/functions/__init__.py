@@ -1,0 +1,128 @@
+"""Functions written in Python over libraries: an index that loads none of them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from djfast.errors import InternalError, MissingExtraError
+
+
+class Requirement(NamedTuple):
+    """A package that a function needs."""
+
+    module: str  # as imported
+    package: str  # as installed
+    extra: str | None  # the djfast extra that brings it; None is a dependency of djfast itself
+
+
+class PythonFunction(NamedTuple):
+    """A function of one row; the native registry's `FunctionSpec`, for Python.
+
+    ``bind_NAME(**params)`` in `module` returns the callable. Its arguments are the inputs of one row; an exception it
+    raises rejects that row alone.
+    """
+
+    name: str
+    module: str
+    inputs: tuple[str, ...]
+    output: str
+    requires: tuple[Requirement, ...]
+    summary: str
+
+
+_SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
+_KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
+_TOKENIZERS = Requirement("tokenizers", "tokenizers>=0.20", "models")
+_REGEX = Requirement("regex", "regex>=2024.4", None)
+_FTFY = Requirement("ftfy", "ftfy>=6.3,<6.4", None)
+
+PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
+    function.name: function
+    for function in (
+        PythonFunction("sentencepiece_pieces", "djfast.functions.tokenization", ("text",), "text_list",
+                       (_SENTENCEPIECE,), "The pieces that a sentencepiece model cuts a text into."),
+        PythonFunction("hf_token_count", "djfast.functions.tokenization", ("text",), "int64",
+                       (_TOKENIZERS,), "Tokens of a Hugging Face tokenizer, without special tokens."),
+        PythonFunction("perplexity", "djfast.functions.perplexity", ("text",), "double",
+                       (_SENTENCEPIECE, _KENLM), "Perplexity per piece under a KenLM model, to one decimal; 0 for empty text."),
+        PythonFunction("regex_replace", "djfast.functions.replace", ("text",), "text",
+                       (_REGEX,), "Every match of a pattern replaced by a template."),
+        PythonFunction("regex_remove", "djfast.functions.replace", ("text",), "text",
+                       (_REGEX,), "The text without the matches of a pattern."),
+        PythonFunction("ftfy_lines", "djfast.functions.repair", ("text_list",), "text_list",
+                       (_FTFY,), "Each line repaired by ftfy."),
+        PythonFunction("ftfy_text", "djfast.functions.repair", ("text",), "text",
+                       (_FTFY,), "The text repaired by ftfy."),
+    )
+}  # fmt: skip
+
+
+def bind(name: str, params: Mapping[str, Any]) -> Callable[..., Any]:
+    """Import a function's module and return the callable for these parameters.
+
+    Raises
+    ------
+    MissingExtraError
+        If a package that it needs is not installed.
+    """
+    absent = missing([name])
+    if absent:
+        raise MissingExtraError(install_message(absent))
+    module = importlib.import_module(PYTHON_FUNCTIONS[name].module)
+    bound: Callable[..., Any] = getattr(module, f"bind_{name}")(**params)
+    return bound
+
+
+def signature(name: str) -> tuple[str, bool]:
+    """Return the output type of a function, and whether it is native.
+
+    Raises
+    ------
+    InternalError
+        If there is no such function: an OP asks for something that was never written.
+    """
+    if name in PYTHON_FUNCTIONS:
+        return PYTHON_FUNCTIONS[name].output, False
+    from djfast import _native
+
+    declared = _native.functions().get(name)
+    if declared is None:
+        raise InternalError(f"an OP uses the function {name!r}, which does not exist")
+    return str(declared["output"]), True
+
+
+def skips_empty_lists(name: str) -> bool:
+    """Tell whether a function of a list gives the empty list for an empty list, so that it need not be called."""
+    return PYTHON_FUNCTIONS[name].inputs == ("text_list",)
+
+
+def require(names: Iterable[str]) -> None:
+    """Check that the packages of all Python functions among `names` are installed.
+
+    Raises
+    ------
+    MissingExtraError
+        Naming all that are missing and the one command that installs them.
+    """
+    absent = missing(name for name in names if name in PYTHON_FUNCTIONS)
+    if absent:
+        raise MissingExtraError(install_message(absent))
+
+
+def missing(names: Iterable[str]) -> list[Requirement]:
+    """Return the packages that these functions need and that are not installed, each once. Imports nothing."""
+    needed = {requirement: None for name in names for requirement in PYTHON_FUNCTIONS[name].requires}
+    return [requirement for requirement in needed if importlib.util.find_spec(requirement.module) is None]
+
+
+def install_message(absent: Iterable[Requirement]) -> str:
+    """Return what is missing and the one command that installs it."""
+    absent = list(absent)
+    extras = sorted({requirement.extra for requirement in absent if requirement.extra})
+    wanted = [f"djfast[{','.join(extras)}]"] if extras else []
+    wanted += [requirement.package for requirement in absent if not requirement.extra]
+    command = "pip install " + " ".join(f"'{target}'" for target in wanted)
+    return f"not installed: {', '.join(requirement.module for requirement in absent)}; {command}"

