@@ -106,9 +106,9 @@ def test_addresses_are_found_as_by_the_pattern(text, repl):
 # fmt: off
 LINK_PIECES = [
     "(", ")", "((", "))", "()", "<", ">", ":", "/", "//", "www", "www.", "www1", "wWw12.", "www1234.", ".", "..", "-",
-    "%", "http", "https://", "ftp:///", "mailto:", "a:", "ab:", "a-b:", "x_:", "a.io/", "foo.bar/", "b.museum/", "1.2.co/",
-    "x", "yz", "_", "9", "!", "`", "'", '"', "«", "”", "‘", ",", "?", "[", "}", ";", " ", "\n", "\u00a0", "\u2003",
-    "\x1c", "\u0130", "\u017f", "\u212a", "中文", "é", "\u0301", "\u0345", "٣", "\u200b", "²", "😀",
+    "%", "http", "https://", "ftp:///", "mailto:", "a:", "ab:", "a-b:", "x_:", "a.io/", "foo.bar/", "b.museum/",
+    "1.2.co/", "x", "yz", "_", "9", "!", "`", "'", '"', "«", "”", "‘", ",", "?", "[", "}", ";", " ", "\n", "\u00a0",
+    "\u2003", "\x1c", "\u0130", "\u017f", "\u212a", "中文", "é", "\u0301", "\u0345", "٣", "\u200b", "²", "😀",
 ]
 # fmt: on
 link_pieces = st.one_of(st.sampled_from(LINK_PIECES), EVERYTHING)
