@@ -119,7 +119,8 @@ def test_values_that_wrap_are_exact():
 
 def test_tokens_from_elsewhere_are_joined_without_space():
     tokens = ["▁the", "▁cat", "s", "▁sat", "▁", "on"]
-    expected = {int.from_bytes(hashlib.sha1("".join(tokens[i : i + 3]).encode()).digest()[:4], "little") for i in range(4)}
+    joined = ["".join(tokens[i : i + 3]).encode() for i in range(4)]
+    expected = {int.from_bytes(hashlib.sha1(shingle).digest()[:4], "little") for shingle in joined}
     found = _native.evaluate("minhash_signature_of_tokens", [[tokens]], {"window": 3, "permutations": 8})
     assert found == [[min((h * a + b) % 2**64 % PRIME & 0xFFFFFFFF for h in expected) for a, b in permutations(8)]]
 
@@ -216,7 +217,8 @@ def test_exact_deduplication_ignores_what_it_is_told_to(rows):
     for lowercase in (False, True):
         for ignore in (False, True):
             params = {"lowercase": lowercase, "ignore_non_character": ignore}
-            assert _native.evaluate("normalize_for_exact", [rows], params) == [normal(t, lowercase, ignore) for t in rows]
+            expected = [normal(text, lowercase, ignore) for text in rows]
+            assert _native.evaluate("normalize_for_exact", [rows], params) == expected
 
 
 def test_golden_prefixes():
