@@ -1,9 +1,9 @@
 // Connected components of 64-bit hashes under a bound on the number of differing bits.
 //
-// Cut the bits into B blocks: hashes that differ in at most d bits agree on at least B - d whole blocks (pigeonhole). So for
-// every choice of B - d blocks, hashes are bucketed by the bits of those blocks, and only those in one bucket compared.
-// Few blocks mean few choices but large buckets; a cost model picks B. Buckets that are large all the same, because hashes
-// are not uniform, are searched in the same way on the bits that are left.
+// Cut the bits into B blocks: hashes that differ in at most d bits agree on at least B - d whole blocks (pigeonhole).
+// So for every choice of B - d blocks, hashes are bucketed by the bits of those blocks, and only those in one bucket
+// compared. Few blocks mean few choices but large buckets; a cost model picks B. Buckets that are large all the same,
+// because hashes are not uniform, are searched in the same way on the bits that are left.
 //
 // G. S. Manku, A. Jain, A. Das Sarma, "Detecting near-duplicates for web crawling", WWW 2007.
 #include <algorithm>
@@ -56,8 +56,8 @@ class NeighbourSearch {
     } while (next_choice(chosen, blocks));
   }
 
-  /// Searches every group of points that agree on `mask`. Bucket numbers are hashes of those bits: strangers may meet in a
-  /// bucket, which costs comparisons and changes nothing.
+  /// Searches every group of points that agree on `mask`. Bucket numbers are hashes of those bits: strangers may meet
+  /// in a bucket, which costs comparisons and changes nothing.
   void search_buckets(std::span<Point> points, std::uint64_t mask, std::uint64_t free_bits, std::size_t depth) {
     const int bits = std::min(22, static_cast<int>(std::bit_width(points.size())));
     std::vector<std::uint32_t> starts((std::size_t{1} << bits) + 1, 0);
@@ -87,8 +87,8 @@ class NeighbourSearch {
     }
   }
 
-  /// Grows clusters point by point; a point that has met a member of a cluster need not be compared with its others. Gives
-  /// up (false) after about `budget` comparisons.
+  /// Grows clusters point by point; a point that has met a member of a cluster need not be compared with its others.
+  /// Gives up (false) after about `budget` comparisons.
   bool link_clusters(std::span<const Point> points, std::size_t budget) {
     struct Cluster {
       std::vector<std::uint64_t> hashes;
@@ -130,7 +130,8 @@ class NeighbourSearch {
     double choices = distance_ + 1;  // of the blocks to leave out: blocks over distance
     for (int blocks = distance_ + 1; blocks <= free_bits; ++blocks) {
       const int key_bits = free_bits * (blocks - distance_) / blocks;
-      const double cost = choices * (points * bucketing_cost + pairs / static_cast<double>(std::uint64_t{1} << std::min(key_bits, 63)));
+      const double pairs_in_buckets = pairs / static_cast<double>(std::uint64_t{1} << std::min(key_bits, 63));
+      const double cost = choices * (points * bucketing_cost + pairs_in_buckets);
       if (cost < least) {
         least = cost;
         best = blocks;
@@ -172,7 +173,9 @@ class NeighbourSearch {
 }  // namespace
 
 HammingGroups::HammingGroups(int distance) : keys_(1), distance_(distance) {
-  if (distance < 0 || distance > 63) throw UserError("distance must be between 0 and 63, got " + std::to_string(distance));
+  if (distance < 0 || distance > 63) {
+    throw UserError("distance must be between 0 and 63, got " + std::to_string(distance));
+  }
 }
 
 std::vector<std::uint8_t> HammingGroups::resolve(RowMask alive) const {

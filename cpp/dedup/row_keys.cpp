@@ -46,7 +46,8 @@ std::size_t RowKeys::used_bytes() const noexcept {
 
 void RowKeys::check(RowMask alive) const {
   if (alive.data() == nullptr || alive.size() == rows()) return;
-  throw UserError("alive must have one byte per row (" + std::to_string(rows()) + "), got " + std::to_string(alive.size()));
+  throw UserError("alive must have one byte per row (" + std::to_string(rows()) + "), got " +
+                  std::to_string(alive.size()));
 }
 
 }  // namespace djfast

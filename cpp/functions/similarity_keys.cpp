@@ -42,8 +42,8 @@ bool keeps_short_texts(const Params& params) {
 
 constexpr std::size_t part_shingles = 4096;
 
-/// The shingles [first, first + count) ordered by the number of 64-byte blocks their digest needs, which is what lanes that
-/// work side by side should have in common. Order does not matter to any user of shingles.
+/// The shingles [first, first + count) ordered by the number of 64-byte blocks their digest needs, which is what lanes
+/// that work side by side should have in common. Order does not matter to any user of shingles.
 std::span<const kernels::Slice> slices_by_length(const Tokens& tokens, std::size_t window, std::size_t first,
                                                  std::size_t count) {
   constexpr std::uint32_t one_block = 55;
@@ -148,8 +148,8 @@ class SketchSigner final : public Signer {
       const kernels::Slice token = tokens.token(i);
       hashes[i] = kernels::hash_bytes(tokens.buffer() + token.start, token.size, seed_);
     }
-    // Each token's own hash is already strong, so the polynomial only has to tell orders apart. Shingle i takes the place
-    // of token i, which the next step removes from the window.
+    // Each token's own hash is already strong, so the polynomial only has to tell orders apart. Shingle i takes the
+    // place of token i, which the next step removes from the window.
     std::uint64_t oldest_weight = 1;
     for (std::size_t i = 0; i < window; ++i) oldest_weight *= base;
     std::uint64_t polynomial = 0;
@@ -202,7 +202,8 @@ NumberLists lists_of(const Call& call, Add add) {
 /// Tokens of a row of a text column.
 class TextTokens {
  public:
-  explicit TextTokens(const Params& params) : tokenization_(tokenization_named(text_or(params, "tokenization", "space"))) {}
+  explicit TextTokens(const Params& params)
+      : tokenization_(tokenization_named(text_or(params, "tokenization", "space"))) {}
   void operator()(const Call& call, std::uint32_t row, Tokens& tokens) const {
     tokens.split(call.texts(0)[row], tokenization_);
   }
@@ -281,7 +282,9 @@ class MinHashBands final : public MinHashSignature<TokensOf> {
     return lists_of(call, [&](std::uint32_t row, std::vector<std::uint64_t>& items) {
       const auto signature = this->sign(call, row);
       if (signature.empty()) return;
-      for (std::size_t band = 0; band < bands_; ++band) items.push_back(key(band, signature.subspan(band * rows_, rows_)));
+      for (std::size_t band = 0; band < bands_; ++band) {
+        items.push_back(key(band, signature.subspan(band * rows_, rows_)));
+      }
     });
   }
 
@@ -347,14 +350,17 @@ FunctionSpec declaration(std::string_view name, std::string_view summary, Type i
 
 void register_similarity_keys(Registry& registry) {
   registry.add(declaration<MinHashSignature<TextTokens>>(
-      "minhash_signature", "The MinHash values of a text's shingles; 2^32 - 1 throughout when it has none.", Type::text));
+      "minhash_signature", "The MinHash values of a text's shingles; 2^32 - 1 throughout when it has none.",
+      Type::text));
   registry.add(declaration<MinHashSignature<ListedTokens>>(
       "minhash_signature_of_tokens", "The MinHash values of the shingles of a list of tokens.", Type::text_list));
   registry.add(declaration<MinHashBands<TextTokens>>(
-      "minhash_bands", "One 64-bit key per band of a text's MinHash signature; texts that share one are near duplicates.",
+      "minhash_bands",
+      "One 64-bit key per band of a text's MinHash signature; texts that share one are near duplicates.",
       Type::text));
   registry.add(declaration<MinHashBands<ListedTokens>>(
-      "minhash_bands_of_tokens", "One 64-bit key per band of the MinHash signature of a list of tokens.", Type::text_list));
+      "minhash_bands_of_tokens", "One 64-bit key per band of the MinHash signature of a list of tokens.",
+      Type::text_list));
   registry.add(declaration<SimHash>(
       "simhash", "The SimHash of a text's shingles: near duplicates differ in few bits; 0 when it has no shingle.",
       Type::text));

@@ -62,8 +62,8 @@ template <class Groups>
 py::class_<Groups> bind(py::module_& module, const char* name, const char* summary) {
   return py::class_<Groups>(module, name, summary)
       .def("add", &add<Groups>, py::arg("keys"), py::arg("rows"), py::arg("present") = py::none(),
-           "Appends rows: their 64-bit keys in native byte order, row after row, and one byte per row telling which have "
-           "keys (None: all). Keys of rows without may be left out.")
+           "Appends rows: their 64-bit keys in native byte order, row after row, and one byte per row telling which "
+           "have keys (None: all). Keys of rows without may be left out.")
       .def("resolve", &resolve<Groups>, py::arg("alive") = py::none(),
            "One byte per row, 1 where the row stays: it is alive (None: all are) and the first of its group.")
       .def_property_readonly("rows", [](Groups& groups) { return groups.keys().rows(); })

@@ -36,7 +36,9 @@ Tokenization tokenization_named(const std::string& name) {
 }
 
 void Tokens::reserve(std::size_t bytes, std::size_t tokens) {
-  if (bytes >= UINT32_MAX - readable_slack) throw UserError("text too long for shingles: it must be shorter than 4 GiB");
+  if (bytes >= UINT32_MAX - readable_slack) {
+    throw UserError("text too long for shingles: it must be shorter than 4 GiB");
+  }
   if (buffer_.size() < bytes + readable_slack) buffer_.resize(bytes + readable_slack);
   if (bounds_.size() < 2 * tokens + 1) bounds_.resize(2 * tokens + 1);
 }

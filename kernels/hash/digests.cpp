@@ -68,7 +68,9 @@ DJFAST_INLINE void load_words(const char* const* blocks, Word* words) noexcept {
     for (std::size_t t = 0; t < 16; ++t) words[t] = little_endian(words[t]);
   } else {
     for (std::size_t part = 0; part < 16; part += n) {
-      for (std::size_t lane = 0; lane < n; ++lane) std::memcpy(&words[part + lane], blocks[lane] + part * 4, sizeof(Word));
+      for (std::size_t lane = 0; lane < n; ++lane) {
+        std::memcpy(&words[part + lane], blocks[lane] + part * 4, sizeof(Word));
+      }
       transpose(words + part);
     }
   }
@@ -85,7 +87,8 @@ struct Sha1 {
   template <std::size_t t, class Word>
   DJFAST_INLINE static void round(Word* v, Word* words) noexcept {
     if constexpr (t >= 16) {
-      words[t % 16] = rotate_left(Word(words[(t + 13) % 16] ^ words[(t + 8) % 16] ^ words[(t + 2) % 16] ^ words[t % 16]), 1);
+      const Word mixed = words[(t + 13) % 16] ^ words[(t + 8) % 16] ^ words[(t + 2) % 16] ^ words[t % 16];
+      words[t % 16] = rotate_left(mixed, 1);
     }
     // The variables rotate through v instead of being moved: a is v[(80 - t) % 5], b the next one, and so on.
     Word& a = v[(80 - t) % 5];
@@ -201,7 +204,8 @@ struct Part {
 
 /// Block `index` of a slice with its padding. Reads 64 bytes wherever the slice still has bytes, past its end too.
 template <class Algorithm, std::size_t part_bytes>
-DJFAST_INLINE void write_padded_block(const char* message, std::uint32_t size, std::uint64_t index, char* block) noexcept {
+DJFAST_INLINE void write_padded_block(const char* message, std::uint32_t size, std::uint64_t index,
+                                      char* block) noexcept {
   using Bytes = typename Part<part_bytes>::Bytes;
   using Counts = typename Part<part_bytes>::Counts;
   const std::uint64_t at = index * block_bytes;

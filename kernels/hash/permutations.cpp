@@ -1,8 +1,8 @@
 // Exact values cost a 64-bit product each, but only the least one counts. Let x = h * a + b mod 2^64 and low(x) its low
-// half. Then x mod (2^61 - 1) = (x mod 2^61) + (x >> 61), less 2^61 - 1 in one rare case, so its low half is
-// low(x) + t mod 2^32 with t in 0..8. With u = low(x) + 8 mod 2^32, which needs 32-bit arithmetic only, a value is at
-// most 8 below its u (when u >= 8, so that nothing wraps). So if m, the least u, is at least 8, the least value belongs to
-// a hash with u <= m + 8. Those few are recomputed exactly; all hashes are when m < 8.
+// half. Then x mod (2^61 - 1) = (x mod 2^61) + (x >> 61), less 2^61 - 1 in one rare case, so its low half is low(x) + t
+// mod 2^32 with t in 0..8. With u = low(x) + 8 mod 2^32, which needs 32-bit arithmetic only, a value is at most 8 below
+// its u (when u >= 8, so that nothing wraps). So if m, the least u, is at least 8, the least value belongs to a hash
+// with u <= m + 8. Those few are recomputed exactly; all hashes are when m < 8.
 #include "kernels/hash/permutations.hpp"
 
 #include <algorithm>
@@ -29,7 +29,8 @@ DJFAST_INLINE Word smaller(Word a, Word b) noexcept {
 
 /// The least exact value of one permutation over one block of hashes.
 template <class Long>
-DJFAST_INLINE std::uint32_t least_in_block(std::uint64_t factor, std::uint64_t summand, const std::uint32_t* hashes) noexcept {
+DJFAST_INLINE std::uint32_t least_in_block(std::uint64_t factor, std::uint64_t summand,
+                                           const std::uint32_t* hashes) noexcept {
   constexpr std::size_t lanes = sizeof(Long) / sizeof(std::uint64_t);
   using Half [[gnu::vector_size(sizeof(Long) / 2)]] = std::uint32_t;
   Long least = Long{} + 0xFFFFFFFFU;
@@ -49,8 +50,8 @@ DJFAST_INLINE std::uint32_t least_in_block(std::uint64_t factor, std::uint64_t s
 }
 
 template <class Word, class Long>
-DJFAST_INLINE void lower_group(const Permutations& permutations, std::size_t group, std::span<const std::uint32_t> hashes,
-                               std::uint32_t* signature) noexcept {
+DJFAST_INLINE void lower_group(const Permutations& permutations, std::size_t group,
+                               std::span<const std::uint32_t> hashes, std::uint32_t* signature) noexcept {
   constexpr std::size_t lanes = sizeof(Word) / sizeof(std::uint32_t);
   constexpr std::size_t parts = permutation_group / lanes;
   const std::size_t blocks = hashes.size() / hash_block;

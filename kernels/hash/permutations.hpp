@@ -23,8 +23,8 @@ struct Permutations {
   std::span<const std::uint32_t> raised_summands; // low half of b, plus 8
 };
 
-/// signature[i] = min(signature[i], least value of permutation i over the hashes). The number of hashes is a multiple of
-/// `hash_block` (a caller repeats its last hash to get there), at most 4096.
+/// signature[i] = min(signature[i], least value of permutation i over the hashes). The number of hashes is a multiple
+/// of `hash_block` (a caller repeats its last hash to get there), at most 4096.
 void lower_signature(const Permutations& permutations, std::span<const std::uint32_t> hashes,
                      std::uint32_t* signature) noexcept;
 

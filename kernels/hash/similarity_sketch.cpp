@@ -29,9 +29,14 @@ DJFAST_INLINE void throw_anywhere(std::span<const std::uint64_t> elements, std::
       targets[i] = (hash >> 32) * count >> 32;
       values[i] = round << 32 | ((hash ^ hash >> 32) & 0xFFFFFFFF);
     }
+    // In the first round any element may be a bin's least so far: no branch. Later most bins are full.
     for (std::size_t i = 0; i < size; ++i) {
       std::uint64_t& bin = bins[targets[i]];
-      bin = std::min(bin, values[i]);
+      if (round == 0) {
+        bin = std::min(bin, values[i]);
+      } else if (values[i] < bin) [[unlikely]] {
+        bin = values[i];
+      }
     }
   }
 }
@@ -57,7 +62,8 @@ DJFAST_INLINE void sketch(std::span<const std::uint64_t> elements, std::uint64_t
     const std::uint64_t key = fold(seed + (round + 1) * mixing_numbers[2], mixing_numbers[3]);
     if (round < bins.size()) {
       throw_anywhere(elements, key, round, bins);
-      if (!has_empty(bins)) return;
+      // Fewer throws than bins leave one empty.
+      if ((round + 1) * elements.size() >= bins.size() && !has_empty(bins)) return;
     } else if (std::uint64_t& bin = bins[round - bins.size()]; bin == empty) {
       throw_into(elements, key, round, bin);
     }

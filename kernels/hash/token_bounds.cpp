@@ -32,7 +32,8 @@ DJFAST_AVX2 void mark_avx2(const char* bytes, std::size_t words, char byte, std:
   const __m256i wanted = _mm256_set1_epi8(byte);
   for (std::size_t i = 0; i < words; ++i) {
     const auto* at = reinterpret_cast<const __m256i*>(bytes + i * word_bits);
-    const auto low = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at), wanted)));
+    const auto low =
+        static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at), wanted)));
     const auto high =
         static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at + 1), wanted)));
     marks[i] = static_cast<std::uint64_t>(high) << 32 | low;

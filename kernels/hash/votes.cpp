@@ -11,8 +11,8 @@ namespace {
 using Longs4 [[gnu::vector_size(32)]] = std::uint64_t;
 using Longs8 [[gnu::vector_size(64)]] = std::uint64_t;
 
-/// Counter j holds eight byte counters: those of the bits j, j + 8, j + 16, ... A byte counts up to 255 hashes before it
-/// is emptied.
+/// Counter j holds eight byte counters: those of the bits j, j + 8, j + 16, ... A byte counts up to 255 hashes before
+/// it is emptied.
 template <class Longs>
 DJFAST_INLINE void count(std::span<const std::uint64_t> hashes, std::uint64_t* counts) noexcept {
   constexpr std::size_t byte_limit = 255;

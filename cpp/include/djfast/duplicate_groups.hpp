@@ -20,8 +20,9 @@ class RowKeys {
  public:
   explicit RowKeys(std::size_t width) : width_(width) {}
 
-  /// Appends rows. `keys` holds the bytes of 64-bit numbers in native order, row after row: of all rows, or without those
-  /// of rows that are not `present`. Without a mask (no data) all rows are present. UserError when sizes disagree.
+  /// Appends rows. `keys` holds the bytes of 64-bit numbers in native order, row after row: of all rows, or without
+  /// those of rows that are not `present`. Without a mask (no data) all rows are present. UserError when sizes
+  /// disagree.
   void add(std::span<const std::byte> keys, std::size_t rows, RowMask present);
 
   std::size_t rows() const noexcept { return present_.size(); }

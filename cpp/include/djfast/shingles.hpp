@@ -22,8 +22,8 @@ enum class Tokenization {
 /// UserError for another name.
 Tokenization tokenization_named(const std::string& name);
 
-/// The tokens of one text, laid out so that every shingle can be one slice of a buffer. Meant to be kept and reused: its
-/// memory stays for the next text.
+/// The tokens of one text, laid out so that every shingle can be one slice of a buffer. Meant to be kept and reused:
+/// its memory stays for the next text.
 class Tokens {
  public:
   /// Throws UserError for a text of 4 GiB or more.
