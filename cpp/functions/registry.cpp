@@ -5,7 +5,19 @@
 
 namespace djfast {
 
+void register_choices(Registry& registry);
 void register_comparisons(Registry& registry);
+void register_stats(Registry& registry);
+void register_letter_case(Registry& registry);
+void register_repetition(Registry& registry);
+void register_text_size(Registry& registry);
+void register_words(Registry& registry);
+void register_characters(Registry& registry);
+void register_emails(Registry& registry);
+void register_links(Registry& registry);
+void register_repair(Registry& registry);
+void register_exact_keys(Registry& registry);
+void register_similarity_keys(Registry& registry);
 void register_language(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
@@ -24,7 +36,19 @@ const FunctionSpec& Registry::find(std::string_view name) const {
 const Registry& registry() {
   static const Registry all = [] {
     Registry functions;
+    register_choices(functions);
     register_comparisons(functions);
+    register_stats(functions);
+    register_letter_case(functions);
+    register_repetition(functions);
+    register_text_size(functions);
+    register_words(functions);
+    register_characters(functions);
+    register_emails(functions);
+    register_links(functions);
+    register_repair(functions);
+    register_exact_keys(functions);
+    register_similarity_keys(functions);
     register_language(functions);
     return functions;
   }();

@@ -9,11 +9,17 @@
 namespace py = pybind11;
 
 namespace djfast::python {
+void register_dedup(py::module_& module);
 void register_functions(py::module_& module);
+void register_batches(py::module_& module);
+void register_json(py::module_& module);
 }  // namespace djfast::python
 
 PYBIND11_MODULE(_native, module) {
   py::register_exception<djfast::UserError>(module, "UserError", PyExc_ValueError);
   py::register_exception<djfast::InternalError>(module, "NativeBug", PyExc_RuntimeError);
+  djfast::python::register_dedup(module);
   djfast::python::register_functions(module);
+  djfast::python::register_batches(module);
+  djfast::python::register_json(module);
 }

@@ -1,0 +1,37 @@
+"""djfast: prepare text, image, audio and video data for foundation models with Data-Juicer recipes, natively.
+
+>>> import djfast
+>>> [op] = djfast.load_ops([{"text_length_filter": {"min_len": 5}}])
+>>> djfast.Dataset.from_list([{"text": "long enough"}, {"text": "no"}]).process(op).to_list()
+[{'text': 'long enough'}]
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from djfast.api import run
+    from djfast.catalog import load_ops
+    from djfast.dataset import Dataset
+
+__version__ = "0.1.0"
+__all__ = ["Dataset", "__version__", "load_ops", "run"]
+
+# Names are imported when they are first used: `import djfast` itself costs next to nothing.
+_HOMES = {"Dataset": "djfast.dataset", "load_ops": "djfast.catalog", "run": "djfast.api"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'djfast' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted([*globals(), *_HOMES])

@@ -87,7 +87,7 @@ def _as(kind: type, value: Any) -> Any:
 
 _SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
            "dict": "a mapping", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
-           "list[float]": "a list of numbers"}  # fmt: skip
+           "list[float]": "a list of numbers", "list[dict]": "a list of mappings"}  # fmt: skip
 
 
 def _spoken(type_name: str) -> str:
@@ -199,8 +199,11 @@ class Op:
     output_columns: list[str] | None = param("Columns written.", default=None, no_effect="the planner reads them from the OP")
 
     def __init_subclass__(cls, name: str | None = None) -> None:
-        """Collect the parameters; a class with a `name` is an OP and enters the registry, others are kinds."""
-        is_kind = name is None
+        """Collect the parameters; a class with a `name` is an OP and enters the registry, others are bases.
+
+        Only what a kind itself declares is common: parameters of a base that a few OPs share are their own.
+        """
+        is_kind = "kind" in vars(cls)
         own = []
         for attribute, value in list(vars(cls).items()):
             if isinstance(value, _Draft):

@@ -62,6 +62,13 @@ class Params {
     }
     return std::get<T>(found->second);
   }
+  /// A list of integers; empty when null. (An empty list is of no type, and is kept as one of texts.)
+  std::vector<std::int64_t> integers(const std::string& name) const {
+    if (!has(name)) return {};
+    const auto* texts = std::get_if<std::vector<std::string>>(&values_.find(name)->second);
+    if (texts != nullptr && texts->empty()) return {};
+    return get<std::vector<std::int64_t>>(name);
+  }
   /// Integers are accepted where a double is asked for.
   double number(const std::string& name) const {
     const auto found = values_.find(name);

@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from djfast.errors import MissingExtraError
+from djfast.errors import InternalError, MissingExtraError
 
 
 class Requirement(NamedTuple):
@@ -50,6 +50,8 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_SENTENCEPIECE, _KENLM), "Perplexity per piece under a KenLM model, to one decimal; 0 for empty text."),
         PythonFunction("regex_replace", "djfast.functions.replace", ("text",), "text",
                        (_REGEX,), "Every match of a pattern replaced by a template."),
+        PythonFunction("regex_remove", "djfast.functions.replace", ("text",), "text",
+                       (_REGEX,), "The text without the matches of a pattern."),
         PythonFunction("ftfy_lines", "djfast.functions.repair", ("text_list",), "text_list",
                        (_FTFY,), "Each line repaired by ftfy."),
         PythonFunction("ftfy_text", "djfast.functions.repair", ("text",), "text",
@@ -72,6 +74,42 @@ def bind(name: str, params: Mapping[str, Any]) -> Callable[..., Any]:
     module = importlib.import_module(PYTHON_FUNCTIONS[name].module)
     bound: Callable[..., Any] = getattr(module, f"bind_{name}")(**params)
     return bound
+
+
+def signature(name: str) -> tuple[str, bool]:
+    """Return the output type of a function, and whether it is native.
+
+    Raises
+    ------
+    InternalError
+        If there is no such function: an OP asks for something that was never written.
+    """
+    if name in PYTHON_FUNCTIONS:
+        return PYTHON_FUNCTIONS[name].output, False
+    from djfast import _native
+
+    declared = _native.functions().get(name)
+    if declared is None:
+        raise InternalError(f"an OP uses the function {name!r}, which does not exist")
+    return str(declared["output"]), True
+
+
+def skips_empty_lists(name: str) -> bool:
+    """Tell whether a function of a list gives the empty list for an empty list, so that it need not be called."""
+    return PYTHON_FUNCTIONS[name].inputs == ("text_list",)
+
+
+def require(names: Iterable[str]) -> None:
+    """Check that the packages of all Python functions among `names` are installed.
+
+    Raises
+    ------
+    MissingExtraError
+        Naming all that are missing and the one command that installs them.
+    """
+    absent = missing(name for name in names if name in PYTHON_FUNCTIONS)
+    if absent:
+        raise MissingExtraError(install_message(absent))
 
 
 def missing(names: Iterable[str]) -> list[Requirement]:

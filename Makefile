@@ -1,0 +1,25 @@
+.PHONY: help build test sanitize fuzz lint bench docs
+PYTHON ?= python3
+
+help:  ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+build:  ## Install the package and its test tools into the current environment
+	$(PYTHON) -m pip install '.[test]'
+
+test:  ## Run the tests against the installed package
+	$(PYTHON) -m pytest
+
+sanitize:  ## Run the kernel and native tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(PYTHON) tests/sanitize.py
+
+lint:  ## Check style, types and the import layers
+	ruff check src tests bench cpp
+	mypy
+	lint-imports
+
+bench:  ## Measure djfast; BENCH_DATA=docs.jsonl names the documents, PEER=python the peer's interpreter
+	$(PYTHON) -m bench.run
+
+docs:  ## Write docs/ops from the declarations
+	$(PYTHON) docs/generate.py

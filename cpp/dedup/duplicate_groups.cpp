@@ -1,0 +1,64 @@
+// Groups of rows with equal keys: digests and bands.
+#include "djfast/duplicate_groups.hpp"
+
+#include <string>
+
+#include "cpp/dedup/disjoint_sets.hpp"
+#include "cpp/dedup/equal_keys.hpp"
+#include "djfast/errors.hpp"
+
+namespace djfast {
+namespace {
+
+struct Digest {
+  std::uint64_t first;
+  std::uint64_t second;
+  bool operator==(const Digest&) const = default;
+};
+
+std::uint64_t spread_of(const Digest& digest) noexcept { return djfast::spread_of(digest.first); }
+
+std::vector<std::uint8_t> all_alive(const RowKeys& keys, RowMask alive) {
+  keys.check(alive);
+  if (alive.data() == nullptr) return std::vector<std::uint8_t>(keys.rows(), 1);
+  std::vector<std::uint8_t> kept(alive.size());
+  for (std::size_t row = 0; row < kept.size(); ++row) kept[row] = alive[row] != 0 ? 1 : 0;
+  return kept;
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> DigestGroups::resolve(RowMask alive) const {
+  auto kept = all_alive(keys_, alive);
+  EqualKeys<Digest> equal;
+  for (std::size_t row = 0; row < kept.size(); ++row) {
+    if (kept[row] == 0 || !keys_.has(row)) continue;
+    equal.rows().push_back({{keys_.key(row, 0), keys_.key(row, 1)}, static_cast<std::uint32_t>(row)});
+  }
+  equal.for_each_repeat([&](std::uint32_t, std::uint32_t row) { kept[row] = 0; });
+  return kept;
+}
+
+BandGroups::BandGroups(std::size_t bands) : keys_(bands) {
+  if (bands == 0) throw UserError("bands must be >= 1, got 0");
+}
+
+std::vector<std::uint8_t> BandGroups::resolve(RowMask alive) const {
+  auto kept = all_alive(keys_, alive);
+  DisjointSets sets(kept.size());
+  EqualKeys<std::uint64_t> equal;
+  for (std::size_t band = 0; band < keys_.width(); ++band) {
+    equal.rows().clear();
+    for (std::size_t row = 0; row < kept.size(); ++row) {
+      if (kept[row] == 0 || !keys_.has(row)) continue;
+      equal.rows().push_back({keys_.key(row, band), static_cast<std::uint32_t>(row)});
+    }
+    equal.for_each_repeat([&](std::uint32_t first, std::uint32_t row) { sets.unite(first, row); });
+  }
+  for (std::size_t row = 0; row < kept.size(); ++row) {
+    if (!sets.is_root(static_cast<std::uint32_t>(row))) kept[row] = 0;
+  }
+  return kept;
+}
+
+}  // namespace djfast

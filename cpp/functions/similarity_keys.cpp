@@ -1,0 +1,363 @@
+// Keys of fuzzy deduplication: MinHash signatures and their bands, SimHash.
+#include <algorithm>
+#include <array>
+#include <random>
+
+#include "djfast/function.hpp"
+#include "djfast/shingles.hpp"
+#include "kernels/hash/digests.hpp"
+#include "kernels/hash/mixing.hpp"
+#include "kernels/hash/permutations.hpp"
+#include "kernels/hash/similarity_sketch.hpp"
+#include "kernels/hash/votes.hpp"
+
+namespace djfast {
+namespace {
+
+/// What a signature holds where a text has no shingle.
+constexpr std::uint64_t no_shingle = 0xFFFFFFFF;
+
+std::string text_or(const Params& params, const std::string& name, const char* otherwise) {
+  return params.has(name) ? params.get<std::string>(name) : std::string{otherwise};
+}
+
+/// A whole number from `least` on.
+std::size_t count_of(const Params& params, const std::string& name, std::int64_t least) {
+  const auto value = params.get<std::int64_t>(name);
+  if (value < least) throw UserError(name + " must be >= " + std::to_string(least) + ", got " + std::to_string(value));
+  return static_cast<std::size_t>(value);
+}
+
+/// True: a text without a shingle gets no key. False: it gets the key that all such texts share.
+bool keeps_short_texts(const Params& params) {
+  const auto short_texts = text_or(params, "short_texts", "merge");
+  if (short_texts != "keep" && short_texts != "merge") {
+    throw UserError("short_texts must be keep or merge, got " + short_texts);
+  }
+  return short_texts == "keep";
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Hashes of shingles, a part of the shingles at a time so that they stay in the cache.
+
+constexpr std::size_t part_shingles = 4096;
+
+/// The shingles [first, first + count) ordered by the number of 64-byte blocks their digest needs, which is what lanes that
+/// work side by side should have in common. Order does not matter to any user of shingles.
+std::span<const kernels::Slice> slices_by_length(const Tokens& tokens, std::size_t window, std::size_t first,
+                                                 std::size_t count) {
+  constexpr std::uint32_t one_block = 55;
+  constexpr std::uint32_t two_blocks = 119;
+  thread_local std::array<kernels::Slice, part_shingles> slices;
+  thread_local std::array<kernels::Slice, part_shingles> medium;
+  thread_local std::array<kernels::Slice, part_shingles> large;
+  std::size_t short_count = 0;
+  std::size_t medium_count = 0;
+  std::size_t long_count = 0;
+  for (std::size_t i = first; i < first + count; ++i) {
+    // Written to all three lists and kept in one: lengths are too irregular for a branch.
+    const kernels::Slice slice = tokens.shingle(i, window);
+    slices[short_count] = slice;
+    medium[medium_count] = slice;
+    large[long_count] = slice;
+    short_count += slice.size <= one_block ? 1 : 0;
+    medium_count += slice.size > one_block && slice.size <= two_blocks ? 1 : 0;
+    long_count += slice.size > two_blocks ? 1 : 0;
+  }
+  std::sort(large.begin(), large.begin() + static_cast<std::ptrdiff_t>(long_count),
+            [](const kernels::Slice& a, const kernels::Slice& b) { return a.size < b.size; });
+  std::copy_n(medium.begin(), medium_count, slices.begin() + static_cast<std::ptrdiff_t>(short_count));
+  std::copy_n(large.begin(), long_count, slices.begin() + static_cast<std::ptrdiff_t>(short_count + medium_count));
+  return {slices.data(), count};
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Signatures.
+
+/// Makes the signature of a text that has at least one shingle.
+class Signer {
+ public:
+  Signer() = default;
+  Signer(const Signer&) = delete;
+  Signer& operator=(const Signer&) = delete;
+  virtual ~Signer() = default;
+  virtual void sign(Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const = 0;
+};
+
+/// Data-Juicer's signatures: affine permutations, drawn from a Mersenne twister, of the first 32 bits of SHA-1.
+class PermutationSigner final : public Signer {
+ public:
+  PermutationSigner(std::size_t permutations, std::uint32_t seed) {
+    std::mt19937 twister(seed);
+    constexpr std::uint64_t largest = (std::uint64_t{1} << 61) - 2;  // the prime 2^61 - 1, less one
+    for (std::size_t i = 0; i < permutations; ++i) {
+      factors_.push_back(1 + draw(twister, largest - 1));
+      summands_.push_back(draw(twister, largest));
+    }
+    while (factors_.size() % kernels::permutation_group != 0) {
+      factors_.push_back(1);
+      summands_.push_back(0);
+    }
+    for (const auto factor : factors_) low_factors_.push_back(static_cast<std::uint32_t>(factor));
+    for (const auto summand : summands_) raised_summands_.push_back(static_cast<std::uint32_t>(summand) + 8);
+  }
+
+  void sign(Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
+    thread_local std::vector<std::uint32_t> least;
+    thread_local std::array<std::uint32_t, part_shingles> hashes;
+    least.assign(factors_.size(), UINT32_MAX);
+    tokens.close_gaps();
+    const kernels::Permutations permutations{factors_, summands_, low_factors_, raised_summands_};
+    const std::size_t shingles = tokens.shingle_count(window);
+    for (std::size_t first = 0; first < shingles; first += part_shingles) {
+      std::size_t count = std::min(part_shingles, shingles - first);
+      kernels::sha1_prefixes(tokens.buffer(), slices_by_length(tokens, window, first, count), hashes.data());
+      for (; count % kernels::hash_block != 0; ++count) hashes[count] = hashes[count - 1];
+      kernels::lower_signature(permutations, {hashes.data(), count}, least.data());
+    }
+    std::copy_n(least.begin(), signature.size(), signature.begin());
+  }
+
+ private:
+  /// A number in [0, largest], drawn as numpy's RandomState.randint does: masked, and drawn again while too large.
+  static std::uint64_t draw(std::mt19937& twister, std::uint64_t largest) {
+    constexpr std::uint64_t mask = (std::uint64_t{1} << 61) - 1;
+    for (;;) {
+      const std::uint64_t high = twister();
+      const std::uint64_t value = (high << 32 | static_cast<std::uint64_t>(twister())) & mask;
+      if (value <= largest) return value;
+    }
+  }
+
+  std::vector<std::uint64_t> factors_;
+  std::vector<std::uint64_t> summands_;
+  std::vector<std::uint32_t> low_factors_;
+  std::vector<std::uint32_t> raised_summands_;
+};
+
+/// Our own signatures: every token is hashed once, a polynomial over the hashes of its tokens stands for a shingle, and
+/// a fast similarity sketch takes the place of the permutations.
+class SketchSigner final : public Signer {
+ public:
+  explicit SketchSigner(std::uint64_t seed) : seed_(kernels::fold(seed ^ kernels::mixing_numbers[0], base)) {}
+
+  void sign(Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
+    thread_local std::vector<std::uint64_t> hashes;
+    if (hashes.size() < tokens.count()) hashes.resize(tokens.count());
+    for (std::size_t i = 0; i < tokens.count(); ++i) {
+      const kernels::Slice token = tokens.token(i);
+      hashes[i] = kernels::hash_bytes(tokens.buffer() + token.start, token.size, seed_);
+    }
+    // Each token's own hash is already strong, so the polynomial only has to tell orders apart. Shingle i takes the place
+    // of token i, which the next step removes from the window.
+    std::uint64_t oldest_weight = 1;
+    for (std::size_t i = 0; i < window; ++i) oldest_weight *= base;
+    std::uint64_t polynomial = 0;
+    for (std::size_t i = 0; i + 1 < window; ++i) polynomial = polynomial * base + hashes[i];
+    const std::size_t shingles = tokens.shingle_count(window);
+    std::uint64_t oldest = 0;
+    for (std::size_t i = 0; i < shingles; ++i) {
+      polynomial = polynomial * base + hashes[i + window - 1] - oldest * oldest_weight;
+      oldest = hashes[i];
+      hashes[i] = polynomial;
+    }
+    kernels::sketch_set({hashes.data(), shingles}, seed_, signature);
+  }
+
+ private:
+  static constexpr std::uint64_t base = kernels::mixing_numbers[1];
+  std::uint64_t seed_;
+};
+
+std::unique_ptr<Signer> signer_of(const Params& params, std::size_t permutations) {
+  const std::int64_t seed = params.has("seed") ? params.get<std::int64_t>("seed") : 42;
+  const auto hash = text_or(params, "hash", "data-juicer");
+  if (hash == "data-juicer") return std::make_unique<PermutationSigner>(permutations, static_cast<std::uint32_t>(seed));
+  if (hash == "fast") return std::make_unique<SketchSigner>(static_cast<std::uint64_t>(seed));
+  throw UserError("hash must be data-juicer or fast, got " + hash);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Functions.
+
+/// Calls `add(items)` for each row alive, where items is the growing list of the numbers of all rows.
+template <class Add>
+NumberLists lists_of(const Call& call, Add add) {
+  NumberLists lists;
+  lists.offsets.reserve(call.row_count + 1);
+  lists.offsets.push_back(0);
+  for (const std::uint32_t row : call.rows) {
+    lists.offsets.resize(row + 1, static_cast<std::uint32_t>(lists.items.size()));
+    try {
+      add(row, lists.items);
+    } catch (const UserError& error) {
+      call.errors.add(row, error.what());
+    }
+    lists.offsets.push_back(static_cast<std::uint32_t>(lists.items.size()));
+  }
+  lists.offsets.resize(call.row_count + 1, static_cast<std::uint32_t>(lists.items.size()));
+  return lists;
+}
+
+/// Tokens of a row of a text column.
+class TextTokens {
+ public:
+  explicit TextTokens(const Params& params) : tokenization_(tokenization_named(text_or(params, "tokenization", "space"))) {}
+  void operator()(const Call& call, std::uint32_t row, Tokens& tokens) const {
+    tokens.split(call.texts(0)[row], tokenization_);
+  }
+
+ private:
+  Tokenization tokenization_;
+};
+
+/// Tokens of a row of a text_list column.
+class ListedTokens {
+ public:
+  explicit ListedTokens(const Params& params) : join_(text_or(params, "join", "")) {}
+  void operator()(const Call& call, std::uint32_t row, Tokens& tokens) const {
+    const auto& lists = std::get<TextLists>(*call.arguments[0]);
+    const std::span<const std::string_view> items{lists.items};
+    tokens.take(items.subspan(lists.offsets[row], lists.offsets[row + 1] - lists.offsets[row]), join_);
+  }
+
+ private:
+  std::string join_;
+};
+
+template <class TokensOf>
+class MinHashSignature : public Function {
+ public:
+  explicit MinHashSignature(const Params& params)
+      : tokens_of_(params),
+        window_(count_of(params, "window", 1)),
+        permutations_(count_of(params, "permutations", 1)),
+        keeps_short_texts_(keeps_short_texts(params)),
+        signer_(signer_of(params, permutations_)) {}
+
+  Column run(const Call& call) const override {
+    return lists_of(call, [&](std::uint32_t row, std::vector<std::uint64_t>& items) {
+      const auto signature = sign(call, row);
+      items.insert(items.end(), signature.begin(), signature.end());
+    });
+  }
+
+ protected:
+  /// The signature of a row, valid until the thread's next call; empty for a short text that is to have no key.
+  std::span<const std::uint64_t> sign(const Call& call, std::uint32_t row) const {
+    thread_local Tokens tokens;
+    thread_local std::vector<std::uint64_t> signature;
+    tokens_of_(call, row, tokens);
+    const bool has_shingle = tokens.shingle_count(window_) > 0;
+    if (!has_shingle && keeps_short_texts_) return {};
+    signature.assign(permutations_, no_shingle);
+    if (has_shingle) signer_->sign(tokens, window_, signature);
+    return signature;
+  }
+
+  std::size_t permutations() const noexcept { return permutations_; }
+
+ private:
+  TokensOf tokens_of_;
+  std::size_t window_;
+  std::size_t permutations_;
+  bool keeps_short_texts_;
+  std::unique_ptr<Signer> signer_;
+};
+
+template <class TokensOf>
+class MinHashBands final : public MinHashSignature<TokensOf> {
+ public:
+  explicit MinHashBands(const Params& params)
+      : MinHashSignature<TokensOf>(params), bands_(count_of(params, "bands", 1)), rows_(count_of(params, "rows", 1)) {
+    // A band beyond the signature would be the same for all texts and unite them.
+    if (rows_ > this->permutations() / bands_) {
+      throw UserError("bands * rows must be <= permutations (" + std::to_string(this->permutations()) + "), got " +
+                      std::to_string(bands_) + " * " + std::to_string(rows_));
+    }
+  }
+
+  Column run(const Call& call) const override {
+    return lists_of(call, [&](std::uint32_t row, std::vector<std::uint64_t>& items) {
+      const auto signature = this->sign(call, row);
+      if (signature.empty()) return;
+      for (std::size_t band = 0; band < bands_; ++band) items.push_back(key(band, signature.subspan(band * rows_, rows_)));
+    });
+  }
+
+ private:
+  static std::uint64_t key(std::size_t band, std::span<const std::uint64_t> values) noexcept {
+    std::uint64_t hash = kernels::mixing_numbers[0] ^ band;
+    for (const auto value : values) hash = kernels::fold(hash ^ value, kernels::mixing_numbers[1]) + value;
+    return kernels::fold(hash ^ kernels::mixing_numbers[2], kernels::mixing_numbers[3]);
+  }
+
+  std::size_t bands_;
+  std::size_t rows_;
+};
+
+class SimHash final : public Function {
+ public:
+  explicit SimHash(const Params& params)
+      : tokens_of_(params), window_(count_of(params, "window", 1)), keeps_short_texts_(keeps_short_texts(params)) {}
+
+  Column run(const Call& call) const override {
+    return lists_of(call, [&](std::uint32_t row, std::vector<std::uint64_t>& items) {
+      thread_local Tokens tokens;
+      tokens_of_(call, row, tokens);
+      if (tokens.shingle_count(window_) > 0) {
+        items.push_back(majority(tokens));
+      } else if (!keeps_short_texts_) {
+        items.push_back(0);
+      }
+    });
+  }
+
+ private:
+  std::uint64_t majority(Tokens& tokens) const {
+    thread_local std::array<std::uint64_t, part_shingles> hashes;
+    std::uint64_t counts[64] = {};
+    tokens.close_gaps();
+    const std::size_t shingles = tokens.shingle_count(window_);
+    for (std::size_t first = 0; first < shingles; first += part_shingles) {
+      const std::size_t count = std::min(part_shingles, shingles - first);
+      kernels::md5_prefixes(tokens.buffer(), slices_by_length(tokens, window_, first, count), hashes.data());
+      kernels::count_bits({hashes.data(), count}, counts);
+    }
+    std::uint64_t hash = 0;
+    for (int bit = 0; bit < 64; ++bit) hash |= static_cast<std::uint64_t>(2 * counts[bit] > shingles) << bit;
+    return hash;
+  }
+
+  TextTokens tokens_of_;
+  std::size_t window_;
+  bool keeps_short_texts_;
+};
+
+template <class Made>
+FunctionSpec declaration(std::string_view name, std::string_view summary, Type input) {
+  return {.name = name,
+          .summary = summary,
+          .inputs = {input},
+          .output = Type::number_list,
+          .make = [](const Params& params) { return std::make_unique<Made>(params); }};
+}
+
+}  // namespace
+
+void register_similarity_keys(Registry& registry) {
+  registry.add(declaration<MinHashSignature<TextTokens>>(
+      "minhash_signature", "The MinHash values of a text's shingles; 2^32 - 1 throughout when it has none.", Type::text));
+  registry.add(declaration<MinHashSignature<ListedTokens>>(
+      "minhash_signature_of_tokens", "The MinHash values of the shingles of a list of tokens.", Type::text_list));
+  registry.add(declaration<MinHashBands<TextTokens>>(
+      "minhash_bands", "One 64-bit key per band of a text's MinHash signature; texts that share one are near duplicates.",
+      Type::text));
+  registry.add(declaration<MinHashBands<ListedTokens>>(
+      "minhash_bands_of_tokens", "One 64-bit key per band of the MinHash signature of a list of tokens.", Type::text_list));
+  registry.add(declaration<SimHash>(
+      "simhash", "The SimHash of a text's shingles: near duplicates differ in few bits; 0 when it has no shingle.",
+      Type::text));
+}
+
+}  // namespace djfast

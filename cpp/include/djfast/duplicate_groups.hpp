@@ -1,0 +1,82 @@
+// Which rows are duplicates of an earlier row: groups of rows found from the keys that functions computed.
+//
+// Rows are numbered from 0 in the order they are added. A group keeps its first row. Rows can lack keys: they are kept
+// and link no others. State is the keys themselves and one byte per row.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace djfast {
+
+/// One byte per row, 0 or 1.
+using RowMask = std::span<const std::uint8_t>;
+
+/// The keys of all rows, `width` 64-bit numbers each, kept column by column because they are read so.
+class RowKeys {
+ public:
+  explicit RowKeys(std::size_t width) : width_(width) {}
+
+  /// Appends rows. `keys` holds the bytes of 64-bit numbers in native order, row after row: of all rows, or without those
+  /// of rows that are not `present`. Without a mask (no data) all rows are present. UserError when sizes disagree.
+  void add(std::span<const std::byte> keys, std::size_t rows, RowMask present);
+
+  std::size_t rows() const noexcept { return present_.size(); }
+  std::size_t width() const noexcept { return width_; }
+  std::size_t used_bytes() const noexcept;
+  bool has(std::size_t row) const noexcept { return present_[row] != 0; }
+  std::uint64_t key(std::size_t row, std::size_t column) const noexcept {
+    return chunks_[row / chunk_rows][column * chunk_rows + row % chunk_rows];
+  }
+
+  /// UserError unless the mask is absent or has one byte for each row.
+  void check(RowMask alive) const;
+
+ private:
+  static constexpr std::size_t chunk_rows = 1 << 14;
+
+  std::size_t width_;
+  std::vector<std::unique_ptr<std::uint64_t[]>> chunks_;
+  std::vector<std::uint8_t> present_;
+};
+
+/// Rows with equal 16-byte digests.
+class DigestGroups {
+ public:
+  DigestGroups() : keys_(2) {}
+  RowKeys& keys() noexcept { return keys_; }
+  /// One byte per row: 1 where the row is alive and no earlier row alive has its digest.
+  std::vector<std::uint8_t> resolve(RowMask alive) const;
+
+ private:
+  RowKeys keys_;
+};
+
+/// Rows linked by an equal key in the same band, and rows linked to those, and so on.
+class BandGroups {
+ public:
+  explicit BandGroups(std::size_t bands);
+  RowKeys& keys() noexcept { return keys_; }
+  std::vector<std::uint8_t> resolve(RowMask alive) const;
+
+ private:
+  RowKeys keys_;
+};
+
+/// Rows linked by 64-bit hashes that differ in at most `distance` bits, and rows linked to those, and so on. Exact: no
+/// pair is missed.
+class HammingGroups {
+ public:
+  explicit HammingGroups(int distance);
+  RowKeys& keys() noexcept { return keys_; }
+  std::vector<std::uint8_t> resolve(RowMask alive) const;
+
+ private:
+  RowKeys keys_;
+  int distance_;
+};
+
+}  // namespace djfast

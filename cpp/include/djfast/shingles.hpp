@@ -1,0 +1,62 @@
+// Shingles: the runs of consecutive tokens of a text that fuzzy deduplication compares.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/hash/digests.hpp"
+
+namespace djfast {
+
+/// How a text falls into tokens, and what a shingle puts between them.
+enum class Tokenization {
+  space,        // split at U+0020, empty tokens dropped; joined by one space
+  punctuation,  // split at every code point of \p{P}, empty tokens kept; joined by one space
+  character,    // one token per code point; joined by nothing
+};
+
+/// UserError for another name.
+Tokenization tokenization_named(const std::string& name);
+
+/// The tokens of one text, laid out so that every shingle can be one slice of a buffer. Meant to be kept and reused: its
+/// memory stays for the next text.
+class Tokens {
+ public:
+  /// Throws UserError for a text of 4 GiB or more.
+  void split(std::string_view text, Tokenization tokenization);
+  /// Takes tokens that something else has made; shingles put `join` between them.
+  void take(std::span<const std::string_view> tokens, std::string_view join);
+  /// Moves tokens together until exactly one separator stands between them; needed before `shingle` is used.
+  void close_gaps();
+
+  std::size_t count() const noexcept { return count_; }
+  std::size_t shingle_count(std::size_t window) const noexcept { return count_ < window ? 0 : count_ - window + 1; }
+
+  /// The bytes that slices refer to; 64 more are readable after the last slice.
+  const char* buffer() const noexcept { return buffer_.data(); }
+  kernels::Slice token(std::size_t index) const noexcept { return shingle(index, 1); }
+  /// A token for a window of one, else `window` tokens with their separators.
+  kernels::Slice shingle(std::size_t first, std::size_t window) const noexcept {
+    const std::uint32_t start = bounds_[2 * first + 1];
+    return {start, bounds_[2 * (first + window)] - start};
+  }
+
+ private:
+  void reserve(std::size_t bytes, std::size_t tokens);
+  void split_at_spaces(std::string_view text);
+  void split_at_punctuation(std::string_view text);
+  void split_characters(std::string_view text);
+
+  std::vector<char> buffer_;
+  // Entry 0 is unused; then start and end of every token. So the end of the token before stands before each start.
+  std::vector<std::uint32_t> bounds_;
+  std::vector<std::uint64_t> marks_;
+  std::size_t count_ = 0;
+  bool has_gaps_ = false;
+};
+
+}  // namespace djfast

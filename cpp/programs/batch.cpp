@@ -1,0 +1,74 @@
+#include "djfast/batch.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+#include <utility>
+
+namespace djfast {
+namespace {
+
+const char* spoken(json::Kind kind) {
+  switch (kind) {
+    case json::Kind::missing: return "is missing";
+    case json::Kind::null: return "is null";
+    case json::Kind::boolean: return "is not a text but a boolean";
+    case json::Kind::number: return "is not a text but a number";
+    case json::Kind::array: return "is not a text but a list";
+    case json::Kind::object: return "is not a text but an object";
+    case json::Kind::text: return "is a text";
+  }
+  return "is of unknown type";
+}
+
+}  // namespace
+
+Batch::Batch(std::size_t row_count, std::size_t slot_count) : row_count_(row_count), alive_(row_count), slots_(slot_count) {
+  std::iota(alive_.begin(), alive_.end(), 0U);
+}
+
+std::unique_ptr<Batch> Batch::from_json_lines(std::string_view block, std::span<const std::string> paths,
+                                              std::size_t text_count, std::size_t slot_count) {
+  Arena arena;
+  json::Lines lines = json::read_lines(block, paths, arena);
+  auto batch = std::make_unique<Batch>(lines.lines.size(), slot_count);
+  batch->arena_ = std::move(arena);
+  batch->lines_ = std::move(lines);
+  batch->reject(std::exchange(batch->lines_.errors, {}), -1);
+  RowErrors errors;
+  for (std::size_t path = 0; path < paths.size(); ++path) {
+    const auto& fields = batch->lines_.fields[path];
+    const bool is_text = path < text_count;
+    Texts values(batch->row_count_);
+    for (const std::uint32_t row : batch->alive_) {
+      const json::Field& field = fields[row];
+      values[row] = is_text ? field.text : field.raw;
+      if (is_text && field.kind != json::Kind::text) {
+        errors.add(row, "field '" + paths[path] + "' " + spoken(field.kind));
+      }
+    }
+    batch->slots_[path] = std::move(values);
+  }
+  batch->reject(std::move(errors), -1);
+  return batch;
+}
+
+void Batch::reject(RowErrors errors, std::int32_t op) {
+  if (errors.empty()) return;
+  std::vector<std::uint32_t> bad;
+  for (const auto& entry : errors.entries()) {
+    // A row may fail for two reasons in one step; the first one stands.
+    if (!std::binary_search(alive_.begin(), alive_.end(), entry.row)) continue;
+    if (std::ranges::find(bad, entry.row) != bad.end()) continue;
+    bad.push_back(entry.row);
+    rejections_.push_back({entry.row, op, entry.reason});
+  }
+  std::ranges::sort(bad);
+  std::erase_if(alive_, [&](std::uint32_t row) { return std::binary_search(bad.begin(), bad.end(), row); });
+}
+
+void Batch::keep(const Booleans& kept) {
+  std::erase_if(alive_, [&](std::uint32_t row) { return kept[row] == 0; });
+}
+
+}  // namespace djfast

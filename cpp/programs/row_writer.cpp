@@ -1,0 +1,184 @@
+#include "djfast/row_writer.hpp"
+
+#include <array>
+
+#include "djfast/json_lines.hpp"
+
+namespace djfast {
+namespace {
+
+constexpr std::string_view stats_name = "__dj__stats__";
+constexpr std::string_view meta_name = "__dj__meta__";
+
+void append_digest(std::string& out, const Digests& digests, std::uint32_t row) {
+  constexpr std::array<char, 16> hex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+  out += '"';
+  for (std::size_t i = 0; i < digests.width; ++i) {
+    const std::uint8_t byte = digests.bytes[row * digests.width + i];
+    out += hex[byte >> 4];
+    out += hex[byte & 15];
+  }
+  out += '"';
+}
+
+/// Appends the value of one row as JSON. Number lists are hashes: as decimal text, the form Data-Juicer keeps them in;
+/// a list of one is that one.
+struct AppendValue {
+  std::string& out;
+  std::uint32_t row;
+
+  void operator()(const Texts& texts) const { json::append_text(out, texts[row]); }
+  void operator()(const Int64s& values) const { json::append_number(out, values[row]); }
+  void operator()(const Doubles& values) const { json::append_number(out, values[row]); }
+  void operator()(const Booleans& values) const { out += values[row] != 0 ? "true" : "false"; }
+  void operator()(const Digests& digests) const { append_digest(out, digests, row); }
+  void operator()(const TextLists& lists) const {
+    out += '[';
+    for (auto at = lists.offsets[row]; at < lists.offsets[row + 1]; ++at) {
+      if (at != lists.offsets[row]) out += ", ";
+      json::append_text(out, lists.items[at]);
+    }
+    out += ']';
+  }
+  void operator()(const NumberLists& lists) const {
+    const auto begin = lists.offsets[row];
+    const auto end = lists.offsets[row + 1];
+    if (end == begin) {
+      out += "null";
+    } else if (end - begin == 1) {
+      out += '"' + std::to_string(lists.items[begin]) + '"';
+    } else {
+      for (auto at = begin; at < end; ++at) out += (at == begin ? "[\"" : ", \"") + std::to_string(lists.items[at]) + '"';
+      out += ']';
+    }
+  }
+};
+
+void append_value(std::string& out, const Batch& batch, std::size_t slot, std::uint32_t row) {
+  std::visit(AppendValue{out, row}, batch.column(slot));
+}
+
+/// True when a text field still is the text that was read: rewriting functions hand back the same view.
+bool is_unchanged(const Batch& batch, const json::Field& field, std::size_t slot, std::uint32_t row) {
+  const auto* texts = std::get_if<Texts>(&batch.column(slot));
+  if (texts == nullptr || field.kind != json::Kind::text) return false;
+  return (*texts)[row].data() == field.text.data() && (*texts)[row].size() == field.text.size();
+}
+
+const json::Field* field_of(const Batch& batch, std::int32_t field, std::uint32_t row) {
+  static const json::Field missing;
+  return field < 0 ? &missing : &batch.lines().fields[static_cast<std::size_t>(field)][row];
+}
+
+/// The lines of one batch under construction; buffers are reused from row to row.
+class RowWriter {
+ public:
+  RowWriter(const Batch& batch, const RowLayout& layout) : batch_(batch), layout_(layout) {
+    values_.resize(layout.values.size());
+  }
+
+  WrittenRows write() {
+    for (const std::uint32_t row : batch_.alive()) {
+      stats_ = stats_object(batch_, layout_, row);
+      changes_.clear();
+      change_values(row);
+      change_stats(row);
+      for (const std::int32_t field : layout_.dropped) drop(field_of(batch_, field, row));
+      json::append_line(written_.rows.bytes, batch_.lines().lines[row], changes_);
+      finish(written_.rows);
+      if (layout_.has_side_lines) write_side(row);
+    }
+    return std::move(written_);
+  }
+
+ private:
+  void change_values(std::uint32_t row) {
+    for (std::size_t i = 0; i < layout_.values.size(); ++i) {
+      const auto& value = layout_.values[i];
+      const json::Field* field = field_of(batch_, value.field, row);
+      if (is_unchanged(batch_, *field, value.slot, row)) continue;
+      values_[i].clear();
+      append_value(values_[i], batch_, value.slot, row);
+      changes_.push_back({field, value.name, values_[i]});
+    }
+  }
+
+  void change_stats(std::uint32_t row) {
+    const json::Field* stats = field_of(batch_, layout_.stats_field, row);
+    if (!layout_.embeds_stats) {
+      drop(stats);
+      drop(field_of(batch_, layout_.meta_field, row));
+    } else if (!stats_.empty() && stats_ != stats->raw) {
+      changes_.push_back({stats, stats_name, stats_});
+    }
+  }
+
+  void drop(const json::Field* field) {
+    if (field->kind != json::Kind::missing) changes_.push_back({field, {}, {}});
+  }
+
+  void write_side(std::uint32_t row) {
+    const json::Field* meta = field_of(batch_, layout_.meta_field, row);
+    std::string& out = written_.side.bytes;
+    out += "{\"";
+    out += stats_name;
+    out += "\": ";
+    out += stats_.empty() ? "{}" : stats_;
+    if (meta->kind != json::Kind::missing) {
+      out += ", \"";
+      out += meta_name;
+      out += "\": ";
+      out += meta->raw;
+    }
+    out += '}';
+    finish(written_.side);
+  }
+
+  static void finish(WrittenLines& lines) {
+    lines.bytes += '\n';
+    lines.ends.push_back(lines.bytes.size());
+  }
+
+  const Batch& batch_;
+  const RowLayout& layout_;
+  WrittenRows written_;
+  std::string stats_;
+  std::vector<std::string> values_;
+  std::vector<json::Change> changes_;
+};
+
+}  // namespace
+
+std::string stats_object(const Batch& batch, const RowLayout& layout, std::uint32_t row) {
+  const json::Field* before = field_of(batch, layout.stats_field, row);
+  if (layout.stats.empty()) return std::string{before->raw};
+  if (before->kind == json::Kind::object) {
+    Arena arena;
+    std::vector<json::Field> fields;
+    fields.reserve(layout.stats.size());  // changes point into it
+    std::vector<std::string> values(layout.stats.size());
+    std::vector<json::Change> changes;
+    for (std::size_t i = 0; i < layout.stats.size(); ++i) {
+      fields.push_back(json::find_member(before->raw, layout.stats[i].name, arena));
+      if (fields.back().kind != json::Kind::missing) continue;  // the row's own stat stands
+      append_value(values[i], batch, layout.stats[i].slot, row);
+      changes.push_back({&fields.back(), layout.stats[i].name, values[i]});
+    }
+    std::string merged;
+    json::append_line(merged, before->raw, changes);
+    return merged;
+  }
+  std::string object = "{";
+  for (const auto& stat : layout.stats) {
+    if (object.size() > 1) object += ", ";
+    json::append_text(object, stat.name);
+    object += ": ";
+    append_value(object, batch, stat.slot, row);
+  }
+  object += '}';
+  return object;
+}
+
+WrittenRows write_rows(const Batch& batch, const RowLayout& layout) { return RowWriter{batch, layout}.write(); }
+
+}  // namespace djfast

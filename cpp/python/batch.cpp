@@ -1,0 +1,309 @@
+// Batches, programs and written rows for the Python stage loop.
+#include <cstring>
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "arrow_c_data.hpp"
+#include "conversions.hpp"
+#include "djfast/batch.hpp"
+#include "djfast/program.hpp"
+#include "djfast/row_writer.hpp"
+
+namespace djfast::python {
+namespace {
+
+/// A batch together with the Python objects whose bytes it points into.
+struct OwnedBatch {
+  std::unique_ptr<Batch> batch;
+  std::vector<py::object> inputs;
+};
+
+std::string_view view_of(const py::bytes& bytes) {
+  char* data = nullptr;
+  Py_ssize_t size = 0;
+  if (PyBytes_AsStringAndSize(bytes.ptr(), &data, &size) != 0) throw py::error_already_set();
+  return {data, static_cast<std::size_t>(size)};
+}
+
+OwnedBatch read_json_batch(const py::bytes& block, std::size_t end, const std::vector<std::string>& paths,
+                           std::size_t text_count, std::size_t slot_count) {
+  OwnedBatch owned{.batch = nullptr, .inputs = {block}};
+  const std::string_view bytes = view_of(block).substr(0, end);
+  {
+    const py::gil_scoped_release unlocked;  // no Python object is touched below
+    owned.batch = Batch::from_json_lines(bytes, paths, text_count, slot_count);
+  }
+  return owned;
+}
+
+/// Columns of texts given as lists of str; None marks a row without one.
+OwnedBatch batch_of_texts(const py::list& columns, std::size_t row_count, std::size_t slot_count) {
+  OwnedBatch owned{.batch = std::make_unique<Batch>(row_count, slot_count), .inputs = {}};
+  for (std::size_t slot = 0; slot < columns.size(); ++slot) {
+    const auto values = columns[slot].cast<py::list>();
+    Texts texts(row_count);
+    for (std::size_t row = 0; row < row_count; ++row) {
+      if (values[row].is_none()) continue;
+      Py_ssize_t size = 0;
+      const char* data = PyUnicode_AsUTF8AndSize(py::object(values[row]).ptr(), &size);
+      if (data == nullptr) throw py::error_already_set();
+      texts[row] = owned.batch->arena().copy({data, static_cast<std::size_t>(size)});
+    }
+    owned.batch->set_column(slot, std::move(texts));
+  }
+  return owned;
+}
+
+OwnedBatch batch_of_arrow(const py::list& columns, std::size_t row_count, std::size_t slot_count) {
+  OwnedBatch owned{.batch = std::make_unique<Batch>(row_count, slot_count), .inputs = {}};
+  for (std::size_t slot = 0; slot < columns.size(); ++slot) {
+    py::tuple capsules = columns[slot].attr("__arrow_c_array__")();
+    owned.batch->set_column(slot, texts_of_arrow(capsules[0].cast<py::capsule>(), capsules[1].cast<py::capsule>()));
+    owned.inputs.push_back(std::move(capsules));
+  }
+  return owned;
+}
+
+void reject(OwnedBatch& owned, const std::vector<std::pair<std::uint32_t, std::string>>& errors, std::int32_t op) {
+  RowErrors entries;
+  for (const auto& [row, reason] : errors) entries.add(row, reason);
+  owned.batch->reject(std::move(entries), op);
+}
+
+/// Values of the alive rows as a Python list.
+py::list values(const OwnedBatch& owned, std::size_t slot) {
+  const Batch& batch = *owned.batch;
+  const py::list all = to_list(batch.column(slot), batch.row_count());
+  py::list alive;
+  for (const std::uint32_t row : batch.alive()) alive.append(all[row]);
+  return alive;
+}
+
+/// Alive rows whose list is not empty, and those lists.
+py::tuple filled_lists(const OwnedBatch& owned, std::size_t slot) {
+  const Batch& batch = *owned.batch;
+  const auto& lists = std::get<TextLists>(batch.column(slot));
+  py::list rows;
+  py::list items;
+  for (const std::uint32_t row : batch.alive()) {
+    if (lists.offsets[row] == lists.offsets[row + 1]) continue;
+    py::list texts;
+    for (auto at = lists.offsets[row]; at < lists.offsets[row + 1]; ++at) {
+      texts.append(py::str(lists.items[at].data(), lists.items[at].size()));
+    }
+    rows.append(row);
+    items.append(texts);
+  }
+  return py::make_tuple(rows, items);
+}
+
+/// Sets a slot from the values of some rows; other rows get an empty value.
+void set_values(OwnedBatch& owned, std::size_t slot, const std::string& type, const std::vector<std::uint32_t>& rows,
+                const py::list& given) {
+  Batch& batch = *owned.batch;
+  if (type == "text_list") {
+    TextLists lists;
+    lists.offsets.assign(batch.row_count() + 1, 0);
+    std::size_t at = 0;
+    for (std::size_t row = 0; row < batch.row_count(); ++row) {
+      if (at < rows.size() && rows[at] == row) {
+        for (const auto& item : given[at].cast<py::list>()) lists.items.push_back(batch.arena().copy(item.cast<std::string>()));
+        ++at;
+      }
+      lists.offsets[row + 1] = static_cast<std::uint32_t>(lists.items.size());
+    }
+    batch.set_column(slot, std::move(lists));
+    return;
+  }
+  const auto fill = [&](auto column, auto convert) {
+    column.resize(batch.row_count());
+    for (std::size_t at = 0; at < rows.size(); ++at) column[rows[at]] = convert(given[at]);
+    batch.set_column(slot, std::move(column));
+  };
+  if (type == "text") {
+    fill(Texts{}, [&](py::handle value) { return batch.arena().copy(value.cast<std::string>()); });
+  } else if (type == "int64") {
+    fill(Int64s{}, [](py::handle value) { return value.cast<std::int64_t>(); });
+  } else if (type == "double") {
+    fill(Doubles{}, [](py::handle value) { return value.cast<double>(); });
+  } else if (type == "boolean") {
+    fill(Booleans{}, [](py::handle value) { return static_cast<std::uint8_t>(value.cast<bool>() ? 1 : 0); });
+  } else {
+    throw InternalError("a Python function cannot give a column of type " + type);
+  }
+}
+
+template <class Value>
+py::bytes bytes_of(const std::vector<Value>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Value)};
+}
+
+/// Keys of the alive rows as (bytes, bytes per row, presence mask or None). Lists are padded to the longest.
+py::tuple keys(const OwnedBatch& owned, std::size_t slot) {
+  const Batch& batch = *owned.batch;
+  const auto& alive = batch.alive();
+  if (const auto* digests = std::get_if<Digests>(&batch.column(slot))) {
+    std::string packed;
+    packed.reserve(alive.size() * digests->width);
+    for (const auto row : alive) {
+      packed.append(reinterpret_cast<const char*>(digests->bytes.data()) + row * digests->width, digests->width);
+    }
+    return py::make_tuple(py::bytes(packed), digests->width, py::none());
+  }
+  const auto& lists = std::get<NumberLists>(batch.column(slot));
+  std::size_t width = 0;
+  for (const auto row : alive) width = std::max<std::size_t>(width, lists.offsets[row + 1] - lists.offsets[row]);
+  std::vector<std::uint64_t> packed(alive.size() * width);
+  std::vector<std::uint8_t> present(alive.size());
+  bool all_present = true;
+  for (std::size_t i = 0; i < alive.size(); ++i) {
+    const auto begin = lists.offsets[alive[i]];
+    const auto end = lists.offsets[alive[i] + 1];
+    std::copy(lists.items.begin() + begin, lists.items.begin() + end, packed.begin() + static_cast<std::ptrdiff_t>(i * width));
+    present[i] = end != begin;
+    all_present = all_present && end != begin;
+  }
+  return py::make_tuple(bytes_of(packed), width * sizeof(std::uint64_t),
+                        all_present ? py::object(py::none()) : py::object(bytes_of(present)));
+}
+
+RowLayout layout_of(const py::dict& values) {
+  RowLayout layout;
+  for (const auto& entry : values["values"].cast<std::vector<std::tuple<std::int32_t, std::string, std::size_t>>>()) {
+    layout.values.push_back({std::get<0>(entry), std::get<1>(entry), std::get<2>(entry)});
+  }
+  for (const auto& [name, slot] : values["stats"].cast<std::vector<std::pair<std::string, std::size_t>>>()) {
+    layout.stats.push_back({name, slot});
+  }
+  layout.stats_field = values["stats_field"].cast<std::int32_t>();
+  layout.meta_field = values["meta_field"].cast<std::int32_t>();
+  layout.dropped = values["dropped"].cast<std::vector<std::int32_t>>();
+  layout.embeds_stats = values["embeds_stats"].cast<bool>();
+  layout.has_side_lines = values["has_side_lines"].cast<bool>();
+  return layout;
+}
+
+/// (rows, row ends, side lines, side line ends); ends are bytes of uint64.
+py::tuple write_json(const OwnedBatch& owned, const RowLayout& layout) {
+  WrittenRows written;
+  {
+    const py::gil_scoped_release unlocked;  // no Python object is touched below
+    written = write_rows(*owned.batch, layout);
+  }
+  return py::make_tuple(py::bytes(written.rows.bytes), bytes_of(written.rows.ends), py::bytes(written.side.bytes),
+                        bytes_of(written.side.ends));
+}
+
+py::list stats_objects(const OwnedBatch& owned, const RowLayout& layout) {
+  py::list objects;
+  for (const auto row : owned.batch->alive()) objects.append(py::str(stats_object(*owned.batch, layout, row)));
+  return objects;
+}
+
+/// The lines whose mask byte is set, of lines given by their ends.
+py::bytes select_lines(const py::bytes& lines, const py::bytes& ends, const py::bytes& mask, std::size_t first) {
+  const std::string_view bytes = view_of(lines);
+  const std::string_view end_bytes = view_of(ends);
+  const std::string_view kept = view_of(mask);
+  const std::size_t count = end_bytes.size() / sizeof(std::uint64_t);
+  if (first + count > kept.size()) throw InternalError("a mask is shorter than its lines");
+  std::string selected;
+  {
+    const py::gil_scoped_release unlocked;  // the views belong to arguments that outlive this call
+    std::uint64_t begin = 0;
+    for (std::size_t line = 0; line < count; ++line) {
+      std::uint64_t end = 0;
+      std::memcpy(&end, end_bytes.data() + line * sizeof end, sizeof end);
+      if (end < begin || end > bytes.size()) throw InternalError("line ends are not ascending");
+      if (kept[first + line] != 0) selected.append(bytes.substr(begin, end - begin));
+      begin = end;
+    }
+  }
+  return py::bytes(selected);
+}
+
+Program make_program(const py::list& steps) {
+  std::vector<Step> compiled;
+  for (const auto& entry : steps) {
+    const auto step = entry.cast<py::tuple>();  // (function or None, argument slots, params, slot, op)
+    Step next{.function = nullptr,
+              .arguments = step[1].cast<std::vector<std::size_t>>(),
+              .slot = step[3].cast<std::size_t>(),
+              .op = step[4].cast<std::int32_t>()};
+    if (!step[0].is_none()) {
+      next.function = registry().find(step[0].cast<std::string>()).make(to_params(step[2].cast<py::dict>()));
+    }
+    compiled.push_back(std::move(next));
+  }
+  return Program{std::move(compiled)};
+}
+
+py::list rejections(const OwnedBatch& owned) {
+  py::list out;
+  const Batch& batch = *owned.batch;
+  const auto& lines = batch.lines();
+  for (const auto& rejection : batch.rejections()) {
+    // The line itself is kept for rows read from JSON, so that nothing of a bad row is lost.
+    py::object line = py::none();
+    std::uint32_t number = rejection.row;
+    if (!lines.lines.empty()) {
+      line = py::bytes(lines.lines[rejection.row].data(), lines.lines[rejection.row].size());
+      number = lines.numbers[rejection.row];
+    }
+    py::str reason = py::reinterpret_steal<py::str>(
+        PyUnicode_DecodeUTF8(rejection.reason.data(), static_cast<Py_ssize_t>(rejection.reason.size()), "replace"));
+    out.append(py::make_tuple(rejection.row, number, rejection.op, reason, line));
+  }
+  return out;
+}
+
+py::list counts(const OwnedBatch& owned) {
+  py::list out;
+  for (const auto& step : owned.batch->counts()) {
+    out.append(py::make_tuple(step.op, step.rows_in, step.rows_out, step.nanoseconds));
+  }
+  return out;
+}
+
+}  // namespace
+
+void register_batches(py::module_& module) {
+  py::class_<OwnedBatch>(module, "Batch", "Rows, their columns in numbered slots, and which rows are still alive.")
+      .def_property_readonly("row_count", [](const OwnedBatch& owned) { return owned.batch->row_count(); })
+      .def_property_readonly("line_count", [](const OwnedBatch& owned) { return owned.batch->lines().line_count; })
+      .def_property_readonly("alive", [](const OwnedBatch& owned) { return owned.batch->alive(); })
+      .def_property_readonly("alive_count", [](const OwnedBatch& owned) { return owned.batch->alive().size(); })
+      .def_property_readonly("line_numbers",
+                             [](const OwnedBatch& owned) {
+                               std::vector<std::uint32_t> numbers;
+                               for (const auto row : owned.batch->alive()) numbers.push_back(owned.batch->lines().numbers[row]);
+                               return bytes_of(numbers);
+                             })
+      .def_property_readonly("rejections", &rejections)
+      .def_property_readonly("counts", &counts)
+      .def("reject", &reject, py::arg("errors"), py::arg("op"))
+      .def("values", &values, py::arg("slot"))
+      .def("filled_lists", &filled_lists, py::arg("slot"))
+      .def("set_values", &set_values, py::arg("slot"), py::arg("type"), py::arg("rows"), py::arg("values"))
+      .def("arrow_texts", [](const OwnedBatch& owned, std::size_t slot) { return arrow_of_texts(*owned.batch, slot); },
+           py::arg("slot"), "Texts of the alive rows as Arrow capsules (schema, array) of type large_utf8.")
+      .def("keys", &keys, py::arg("slot"))
+      .def("write_json", &write_json, py::arg("layout"))
+      .def("stats_objects", &stats_objects, py::arg("layout"));
+  py::class_<RowLayout>(module, "RowLayout", "What written rows look like.").def(py::init(&layout_of), py::arg("values"));
+  py::class_<Program>(module, "Program", "A fused chain of native functions and conditions.")
+      .def(py::init(&make_program), py::arg("steps"))
+      .def("run", [](const Program& program, OwnedBatch& owned) {
+        const py::gil_scoped_release unlocked;  // programs touch no Python object
+        program.run(*owned.batch);
+      }, py::arg("batch"));
+  module.def("read_json_batch", &read_json_batch, py::arg("block"), py::arg("end"), py::arg("paths"),
+             py::arg("text_count"), py::arg("slot_count"));
+  module.def("batch_of_texts", &batch_of_texts, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
+  module.def("batch_of_arrow", &batch_of_arrow, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
+  module.def("select_lines", &select_lines, py::arg("lines"), py::arg("ends"), py::arg("mask"), py::arg("first"));
+  module.def("complete_lines", [](const py::bytes& block) { return json::complete_lines(view_of(block)); }, py::arg("block"));
+}
+
+}  // namespace djfast::python

@@ -1,0 +1,83 @@
+// The groups of duplicate rows: fed batch by batch with keys, asked once which rows stay.
+#include <pybind11/pybind11.h>
+
+#include <optional>
+#include <string>
+
+#include "djfast/duplicate_groups.hpp"
+#include "djfast/errors.hpp"
+
+namespace djfast::python {
+namespace py = pybind11;
+namespace {
+
+/// The bytes of any contiguous buffer, held for as long as this lives.
+class Bytes {
+ public:
+  explicit Bytes(const py::object& object) {
+    if (object.is_none()) return;
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_C_CONTIGUOUS) != 0) throw py::error_already_set();
+  }
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  ~Bytes() {
+    if (view_.obj != nullptr) PyBuffer_Release(&view_);
+  }
+
+  std::span<const std::byte> bytes() const noexcept {
+    return {static_cast<const std::byte*>(view_.buf), static_cast<std::size_t>(view_.len)};
+  }
+  /// No data where Python gave None; an empty buffer is data.
+  RowMask mask() const noexcept {
+    static constexpr std::uint8_t nothing = 0;
+    if (view_.obj == nullptr) return {};
+    if (view_.len == 0) return {&nothing, std::size_t{0}};
+    return {static_cast<const std::uint8_t*>(view_.buf), static_cast<std::size_t>(view_.len)};
+  }
+
+ private:
+  Py_buffer view_{};
+};
+
+template <class Groups>
+void add(Groups& groups, const py::object& keys, std::size_t rows, const py::object& present) {
+  const Bytes key_bytes(keys);
+  const Bytes present_bytes(present);
+  const py::gil_scoped_release unlocked;  // the buffers are held; no Python object is touched
+  groups.keys().add(key_bytes.bytes(), rows, present_bytes.mask());
+}
+
+template <class Groups>
+py::bytes resolve(const Groups& groups, const py::object& alive) {
+  const Bytes alive_bytes(alive);
+  std::vector<std::uint8_t> kept;
+  {
+    const py::gil_scoped_release unlocked;  // the buffer is held; no Python object is touched
+    kept = groups.resolve(alive_bytes.mask());
+  }
+  return {reinterpret_cast<const char*>(kept.data()), kept.size()};
+}
+
+template <class Groups>
+py::class_<Groups> bind(py::module_& module, const char* name, const char* summary) {
+  return py::class_<Groups>(module, name, summary)
+      .def("add", &add<Groups>, py::arg("keys"), py::arg("rows"), py::arg("present") = py::none(),
+           "Appends rows: their 64-bit keys in native byte order, row after row, and one byte per row telling which have "
+           "keys (None: all). Keys of rows without may be left out.")
+      .def("resolve", &resolve<Groups>, py::arg("alive") = py::none(),
+           "One byte per row, 1 where the row stays: it is alive (None: all are) and the first of its group.")
+      .def_property_readonly("rows", [](Groups& groups) { return groups.keys().rows(); })
+      .def_property_readonly("used_bytes", [](Groups& groups) { return groups.keys().used_bytes(); });
+}
+
+}  // namespace
+
+void register_dedup(py::module_& module) {
+  bind<DigestGroups>(module, "DigestGroups", "Rows with equal 16-byte digests.").def(py::init<>());
+  bind<BandGroups>(module, "BandGroups", "Rows linked by an equal key in the same band.")
+      .def(py::init<std::size_t>(), py::arg("bands"));
+  bind<HammingGroups>(module, "HammingGroups", "Rows linked by 64-bit hashes that differ in at most `distance` bits.")
+      .def(py::init<int>(), py::arg("distance"));
+}
+
+}  // namespace djfast::python

@@ -1,0 +1,87 @@
+"""Write docs/ops: one page a topic, from the declarations of the OPs.
+
+    python docs/generate.py          # writes
+    python docs/generate.py --check  # fails when a page is not up to date
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from djfast import catalog
+from djfast.declare import MISSING, OpSpec, Param
+
+FOLDER = Path(__file__).resolve().parent / "ops"
+HEAD = "<!-- Written by docs/generate.py from the declarations in src/djfast/ops; do not edit. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Text of every page, by file name."""
+    topics: dict[str, list[OpSpec]] = defaultdict(list)
+    for spec in catalog.all_specs():
+        topics[spec.cls.__module__.removeprefix("djfast.ops.")].append(spec)
+    written = {f"{topic.replace('.', '-')}.md": _page(topic, specs) for topic, specs in sorted(topics.items())}
+    lines = ["# Operators", ""]
+    for name, topic in zip(written, sorted(topics)):
+        lines += [f"- [{topic}]({name}): " + ", ".join(f"`{spec.name}`" for spec in topics[topic])]
+    written["README.md"] = HEAD + "\n".join(lines) + "\n"
+    return written
+
+
+def _page(topic: str, specs: list[OpSpec]) -> str:
+    module = sys.modules[specs[0].cls.__module__]
+    parts = [f"# {topic}", "", (module.__doc__ or "").strip(), ""]
+    for spec in specs:
+        parts += [f"## {spec.name}", "", f"*{spec.kind}.* {spec.summary}", "", spec.description, ""]
+        if spec.own_params:
+            parts += ["| parameter | type | default | meaning |", "| --- | --- | --- | --- |"]
+            parts += [_param_row(param) for param in spec.own_params]
+            parts += [""]
+        for example in spec.examples:
+            parts += _example(spec, example)
+        if spec.source:
+            parts += [f"Source: {spec.source}", ""]
+    return HEAD + "\n".join(parts).rstrip() + "\n"
+
+
+def _param_row(param: Param) -> str:
+    default = "required" if param.default is MISSING else f"`{json.dumps(param.default, ensure_ascii=False)}`"
+    facts = [param.doc]
+    facts += [f"Unit: {param.unit}."] if param.unit else []
+    facts += [f"At least {param.ge:g}."] if param.ge is not None else []
+    facts += [f"At most {param.le:g}."] if param.le is not None else []
+    facts += ["One of " + ", ".join(f"`{c}`" for c in param.choices) + "."] if param.choices else []
+    kind = param.type.replace("|", "or")
+    return f"| `{param.name}` | {kind} | {default} | {' '.join(facts).replace('|', '&#124;')} |"
+
+
+def _example(spec: OpSpec, example: object) -> list[str]:
+    given = f" with `{json.dumps(example.params, ensure_ascii=False)}`" if example.params else ""  # type: ignore[attr-defined]
+    rows = "\n".join(json.dumps(row, ensure_ascii=False) for row in example.rows)  # type: ignore[attr-defined]
+    expect = "\n".join(json.dumps(row, ensure_ascii=False) for row in example.expect)  # type: ignore[attr-defined]
+    return [f"Example{given}:", "", "```json", rows, "```", "gives", "", "```json", expect, "```", ""]
+
+
+def main() -> int:
+    """Write or check the pages."""
+    written = pages()
+    if "--check" in sys.argv:
+        stale = [name for name, text in written.items() if not _is_current(FOLDER / name, text)]
+        if stale:
+            print(f"not up to date: {', '.join(stale)}; run python docs/generate.py")
+        return bool(stale)
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in written.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+def _is_current(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

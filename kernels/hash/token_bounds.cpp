@@ -1,0 +1,98 @@
+#include "kernels/hash/token_bounds.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "kernels/dispatch.hpp"
+
+#if DJFAST_X86
+#include <immintrin.h>
+#endif
+
+namespace djfast::kernels {
+namespace {
+
+constexpr std::size_t word_bits = 64;
+
+std::uint64_t mark_serial(const char* bytes, char byte) noexcept {
+  std::uint64_t marks = 0;
+  for (std::size_t i = 0; i < word_bits; ++i) marks |= std::uint64_t{bytes[i] == byte} << i;
+  return marks;
+}
+
+#if DJFAST_X86
+DJFAST_AVX512 void mark_avx512(const char* bytes, std::size_t words, char byte, std::uint64_t* marks) noexcept {
+  const __m512i wanted = _mm512_set1_epi8(byte);
+  for (std::size_t i = 0; i < words; ++i) {
+    marks[i] = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(bytes + i * word_bits), wanted);
+  }
+}
+
+DJFAST_AVX2 void mark_avx2(const char* bytes, std::size_t words, char byte, std::uint64_t* marks) noexcept {
+  const __m256i wanted = _mm256_set1_epi8(byte);
+  for (std::size_t i = 0; i < words; ++i) {
+    const auto* at = reinterpret_cast<const __m256i*>(bytes + i * word_bits);
+    const auto low = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at), wanted)));
+    const auto high =
+        static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(at + 1), wanted)));
+    marks[i] = static_cast<std::uint64_t>(high) << 32 | low;
+  }
+}
+#endif
+
+void mark_words(const char* bytes, std::size_t words, char byte, std::uint64_t* marks) noexcept {
+#if DJFAST_X86
+  if (active_isa() == Isa::avx512) return mark_avx512(bytes, words, byte, marks);
+  if (active_isa() == Isa::avx2) return mark_avx2(bytes, words, byte, marks);
+#endif
+  for (std::size_t i = 0; i < words; ++i) marks[i] = mark_serial(bytes + i * word_bits, byte);
+}
+
+DJFAST_INLINE std::size_t list(std::span<const std::uint64_t> marks, std::uint32_t* positions) noexcept {
+  std::uint32_t* out = positions;
+  std::uint64_t before = 1;
+  for (std::size_t word = 0; word < marks.size(); ++word) {
+    std::uint64_t changes = marks[word] ^ (marks[word] << 1 | before);
+    before = marks[word] >> 63;
+    const auto base = static_cast<std::uint32_t>(word * word_bits);
+    const int count = std::popcount(changes);
+    // Sixteen at a time without asking how many are left: a branch for each would be mispredicted.
+    for (int done = 0; done < count; done += 16) {
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; ++i) {
+        out[done + i] = base + static_cast<std::uint32_t>(std::countr_zero(changes));
+        changes &= changes - 1;
+      }
+    }
+    out += count;
+  }
+  return static_cast<std::size_t>(out - positions);
+}
+
+#if DJFAST_X86
+DJFAST_AVX2 std::size_t list_avx2(std::span<const std::uint64_t> marks, std::uint32_t* positions) noexcept {
+  return list(marks, positions);
+}
+#endif
+
+}  // namespace
+
+void mark_byte(std::string_view text, char byte, std::uint64_t* marks) noexcept {
+  const std::size_t words = text.size() / word_bits;
+  mark_words(text.data(), words, byte, marks);
+  const std::size_t rest = text.size() % word_bits;
+  if (rest == 0) return;
+  char last[word_bits];
+  std::memset(last, byte, sizeof last);
+  std::memcpy(last, text.data() + words * word_bits, rest);
+  mark_words(last, 1, byte, marks + words);
+}
+
+std::size_t list_changes(std::span<const std::uint64_t> marks, std::uint32_t* positions) noexcept {
+#if DJFAST_X86
+  if (active_isa() != Isa::serial) return list_avx2(marks, positions);
+#endif
+  return list(marks, positions);
+}
+
+}  // namespace djfast::kernels

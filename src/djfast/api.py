@@ -1,0 +1,35 @@
+"""Running whole recipes from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from djfast.runners.report import Report
+
+
+def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) -> Report:
+    """Run a recipe and return its report.
+
+    Parameters
+    ----------
+    recipe : path or mapping
+        A recipe file, or its content.
+    **overrides
+        Global keys that replace the recipe's: ``np=8``, ``export_path="out.jsonl"``. OP parameters are reached with a
+        dictionary: ``**{"text_length_filter.min_len": 20}``.
+
+    Raises
+    ------
+    RecipeError, InputError, ModelError, MissingExtraError, SchemaError, TooManyErrors
+        As ``djfast run`` would print them.
+    """
+    import json
+
+    from djfast.recipe.load import load_recipe
+    from djfast.runners.local import run_recipe
+
+    given = dict(recipe) if isinstance(recipe, Mapping) else os.fspath(recipe)
+    texts = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+    return run_recipe(load_recipe(given, overrides=texts))

@@ -1,0 +1,108 @@
+"""Which module declares which OP: names are listed without importing any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+from djfast.declare import REGISTRY, Op, OpSpec
+from djfast.errors import RecipeError
+
+_CLEANING = "djfast.ops.text.cleaning"
+_LENGTHS = "djfast.ops.text.lengths"
+_DOCUMENT = "djfast.ops.dedup.document"
+
+OPS: dict[str, str] = {
+    "alphanumeric_filter": "djfast.ops.text.characters",
+    "average_line_length_filter": _LENGTHS,
+    "character_repetition_filter": "djfast.ops.text.repetition",
+    "clean_email_mapper": _CLEANING,
+    "clean_links_mapper": _CLEANING,
+    "document_deduplicator": _DOCUMENT,
+    "document_minhash_deduplicator": _DOCUMENT,
+    "document_simhash_deduplicator": _DOCUMENT,
+    "fix_unicode_mapper": _CLEANING,
+    "flagged_words_filter": "djfast.ops.text.word_lists",
+    "language_id_score_filter": "djfast.ops.text.language",
+    "maximum_line_length_filter": _LENGTHS,
+    "perplexity_filter": "djfast.ops.text.language",
+    "punctuation_normalization_mapper": _CLEANING,
+    "special_characters_filter": "djfast.ops.text.characters",
+    "stopwords_filter": "djfast.ops.text.word_lists",
+    "text_length_filter": _LENGTHS,
+    "token_num_filter": _LENGTHS,
+    "whitespace_normalization_mapper": _CLEANING,
+    "word_repetition_filter": "djfast.ops.text.repetition",
+    "words_num_filter": _LENGTHS,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all OPs, in alphabetical order."""
+    return tuple(sorted({*OPS, *REGISTRY}))
+
+
+def find(name: str) -> OpSpec:
+    """Return what is known about an OP; imports its module if need be.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such OP; the message tells a misspelt name from an OP of Data-Juicer that is missing here.
+    """
+    if name not in REGISTRY and name in OPS:
+        import_module(OPS[name])
+    if name in REGISTRY:
+        return REGISTRY[name]
+    raise RecipeError(_no_such_op(name))
+
+
+def all_specs() -> tuple[OpSpec, ...]:
+    """Return what is known about every OP, in alphabetical order; imports all modules."""
+    return tuple(find(name) for name in names())
+
+
+def load_ops(process: Iterable[str | Mapping[str, Mapping[str, Any] | None]]) -> list[Op]:
+    """Make the OPs of a list as recipes have it: `[{"text_length_filter": {"min_len": 5}}, "clean_email_mapper"]`.
+
+    Raises
+    ------
+    RecipeError
+        For the first unknown OP or parameter or wrong value.
+    """
+    return [_made(item) for item in process]
+
+
+def no_such_parameter(spec: OpSpec, given: str) -> str:
+    """Message for a parameter that the OP does not have."""
+    from djfast.spelling import did_you_mean
+
+    known = [param.name for param in spec.params]
+    return f"{spec.name}: no such parameter{did_you_mean(given, known)}, got {given!r}"
+
+
+def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
+    if isinstance(item, str):
+        return find(item).cls()
+    if not isinstance(item, Mapping) or len(item) != 1:
+        raise RecipeError(f"an OP is given as its name or as a mapping of its name to its parameters, got {item!r}")
+    [(name, given)] = item.items()
+    if not isinstance(name, str) or not isinstance(given, Mapping | None):
+        raise RecipeError(f"{name}: parameters must be a mapping or null, got {given!r}")
+    spec = find(name)
+    for parameter in given or {}:
+        if parameter not in {param.name for param in spec.params}:
+            raise RecipeError(no_such_parameter(spec, str(parameter)))
+    return spec.cls(**(given or {}))
+
+
+def _no_such_op(name: str) -> str:
+    from djfast.peer_names import PEER_NAMES
+    from djfast.spelling import did_you_mean
+
+    if name in PEER_NAMES:
+        twin = name.removeprefix("ray_")
+        hint = f"; {twin} does the same here" if twin != name and twin in OPS else ""
+        return f"{name} is an OP of Data-Juicer that djfast does not have yet{hint}"
+    return f"no such OP{did_you_mean(name, {*names(), *PEER_NAMES})}, got {name!r}"

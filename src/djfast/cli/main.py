@@ -1,0 +1,101 @@
+"""The ``djfast`` command: picks a subcommand, prints errors as one message, gives a true exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+# Subcommand -> what it does. Its module djfast.cli.NAME is imported when it is used.
+COMMANDS = {
+    "run": "Run a recipe.",
+    "plan": "Show what a recipe would do: stages, steps, what is shared, what runs natively.",
+    "ops": "List the OPs, or show one.",
+    "schema": "Print the JSON Schema of recipes, for editors.",
+}
+
+EXIT_FAILED = 1
+EXIT_WRONG_RECIPE = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0 done, 1 failed, 2 wrong recipe or arguments."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    if given and given[0] in COMMANDS:
+        module = import_module(f"djfast.cli.{given[0]}")
+        command = argparse.ArgumentParser(prog=f"djfast {given[0]}", description=COMMANDS[given[0]])
+        module.add_arguments(command)
+        options, rest = command.parse_known_args(given[1:])
+        if rest and not getattr(module, "TAKES_OVERRIDES", False):
+            command.error(f"unrecognized arguments: {' '.join(rest)}")
+        return _guarded(module, options, rest)
+    parser.parse_args(given)
+    parser.print_help()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from djfast import __version__
+
+    commands = "\n".join(f"  {name:<8} {summary}" for name, summary in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="djfast",
+        usage="djfast [-h] [--version] COMMAND ...",
+        description="Prepare data for foundation models: Data-Juicer recipes at native speed.",
+        epilog=f"commands:\n{commands}\n\n`djfast COMMAND --help` tells more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"djfast {__version__}")
+    parser.add_argument("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND", help=argparse.SUPPRESS)
+    return parser
+
+
+def _guarded(module: object, options: argparse.Namespace, rest: list[str]) -> int:
+    """Run a subcommand; errors that the user can fix become messages instead of tracebacks."""
+    from djfast.errors import DjfastError, InternalError, RecipeError
+
+    try:
+        return int(module.main(options, rest))  # type: ignore[attr-defined]
+    except InternalError:
+        raise
+    except DjfastError as error:
+        print(f"djfast: error: {error}", file=sys.stderr)
+        return EXIT_WRONG_RECIPE if isinstance(error, RecipeError) else EXIT_FAILED
+    except KeyboardInterrupt:
+        print("djfast: interrupted; no result was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return EXIT_FAILED
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what commands on recipes share."""
+    parser.add_argument("recipe", nargs="?", help="recipe file (YAML or JSON)")
+    parser.add_argument("--config", dest="config", metavar="RECIPE", help="the same, as dj-process takes it")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key: --set np=4, --set process.3.min_len=20, --set process.text_length_filter.min_len=20",
+    )
+    parser.epilog = "Data-Juicer's flags work too: --np 4, --export_path out.jsonl, --text_length_filter.min_len 20"
+
+
+def load(options: argparse.Namespace, rest: list[str]) -> object:
+    """Load the recipe that the options name, with its overrides."""
+    from djfast.errors import RecipeError
+    from djfast.recipe.load import load_recipe
+    from djfast.recipe.overrides import parse_flags, parse_set
+
+    path = options.recipe or options.config
+    if path is None:
+        raise RecipeError("no recipe given: djfast run RECIPE")
+    return load_recipe(path, overrides=[*map(parse_set, options.set), *parse_flags(rest)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

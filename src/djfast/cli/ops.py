@@ -1,0 +1,95 @@
+"""``djfast ops list`` and ``djfast ops show NAME``: everything that is declared about OPs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from djfast import catalog
+from djfast.declare import MISSING, OpSpec, Param
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|show")
+    listing = actions.add_parser("list", help="list all OPs")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    showing = actions.add_parser("show", help="show one OP: meaning, parameters, examples")
+    showing.add_argument("name")
+    showing.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(options: argparse.Namespace, rest: list[str]) -> int:
+    """Print the list or the OP."""
+    if options.action == "list":
+        _print_list(options.json)
+    else:
+        spec = catalog.find(options.name)
+        print(json.dumps(record(spec), indent=2, ensure_ascii=False) if options.json else "\n".join(described(spec)))
+    return 0
+
+
+def _print_list(as_json: bool) -> None:  # noqa: FBT001 - private, one caller
+    specs = catalog.all_specs()
+    if as_json:
+        print(json.dumps([{"name": s.name, "kind": s.kind, "summary": s.summary} for s in specs], indent=2))
+        return
+    width = max(len(s.name) for s in specs)
+    for kind in ("mapper", "filter", "deduplicator"):
+        for spec in specs:
+            if spec.kind == kind:
+                print(f"{spec.name:<{width}}  {kind:<12}  {spec.summary}")
+
+
+def record(spec: OpSpec) -> dict[str, object]:
+    """Return an OP's declaration as JSON data."""
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "summary": spec.summary,
+        "description": spec.description,
+        "source": spec.source,
+        "params": [
+            {
+                "name": p.name,
+                "type": p.type,
+                "doc": p.doc,
+                "default": None if p.default is MISSING else p.default,
+                "unit": p.unit,
+                "minimum": p.ge,
+                "maximum": p.le,
+                "choices": list(p.choices),
+                "common": p.common,
+            }
+            for p in spec.params
+        ],
+        "examples": [{"rows": e.rows, "params": e.params, "expect": e.expect} for e in spec.examples],
+    }
+
+
+def described(spec: OpSpec) -> list[str]:
+    """Return an OP's page for the terminal."""
+    lines = [f"{spec.name} ({spec.kind})", f"  {spec.summary}"]
+    if spec.description:
+        lines += ["", *(f"  {line}" for line in spec.description.splitlines())]
+    lines += ["", "parameters"]
+    lines += [line for p in spec.own_params for line in _param_lines(p)]
+    common = ", ".join(p.name for p in spec.params if p.common and not p.no_effect and not p.refused)
+    lines += [f"  also: {common}"]
+    for example in spec.examples:
+        lines += ["", f"example {example.params or ''}".rstrip()]
+        lines += [f"  in   {json.dumps(row, ensure_ascii=False)}" for row in example.rows]
+        lines += [f"  out  {json.dumps(row, ensure_ascii=False)}" for row in example.expect]
+    if spec.source:
+        lines += ["", f"source: {spec.source}"]
+    return lines
+
+
+def _param_lines(p: Param) -> list[str]:
+    default = "required" if p.default is MISSING else f"default {json.dumps(p.default, ensure_ascii=False)}"
+    facts = [p.type, default]
+    facts += [f"unit {p.unit}"] if p.unit else []
+    facts += [f">= {p.ge:g}"] if p.ge is not None else []
+    facts += [f"<= {p.le:g}"] if p.le is not None else []
+    facts += ["one of " + ", ".join(map(str, p.choices))] if p.choices else []
+    return [f"  {p.name}: {'; '.join(facts)}", f"      {p.doc}"]

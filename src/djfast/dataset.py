@@ -1,0 +1,148 @@
+"""Rows and OPs from Python: ``Dataset.from_jsonl(path).process(op).export(path)``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from djfast.declare import Op
+from djfast.errors import RecipeError, SchemaError
+from djfast.io.list_rows import ListRows, without_stats
+from djfast.io.results import Result, ResultFile, RowList
+from djfast.plan.build import build_plan
+from djfast.runners.local import run_plan
+from djfast.runners.progress import Progress
+from djfast.runners.rejected import Rejected, RejectedRows
+from djfast.runners.report import Report
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DEFAULT_BATCH_BYTES = 1 << 20
+
+
+class Dataset:
+    """Rows and the OPs to run on them. Immutable: every method returns a new data set; OPs run when rows are asked for.
+
+    Attributes
+    ----------
+    rejected : list of Rejected
+        Rows that could not be processed when this data set was last computed, with OP and reason.
+    report : Report or None
+        What the last computation did.
+    """
+
+    def __init__(
+        self, source: Callable[..., Any], ops: tuple[Op, ...] = (), *, drops_rows: bool = True, threads: int | None = None
+    ) -> None:
+        self._source = source
+        self._ops = ops
+        self._drops_rows = drops_rows
+        self._threads = threads or os.cpu_count() or 1
+        self.rejected: list[Rejected] = []
+        self.report: Report | None = None
+
+    @classmethod
+    def from_list(cls, rows: Sequence[Mapping[str, Any]], *, threads: int = 1) -> Dataset:
+        """Rows as dictionaries. They are not changed; values that no OP touches come out as the same objects."""
+        return cls(lambda **kept: ListRows(rows, keeps_hashes=kept["keeps_hashes"]), threads=threads)
+
+    @classmethod
+    def from_jsonl(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
+        """Rows of JSON Lines files: a file, a folder, a glob, or several of them; also ``.gz`` and ``.zst``."""
+        from djfast.io.files import discover
+        from djfast.io.json_rows import JsonRows
+
+        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
+        files = [file for each in paths for file in discover(each, [])]
+        return cls(lambda **kept: JsonRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
+
+    @classmethod
+    def from_parquet(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
+        """Rows of Parquet files: a file, a folder, a glob, or several of them."""
+        from djfast.io.arrow_rows import ArrowRows, parquet_blocks
+        from djfast.io.files import discover
+
+        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
+        files = [file for each in paths for file in discover(each, [".parquet"])]
+        return cls(lambda **kept: ArrowRows(lambda: parquet_blocks(files, DEFAULT_BATCH_BYTES), **kept), threads=threads)
+
+    @classmethod
+    def from_arrow(cls, data: Any, *, threads: int | None = None) -> Dataset:
+        """Rows of anything with ``__arrow_c_stream__`` or ``__arrow_c_array__``: pyarrow, polars, pandas, datasets."""
+        import pyarrow as pa
+
+        from djfast.io.arrow_rows import ArrowRows, stream_blocks
+
+        if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
+            raise SchemaError(f"data must have __arrow_c_stream__ or __arrow_c_array__, got {type(data).__name__}")
+        table = data if isinstance(data, pa.Table) else pa.table(data)
+        return cls(lambda **kept: ArrowRows(lambda: stream_blocks(table.to_batches()), **kept), threads=threads)
+
+    def process(self, ops: Op | Iterable[Op]) -> Dataset:
+        """Run one OP or several, in order."""
+        if not self._drops_rows:
+            raise RecipeError("process cannot follow compute_stats, which drops no row; call process first")
+        return Dataset(self._source, (*self._ops, *_listed(ops)), threads=self._threads)
+
+    def compute_stats(self, ops: Op | Iterable[Op]) -> Dataset:
+        """Compute the stats of filters for every row and drop none."""
+        return Dataset(self._source, (*self._ops, *_listed(ops)), drops_rows=False, threads=self._threads)
+
+    def to_list(self, *, stats: bool = False) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries; with `stats`, each with its stats under ``__dj__stats__``."""
+        rows = [row for piece in self._pieces(keeps_stats=stats) for row in piece.to_rows()]
+        return rows if stats else [without_stats(row) for row in rows]
+
+    def to_arrow(self, *, stats: bool = False) -> pa.Table:
+        """Return the rows as an Arrow table; fields that are null in all rows get the null type."""
+        import pyarrow as pa
+
+        pieces = self._pieces(keeps_stats=stats)
+        if pieces and hasattr(pieces[0], "batch"):
+            return pa.Table.from_batches([piece.batch for piece in pieces])
+        rows = [row for piece in pieces for row in piece.to_rows()]
+        return pa.Table.from_pylist(rows if stats else [without_stats(row) for row in rows])
+
+    def export(self, path: str | os.PathLike[str], *, keep_stats: bool = False, keep_hashes: bool = False) -> Report:
+        """Write the rows to a ``.jsonl``, ``.json`` or ``.parquet`` file; stats of filters go to a file beside it."""
+        target = os.fspath(path)
+        kind = os.path.splitext(target)[1][1:].lower()
+        if kind not in ("jsonl", "json", "parquet"):
+            raise RecipeError(f"the path must end in .jsonl, .json or .parquet, got {target!r}")
+        return self._run(ResultFile(target, kind), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        self._pieces(keeps_stats=False)
+        assert self.report is not None
+        return self.report.rows_written
+
+    def _pieces(self, *, keeps_stats: bool) -> list[Any]:
+        result = RowList()
+        self._run(result, keeps_stats=keeps_stats, keeps_hashes=False)
+        return result.pieces
+
+    def _run(self, result: Result, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
+        plan = build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows)
+        rejected = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
+        self.report = run_plan(
+            plan,
+            self._source(keeps_stats=keeps_stats, keeps_hashes=keeps_hashes),
+            result,
+            threads=self._threads,
+            rejected=rejected,
+            progress=Progress(is_quiet=True),
+            spool_folder=None,
+        )
+        self.rejected = rejected.rows
+        return self.report
+
+    def _is_fatal(self, op: int) -> bool:
+        return op >= 0 and self._ops[op].skip_op_error is False
+
+
+def _listed(ops: Op | Iterable[Op]) -> list[Op]:
+    return [ops] if isinstance(ops, Op) else list(ops)
+

@@ -1,0 +1,305 @@
+"""Arrow record batches as rows: Parquet files and anything with ``__arrow_c_stream__``. Other columns are never touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from djfast import _native
+from djfast.errors import InputError, SchemaError
+from djfast.io.files import InputFile
+from djfast.plan.build import HASHES, META, STATS
+from djfast.plan.steps import Plan, Stage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ArrowBlock(NamedTuple):
+    """A record batch and where it came from; `numbers` are the rows' numbers in `file`."""
+
+    batch: pa.RecordBatch
+    file: str | None
+    numbers: Sequence[int]
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of the batch in memory."""
+        return int(self.batch.nbytes)
+
+
+class ArrowPiece:
+    """Rows that have left a stage, with the lines of the stats file."""
+
+    __slots__ = ("batch", "file", "numbers", "row_count", "side", "side_ends")
+
+    def __init__(self, batch: pa.RecordBatch, side: bytes, side_ends: bytes, numbers: list[int], file: str | None) -> None:
+        self.batch = batch
+        self.side = side
+        self.side_ends = side_ends
+        self.numbers = numbers
+        self.file = file
+        self.row_count = batch.num_rows
+
+    def pack(self) -> list[bytes]:
+        """Return the record batch as Arrow IPC, and the rest."""
+        import pyarrow as pa
+
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.batch.schema) as writer:
+            writer.write_batch(self.batch)
+        rest = json.dumps([self.file, self.numbers]).encode()
+        return [sink.getvalue().to_pybytes(), self.side, self.side_ends, rest]
+
+    @classmethod
+    def unpack(cls, batch: bytes, side: bytes, side_ends: bytes, rest: bytes) -> ArrowPiece:
+        """Return what `pack` packed."""
+        import pyarrow as pa
+
+        file, numbers = json.loads(rest)
+        with pa.ipc.open_stream(batch) as reader:
+            return cls(reader.read_next_batch(), side, side_ends, numbers, file)
+
+    def byte_count(self) -> int:
+        """Return the bytes held."""
+        return int(self.batch.nbytes) + len(self.side) + len(self.side_ends)
+
+    def select(self, mask: bytes, first: int) -> ArrowPiece:
+        """Keep the rows whose byte in ``mask[first:]`` is set."""
+        import pyarrow as pa
+
+        kept = [i for i in range(self.row_count) if mask[first + i]]
+        side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
+        numbers = [self.numbers[i] for i in kept]
+        return ArrowPiece(self.batch.take(pa.array(kept, pa.int64())), side, b"", numbers, self.file)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries."""
+        return list(self.batch.to_pylist())
+
+
+class ArrowRows:
+    """Rows of Arrow record batches.
+
+    Parameters
+    ----------
+    blocks : callable
+        Opens the stream of blocks anew.
+    keeps_stats, keeps_hashes : bool
+        Whether ``__dj__stats__`` and ``__dj__meta__``, and the hash columns, stay in the result.
+    """
+
+    piece = ArrowPiece
+
+    def __init__(self, blocks: Callable[[], Iterator[ArrowBlock]], *, keeps_stats: bool, keeps_hashes: bool) -> None:
+        self.items = blocks
+        self.keeps_stats = keeps_stats
+        self.keeps_hashes = keeps_hashes
+
+    def layouts(self, plan: Plan) -> list[_ArrowLayout]:
+        """How the rows of each stage are written."""
+        any_stats = any(stage.stats for stage in plan.stages)
+        last = len(plan.stages) - 1
+        layouts = []
+        for number, stage in enumerate(plan.stages):
+            is_last = number == last
+            stats = {
+                "values": [],
+                "stats": [(name, slot) for name, slot, _ in stage.stats],
+                "stats_field": -1,
+                "meta_field": -1,
+                "dropped": [],
+                "embeds_stats": True,
+                "has_side_lines": False,
+            }
+            layouts.append(
+                _ArrowLayout(
+                    stage,
+                    _native.RowLayout(stats),
+                    embeds_stats=self.keeps_stats or not is_last or not any_stats,
+                    has_side_lines=is_last and any_stats,
+                    drops_hashes=is_last and not self.keeps_hashes,
+                )
+            )
+        return layouts
+
+    def open(self, block: ArrowBlock, stage: Stage) -> _native.Batch:
+        """Hand the touched columns to native code; null texts are rejected."""
+        import pyarrow as pa
+
+        columns = []
+        errors = []
+        for path in stage.texts:
+            column = text_column(block.batch, path)
+            if column.null_count:
+                errors += [(i, f"field '{path}' is null") for i, ok in enumerate(column.is_valid().to_pylist()) if not ok]
+            columns.append(column)
+        for name in stage.reserved:
+            values: list[str | None] = [None] * block.batch.num_rows
+            if name in block.batch.schema.names:
+                column = block.batch.column(name).to_pylist()
+                values = [None if v is None else json.dumps(_without_nulls(v), default=repr) for v in column]
+            columns.append(pa.array(values, pa.large_string()))
+        batch = _native.batch_of_arrow(columns, block.batch.num_rows, stage.slot_count)
+        if errors:
+            batch.reject(errors, -1)
+        return batch
+
+    def close(self, block: ArrowBlock, batch: _native.Batch, layout: _ArrowLayout) -> ArrowPiece:
+        """Take the alive rows and set what was assigned."""
+        import pyarrow as pa
+
+        alive = batch.alive
+        rows = block.batch.take(pa.array(alive, pa.int64()))
+        for path, slot in layout.stage.values:
+            values = batch.values(slot)
+            kind = pa.string() if path in HASHES else None
+            if kind is not None:
+                values = [v.hex() if isinstance(v, bytes) else str(v[0]) if v else None for v in values]
+            rows = _set_column(rows, path, pa.array(values, kind))
+        stats = batch.stats_objects(layout.stats) if layout.stage.stats else []
+        if stats:
+            merged = _merged_stats(rows, stats)
+            rows = _set_column(rows, STATS, pa.array(merged, _stats_type(rows, layout.stage)))
+        side, side_ends = _side_lines(rows) if layout.has_side_lines else (b"", b"")
+        dropped = [] if layout.embeds_stats else [STATS, META]
+        if layout.drops_hashes:
+            dropped += HASHES
+        rows = rows.select([name for name in rows.schema.names if name not in dropped])
+        return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], block.file)
+
+    def reopen(self, piece: ArrowPiece, mask: bytes, first: int) -> ArrowBlock:
+        """Make the kept rows of a piece the input of the next stage."""
+        kept = piece.select(mask, first)
+        return ArrowBlock(kept.batch, piece.file, kept.numbers)
+
+
+class _ArrowLayout(NamedTuple):
+    stage: Stage
+    stats: _native.RowLayout
+    embeds_stats: bool
+    has_side_lines: bool
+    drops_hashes: bool
+
+
+def parquet_blocks(files: Sequence[InputFile], batch_bytes: int) -> Iterator[ArrowBlock]:
+    """Read Parquet files in batches of about `batch_bytes`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in files:
+        try:
+            with pq.ParquetFile(file.path) as parquet:
+                rows = max(1, parquet.metadata.num_rows)
+                size = sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
+                first = 0
+                for batch in parquet.iter_batches(batch_size=max(1, min(65536, batch_bytes * rows // max(1, size)))):
+                    yield ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
+                    first += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"cannot read {file.path}: {error}") from error
+
+
+def stream_blocks(batches: Iterable[pa.RecordBatch], batch_rows: int = 4096) -> Iterator[ArrowBlock]:
+    """Cut record batches in memory."""
+    first = 0
+    for batch in batches:
+        for start in range(0, batch.num_rows, batch_rows):
+            part = batch.slice(start, batch_rows)
+            yield ArrowBlock(part, None, range(first, first + part.num_rows))
+            first += part.num_rows
+
+
+def text_column(batch: pa.RecordBatch, path: str) -> pa.Array:
+    """Column of a field as large_utf8; a dotted path descends into structs.
+
+    Raises
+    ------
+    SchemaError
+        If the column is missing or holds no texts.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    head, *rest = [path] if path in batch.schema.names else path.split(".")
+    if head not in batch.schema.names:
+        raise SchemaError(f"the data has no column for field '{path}'; columns are {', '.join(batch.schema.names)}")
+    column = batch.column(head)
+    try:
+        for name in rest:
+            column = pc.struct_field(column, name)
+        if pa.types.is_null(column.type) or pa.types.is_dictionary(column.type):
+            column = column.cast(pa.string())
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or _is_view(column.type)):
+            raise SchemaError(f"field '{path}' must be a column of texts, got {column.type}")
+        return column.cast(pa.large_string())
+    except pa.ArrowException as error:
+        raise SchemaError(f"field '{path}' cannot be read as texts: {error}") from error
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return str(kind) == "string_view"
+
+
+def _set_column(rows: pa.RecordBatch, path: str, values: pa.Array) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    names = rows.schema.names
+    if path in names:
+        position = names.index(path)
+        kind = rows.schema.field(position).type
+        if path != STATS and not pa.types.is_null(kind) and not pa.types.is_dictionary(kind):
+            values = values.cast(kind)
+        return rows.set_column(position, path, values)
+    head, dot, rest = path.partition(".")
+    if dot and head in names and pa.types.is_struct(rows.column(head).type):
+        column = rows.column(head)
+        fields = [column.type.field(i).name for i in range(column.type.num_fields)]
+        inner = pa.RecordBatch.from_arrays(column.flatten(), names=fields)
+        inner = _set_column(inner, rest, values)
+        struct = pa.StructArray.from_arrays(inner.columns, names=inner.schema.names, mask=column.is_null())
+        return rows.set_column(names.index(head), head, struct)
+    return rows.append_column(path, values)
+
+
+_ARROW_TYPES = {"int64": "int64", "double": "float64", "text": "string", "boolean": "bool"}
+
+
+def _stats_type(rows: pa.RecordBatch, stage: Stage) -> pa.DataType:
+    """Struct of what the rows brought along and what was computed; the same for every batch."""
+    import pyarrow as pa
+
+    fields: dict[str, pa.DataType] = {}
+    if STATS in rows.schema.names and pa.types.is_struct(rows.schema.field(STATS).type):
+        fields = {field.name: field.type for field in rows.schema.field(STATS).type}
+    for name, _, kind in stage.stats:
+        fields.setdefault(name, pa.type_for_alias(_ARROW_TYPES[kind]))
+    return pa.struct(list(fields.items()))
+
+
+def _merged_stats(rows: pa.RecordBatch, computed: list[str]) -> list[dict[str, Any]]:
+    before: list[Any] = [None] * rows.num_rows
+    if STATS in rows.schema.names:
+        before = rows.column(STATS).to_pylist()
+    return [{**json.loads(new), **_without_nulls(old or {})} for old, new in zip(before, computed)]
+
+
+def _without_nulls(value: Any) -> Any:
+    """Drop the nulls that a columnar struct fills its gaps with."""
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+def _side_lines(rows: pa.RecordBatch) -> tuple[bytes, bytes]:
+    from array import array
+
+    names = [name for name in (STATS, META) if name in rows.schema.names]
+    lines = []
+    ends = array("Q")
+    total = 0
+    for row in rows.select(names).to_pylist():
+        line = json.dumps({k: _without_nulls(v) for k, v in row.items()}, ensure_ascii=False, default=repr).encode() + b"\n"
+        lines.append(line)
+        total += len(line)
+        ends.append(total)
+    return b"".join(lines), ends.tobytes()

@@ -1,0 +1,178 @@
+"""Python dictionaries as rows: for notebooks, tests and embedded use. Values that no OP touches stay the objects they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from djfast import _native
+from djfast.plan.build import HASHES, META, STATS
+from djfast.plan.steps import Plan, Stage
+
+_MISSING = object()
+
+
+class ListBlock(NamedTuple):
+    """Some of the rows, with their positions in the input."""
+
+    rows: Sequence[Mapping[str, Any]]
+    numbers: Sequence[int]
+    file: None = None
+
+    @property
+    def byte_count(self) -> int:
+        """Rows have no bytes."""
+        return 0
+
+
+class ListPiece:
+    """Rows that have left a stage."""
+
+    __slots__ = ("numbers", "row_count", "rows")
+
+    def __init__(self, rows: list[dict[str, Any]], numbers: list[int]) -> None:
+        self.rows = rows
+        self.numbers = numbers
+        self.row_count = len(rows)
+
+    @classmethod
+    def unpack(cls, *parts: bytes) -> ListPiece:
+        """Refuse: Python rows never wait on disk."""
+        raise NotImplementedError
+
+    def pack(self) -> list[bytes]:
+        """Refuse: Python rows stay in memory, where they were."""
+        raise NotImplementedError
+
+    def byte_count(self) -> int:
+        """Return 0: the rows belong to the caller."""
+        return 0
+
+    def select(self, mask: bytes, first: int) -> ListPiece:
+        """Keep the rows whose byte in ``mask[first:]`` is set."""
+        kept = [i for i in range(self.row_count) if mask[first + i]]
+        return ListPiece([self.rows[i] for i in kept], [self.numbers[i] for i in kept])
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows."""
+        return self.rows
+
+
+class ListRows:
+    """Rows of a Python list."""
+
+    piece = ListPiece
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]], *, keeps_hashes: bool = False, batch_rows: int = 1000) -> None:
+        self.rows = rows
+        self.keeps_hashes = keeps_hashes
+        self.batch_rows = batch_rows
+
+    def items(self) -> Iterator[ListBlock]:
+        """Cut the list."""
+        for first in range(0, len(self.rows), self.batch_rows):
+            rows = self.rows[first : first + self.batch_rows]
+            yield ListBlock(rows, range(first, first + len(rows)))
+
+    def layouts(self, plan: Plan) -> list[_ListLayout]:
+        """How the rows of each stage are written; stats always stay with the rows."""
+        last = len(plan.stages) - 1
+        return [_ListLayout(stage, drops_hashes=i == last and not self.keeps_hashes) for i, stage in enumerate(plan.stages)]
+
+    def open(self, block: ListBlock, stage: Stage) -> _native.Batch:
+        """Hand the touched fields to native code; rows without a text are rejected."""
+        columns: list[list[str | None]] = []
+        errors = []
+        for path in stage.texts:
+            column: list[str | None] = []
+            for row_number, row in enumerate(block.rows):
+                value = lookup(row, path)
+                reason = None if isinstance(value, str) else f"field '{path}' {_spoken(value)}"
+                if reason is None and not _is_unicode(value):
+                    reason = f"field '{path}' contains a lone surrogate, which is not a Unicode character"
+                if reason is not None:
+                    errors.append((row_number, reason))
+                column.append(value if reason is None else None)
+            columns.append(column)
+        for name in stage.reserved:
+            columns.append([None if row.get(name) is None else json.dumps(row[name], default=repr) for row in block.rows])
+        batch = _native.batch_of_texts(columns, len(block.rows), stage.slot_count)
+        if errors:
+            batch.reject(errors, -1)
+        return batch
+
+    def close(self, block: ListBlock, batch: _native.Batch, layout: _ListLayout) -> ListPiece:
+        """Copy the alive rows and set what was assigned."""
+        alive = batch.alive
+        rows = [dict(block.rows[i]) for i in alive]
+        for path, slot in layout.stage.values:
+            for row, value in zip(rows, batch.values(slot)):
+                assign(row, path, _plain(value))
+        if layout.stage.stats:
+            names = [name for name, _, _ in layout.stage.stats]
+            columns = [batch.values(slot) for _, slot, _ in layout.stage.stats]
+            for row, values in zip(rows, zip(*columns)):
+                row[STATS] = {**(row.get(STATS) or {}), **dict(zip(names, values))}
+        if layout.drops_hashes:
+            for row in rows:
+                for name in HASHES:
+                    row.pop(name, None)
+        return ListPiece(rows, [block.numbers[i] for i in alive])
+
+    def reopen(self, piece: ListPiece, mask: bytes, first: int) -> ListBlock:
+        """Make the kept rows of a piece the input of the next stage."""
+        kept = piece.select(mask, first)
+        return ListBlock(kept.rows, kept.numbers)
+
+
+class _ListLayout(NamedTuple):
+    stage: Stage
+    drops_hashes: bool
+
+
+def lookup(row: Mapping[str, Any], path: str) -> Any:
+    """Value of a field: the whole dotted name as one key first, then step by step; a private marker when missing."""
+    if path in row:
+        return row[path]
+    head, dot, rest = path.partition(".")
+    inner = row.get(head)
+    return lookup(inner, rest) if dot and isinstance(inner, Mapping) else _MISSING
+
+
+def assign(row: dict[str, Any], path: str, value: Any) -> None:
+    """Set a field where `lookup` finds it; a missing one becomes a new key. Nested mappings are copied, not changed."""
+    head, dot, rest = path.partition(".")
+    if path not in row and dot and isinstance(row.get(head), Mapping) and lookup(row[head], rest) is not _MISSING:
+        row[head] = dict(row[head])
+        assign(row[head], rest, value)
+    else:
+        row[path] = value
+
+
+def without_stats(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row without its stats and meta."""
+    return {k: v for k, v in row.items() if k not in (STATS, META)}
+
+
+def _spoken(value: Any) -> str:
+    if value is _MISSING:
+        return "is missing"
+    return "is null" if value is None else f"is not a text but a {type(value).__name__}"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """Hashes as the texts that files hold: digests as hexadecimal, numbers as decimal."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list) and value and isinstance(value[0], int):
+        return str(value[0]) if len(value) == 1 else [str(v) for v in value]
+    return value

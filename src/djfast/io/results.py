@@ -1,0 +1,310 @@
+"""Where result rows go: JSONL, JSON and Parquet files, in one piece or in shards, or a Python list.
+
+Files are written under a temporary name and renamed when they are complete: a reader never sees half a result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from djfast.errors import InputError
+from djfast.io.compression import compress_file, compression_of
+
+
+class Piece(Protocol):
+    """Result rows as a carrier hands them over."""
+
+    row_count: int
+    side: bytes
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries."""
+        ...
+
+
+class Result(Protocol):
+    """Takes result rows in order."""
+
+    def write(self, piece: Any) -> None:
+        """Take the next rows."""
+        ...
+
+    def finish(self) -> list[str]:
+        """Make the result visible and return its paths."""
+        ...
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        ...
+
+
+class RowList:
+    """Result rows in memory, as the carrier's pieces."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Any] = []
+
+    def write(self, piece: Any) -> None:
+        """Take the next rows."""
+        self.pieces.append(piece)
+
+    def finish(self) -> list[str]:
+        """Return no paths."""
+        return []
+
+    def abandon(self) -> None:
+        """Forget the rows."""
+        self.pieces.clear()
+
+
+class ResultFile:
+    """A result file and its stats file.
+
+    Parameters
+    ----------
+    path : str
+        The result; shards get names derived from it.
+    kind : {"jsonl", "json", "parquet"}
+    shard_bytes : int
+        Cut the result into ``floor(bytes / shard_bytes) + 1`` shards of nearly equal row counts; 0 is one file.
+    """
+
+    def __init__(self, path: str, kind: str, *, shard_bytes: int = 0) -> None:
+        self.path = path
+        self.kind = kind
+        self.shard_bytes = shard_bytes
+        self.rows = 0
+        self._temporary = f"{path}.tmp-{os.getpid()}"
+        self._side_path = stats_path(path)
+        self._side: IO[bytes] | None = None
+        self._writer: _LineWriter | _ParquetWriter | None = None
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+    def write(self, piece: Any) -> None:
+        """Take the next rows."""
+        if self._writer is None:
+            self._writer = self._open(piece)
+        self._writer.write(piece)
+        self.rows += getattr(piece, "row_count", 0)
+        if piece.side:
+            if self._side is None:
+                self._side = open(f"{self._side_path}.tmp-{os.getpid()}", "wb")  # noqa: SIM115 - closed in finish
+            self._side.write(piece.side)
+
+    def _open(self, piece: Any) -> _LineWriter | _ParquetWriter:
+        if self.kind == "parquet" and hasattr(piece, "batch"):
+            return _ParquetWriter(self._temporary, piece.batch.schema)
+        return _LineWriter(self._temporary)
+
+    def finish(self) -> list[str]:
+        """Close, cut into shards if asked, and rename."""
+        writer = self._writer or _LineWriter(self._temporary)
+        writer.close()
+        is_lines = isinstance(writer, _LineWriter)
+        shards = self._shards(writer)
+        if is_lines and self.kind == "parquet":
+            _lines_to_parquet(self._temporary, f"{self._temporary}.parquet")
+            os.replace(f"{self._temporary}.parquet", self._temporary)
+        paths = [self.path]
+        if len(shards) > 1:
+            paths = shard_paths(self.path, self.kind + (compression_of(self.path) or ""), len(shards))
+            (_cut_parquet if self.kind == "parquet" else _cut_lines)(self._temporary, paths, shards, self.kind)
+            os.unlink(self._temporary)
+        else:
+            if self.kind == "json":
+                _lines_to_array(self._temporary)
+            _publish(self._temporary, self.path)
+        if self._side is not None:
+            self._side.close()
+            os.replace(self._side.name, self._side_path)
+        return paths
+
+    def _shards(self, writer: _LineWriter | _ParquetWriter) -> list[int]:
+        """Row counts of the shards."""
+        if not self.shard_bytes:
+            return [writer.rows]
+        count = max(1, min(writer.rows, writer.bytes // self.shard_bytes + 1))
+        base, extra = divmod(writer.rows, count)
+        return [base + (i < extra) for i in range(count)]
+
+    def abandon(self) -> None:
+        """Remove what was written so far."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._side is not None:
+            self._side.close()
+        for path in (self._temporary, f"{self._temporary}.parquet", f"{self._side_path}.tmp-{os.getpid()}"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _publish(temporary: str, path: str) -> None:
+    """Give a complete file its name, compressed if the name says so."""
+    if compression_of(path):
+        packed = f"{temporary}{compression_of(path)}"
+        compress_file(temporary, packed)
+        os.unlink(temporary)
+        temporary = packed
+    os.replace(temporary, path)
+
+
+def _stem(path: str) -> str:
+    """Return a result's path without its suffixes."""
+    compression = compression_of(path)
+    return os.path.splitext(path[: -len(compression)] if compression else path)[0]
+
+
+def stats_path(path: str) -> str:
+    """Name of the stats file beside a result."""
+    return f"{_stem(path)}_stats.jsonl"
+
+
+def rejected_path(path: str) -> str:
+    """Name of the rejected rows beside a result."""
+    return f"{_stem(path)}.rejected.jsonl"
+
+
+def shard_paths(path: str, suffix: str, count: int) -> list[str]:
+    """Names of shards: ``<base>-<i>-of-<n>.<suffix>``, zero-padded to one digit more than the count has."""
+    folder, name = os.path.split(path)
+    base = name.split(".", 1)[0]
+    width = len(str(count)) + 1
+    return [os.path.join(folder, f"{base}-{i:0{width}d}-of-{count:0{width}d}.{suffix}") for i in range(count)]
+
+
+class _LineWriter:
+    """Rows as JSON lines."""
+
+    def __init__(self, path: str) -> None:
+        self.rows = 0
+        self.bytes = 0
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by its owner
+
+    def write(self, piece: Any) -> None:
+        lines = getattr(piece, "lines", None)
+        if lines is None:
+            lines = b"".join(
+                json.dumps(row, ensure_ascii=False, default=_json_value).encode("utf-8", "backslashreplace") + b"\n"
+                for row in piece.to_rows()
+            )
+        self.rows += lines.count(b"\n")
+        self.bytes += len(lines)
+        view = memoryview(lines)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        import base64
+
+        return base64.b64encode(value).decode()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+class _ParquetWriter:
+    """Record batches as Parquet."""
+
+    def __init__(self, path: str, schema: Any) -> None:
+        import pyarrow.parquet as pq
+
+        self.rows = 0
+        self.bytes = 0
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+
+    def write(self, piece: Any) -> None:
+        self.rows += piece.batch.num_rows
+        self.bytes += piece.batch.nbytes
+        self._writer.write_batch(piece.batch)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _cut_lines(path: str, paths: list[str], shards: list[int], kind: str) -> None:
+    with open(path, "rb") as source:
+        for shard_path, count in zip(paths, shards):
+            temporary = f"{shard_path}.tmp-{os.getpid()}"
+            with open(temporary, "wb") as shard:
+                for _ in range(count):
+                    shard.write(source.readline())
+            if kind == "json":
+                _lines_to_array(temporary)
+            _publish(temporary, shard_path)
+
+
+def _lines_to_array(path: str) -> None:
+    """Turn lines into one JSON array, a row a line."""
+    with open(path, "rb") as source, open(f"{path}.array", "wb") as target:
+        target.write(b"[")
+        separator = b"\n"
+        for line in source:
+            target.write(separator + line.rstrip(b"\n"))
+            separator = b",\n"
+        target.write(b"\n]\n")
+    os.replace(f"{path}.array", path)
+
+
+def _cut_parquet(path: str, paths: list[str], shards: list[int], kind: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as source:
+        batches = source.iter_batches()
+        rest: Any = None
+        for shard_path, count in zip(paths, shards):
+            temporary = f"{shard_path}.tmp-{os.getpid()}"
+            with pq.ParquetWriter(temporary, source.schema_arrow, compression="zstd") as shard:
+                while count:
+                    batch = rest if rest is not None and rest.num_rows else next(batches)
+                    part, rest = batch.slice(0, count), batch.slice(count)
+                    shard.write_table(pa.Table.from_batches([part], schema=source.schema_arrow))
+                    count -= part.num_rows
+            os.replace(temporary, shard_path)
+
+
+def _lines_to_parquet(path: str, target: str) -> None:
+    """Give JSON rows one Arrow schema: a first pass widens the types of all blocks, a second one writes.
+
+    Raises
+    ------
+    InputError
+        If a field has types in different rows that no Arrow type holds.
+    """
+    import pyarrow as pa
+    import pyarrow.json
+    import pyarrow.parquet as pq
+
+    if os.path.getsize(path) == 0:
+        pq.write_table(pa.table({}), target)
+        return
+    options = pyarrow.json.ReadOptions(block_size=8 << 20)
+    schema: Any = None
+    try:
+        for table in _line_tables(path, options, None):
+            schema = table.schema if schema is None else pa.unify_schemas([schema, table.schema], promote_options="permissive")
+        parse = pyarrow.json.ParseOptions(explicit_schema=schema)
+        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+            for table in _line_tables(path, options, parse):
+                writer.write_table(table.select(schema.names).cast(schema))
+    except pa.ArrowException as error:
+        raise InputError(f"the rows do not fit one Parquet schema ({error}); export jsonl instead") from error
+
+
+def _line_tables(path: str, options: Any, parse: Any) -> Any:
+    """Parse blocks of whole lines, each on its own, so that every block may have its own types."""
+    import pyarrow as pa
+    import pyarrow.json
+
+    with open(path, "rb") as source:
+        while lines := source.readlines(8 << 20):
+            block = b"".join(lines)
+            sized = pyarrow.json.ReadOptions(block_size=max(options.block_size, len(block) + 1), use_threads=False)
+            yield pyarrow.json.read_json(pa.BufferReader(block), read_options=sized, parse_options=parse)

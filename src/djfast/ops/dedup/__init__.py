@@ -1,0 +1,1 @@
+"""OPs that remove duplicates."""

@@ -1,0 +1,1 @@
+"""From OPs to steps, and from steps to programs."""

@@ -1,0 +1,80 @@
+"""From a stage to something that runs: native programs, with Python functions between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from djfast import _native, functions
+from djfast.declare import Op
+from djfast.plan.resources import resolve
+from djfast.plan.steps import Compute, Keep, Plan, Stage
+
+
+class PythonStep(NamedTuple):
+    """One Python function, called row by row: an exception rejects that row alone."""
+
+    step: Compute
+    function: Callable[..., Any]
+    skips_empty_lists: bool
+
+    def run(self, batch: _native.Batch) -> None:
+        """Compute the step's slot for the alive rows."""
+        if self.skips_empty_lists:
+            rows, *columns = batch.filled_lists(self.step.args[0])
+        else:
+            rows = batch.alive
+            columns = [batch.values(slot) for slot in self.step.args]
+        done, results, errors = [], [], []
+        for row, *arguments in zip(rows, *columns):
+            try:
+                results.append(self.function(*arguments))
+                done.append(row)
+            except Exception as error:  # whatever a library raises for one row is that row's error
+                errors.append((row, f"{type(error).__name__}: {error}"[:1000]))
+        batch.set_values(self.step.slot, self.step.type, done, results)
+        if errors:
+            batch.reject(errors, self.step.op)
+
+
+class BoundStage:
+    """A stage with its functions ready; one object serves all threads."""
+
+    def __init__(self, stage: Stage, ops: Sequence[Op]) -> None:
+        self.stage = stage
+        self.segments: list[_native.Program | PythonStep] = []
+        native: list[tuple[Any, ...]] = []
+        for step in stage.steps:
+            if isinstance(step, Keep):
+                native.append((None, [], {}, step.slot, step.op))
+                continue
+            params = resolve(step.fn, step.params, ops[step.op].spec.name)
+            if step.native:
+                native.append((step.fn, list(step.args), params, step.slot, step.op))
+            else:
+                self._close(native)
+                function = functions.bind(step.fn, params)
+                self.segments.append(PythonStep(step, function, functions.skips_empty_lists(step.fn)))
+        self._close(native)
+
+    def _close(self, native: list[tuple[Any, ...]]) -> None:
+        if native:
+            self.segments.append(_native.Program(native))
+            native.clear()
+
+    def run(self, batch: _native.Batch) -> None:
+        """Run all steps on a batch."""
+        for segment in self.segments:
+            segment.run(batch)
+
+
+def bind_plan(plan: Plan) -> list[BoundStage]:
+    """Load what the plan needs (models, word lists, packages) and make it ready to run.
+
+    Raises
+    ------
+    MissingExtraError, ModelError
+        Before any data is read, naming everything that is missing.
+    """
+    functions.require(step.fn for stage in plan.stages for step in stage.steps if isinstance(step, Compute))
+    return [BoundStage(stage, plan.ops) for stage in plan.stages]

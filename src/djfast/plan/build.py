@@ -1,0 +1,200 @@
+"""From OPs to a plan: roles become fields, equal expressions become one slot, deduplicators end a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from djfast import functions
+from djfast.declare import Deduplicator, Filter, Mapper, Op
+from djfast.errors import InternalError, RecipeError
+from djfast.expr import Expr
+from djfast.plan.steps import Compute, Dedup, Keep, Plan, Stage
+
+STATS = "__dj__stats__"
+META = "__dj__meta__"
+HASHES = ("__dj__hash", "__dj__minhash", "__dj__simhash", "__dj__imagehash", "__dj__videohash")
+RESERVED = (STATS, META, *HASHES)
+
+
+def build_plan(
+    ops: Sequence[Op], *, text_keys: Sequence[str] = (), keep_hashes: bool = False, drops_rows: bool = True
+) -> Plan:
+    """Turn checked OPs into stages.
+
+    Parameters
+    ----------
+    ops : sequence of Op
+        In the order of the recipe.
+    text_keys : sequence of str
+        Fields that must hold a text in every row, also when no OP reads them; the first is the ``text`` role of OPs that
+        name no field of their own. Empty: only what OPs read must hold texts, and the role is the field ``text``.
+    keep_hashes : bool
+        Whether hash columns of deduplicators stay in the rows.
+    drops_rows : bool
+        False computes all stats and drops nothing, as analysis does.
+    """
+    notices: list[str] = []
+    stages = []
+    for number, group in enumerate(_stage_groups(ops)):
+        required = tuple(text_keys) if number == 0 else ()
+        stage = _StageBuilder(text_keys[0] if text_keys else "text", required, keep_hashes=keep_hashes, drops_rows=drops_rows, notices=notices)
+        for index in group:
+            stage.add(index, ops[index])
+        stages.append(stage.finish())
+    return Plan(tuple(stages), tuple(ops), tuple(notices))
+
+
+def _stage_groups(ops: Sequence[Op]) -> list[list[int]]:
+    """Cut the recipe after each run of deduplicators."""
+    groups: list[list[int]] = [[]]
+    for index, op in enumerate(ops):
+        follows_dedup = groups[-1] and isinstance(ops[groups[-1][-1]], Deduplicator)
+        if follows_dedup and not isinstance(op, Deduplicator):
+            groups.append([])
+        groups[-1].append(index)
+    return groups
+
+
+class _StageBuilder:
+    """Numbers the values of one stage: the same function of the same slots is the same slot.
+
+    This is how lines, words or a model's answer are shared between OPs. A mapper moves its field to a new slot, so
+    words of the old and of the new text are never confused.
+    """
+
+    def __init__(
+        self, text_key: str, required: tuple[str, ...], *, keep_hashes: bool, drops_rows: bool, notices: list[str]
+    ) -> None:
+        self.text_key = text_key
+        self.keep_hashes = keep_hashes
+        self.drops_rows = drops_rows
+        self.notices = notices
+        self.fields: dict[str, int] = {}  # path -> symbolic slot as read
+        self.current: dict[str, int] = {}  # path -> slot with its value now
+        self.slots: dict[tuple[Any, ...], int] = {}
+        self.types: list[str] = []
+        self.steps: list[Compute | Keep] = []
+        self.stats: dict[str, int] = {}
+        self.dedups: list[Dedup] = []
+        for path in required:
+            self.field(path)
+
+    def add(self, index: int, op: Op) -> None:
+        """Append the steps of one OP."""
+        if isinstance(op, Filter):
+            self._add_filter(index, op)
+        elif isinstance(op, Mapper):
+            assigned = {self.path(name, op): self.lower(expr, index, op, {}) for name, expr in op.assign().items()}
+            self.current.update(assigned)
+        elif isinstance(op, Deduplicator):
+            self.dedups.append(Dedup(self.lower(op.key(), index, op, {}), index, op.grouping()))
+            if self.keep_hashes:
+                for name, expr in op.columns().items():
+                    self.current[name] = self.lower(expr, index, op, {})
+        else:
+            raise InternalError(f"OPs of kind {op.kind} cannot be planned")
+
+    def _add_filter(self, index: int, op: Filter) -> None:
+        own = {}
+        for name, expr in op.stats().items():
+            if name in self.stats:
+                if self._numbered(expr, op) != self.stats[name]:
+                    self.notices.append(
+                        f"{op.spec.name}: stat '{name}' was computed by an earlier OP with other parameters and is "
+                        "reused, as Data-Juicer does"
+                    )
+            else:
+                computed = self.lower(expr, index, op, own)
+                brought = self.reserved(STATS)
+                self.stats[name] = self.number(
+                    "stat_or", (brought, computed), (("name", name),), index, type_name=self.types[computed]
+                )
+            own[name] = self.stats[name]
+        if self.drops_rows:
+            self.steps.append(Keep(self.lower(op.keep(), index, op, own), index))
+
+    def _numbered(self, expr: Expr, op: Op) -> int | None:
+        """Slot of the stat that `expr` would have given, None if it was never computed."""
+        slot = self._lookup(expr, op)
+        if slot is None:
+            return None
+        for (fn, args, _), number in self.slots.items():
+            if fn == "stat_or" and args[1] == slot:
+                return number
+        return None
+
+    def _lookup(self, expr: Expr, op: Op) -> int | None:
+        if expr.fn == "col":
+            return self.current.get(self.path(expr.param("name"), op))
+        args = tuple(self._lookup(arg, op) for arg in expr.args)
+        return None if None in args else self.slots.get((expr.fn, args, expr.params))
+
+    def path(self, name: str, op: Op) -> str:
+        """Field of a role: ``text`` is the OP's own text_key or the recipe's."""
+        if name == "text":
+            return op.text_key or self.text_key
+        if name in {"image", "audio", "video"}:
+            raise RecipeError(f"{op.spec.name}: {name} OPs are not supported yet")
+        return name
+
+    def field(self, path: str) -> int:
+        """Slot with the value of a field now."""
+        if path not in self.current:
+            self.fields[path] = self.current[path] = self._new_slot("text")
+        return self.current[path]
+
+    def reserved(self, name: str) -> int:
+        """Slot with the raw JSON of a reserved field."""
+        key = ("reserved", (), name)
+        if key not in self.slots:
+            self.slots[key] = self._new_slot("text")
+        return self.slots[key]
+
+    def lower(self, expr: Expr, index: int, op: Op, own_stats: dict[str, int]) -> int:
+        """Slot that holds the value of an expression."""
+        if expr.fn == "col":
+            name = expr.param("name")
+            return own_stats[name] if name in own_stats else self.field(self.path(name, op))
+        args = tuple(self.lower(arg, index, op, own_stats) for arg in expr.args)
+        return self.number(expr.fn, args, expr.params, index)
+
+    def number(
+        self, fn: str, args: tuple[int, ...], params: tuple[tuple[str, Any], ...], index: int, type_name: str | None = None
+    ) -> int:
+        """Slot of a function call; a new step only when nobody asked for it before."""
+        key = (fn, args, params)
+        if key not in self.slots:
+            output, native = functions.signature(fn)
+            slot = self._new_slot(type_name or output)
+            self.slots[key] = slot
+            self.steps.append(Compute(slot, fn, args, params, index, native, self.types[slot]))
+        return self.slots[key]
+
+    def _new_slot(self, type_name: str) -> int:
+        self.types.append(type_name)
+        return len(self.types) - 1
+
+    def finish(self) -> Stage:
+        """Renumber, so that the fields that are read come first."""
+        for name in RESERVED:
+            self.reserved(name)
+        order = [*self.fields.values(), *(self.reserved(name) for name in RESERVED)]
+        order += [step.slot for step in self.steps if isinstance(step, Compute)]
+        new = {slot: position for position, slot in enumerate(order)}
+        steps = tuple(
+            step._replace(slot=new[step.slot], args=tuple(new[a] for a in step.args))
+            if isinstance(step, Compute)
+            else step._replace(slot=new[step.slot])
+            for step in self.steps
+        )
+        changed = {path: slot for path, slot in self.current.items() if self.fields.get(path) != slot}
+        return Stage(
+            texts=tuple(self.fields),
+            reserved=RESERVED,
+            steps=steps,
+            values=tuple((path, new[slot]) for path, slot in changed.items()),
+            stats=tuple((name, new[slot], self.types[slot]) for name, slot in self.stats.items()),
+            dedups=tuple(d._replace(slot=new[d.slot]) for d in self.dedups),
+            slot_count=len(order),
+        )

@@ -1,0 +1,83 @@
+"""A plan in words: what each OP computes, what is shared, where it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from djfast.plan.steps import Compute, Plan, Stage
+
+
+def explain(plan: Plan) -> list[str]:
+    """Return the lines that ``djfast plan`` prints."""
+    lines = []
+    for number, stage in enumerate(plan.stages, 1):
+        names = _names(stage)
+        uses = _uses(stage)
+        lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}")
+        lines += [_line(plan, step, names, uses) for step in stage.steps]
+        lines += [f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.grouping.kind}) of {names[d.slot]}" for d in stage.dedups]
+        lines += [f"  write   {path} = {names[slot]}" for path, slot in stage.values]
+    native = sum(1 for stage in plan.stages for step in stage.steps if isinstance(step, Compute) and step.native)
+    python = sum(1 for stage in plan.stages for step in stage.steps if isinstance(step, Compute) and not step.native)
+    shared = sum(count - 1 for stage in plan.stages for count in _uses(stage).values() if count > 1)
+    lines.append(f"{native} native functions, {python} in Python; {shared} times a value is shared instead of computed again")
+    return lines
+
+
+def _line(plan: Plan, step: Any, names: dict[int, str], uses: dict[int, int]) -> str:
+    name = plan.ops[step.op].spec.name
+    if not isinstance(step, Compute):
+        return f"  keep    {name}: rows where {names[step.slot]}"
+    place = "native" if step.native else "python"
+    shared = f"  (shared by {uses[step.slot]})" if uses.get(step.slot, 0) > 1 else ""
+    return f"  {place}  {name}: {names[step.slot]} = {_call(step, names)}{shared}"
+
+
+def _call(step: Compute, names: dict[int, str]) -> str:
+    inside = [names[slot] for slot in step.args]
+    inside += [f"{key}={value!r}" for key, value in step.params if value is not None]
+    return f"{step.fn}({', '.join(inside)})"
+
+
+def _names(stage: Stage) -> dict[int, str]:
+    """Give every slot a short name: fields theirs, computed values their function's, numbered when there are several."""
+    names = dict(enumerate(stage.texts + stage.reserved))
+    counts: dict[str, int] = {}
+    stats = {slot: name for name, slot, _ in stage.stats}
+    for step in stage.steps:
+        if isinstance(step, Compute):
+            base = stats.get(step.slot, step.fn)
+            counts[base] = counts.get(base, 0) + 1
+            names[step.slot] = base if counts[base] == 1 else f"{base}.{counts[base]}"
+    return names
+
+
+def _uses(stage: Stage) -> dict[int, int]:
+    """How many computed values read each computed slot."""
+    uses: dict[int, int] = {}
+    for step in stage.steps:
+        if isinstance(step, Compute):
+            for slot in set(step.args):
+                if slot >= len(stage.texts) + len(stage.reserved):
+                    uses[slot] = uses.get(slot, 0) + 1
+    return uses
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """Return the plan as JSON data."""
+    return {
+        "stages": [
+            {
+                "reads": list(stage.texts),
+                "steps": [
+                    {"op": plan.ops[step.op].spec.name, **step._replace(op=step.op)._asdict(), "kind": type(step).__name__.lower()}
+                    for step in stage.steps
+                ],
+                "deduplicators": [{"op": plan.ops[d.op].spec.name, "slot": d.slot, "grouping": d.grouping._asdict()} for d in stage.dedups],
+                "writes": dict(stage.values),
+                "stats": [name for name, _, _ in stage.stats],
+            }
+            for stage in plan.stages
+        ],
+        "notices": list(plan.notices),
+    }

@@ -1,0 +1,42 @@
+"""Parameters that name something outside the recipe (models, word lists), resolved when a plan is bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from djfast.models.locate import find_model, find_tokenizer
+from djfast.models.word_lists import load_word_list
+
+
+def _model(what: str) -> Callable[[Any, str], dict[str, Any]]:
+    return lambda value, op: {"model": find_model(value, what=what, op=op)}
+
+
+# (function, parameter) -> what stands in its place when the function runs.
+_RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
+    ("language_prediction", "model"): _model("language identification"),
+    ("language_label", "model"): _model("language identification"),
+    ("sentencepiece_pieces", "model"): _model("sentencepiece"),
+    ("perplexity", "sentencepiece_model"): lambda value, op: {
+        "sentencepiece_model": find_model(value, what="sentencepiece", op=op)
+    },
+    ("perplexity", "kenlm_model"): lambda value, op: {"kenlm_model": find_model(value, what="KenLM", op=op)},
+    ("hf_token_count", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
+    ("share_in_list", "word_list"): lambda value, op: {"words": load_word_list(*value)},
+}
+
+
+def resolve(function: str, params: tuple[tuple[str, Any], ...], op: str) -> dict[str, Any]:
+    """Return the parameters of a function with paths and word lists filled in.
+
+    Raises
+    ------
+    ModelError
+        If a model or word list is not on this machine; the message names the OP and the remedy.
+    """
+    resolved: dict[str, Any] = {}
+    for name, value in params:
+        resolver = _RESOLVERS.get((function, name))
+        resolved.update({name: value} if resolver is None else resolver(value, op))
+    return resolved

@@ -1,0 +1,62 @@
+"""Plans as plain data: what is read, computed, kept, deduplicated and written."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from djfast.declare import Grouping, Op
+
+
+class Compute(NamedTuple):
+    """Compute `slot` from other slots. ``native`` steps run inside a fused program, others in Python."""
+
+    slot: int
+    fn: str
+    args: tuple[int, ...]
+    params: tuple[tuple[str, Any], ...]
+    op: int
+    native: bool
+    type: str
+
+
+class Keep(NamedTuple):
+    """Keep the rows where `slot` is true."""
+
+    slot: int
+    op: int
+
+
+class Dedup(NamedTuple):
+    """Keep the first row of each group of duplicates; known only when all rows were seen."""
+
+    slot: int
+    op: int
+    grouping: Grouping
+
+
+class Stage(NamedTuple):
+    """OPs that run in one pass over the rows, ended by deduplicators or by the output.
+
+    Slots ``0 .. len(texts) - 1`` are the text fields that are read, then come the reserved fields, then what is computed.
+    """
+
+    texts: tuple[str, ...]
+    reserved: tuple[str, ...]
+    steps: tuple[Compute | Keep, ...]
+    values: tuple[tuple[str, int], ...]  # fields that OPs assigned, and their final slots
+    stats: tuple[tuple[str, int, str], ...]  # (name, slot, type), in order of computation
+    dedups: tuple[Dedup, ...]
+    slot_count: int
+
+    def field_index(self, path: str) -> int:
+        """Index of a path that is read, -1 when it is not."""
+        paths = self.texts + self.reserved
+        return paths.index(path) if path in paths else -1
+
+
+class Plan(NamedTuple):
+    """Stages in order, the OPs they came from, and what the user should know before the run."""
+
+    stages: tuple[Stage, ...]
+    ops: tuple[Op, ...]
+    notices: tuple[str, ...]

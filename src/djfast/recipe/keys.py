@@ -1,0 +1,302 @@
+"""Every global key of a recipe: type, default, meaning, and what djfast does with it.
+
+A key of Data-Juicer is *used*, or accepted without effect (the rows that come out are the same; a notice says why when
+a recipe sets it), or refused (the rows, files or guarantees would not be what the recipe asks for).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from djfast.declare import Param
+from djfast.errors import RecipeError
+from djfast.recipe.sizes import size_in_bytes
+
+USED: Literal["used"] = "used"
+NO_EFFECT: Literal["no effect"] = "no effect"
+REFUSED: Literal["refused"] = "refused"
+
+
+class Key(NamedTuple):
+    """One global key. Dots in a name stand for nesting."""
+
+    name: str
+    type: str
+    default: Any
+    doc: str
+    treatment: Literal["used", "no effect", "refused"] = USED
+    reason: str = ""  # why it has no effect or is refused
+    ge: float | None = None
+    le: float | None = None
+    choices: tuple[Any, ...] = ()
+    refused_values: Mapping[str, str] = {}  # single values that are refused, each with its reason
+    is_size: bool = False
+    is_secret: bool = False  # never shown in a message
+
+    @property
+    def param(self) -> Param:
+        """The declaration that checks type and range."""
+        return Param(self.name, self.type, self.doc, self.default, ge=self.ge, le=self.le)
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in its declared type.
+
+        Raises
+        ------
+        RecipeError
+            If the type or range is wrong, or if a refused key is set to something else than its default.
+        """
+        if isinstance(value, str) and value in self.refused_values:
+            raise RecipeError(f"{self.name} cannot be used here: {self.refused_values[value]}, got {value!r}")
+        if self.treatment == REFUSED and value != self.default:
+            shown = f", got {value!r}" if isinstance(value, bool | int | float | str) and not self.is_secret else ""
+            raise RecipeError(f"{self.name} cannot be used here: {self.reason}{shown}")
+        if self.is_size and isinstance(value, str):
+            try:
+                value = size_in_bytes(value)
+            except RecipeError as error:
+                raise RecipeError(f"{self.name} {error}") from None
+        value = self.param.check(value)
+        if self.choices and value not in self.choices:
+            allowed = ", ".join("null" if choice is None else choice for choice in self.choices)
+            raise RecipeError(f"{self.name} must be one of {allowed}, got {value!r}")
+        return value
+
+
+_ONE_ENGINE = "djfast has one engine, which decides how to share the work"
+_NO_CACHE = "batches stream through memory and no data set is cached between OPs"
+_NO_RESUME = "a run is not continued in the middle yet, it starts from its input"
+_SHARED_ALWAYS = "equal work of several OPs is always shared"
+_ANALYSIS = "only an analysis reads it"
+_NO_MEDIA = "no OP of djfast reads media yet"
+_NO_TRACE = "no trace files are written yet"
+_NO_MINING = "no insight files are written yet"
+_SANDBOX = "only the sandbox reads it"
+_REPORT = "the report of a run always holds times and counts of every OP"
+_NO_ENCRYPTION = "encrypted files are not supported, encrypt the disk or the finished file instead"
+_NO_REMOTE = "only local files are read and written"
+
+_KEYS = (
+    # What djfast uses.
+    Key("project_name", "str", "hello_world", "Name of the project, shown in the report."),
+    Key(
+        "dataset_path", "str", "",
+        "Input: a file, a folder or a pattern with * or ?; several are separated by spaces (quote one with spaces)."
+        " Comes before `dataset`.",
+    ),
+    Key(
+        "dataset", "dict | list[dict] | None", [],
+        "Input as a mapping: `configs` is a list of `{type: local, path: ...}`; a path may be a pattern.",
+    ),
+    Key(
+        "export_path", "str", "./outputs/hello_world/hello_world.jsonl",
+        "File that the resulting rows are written to.",
+    ),
+    Key(
+        "export_type", "str | None", None, "Format of the result; null takes it from the suffix of export_path.",
+        choices=(None, "jsonl", "json", "parquet"),
+        refused_values={
+            name: "djfast writes jsonl, json and parquet"
+            for name in ("csv", "tfrecords", "webdataset", "lance", "iceberg", "tsv")
+        },
+    ),
+    Key(
+        "export_shard_size", "int", 0,
+        "Size in bytes above which the result is cut into several files; 0 writes one. Accepts units: '256MiB'.",
+        ge=0, le=2**63 - 1, is_size=True,
+    ),
+    Key("keep_stats_in_res_ds", "bool", False, "Keep stats and meta in the result instead of a file beside it only."),
+    Key("keep_hashes_in_res_ds", "bool", False, "Keep the hash columns of deduplicators in the result."),
+    Key("np", "int", 4, "Threads; the result does not depend on it.", ge=1, le=65536),
+    Key(
+        "text_keys", "str | list[str]", "text",
+        "Field that holds the text. Of several, all must be non-null in a row and the first is handed to the OPs.",
+    ),
+    Key(
+        "suffixes", "str | list[str] | None", [],
+        "Only files with these suffixes are read, such as .jsonl; empty reads all.",
+    ),
+    Key(
+        "skip_op_error", "bool", True,
+        "Set rows that an OP cannot handle aside and go on; false stops the run at the first one.",
+    ),
+    Key("work_dir", "str | None", None, "Folder for everything but the result; null takes the folder of export_path."),
+    Key("process", "list[dict]", [], "OPs in the order in which they run, each with its parameters."),
+    # What only djfast has.
+    Key(
+        "max_errors", "float | None", None,
+        "Rows that may be set aside before the run fails: a share from 0.0 to 1.0 of the rows, or a count as a whole "
+        "number; 0 allows none, null any number.",
+        ge=0, le=2**63 - 1,
+    ),
+    Key(
+        "batch_bytes", "int", 2**20,
+        "Bytes of input in one batch; the result does not depend on it. Accepts units: '4MiB'.",
+        ge=4096, le=2**30, is_size=True,
+    ),
+    Key(
+        "compat", "str | None", None,
+        "An engine to follow also where djfast deliberately does otherwise, such as in which rows an error costs.",
+        choices=(None, "data-juicer"),
+    ),
+    # Input.
+    Key(
+        "generated_dataset_config", "dict | None", None, "A data set to generate.", REFUSED,
+        "generated data sets are not supported yet",
+    ),
+    Key(
+        "validators", "list[dict] | None", [], "Checks of the input.", REFUSED,
+        "checks of the input are not supported yet",
+    ),
+    Key(
+        "load_dataset_kwargs", "dict | None", {}, "Arguments of another library's loader.", REFUSED,
+        "files are read without that loader, so its arguments would be lost",
+    ),
+    Key(
+        "load_jsonl_lenient", "bool", False, "Skip malformed lines.", NO_EFFECT,
+        "a malformed line is always set aside with its reason",
+    ),
+    Key("read_options", "dict | None", {}, "Options of Ray's JSON reader.", NO_EFFECT, _ONE_ENGINE),
+    Key("override_num_blocks", "int | None", None, "Blocks of Ray's reader.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("decrypt_after_reading", "bool", False, "Decrypt the input.", REFUSED, _NO_ENCRYPTION),
+    Key("image_key", "str", "images", "Field of the image paths.", NO_EFFECT, _NO_MEDIA),
+    Key("image_bytes_key", "str", "image_bytes", "Field of the image bytes.", NO_EFFECT, _NO_MEDIA),
+    Key("audio_key", "str", "audios", "Field of the audio paths.", NO_EFFECT, _NO_MEDIA),
+    Key("video_key", "str", "videos", "Field of the video paths.", NO_EFFECT, _NO_MEDIA),
+    Key("image_special_token", "str", "<__dj__image>", "What stands for an image in a text.", NO_EFFECT, _NO_MEDIA),
+    Key("audio_special_token", "str", "<__dj__audio>", "What stands for a sound in a text.", NO_EFFECT, _NO_MEDIA),
+    Key("video_special_token", "str", "<__dj__video>", "What stands for a video in a text.", NO_EFFECT, _NO_MEDIA),
+    Key("eoc_special_token", "str", "<|__dj__eoc|>", "End of a chunk of text and its media.", NO_EFFECT, _NO_MEDIA),
+    # Output.
+    Key(
+        "export_in_parallel", "bool", False, "Write one file with several workers.", NO_EFFECT,
+        "the result is always prepared by all threads and written in order",
+    ),
+    Key(
+        "export_extra_args", "dict | None", {}, "Arguments of another library's writer.", REFUSED,
+        "files are written without that writer, so its arguments would be lost",
+    ),
+    Key(
+        "export_aws_credentials", "dict | None", None, "Credentials for export to S3.", REFUSED, _NO_REMOTE,
+        is_secret=True,
+    ),
+    Key("encrypt_before_export", "bool", False, "Encrypt the result.", REFUSED, _NO_ENCRYPTION),
+    Key(
+        "encryption_key_path", "str | None", None, "File of the encryption key.", NO_EFFECT, _NO_ENCRYPTION,
+        is_secret=True,
+    ),
+    # Errors, checks and checkpoints.
+    Key("turbo", "bool", False, "Skip error handling.", NO_EFFECT, "error handling costs nothing here"),
+    Key(
+        "strict_preflight", "bool", True, "Check the recipe before running it.", NO_EFFECT,
+        "a recipe is always checked before a run",
+    ),
+    Key("use_checkpoint", "bool", False, "Save the data set after the OPs.", NO_EFFECT, _NO_RESUME),
+    Key("checkpoint.enabled", "bool", True, "Save partitions.", NO_EFFECT, _NO_RESUME),
+    Key(
+        "checkpoint.strategy", "str", "every_n_ops", "When to save partitions.", NO_EFFECT, _NO_RESUME,
+        choices=("every_op", "every_partition", "every_n_ops", "manual", "disabled"),
+    ),
+    Key("checkpoint.n_ops", "int", 5, "OPs between two saves.", NO_EFFECT, _NO_RESUME, ge=1),
+    Key("checkpoint.op_names", "list[str]", [], "OPs after which to save.", NO_EFFECT, _NO_RESUME),
+    Key("checkpoint_dir", "str | None", None, "Folder of saved partitions.", NO_EFFECT, _NO_RESUME),
+    Key(
+        "job_id", "str | None", None, "Name of the job.", NO_EFFECT,
+        "a run is known by its work_dir, which gets no sub-folder for the job",
+    ),
+    Key(
+        "resume", "str | None", None, "Job to continue.", REFUSED,
+        "a job of another engine cannot be continued, run the recipe from its input",
+    ),
+    # Caches and temporary files.
+    Key("use_cache", "bool", True, "Cache the data set after every OP.", NO_EFFECT, _NO_CACHE),
+    Key("ds_cache_dir", "str | None", None, "Folder of the cache.", NO_EFFECT, _NO_CACHE),
+    Key(
+        "cache_compress", "str | None", None, "Compression of the cache.", NO_EFFECT, _NO_CACHE,
+        choices=(None, "gzip", "zstd", "lz4"),
+    ),
+    Key("temp_dir", "str | None", None, "Folder of temporary files.", NO_EFFECT, _NO_CACHE),
+    # Speed.
+    Key(
+        "executor_type", "str", "default", "Engine that runs the recipe.", NO_EFFECT, _ONE_ENGINE,
+        choices=("default", "ray", "ray_partitioned"),
+    ),
+    Key("ray_address", "str", "auto", "Address of a Ray cluster.", NO_EFFECT, _ONE_ENGINE),
+    Key("use_dag", "bool | None", None, "Plan and monitor the run as a graph.", NO_EFFECT, "a plan is always made"),
+    Key("op_fusion", "bool", False, "Fuse OPs that share work.", NO_EFFECT, _SHARED_ALWAYS),
+    Key(
+        "fusion_strategy", "str", "probe", "How fused OPs are ordered: probe or greedy, in any case.", NO_EFFECT,
+        _SHARED_ALWAYS,
+    ),
+    Key("mapper_fusion", "bool", True, "Fuse mappers on a GPU.", NO_EFFECT, _SHARED_ALWAYS),
+    Key("mapper_fusion_vram_limit", "float", 0.9, "GPU memory of fused mappers.", NO_EFFECT, _SHARED_ALWAYS, ge=0),
+    Key("adaptive_batch_size", "bool", False, "Adapt the batch size.", NO_EFFECT, "batches are sized by bytes"),
+    Key("auto_op_parallelism", "bool", True, "Size the workers of an OP.", NO_EFFECT, _ONE_ENGINE),
+    Key("elastic_juicer_adaptive_batching", "bool", False, "Adapt batches on GPUs.", NO_EFFECT, _ONE_ENGINE),
+    Key("elastic_juicer_profile_seed", "bool", False, "Reuse batch profiles.", NO_EFFECT, _ONE_ENGINE),
+    Key(
+        "min_common_dep_num_to_combine", "int", -1, "When environments merge.", NO_EFFECT, _ONE_ENGINE, ge=-1
+    ),
+    Key(
+        "conflict_resolve_strategy", "str", "split", "How environments of OPs are merged.", NO_EFFECT, _ONE_ENGINE,
+        choices=("split", "overwrite", "latest"),
+    ),
+    Key("partition_size", "int | None", None, "Rows of a partition.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition_dir", "str | None", None, "Folder of partitions.", NO_EFFECT, _ONE_ENGINE),
+    Key("partition.mode", "str", "auto", "Sizing of partitions.", NO_EFFECT, _ONE_ENGINE, choices=("auto", "manual")),
+    Key("partition.size", "int | None", None, "Rows of a partition.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.target_size_mb", "int", 256, "Size of a partition.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.num_of_partitions", "int | str | None", None, "Partitions.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.partitions_per_node", "int | str", "auto", "Partitions a node.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.max_concurrent_partitions", "int | str", "auto", "Jobs at a time.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.max_gpu_workers_per_device", "int", 5, "Workers on a GPU.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.max_concurrent_gpu_probes", "int | str", "auto", "Probes at a time.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.gpu_preflight_enabled", "bool", True, "Probe GPU OPs first.", NO_EFFECT, _ONE_ENGINE),
+    Key("partition.gpu_probe_timeout_seconds", "float | None", None, "Time of a probe.", NO_EFFECT, _ONE_ENGINE, ge=0),
+    Key("partition.gpu_probe_warmup_batches", "int", 1, "Batches before a probe.", NO_EFFECT, _ONE_ENGINE, ge=0),
+    Key("partition.gpu_probe_steady_batches", "int", 3, "Batches of a probe.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key("partition.gpu_probe_sample_offset", "int", 0, "Rows before a probe.", NO_EFFECT, _ONE_ENGINE, ge=0),
+    Key("partition.gpu_probe_sample_shuffle", "bool", False, "Shuffle the rows of a probe.", NO_EFFECT, _ONE_ENGINE),
+    Key("partition.gpu_probe_sample_seed", "int | None", 42, "Seed of that shuffle.", NO_EFFECT, _ONE_ENGINE),
+    Key("partition.execution_group_size", "int | str", "auto", "Jobs a start.", NO_EFFECT, _ONE_ENGINE, ge=1),
+    Key(
+        "partition.max_initialization_overhead_ratio", "float", 0.1, "Share of start-up.", NO_EFFECT, _ONE_ENGINE,
+        ge=0, le=1,
+    ),
+    # Watching a run.
+    Key("open_monitor", "bool", False, "Sample the use of the machine.", NO_EFFECT, _REPORT),
+    Key("event_logging.enabled", "bool", True, "Log events.", NO_EFFECT, _REPORT),
+    Key("event_log_dir", "str | None", None, "Folder of event logs.", NO_EFFECT, _REPORT),
+    Key("open_tracer", "bool", False, "Write rows that OPs changed or removed.", NO_EFFECT, _NO_TRACE),
+    Key("op_list_to_trace", "list[str]", [], "OPs to trace.", NO_EFFECT, _NO_TRACE),
+    Key("trace_num", "int", 10, "Rows traced for each OP.", NO_EFFECT, _NO_TRACE, ge=0),
+    Key("trace_keys", "list[str]", [], "Fields to trace.", NO_EFFECT, _NO_TRACE),
+    Key("open_insight_mining", "bool", False, "Analyse the rows after each OP.", NO_EFFECT, _NO_MINING),
+    Key("op_list_to_mine", "list[str]", [], "OPs to analyse with.", NO_EFFECT, _NO_MINING),
+    Key("debug", "bool", False, "Log more.", NO_EFFECT, "what is logged is said on the command line"),
+    # Analysis and sandbox.
+    Key(
+        "auto", "bool", False, "Analyse without a recipe.", REFUSED, "an analysis without a recipe is not supported yet"
+    ),
+    Key("auto_num", "int", 1000, "Rows of such an analysis.", NO_EFFECT, _ANALYSIS, ge=1),
+    Key("percentiles", "list[float]", [], "Percentiles of an analysis.", NO_EFFECT, _ANALYSIS, ge=0, le=1),
+    Key("export_original_dataset", "bool", False, "Write the rows of an analysis.", NO_EFFECT, _ANALYSIS),
+    Key("save_stats_in_one_file", "bool", False, "Draw one figure.", NO_EFFECT, _ANALYSIS),
+    Key("hpo_config", "str | None", None, "Search for parameters.", NO_EFFECT, _SANDBOX),
+    Key(
+        "data_probe_algo", "str", "uniform", "How a probe samples.", NO_EFFECT, _SANDBOX,
+        choices=("uniform", "frequency_specified_field_selector", "topk_specified_field_selector"),
+    ),
+    Key("data_probe_ratio", "float", 1.0, "Share that a probe samples.", NO_EFFECT, _SANDBOX, ge=0, le=1),
+    # Code of the user.
+    Key(
+        "custom_operator_paths", "list[str] | str | None", None, "Files with OPs of one's own.", REFUSED,
+        "OPs written against another engine's classes cannot run here",
+    ),
+)  # fmt: skip
+
+KEYS: dict[str, Key] = {key.name: key for key in _KEYS}
+
+# Names that hold further keys, written nested (`checkpoint: {n_ops: 3}`) or with a dot.
+GROUPS = frozenset(name.partition(".")[0] for name in KEYS if "." in name)

@@ -1,0 +1,406 @@
+"""Read a recipe, check all of it, and make its OPs. Nothing here looks at data."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingType
+from typing import Any, NamedTuple
+
+from djfast import catalog
+from djfast.declare import MISSING, Filter, Op, OpSpec, Param
+from djfast.errors import RecipeError
+from djfast.recipe.document import (
+    MAX_BYTES,
+    Given,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    node_of,
+    plain_value,
+    read_document,
+    typed_value,
+)
+from djfast.recipe.inputs import export_format, input_paths
+from djfast.recipe.interpolation import escaped, interpolate
+from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
+from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
+from djfast.recipe.secrets import is_secret, redacted
+from djfast.spelling import did_you_mean
+
+MAX_PROBLEMS = 20
+_ENOUGH_PROBLEMS = 50  # a document full of mistakes is not read to its end
+_LONGEST_SHOWN = 200
+
+
+class Recipe(NamedTuple):
+    """A checked recipe."""
+
+    source: str | None  # the file, or None for a recipe from Python
+    settings: MappingType[str, Any]  # every used key, plus what follows from them: inputs, export_format, text_key
+    ops: tuple[Op, ...]
+    op_lines: tuple[int | None, ...]
+    notices: tuple[str, ...]  # what is accepted without effect, and what may surprise
+    text: MappingType[str, Any]  # the resolved recipe; can be written as JSON and loaded again
+
+
+def load_recipe(
+    source: str | os.PathLike[str] | MappingType[str, Any],
+    overrides: Iterable[str | Override] = (),
+    *,
+    environment: MappingType[str, str] | None = None,
+) -> Recipe:
+    """Load a recipe from a YAML or JSON file, or from a mapping, and check it completely.
+
+    Parameters
+    ----------
+    source : path or mapping
+        The recipe.
+    overrides : iterable of str or Override, optional
+        Values that replace those of the recipe: `np=4`, `process.3.min_len=20`, `text_length_filter.min_len=20` or
+        parsed ones.
+    environment : mapping, optional
+        Variables for `${NAME}`; those of the process by default.
+
+    Raises
+    ------
+    RecipeError
+        With all problems found, one a line, at most 20.
+    """
+    parsed: list[Override] = []
+    problems: list[str] = []
+    for override in overrides:
+        try:
+            if isinstance(override, Override):
+                parsed.append(override)
+            elif override.startswith("--"):
+                parsed += parse_flags([override])
+            else:
+                parsed.append(parse_set(override))
+        except RecipeError as error:
+            problems.append(str(error))
+    name, tree = _tree(source)
+    checker = _Checker(name or "recipe", os.environ if environment is None else environment, problems)
+    problems += apply_overrides(tree, parsed)
+    settings = checker.settings(tree)
+    ops, lines = checker.ops(tree.entries.get("process"))
+    if problems:
+        raise RecipeError(_listed(problems))
+    checker.remark_on_reused_stats(ops, lines)
+    text = _canonical(settings, ops)
+    return Recipe(name, settings, ops, lines, tuple(dict.fromkeys(checker.notices)), text)
+
+
+def _tree(source: str | os.PathLike[str] | MappingType[str, Any]) -> tuple[str | None, Mapping]:
+    """Return the name of the file and the recipe as a tree."""
+    if isinstance(source, MappingType):
+        tree = node_of(source, "recipe")
+        assert isinstance(tree, Mapping)
+        process = tree.entries.get("process")
+        if isinstance(process, Sequence):
+            tree.entries["process"] = Sequence(
+                process.where, [node_of(item, f"process.{index}") for index, item in enumerate(source["process"])]
+            )
+        return None, tree
+    name = os.fspath(source)
+    try:
+        with open(name, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RecipeError(f"the recipe cannot be read: {error.strerror}, got {name!r}") from None
+    if len(content) > MAX_BYTES:
+        raise RecipeError(f"{name}: a recipe must not be larger than {MAX_BYTES} bytes")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise RecipeError(f"{name}:{line}: a recipe must be UTF-8, got byte 0x{content[error.start]:02x}") from None
+    root = read_document(text, name)
+    if not isinstance(root, Mapping):
+        raise RecipeError(f"{root.where}: a recipe must be a mapping of keys to values")
+    return name, root
+
+
+class _Checker:
+    """Reads values out of the tree and collects problems and notices instead of stopping."""
+
+    def __init__(self, source: str, environment: MappingType[str, str], problems: list[str]) -> None:
+        self.source = source
+        self.environment = environment
+        self.problems = problems
+        self.notices: list[str] = []
+
+    def has_enough(self) -> bool:
+        """Whether so much is wrong that more need not be looked for."""
+        return len(self.problems) >= _ENOUGH_PROBLEMS
+
+    # Values.
+
+    def value(self, node: Node) -> Any:
+        """Python value of a node; a scalar that cannot be read is reported and becomes None."""
+        if isinstance(node, Mapping):
+            return {name: self.value(each) for name, each in node.entries.items()}
+        if isinstance(node, Sequence):
+            return [self.value(each) for each in node.items]
+        if isinstance(node, Given):
+            return node.value
+        try:
+            text = interpolate(node.text, self.environment)
+            if node.is_plain:
+                return plain_value(text)
+            return text if node.tag is None else typed_value(text, node.tag)
+        except RecipeError as error:
+            self.problems.append(f"{node.where}: {error}")
+        except ValueError:
+            self.problems.append(f"{node.where}: looks like a number but is none, got {node.text[:_LONGEST_SHOWN]!r}")
+        return None
+
+    def checked(self, subject: Key | Param, node: Node, prefix: str = "") -> tuple[bool, Any]:
+        """Check the value of a node; return whether it is right, and the value in its declared type."""
+        before = len(self.problems)
+        value = self.value(node)
+        if len(self.problems) > before:
+            return False, None
+        try:
+            right = subject.check(value)
+            if _is_storable(right):
+                return True, right
+            message = f"{subject.name} must be a number that 64 bits can hold (null sets no limit), got {value!r}"
+        except RecipeError as error:
+            message = str(error)
+        message = _without_secrets(message, subject, value)
+        takes_text = "str" in subject.type.split(" | ")
+        if takes_text and isinstance(node, Scalar) and node.where.startswith("--") and isinstance(value, int | float):
+            # On a command line nobody quotes: `--project_name 123` means the text.
+            try:
+                return True, subject.check(node.text)
+            except RecipeError:
+                pass
+        self.problems.append(f"{node.where}: {prefix}{message}")
+        return False, None
+
+    # Global keys.
+
+    def settings(self, tree: Mapping) -> dict[str, Any]:
+        """Check the global keys and return the used ones, with defaults filled in."""
+        given = self._flat(tree)
+        settings = {name: key.default for name, key in KEYS.items() if key.treatment == USED and name != "process"}
+        for name, node in given.items():
+            if name == "process":
+                continue
+            if self.has_enough():
+                break
+            key = KEYS.get(name)
+            if key is None:
+                self.problems.append(f"{node.where}: {self._unknown_key(name)}")
+                continue
+            right, value = self.checked(key, node)
+            if not right:
+                continue
+            if key.treatment == USED:
+                settings[name] = value
+            elif key.treatment == NO_EFFECT and value != key.default:
+                self.notices.append(f"{node.where}: {name} has no effect: {key.reason}")
+        self._derive(settings, given)
+        return settings
+
+    def _flat(self, tree: Mapping) -> dict[str, Node]:
+        """Global keys by their full name: nested groups are opened, hyphens become underscores."""
+        flat: dict[str, Node] = {}
+        for name, node in tree.entries.items():
+            full = name.replace("-", "_")
+            if full in GROUPS and isinstance(node, Mapping):
+                for inner, value in node.entries.items():
+                    self._add(flat, f"{full}.{inner}", value)
+            elif full in GROUPS:
+                self.problems.append(f"{node.where}: {full} must be a mapping")
+            else:
+                self._add(flat, full if full in KEYS else name, node)
+        return flat
+
+    def _add(self, flat: dict[str, Node], name: str, node: Node) -> None:
+        if name in flat:
+            self.problems.append(f"{node.where}: the key is there twice, got {name!r}")
+        flat[name] = node
+
+    def _unknown_key(self, name: str) -> str:
+        if name in catalog.names():
+            return f"{name} is an OP, it belongs into the list under process"
+        return f"no such key{did_you_mean(name, KEYS)}, got {name[:_LONGEST_SHOWN]!r}"
+
+    def _derive(self, settings: dict[str, Any], given: dict[str, Node]) -> None:
+        """Fill in what follows from several keys, and check keys against each other."""
+
+        def where(name: str) -> str:
+            return given[name].where if name in given else self.source
+
+        limit = settings["max_errors"]
+        if isinstance(limit, float) and limit > 1:
+            self.problems.append(
+                f"{where('max_errors')}: max_errors must be a share from 0.0 to 1.0 or a whole number, got {limit!r}"
+            )
+        keys = settings["text_keys"]
+        settings["text_keys"] = [keys] if isinstance(keys, str) else keys
+        if not settings["text_keys"] or "" in settings["text_keys"]:
+            self.problems.append(f"{where('text_keys')}: text_keys must name at least one field, got {keys!r}")
+        else:
+            settings["text_key"] = settings["text_keys"][0]
+        suffixes = settings["suffixes"] or []
+        listed = [suffixes] if isinstance(suffixes, str) else suffixes
+        settings["suffixes"] = ["." + suffix.lower().lstrip(".") for suffix in listed]
+        for name, derive in (("inputs", input_paths), ("export_format", export_format)):
+            try:
+                settings[name] = derive(settings, self.notices)
+            except RecipeError as error:
+                key = str(error).partition(" ")[0].partition(".")[0]
+                self.problems.append(f"{where(key)}: {error}")
+        if settings["work_dir"] is None:
+            settings["work_dir"] = os.path.dirname(settings["export_path"]) or "."
+
+    # OPs.
+
+    def ops(self, process: Node | None) -> tuple[tuple[Op, ...], tuple[int | None, ...]]:
+        """Make the OPs."""
+        if process is None or (isinstance(process, Scalar) and process.is_plain and process.text in ("", "null", "~")):
+            process = Sequence(self.source, [])
+        if not isinstance(process, Sequence):
+            self.problems.append(f"{process.where}: process must be a list of OPs")
+            return (), ()
+        if not process.items:
+            self.notices.append(f"{process.where}: process is empty, so rows are only copied")
+        made = [(self._op(item), _line(item.where)) for item in process.items if not self.has_enough()]
+        present = [(op, line) for op, line in made if op is not None]
+        return tuple(op for op, _ in present), tuple(line for _, line in present)
+
+    def _op(self, item: Node) -> Op | None:
+        name = op_name(item)
+        if name is None:
+            self.problems.append(f"{item.where}: {_not_an_op(item)}")
+            return None
+        try:
+            spec = catalog.find(name)
+        except RecipeError as error:
+            self.problems.append(f"{item.where}: {error}")
+            return None
+        parameters = item.entries[name] if isinstance(item, Mapping) else None
+        if isinstance(parameters, Mapping):
+            given = parameters.entries
+        elif parameters is None or (isinstance(parameters, Scalar | Given) and self.value(parameters) is None):
+            given = {}
+        else:
+            self.problems.append(f"{parameters.where}: {name}: parameters must be a mapping of names to values")
+            return None
+        return self._made(spec, item.where, given)
+
+    def _made(self, spec: OpSpec, where: str, given: MappingType[str, Node]) -> Op | None:
+        known = {param.name: param for param in spec.params}
+        before = len(self.problems)
+        values = {}
+        for name, node in given.items():
+            if self.has_enough():
+                break
+            param = known.get(name)
+            if param is None:
+                self.problems.append(f"{node.where}: {catalog.no_such_parameter(spec, name[:_LONGEST_SHOWN])}")
+                continue
+            right, value = self.checked(param, node, f"{spec.name}: ")
+            if not right:
+                continue
+            values[name] = value
+            if param.no_effect and value != param.default:
+                self.notices.append(f"{node.where}: {spec.name}: {name} has no effect: {param.no_effect}")
+        for param in spec.params:
+            if param.default is MISSING and param.name not in given:
+                self.problems.append(f"{where}: {spec.name}: {param.name} must be given")
+        if len(self.problems) > before:
+            return None
+        try:
+            return spec.cls(**values)
+        except RecipeError as error:
+            self.problems.append(f"{where}: {error}")
+            return None
+
+    def remark_on_reused_stats(self, ops: tuple[Op, ...], lines: tuple[int | None, ...]) -> None:
+        """Say where a stat is taken over from an earlier OP although it was computed otherwise.
+
+        Stats have one name whatever the parameters, and one that a row already has is not computed again.
+        """
+        computed: dict[str, tuple[Any, int, str]] = {}
+        mappers = 0
+        for number, (op, line) in enumerate(zip(ops, lines)):
+            place = f"{self.source}:{line}" if line else f"process.{number}"
+            mappers += op.kind == "mapper"
+            if not isinstance(op, Filter):
+                continue
+            for stat, expression in op.stats().items():
+                this = (expression, op.text_key), mappers, place
+                earlier = computed.setdefault(stat, this)
+                if earlier is not this and earlier[:2] != this[:2]:
+                    change = "the text may have changed" if earlier[0] == this[0] else "its parameters differ"
+                    self.notices.append(
+                        f"{place}: {op.spec.name}: {stat} is taken over from {earlier[2]}, although {change} since"
+                    )
+
+
+def _not_an_op(item: Node) -> str:
+    if isinstance(item, Mapping) and item.entries:
+        names = ", ".join(repr(name[:50]) for name in list(item.entries)[:5])
+        return f"an item of process is one OP, with its parameters indented below its name, got the keys {names}"
+    return "an item of process must be the name of an OP, or a mapping of the name to its parameters"
+
+
+def _line(where: str) -> int | None:
+    tail = where.rpartition(":")[2]
+    return int(tail) if tail.isdecimal() else None
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether every number in it is finite and fits into native code."""
+    if isinstance(value, list):
+        return all(_is_storable(each) for each in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
+def _without_secrets(message: str, subject: Key | Param, value: Any) -> str:
+    """Return the message with its last part, the given value, cut to a readable length and free of secrets."""
+    start, separator, _ = message.partition(", got ")
+    if not separator:
+        return message
+    if is_secret(subject.name) or (isinstance(subject, Key) and subject.is_secret):
+        return f"{start}, got a value that is not shown"
+    shown = repr(redacted(value))
+    return f"{start}, got {shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + '...'}"
+
+
+def _listed(problems: list[str]) -> str:
+    """One problem a line, in the order of the recipe."""
+    unique = list(dict.fromkeys(problems))
+
+    def order(problem: str) -> tuple[int, int]:
+        place = re.match(r"\S*?:(\d+): ", problem)
+        return (1, int(place[1])) if place else (0, 0)
+
+    listed = sorted(unique, key=order)[:MAX_PROBLEMS]
+    if len(unique) > MAX_PROBLEMS:
+        listed.append(f"... and at least {len(unique) - MAX_PROBLEMS} more")
+    return "\n".join(listed)
+
+
+def _canonical(settings: MappingType[str, Any], ops: tuple[Op, ...]) -> dict[str, Any]:
+    """Return the recipe with everything resolved, as JSON can hold it."""
+    used = {name: value for name, value in settings.items() if name in KEYS}
+    canonical: dict[str, Any] = _json_value({**used, "process": [{op.spec.name: op.given() or None} for op in ops]})
+    return canonical
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _json_value(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(each) for each in value]
+    return escaped(value) if isinstance(value, str) else value

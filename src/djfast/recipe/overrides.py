@@ -1,0 +1,179 @@
+"""Settings given on the command line: `--set process.3.min_len=20` and Data-Juicer's dotted options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as ListOf
+from typing import Any, NamedTuple
+
+from djfast.errors import RecipeError
+from djfast.recipe.document import Mapping, Node, Scalar, Sequence, read_document
+from djfast.recipe.keys import KEYS
+from djfast.spelling import did_you_mean
+
+
+class Override(NamedTuple):
+    """One value that replaces that of the recipe."""
+
+    path: tuple[str, ...]
+    text: str  # YAML
+    label: str  # how it was given, for messages
+
+
+def parse_set(text: str) -> Override:
+    """Read the argument of `--set`.
+
+    Raises
+    ------
+    RecipeError
+        If it is not `path=value`.
+    """
+    path, equals, value = text.partition("=")
+    path = path.strip()
+    label = f"--set {path[:200]}"
+    if not equals or not path or "" in path.split("."):
+        raise RecipeError(f"--set takes path=value, such as np=4 or process.3.min_len=20, got {text[:200]!r}")
+    return Override(_global_path(path), value, label)
+
+
+def parse_flags(arguments: ListOf[str]) -> list[Override]:
+    """Read Data-Juicer's dotted options: `--np 4`, `--np=4`, `--text_length_filter.min_len 20`, `--debug`.
+
+    Raises
+    ------
+    RecipeError
+        For something that is no option, or an option without a value.
+    """
+    found: list[Override] = []
+    index = 0
+    while index < len(arguments):
+        argument = arguments[index]
+        index += 1
+        if not argument.startswith("--") or argument == "--":
+            raise RecipeError(f"an option starts with --, got {argument[:200]!r}")
+        name, equals, value = argument[2:].partition("=")
+        path = _global_path(name) if name in KEYS or name.replace("-", "_") in KEYS else _op_path(name)
+        if not equals:
+            key = KEYS.get(path[0])
+            values = []
+            while index < len(arguments) and not arguments[index].startswith("--"):
+                values.append(arguments[index])
+                index += 1
+                if path[0] != "custom_operator_paths":
+                    break
+            if values:
+                value = values[0] if len(values) == 1 else f"[{', '.join(values)}]"
+            elif key is not None and key.type == "bool":
+                value = "true"
+            else:
+                raise RecipeError(f"--{name[:200]} takes a value")
+        found.append(Override(path, value, f"--{name[:200]}"))
+    return found
+
+
+def apply_overrides(tree: Mapping, overrides: ListOf[Override]) -> list[str]:
+    """Put the values into the tree and return what went wrong."""
+    problems = []
+    for override in overrides:
+        try:
+            _apply(tree, override)
+        except RecipeError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _global_path(name: str) -> tuple[str, ...]:
+    """Split at dots; the first part may be written with hyphens, as options are."""
+    first, *rest = name.split(".")
+    return (first.replace("-", "_"), *rest)
+
+
+def _op_path(name: str) -> tuple[str, ...]:
+    """Path of `--op_name.parameter`; a name without a dot is left to the check of global keys."""
+    first, dot, rest = name.partition(".")
+    if not dot or any(key.startswith(f"{first}.") for key in KEYS):
+        return _global_path(name)
+    return ("process", first, rest)
+
+
+def _apply(tree: Mapping, override: Override) -> None:
+    value = _value_node(override)
+    if override.path[0] == "process" and len(override.path) > 1:
+        _apply_to_process(tree, override, value)
+        return
+    parent: Node = tree
+    for part in override.path[:-1]:
+        if isinstance(parent, Sequence):
+            parent = parent.items[_index(part, len(parent.items), override, "the list")]
+        elif isinstance(parent, Mapping):
+            if not isinstance(parent.entries.get(part), Mapping | Sequence):
+                parent.entries[part] = Mapping(override.label, {})
+            parent = parent.entries[part]
+    last = override.path[-1]
+    if isinstance(parent, Sequence):
+        parent.items[_index(last, len(parent.items), override, "the list")] = value
+    elif isinstance(parent, Mapping):
+        parent.entries[last] = value
+
+
+def _apply_to_process(tree: Mapping, override: Override, value: Node) -> None:
+    process = tree.entries.get("process")
+    items = process.items if isinstance(process, Sequence) else []
+    target, *parameter = override.path[1:]
+    if target.isdecimal():
+        chosen = [_index(target, len(items), override, "process")]
+    else:
+        chosen = [index for index, item in enumerate(items) if op_name(item) == target]
+        if not chosen:
+            names = {name for item in items if (name := op_name(item))}
+            hint = did_you_mean(target, names)
+            raise RecipeError(f"{override.label}: process has no such OP{hint}, got {target!r}")
+    if not parameter:
+        example = ".".join(override.path)
+        raise RecipeError(f"{override.label}: needs a parameter after the OP, such as {example}.min_len")
+    for index in chosen:
+        items[index] = _with_parameter(items[index], parameter, override, value)
+
+
+def _with_parameter(item: Node, parameter: list[str], override: Override, value: Node) -> Node:
+    """Return the item of process with one more parameter; anchors may share the old one, so it is left alone."""
+    name = op_name(item)
+    if name is None:
+        return item  # not an OP; the check of the recipe says so
+    given = item.entries[name] if isinstance(item, Mapping) else None
+    return Mapping(item.where, {name: _set_in(given, parameter, override, value, item.where)})
+
+
+def _set_in(node: Node | None, path: list[str], override: Override, value: Node, where: str) -> Node:
+    if not path:
+        return value
+    entries = dict(node.entries) if isinstance(node, Mapping) else {}
+    entries[path[0]] = _set_in(entries.get(path[0]), path[1:], override, value, override.label)
+    return Mapping(node.where if isinstance(node, Mapping) else where, entries)
+
+
+def op_name(item: Any) -> str | None:
+    """Name of the OP in an item of process, or None if the item does not name one."""
+    if isinstance(item, Scalar):
+        return item.text
+    if isinstance(item, Mapping) and len(item.entries) == 1:
+        return next(iter(item.entries))
+    return None
+
+
+def _value_node(override: Override) -> Node:
+    """Read the value as YAML; one that is no YAML but plain text is that text."""
+    if not override.text.strip():
+        return Scalar(override.label, "")
+    try:
+        return read_document(override.text, override.label, line_numbers=False)
+    except RecipeError:
+        if override.text.lstrip()[0] in "[{\"'":
+            raise
+        return Scalar(override.label, override.text, is_plain=False)
+
+
+def _index(text: str, count: int, override: Override, what: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or int(text) >= count:
+        entries = f"{count} entries, counted from 0" if count != 1 else "1 entry, number 0"
+        raise RecipeError(f"{override.label}: {what} has {entries}, got {text[:100]!r}")
+    return int(text)

@@ -1,0 +1,166 @@
+"""Runs a recipe on the threads of this process and writes its folder: result, stats, rejected rows, run.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from djfast.errors import RecipeError
+from djfast.io.arrow_rows import ArrowRows, parquet_blocks
+from djfast.io.files import InputFile, discover
+from djfast.io.json_rows import JsonRows
+from djfast.io.results import Result, ResultFile, rejected_path, stats_path
+from djfast.plan.bind import bind_plan
+from djfast.plan.build import build_plan
+from djfast.plan.steps import Plan
+from djfast.recipe.load import Recipe
+from djfast.runners.progress import Progress
+from djfast.runners.rejected import RejectedRows
+from djfast.runners.report import Report
+from djfast.runners.stage_loop import StageLoop
+
+
+def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Report:
+    """Run a checked recipe.
+
+    Raises
+    ------
+    RecipeError, InputError, ModelError, MissingExtraError, SchemaError, TooManyErrors
+        No result is left behind then; what was rejected so far is.
+    """
+    settings = recipe.settings
+    plan = plan_recipe(recipe)
+    files = input_files(recipe)
+    export = str(settings["export_path"])
+    result = ResultFile(export, str(settings["export_format"]), shard_bytes=int(settings["export_shard_size"]))
+    rejected = RejectedRows(
+        rejected_path(export), max_errors=settings["max_errors"], is_fatal=_fatal_ops(plan, bool(settings["skip_op_error"]))
+    )
+    work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(export)))
+    report = run_plan(
+        plan,
+        rows_of(files, recipe),
+        result,
+        threads=int(settings["np"]),
+        rejected=rejected,
+        progress=progress or Progress(is_quiet=True),
+        spool_folder=work_dir,
+        notices=recipe.notices,
+    )
+    report = report._replace(
+        stats_path=stats_path(export) if any(stage.stats for stage in plan.stages) else None,
+        rejected_path=rejected_path(export) if report.rows_rejected else None,
+    )
+    _write_run_json(Path(work_dir) / "run.json", recipe, files, report)
+    return report
+
+
+def plan_recipe(recipe: Recipe) -> Plan:
+    """Plan a checked recipe."""
+    return build_plan(
+        recipe.ops,
+        text_keys=text_keys(recipe),
+        keep_hashes=bool(recipe.settings["keep_hashes_in_res_ds"]),
+    )
+
+
+def text_keys(recipe: Recipe) -> list[str]:
+    """Fields that must hold a text in every row."""
+    given = recipe.settings["text_keys"]
+    return [given] if isinstance(given, str) else list(given)
+
+
+def input_files(recipe: Recipe) -> list[InputFile]:
+    """Find the input of a recipe."""
+    suffixes = recipe.settings["suffixes"]
+    suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes or ())
+    return [file for path in recipe.settings["inputs"] for file in discover(path, suffixes)]
+
+
+def rows_of(files: Sequence[InputFile], recipe: Recipe) -> Any:
+    """Return the carrier of the input's rows."""
+    kept = {
+        "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
+        "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
+    }
+    batch_bytes = int(recipe.settings["batch_bytes"])
+    kinds = {"parquet" if file.format == "parquet" else "json" for file in files}
+    if len(kinds) > 1:
+        raise RecipeError("one run reads either JSON or Parquet files, got both; name one kind with `suffixes`")
+    if kinds == {"parquet"}:
+        return ArrowRows(lambda: parquet_blocks(files, batch_bytes), **kept)
+    return JsonRows(files, batch_bytes=batch_bytes, **kept)
+
+
+def run_plan(
+    plan: Plan,
+    rows: Any,
+    result: Result,
+    *,
+    threads: int,
+    rejected: RejectedRows,
+    progress: Progress,
+    spool_folder: str | None,
+    notices: Sequence[str] = (),
+) -> Report:
+    """Run a plan over rows into a result."""
+    started = time.monotonic()
+    stages = bind_plan(plan)
+    loop = StageLoop(
+        plan, stages, rows, result, threads=threads, rejected=rejected, progress=progress, spool_folder=spool_folder
+    )
+    try:
+        loop.run()
+        rejected.check_share(loop.tally.rows_read)
+        paths = result.finish()
+    except BaseException:
+        result.abandon()
+        raise
+    finally:
+        rejected.close()
+        progress.clear()
+    return Report(
+        rows_read=loop.tally.rows_read,
+        rows_written=loop.rows_written,
+        rows_rejected=rejected.count,
+        bytes_read=loop.tally.bytes_read,
+        seconds=round(time.monotonic() - started, 6),
+        threads=threads,
+        ops=loop.tally.ops(rejected.by_op),
+        export_paths=tuple(paths),
+        stats_path=None,
+        rejected_path=None,
+        notices=(*notices, *plan.notices),
+    )
+
+
+def _fatal_ops(plan: Plan, skips_errors: bool) -> Any:
+    """Return which OP's first bad row stops the run; -1 is reading."""
+
+    def is_fatal(op: int) -> bool:
+        own = plan.ops[op].skip_op_error if op >= 0 else None
+        return not (skips_errors if own is None else own)
+
+    return is_fatal
+
+
+def _write_run_json(path: Path, recipe: Recipe, files: Sequence[InputFile], report: Report) -> None:
+    from djfast import __version__
+
+    inputs = [{"path": file.path, "bytes": os.path.getsize(file.path)} for file in files]
+    record = {
+        "djfast": __version__,
+        "python": platform.python_version(),
+        "recipe": recipe.text,
+        "inputs": inputs,
+        **report.to_dict(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,100 @@
+"""What a run did: rows in and out of every OP, times, bytes, places."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class OpReport(NamedTuple):
+    """Rows entering and leaving one OP. `seconds` is compute time summed over threads; shared work counts for its first user."""
+
+    name: str
+    rows_in: int
+    rows_out: int
+    rejected: int
+    seconds: float
+
+
+class Report(NamedTuple):
+    """The outcome of a run, as `djfast.run` returns it and ``run.json`` holds it."""
+
+    rows_read: int
+    rows_written: int
+    rows_rejected: int
+    bytes_read: int
+    seconds: float
+    threads: int
+    ops: tuple[OpReport, ...]
+    export_paths: tuple[str, ...]
+    stats_path: str | None
+    rejected_path: str | None
+    notices: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON data."""
+        plain = self._asdict()
+        plain["ops"] = [op._asdict() for op in self.ops]
+        return plain
+
+    def last_line(self) -> str:
+        """Return the summary that ends a run."""
+        rate = self.bytes_read / 1e6 / self.seconds if self.seconds else 0.0
+        where = f" -> {self.export_paths[0]}" if self.export_paths else ""
+        if len(self.export_paths) > 1:
+            where += f" (+{len(self.export_paths) - 1} shards)"
+        rejected = f", {self.rows_rejected} rejected" + (f" ({self.rejected_path})" if self.rejected_path else "")
+        return (
+            f"{self.rows_read} rows in, {self.rows_written} out{rejected} "
+            f"in {self.seconds:.2f} s ({rate:.1f} MB/s){where}"
+        )
+
+    def funnel(self) -> list[str]:
+        """Return one line per OP: rows in, rows out, share kept, compute time."""
+        width = max([len(op.name) for op in self.ops] + [2])
+        lines = [f"{'OP':<{width}}  {'rows in':>12}  {'rows out':>12}  {'kept':>7}  {'rejected':>8}  {'seconds':>8}"]
+        for op in self.ops:
+            kept = f"{op.rows_out / op.rows_in:7.1%}" if op.rows_in else "      -"
+            lines.append(
+                f"{op.name:<{width}}  {op.rows_in:>12,}  {op.rows_out:>12,}  {kept}  {op.rejected:>8,}  {op.seconds:>8.2f}"
+            )
+        return lines
+
+
+class Tally:
+    """Adds up what the batches of a run report."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.rows_in: dict[int, int] = {}
+        self.rows_out: dict[int, int] = {}
+        self.seconds: dict[int, float] = {}
+        self.rows_read = 0
+        self.bytes_read = 0
+
+    def add_batch(self, ops: range, readable: int, counts: list[tuple[int, int, int, int]]) -> None:
+        """Add one batch: `ops` are the row-local OPs of its stage, `readable` the rows that could be read.
+
+        An OP whose work was all shared has no step of its own; its rows pass through.
+        """
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for op, rows_in, rows_out, nanoseconds in counts:
+            first.setdefault(op, rows_in)
+            last[op] = rows_out
+            self.seconds[op] = self.seconds.get(op, 0.0) + nanoseconds / 1e9
+        rows = readable
+        for op in ops:
+            self.add_op(op, first.get(op, rows), last.get(op, rows))
+            rows = last.get(op, rows)
+
+    def add_op(self, op: int, rows_in: int, rows_out: int) -> None:
+        """Add rows to one OP."""
+        self.rows_in[op] = self.rows_in.get(op, 0) + rows_in
+        self.rows_out[op] = self.rows_out.get(op, 0) + rows_out
+
+    def ops(self, rejected: dict[int, int]) -> tuple[OpReport, ...]:
+        """Return the OPs in order."""
+        return tuple(
+            OpReport(name, self.rows_in.get(i, 0), self.rows_out.get(i, 0), rejected.get(i, 0), round(self.seconds.get(i, 0.0), 6))
+            for i, name in enumerate(self.names)
+        )

@@ -1,0 +1,69 @@
+"""Every declared OP, checked the same way."""
+
+from __future__ import annotations
+
+import pytest
+
+import djfast
+from djfast import catalog
+from djfast.declare import MISSING, Example, OpSpec
+from djfast.io.list_rows import STATS
+
+SPECS = catalog.all_specs()
+CASES = [(spec, example) for spec in SPECS for example in spec.examples]
+# OPs whose examples would need a model file; tests/models and the golden tests run them.
+NEED_MODELS = {"language_id_score_filter", "perplexity_filter", "token_num_filter", "stopwords_filter", "flagged_words_filter"}
+
+
+@pytest.mark.parametrize(("spec", "example"), CASES, ids=[spec.name for spec, _ in CASES])
+def test_example_holds(spec: OpSpec, example: Example) -> None:
+    [op] = djfast.load_ops([{spec.name: example.params}])
+    dataset = djfast.Dataset.from_list(example.rows).process(op)
+    got = dataset.to_list(stats=True)
+    assert [_flat(row, wanted) for row, wanted in zip(got, example.expect)] == example.expect
+    assert len(got) == len(example.expect)
+    assert dataset.rejected == []
+
+
+def _flat(row: dict, wanted: dict) -> dict:
+    """The row with its stats merged in, reduced to what the example names."""
+    merged = {**row, **row.get(STATS, {})}
+    return {key: merged.get(key) for key in wanted}
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_is_documented(spec: OpSpec) -> None:
+    assert spec.summary.endswith("."), "the first line of the docstring is a sentence"
+    assert spec.description, "the docstring says what happens to empty text"
+    assert spec.examples or spec.name in NEED_MODELS
+    for param in spec.params:
+        assert param.doc.endswith("."), param.name
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_defaults_pass_their_own_checks(spec: OpSpec) -> None:
+    for param in spec.params:
+        if param.default is not MISSING:
+            assert param.check(param.default) == param.default
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_ops_are_values(spec: OpSpec) -> None:
+    first, second = spec.cls(), spec.cls()
+    assert first == second
+    assert hash(first) == hash(second)
+    with pytest.raises(AttributeError, match="immutable"):
+        first.text_key = "other"
+
+
+def test_every_kind_of_bad_text_is_set_aside_alone() -> None:
+    rows = [{"text": "a good text of some words"}, {"text": None}, {"text": 3}, {}, {"text": "\ud800"}, {"text": "and one more"}]
+    [op] = djfast.load_ops([{"text_length_filter": {"min_len": 1}}])
+    dataset = djfast.Dataset.from_list(rows).process(op)
+    assert dataset.to_list() == [rows[0], rows[5]]
+    assert [(bad.line, bad.reason) for bad in dataset.rejected] == [
+        (2, "field 'text' is null"),
+        (3, "field 'text' is not a text but a int"),
+        (4, "field 'text' is missing"),
+        (5, "field 'text' contains a lone surrogate, which is not a Unicode character"),
+    ]

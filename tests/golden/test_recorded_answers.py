@@ -1,0 +1,101 @@
+"""Answers recorded from Data-Juicer 1.6.1, run when their folder is named by DJFAST_GOLDEN and DJFAST_DATA.
+
+The format of a case: ``op`` and ``params``, ``inputs`` (rows, or the name of a JSON Lines file), and what must come out:
+``stats`` per input row, ``kept`` ids in order (``kept_exact`` is as right), ``outputs`` as rows or differences to input rows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import djfast
+from djfast import catalog
+from djfast.functions import PYTHON_FUNCTIONS, missing
+
+STATS = "__dj__stats__"
+GOLDEN = os.environ.get("DJFAST_GOLDEN", "")
+
+
+def _cases() -> list[Any]:
+    if not GOLDEN or not Path(GOLDEN).is_dir():
+        return [pytest.param(None, marks=pytest.mark.skip(reason="DJFAST_GOLDEN names no folder of recorded answers"))]
+    cases = []
+    for name in catalog.names():
+        path = Path(GOLDEN) / f"{name}.jsonl"
+        if path.exists():
+            lines = path.read_text(encoding="utf-8").split("\n")
+            cases += [pytest.param(json.loads(line), id=json.loads(line)["id"]) for line in lines if line.strip()]
+    return cases
+
+
+@pytest.fixture(autouse=True)
+def environment(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATA_JUICER_MODELS_CACHE", "DATA_JUICER_EXTERNAL_MODELS_HOME"):
+        monkeypatch.setenv(name, str(data_folder / "models"))
+    monkeypatch.setenv("DATA_JUICER_ASSETS_CACHE", str(data_folder / "words"))
+
+
+@pytest.mark.parametrize("case", _cases())
+def test_answer_is_the_recorded_one(case: dict[str, Any], data_folder: Path) -> None:
+    if absent := missing(PYTHON_FUNCTIONS) and case["op"] in ("perplexity_filter", "token_num_filter"):
+        pytest.skip(f"packages are missing: {absent}")
+    places = {"${DATA}": str(data_folder), "${GOLDEN}": GOLDEN}
+    params = _filled(case["params"], places)
+    rows = _rows(_filled(case["inputs"], places))
+    [op] = djfast.load_ops([{case["op"]: params}])
+    got = djfast.Dataset.from_list(rows).process(op).to_list(stats=True)
+    if case["kept"] is not None:
+        kept = [row["id"] for row in got]
+        assert kept in (case["kept"], case.get("kept_exact"))
+    if case["stats"] is not None:
+        _compare_stats(case, djfast.Dataset.from_list(rows).compute_stats(op).to_list(stats=True))
+    if case["outputs"] is not None:
+        assert got == [_unpacked(output, rows) for output in case["outputs"]]
+
+
+def _compare_stats(case: dict[str, Any], got: list[dict[str, Any]]) -> None:
+    by_id = {row["id"]: row[STATS] for row in got}
+    tolerances = (case.get("tolerance") or {}).get("keys", {})
+    for number, expected in enumerate(case["stats"]):
+        for key, value in (expected or {}).items():
+            have = by_id[number][key]
+            if isinstance(value, float):
+                limit = tolerances.get(key)
+                close = abs(have - value) <= limit if limit else math.isclose(have, value, rel_tol=1e-9, abs_tol=1e-10)
+                assert close, f"row {number}: {key} is {have}, recorded {value}"
+            else:
+                assert have == value, f"row {number}: {key}"
+
+
+def _filled(value: Any, places: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        for name, path in places.items():
+            value = value.replace(name, path)
+        return value
+    if isinstance(value, list):
+        return [_filled(each, places) for each in value]
+    if isinstance(value, dict):
+        return {key: _filled(each, places) for key, each in value.items()}
+    return value
+
+
+def _rows(inputs: Any) -> list[dict[str, Any]]:
+    if isinstance(inputs, str):
+        text = Path(inputs).read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    return list(inputs)
+
+
+def _unpacked(output: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    if isinstance(output, int):
+        return rows[output]
+    if "$row" in output:
+        row = {k: v for k, v in rows[output["$row"]].items() if k not in output.get("$del", ())}
+        return {**row, **output.get("$set", {})}
+    return dict(output)

@@ -1,0 +1,81 @@
+import pytest
+
+from djfast.errors import RecipeError
+from djfast.recipe.keys import KEYS, NO_EFFECT, REFUSED, USED
+
+# Another value than the default for every type.
+OTHER = {"int": 7, "float": 0.25, "str": "other", "dict": {"a": 1}, "list": ["other"]}
+
+
+def other_value(key):
+    if key.choices:
+        return next(choice for choice in key.choices if choice != key.default)
+    if key.type.startswith("bool"):
+        return not key.default
+    member = key.type.split(" | ")[0]
+    if member == "list[dict]":
+        return [{"a": 1}]
+    if member == "list[float]":
+        return [0.25]
+    return OTHER["list" if member.startswith("list") else member]
+
+
+def recipe_with(name, value):
+    group, dot, inner = name.partition(".")
+    return {group: {inner: value}} if dot else {name: value}
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
+def test_a_key_is_declared_completely(key):
+    assert key.doc.endswith(".")
+    assert key.treatment in (USED, NO_EFFECT, REFUSED)
+    assert bool(key.reason) == (key.treatment != USED)
+    assert not key.reason.endswith(".")
+    assert key.check(key.default) == key.default
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
+def test_the_default_passes_in_silence(key):
+    from djfast.recipe import load_recipe
+
+    value = {"process": ["clean_email_mapper"]}.get(key.name, key.default)
+    recipe = load_recipe({"process": ["clean_email_mapper"], **recipe_with(key.name, value)})
+    assert recipe.notices == ()
+
+
+@pytest.mark.parametrize("key", [k for k in KEYS.values() if k.treatment == NO_EFFECT], ids=lambda key: key.name)
+def test_a_key_without_effect_is_remarked(key):
+    from djfast.recipe import load_recipe
+
+    recipe = load_recipe({"process": ["clean_email_mapper"], **recipe_with(key.name, other_value(key))})
+    assert recipe.notices == (f"recipe: {key.name} has no effect: {key.reason}",)
+    assert recipe.settings == load_recipe({"process": ["clean_email_mapper"]}).settings
+
+
+@pytest.mark.parametrize("key", [k for k in KEYS.values() if k.treatment == REFUSED], ids=lambda key: key.name)
+def test_a_refused_key_is_an_error(key):
+    from djfast.recipe import load_recipe
+
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(recipe_with(key.name, other_value(key)))
+    assert str(raised.value).startswith(f"recipe: {key.name} cannot be used here: {key.reason}")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [k for k in KEYS.values() if k.treatment == USED and k.name not in ("process", "dataset")],
+    ids=lambda key: key.name,
+)
+def test_a_used_key_reaches_the_settings(key):
+    from djfast.recipe import load_recipe
+
+    value = {"export_path": "x.json", "batch_bytes": 8192}.get(key.name, other_value(key))
+    settings = load_recipe(recipe_with(key.name, value)).settings
+    expected = {"text_keys": ["other"], "suffixes": [".other"]}.get(key.name, value)
+    assert settings[key.name] == expected
+
+
+def test_hyphens_are_underscores():
+    from djfast.recipe import load_recipe
+
+    assert load_recipe({"text-keys": "body", "process": []}).settings["text_key"] == "body"

@@ -1,0 +1,60 @@
+"""The same input and recipe give the same bytes, for any number of threads and any batch size."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import djfast
+
+WORDS = ["data", "Model", "the", "of", "training", "a@b.org", "https://x.org/y", "“quoted”", "数据", "，", "x" * 12, "Ärger", "12", "\t", "\n"]
+TEXT = st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join)
+ROW = st.one_of(
+    st.fixed_dictionaries({"text": TEXT, "meta": st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)}),
+    st.sampled_from([{"text": None}, {"text": 1}, {}]),
+)
+OPS = st.sampled_from(
+    [
+        {"clean_email_mapper": {}},
+        {"clean_links_mapper": {"repl": "<L>"}},
+        {"fix_unicode_mapper": {}},
+        {"punctuation_normalization_mapper": {}},
+        {"whitespace_normalization_mapper": {}},
+        {"text_length_filter": {"min_len": 5}},
+        {"words_num_filter": {"min_num": 2}},
+        {"character_repetition_filter": {"rep_len": 3, "max_ratio": 0.6}},
+        {"word_repetition_filter": {"rep_len": 2, "max_ratio": 0.7}},
+        {"special_characters_filter": {"max_ratio": 0.5}},
+        {"average_line_length_filter": {"min_len": 2}},
+        {"document_deduplicator": {"lowercase": True}},
+        {"document_minhash_deduplicator": {"window_size": 2, "num_permutations": 32}},
+        {"document_minhash_deduplicator": {"window_size": 2, "num_permutations": 32, "hash": "fast"}},
+        {"document_simhash_deduplicator": {"window_size": 2}},
+    ]
+)
+
+
+def _outcome(lines: bytes, process: list[Any], **keys: Any) -> tuple[bytes, bytes, bytes, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
+        source.write_bytes(lines)
+        report = djfast.run({"dataset_path": str(source), "export_path": str(target), "process": process, **keys})
+        files = [target, target.with_name("out_stats.jsonl"), target.with_name("out.rejected.jsonl")]
+        contents = [path.read_bytes().replace(folder.encode(), b"") if path.exists() else b"" for path in files]
+        return (*contents, [op[:4] for op in report.ops])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(ROW, max_size=60), st.lists(OPS, max_size=5), st.booleans())
+def test_threads_and_batches_do_not_matter(rows: list[Any], process: list[Any], keeps: bool) -> None:
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in [*rows, *rows[:5]]).encode()
+    keys = {"keep_stats_in_res_ds": keeps, "keep_hashes_in_res_ds": keeps}
+    whole = _outcome(lines, process, np=1, batch_bytes=1 << 20, **keys)
+    assert _outcome(lines, process, np=1, batch_bytes=4096, **keys) == whole
+    assert _outcome(lines, process, np=2, batch_bytes=4096, **keys) == whole
+    assert _outcome(lines, process, np=5, batch_bytes=5000, **keys) == whole
