@@ -35,7 +35,7 @@ constexpr std::uint32_t none = 0xFFFFFFFF;
 
 // FNV-1a over signed characters, as fastText hashes: bytes from 0x80 flip the upper 24 bits too.
 constexpr std::uint32_t hash_start = 2166136261U;
-std::uint32_t hash_of(std::string_view word) noexcept {
+std::uint32_t ngram_hash_of(std::string_view word) noexcept {
   std::uint32_t hash = hash_start;
   for (const char byte : word) {
     hash = (hash ^ static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<signed char>(byte)))) * 16777619U;
@@ -54,19 +54,17 @@ class Vocabulary {
     }
     // Of equal entries the last one counts.
     for (std::uint32_t entry = 0; entry < entries.size(); ++entry) {
-      slots_[slot_of(entries[entry])] = {tag_of(mix(entries[entry])), entry};
+      const std::uint64_t hash = hash_of(entries[entry]);
+      slots_[slot_of(entries[entry], hash)] = {tag_of(hash), entry};
     }
   }
-  /// Index of the entry, or `none`.
-  std::uint32_t find(std::string_view text) const noexcept { return slots_[slot_of(text)].entry; }
+  /// Index of the entry, or `none`. `hash` is hash_of(text).
+  std::uint32_t find(std::string_view text, std::uint64_t hash) const noexcept {
+    return slots_[slot_of(text, hash)].entry;
+  }
+  void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
 
- private:
-  struct Slot {
-    std::uint32_t tag;  // other bits of the hash than its place: most strangers are told apart without their text
-    std::uint32_t entry;
-  };
-
-  static std::uint64_t mix(std::string_view text) noexcept {
+  static std::uint64_t hash_of(std::string_view text) noexcept {
     std::uint64_t hash = text.size();
     const auto add = [&](std::uint64_t word) {
       hash = (hash ^ word) * 0x9E3779B97F4A7C15;
@@ -83,10 +81,16 @@ class Vocabulary {
     add(rest);
     return hash;
   }
+
+ private:
+  struct Slot {
+    std::uint32_t tag;  // other bits of the hash than its place: most strangers are told apart without their text
+    std::uint32_t entry;
+  };
+
   static std::uint32_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 32); }
 
-  std::size_t slot_of(std::string_view text) const noexcept {
-    const std::uint64_t hash = mix(text);
+  std::size_t slot_of(std::string_view text, std::uint64_t hash) const noexcept {
     const std::size_t mask = slots_.size() - 1;
     std::size_t slot = hash & mask;
     while (slots_[slot].entry != none &&
@@ -125,14 +129,16 @@ class PrunedIndex {
   }
   /// The row, or `none`.
   std::uint32_t find(std::uint32_t bucket) const noexcept { return slots_[slot_of(bucket)].row; }
+  void prefetch(std::uint32_t bucket) const noexcept { __builtin_prefetch(&slots_[first_slot_of(bucket)]); }
 
  private:
   static constexpr std::size_t marks_per_slot = 8;
 
   std::size_t mark_of(std::uint32_t bucket) const noexcept { return bucket & (slots_.size() * marks_per_slot - 1); }
+  std::size_t first_slot_of(std::uint32_t bucket) const noexcept { return bucket * 2654435769U >> shift_; }
   std::size_t slot_of(std::uint32_t bucket) const noexcept {
     const std::size_t mask = slots_.size() - 1;
-    std::size_t slot = std::uint64_t{bucket * 2654435769U} >> shift_;
+    std::size_t slot = first_slot_of(bucket);
     while (slots_[slot].bucket != bucket && slots_[slot].bucket != none) slot = (slot + 1) & mask;
     return slot;
   }
@@ -183,9 +189,9 @@ float tabulated_logistic(float x) noexcept {
 
 /// What a word adds to its document.
 struct WordRows {
-  std::uint32_t count = 0;          // rows in its sum
-  bool is_label = false;            // labels in the text add nothing and are no part of word n-grams
-  bool ends_sentence = false;       // nothing after it is read
+  std::uint32_t count = 0;     // rows in its sum
+  bool is_label = false;       // labels in the text add nothing and are no part of word n-grams
+  bool ends_sentence = false;  // nothing after it is read
 };
 
 /// Sums of the words that a thread has met lately. A slot depends on its word alone, so that hits and misses differ in
@@ -218,7 +224,7 @@ class WordCache {
   }
   std::uint64_t model_id() const noexcept { return model_id_; }
 
-  DJFAST_INLINE std::size_t slot_of(const Key& key) const noexcept {
+  std::size_t slot_of(const Key& key) const noexcept {
     const auto fold = [](std::uint64_t a, std::uint64_t b) {
       const auto product = static_cast<unsigned __int128>(a) * b;
       return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
@@ -227,7 +233,7 @@ class WordCache {
             fold(key.words[2] ^ 0x8CB92BA72F3D8DD7, key.words[3] ^ 0xAAAAAAAAAAAAAAAB)) &
            mask_;
   }
-  DJFAST_INLINE static bool holds(const Slot& slot, const Key& key) noexcept {
+  static bool holds(const Slot& slot, const Key& key) noexcept {
     return ((slot.words[0] ^ key.words[0]) | (slot.words[1] ^ key.words[1]) | (slot.words[2] ^ key.words[2]) |
             (slot.last_word ^ key.words[3])) == 0;
   }
@@ -237,6 +243,10 @@ class WordCache {
     slot.row_count = row_count;
   }
   Slot& slot(std::size_t index) noexcept { return slots_[index]; }
+  void prefetch(std::size_t index, std::size_t blocks) const noexcept {
+    __builtin_prefetch(&slots_[index]);
+    __builtin_prefetch(&sums_[index * blocks]);
+  }
   Block* sum(std::size_t index, std::size_t blocks) noexcept { return sums_.data() + index * blocks; }
 
  private:
@@ -246,35 +256,71 @@ class WordCache {
   std::vector<Block> sums_;
 };
 
-/// The bytes [begin, begin + length) as a key, without reading past `end`.
-DJFAST_INLINE WordCache::Key key_of(const char* begin, std::size_t length, const char* end) noexcept {
+/// A word of 1 to 27 bytes as a key. Nothing is read past `text_end`.
+WordCache::Key key_of(std::string_view word, const char* text_end) noexcept {
   WordCache::Key key;
-  if (end - begin >= 32) {
+  const std::size_t length = word.size();
+  if (text_end - word.data() >= 32) {
     static constexpr auto ones = [] {
       std::array<unsigned char, 64> bytes{};
       for (std::size_t i = 0; i < 32; ++i) bytes[i] = 0xFF;
       return bytes;
     }();
     std::uint64_t mask[4];
-    std::memcpy(key.words, begin, 32);
+    std::memcpy(key.words, word.data(), 32);
     std::memcpy(mask, ones.data() + 32 - length, 32);
     for (int i = 0; i < 4; ++i) key.words[i] &= mask[i];
   } else {
     key = {};
-    std::memcpy(key.words, begin, length);
+    std::memcpy(key.words, word.data(), length);
   }
   key.words[3] |= static_cast<std::uint64_t>(length) << 24;
   return key;
 }
 
+constexpr std::size_t batch_words = 64;
+// A short word in its frame, all n-grams of all lengths.
+constexpr std::size_t max_short_ngrams = (WordCache::longest_word + 2) * (WordCache::longest_word + 2);
+
+/// A word on its way into the document's sum.
+struct PendingWord {
+  std::string_view text;
+  WordCache::Key key;
+  std::size_t slot;
+  const Block* sum;  // in the cache, or in Scratch::new_sums
+  WordRows rows;
+};
+
+/// A word that the cache does not hold.
+struct NewWord {
+  PendingWord* word;
+  Block* sum;
+  std::uint64_t hash;
+  std::uint32_t* candidates;
+  std::size_t candidate_count;
+};
+
 /// Memory of a thread between predictions.
 struct Scratch {
   WordCache cache;
   std::vector<Block> mean;
+  std::vector<Block> partial_sum;
   std::vector<Block> word_sum;
+  std::vector<Block> new_sums;
+  std::vector<PendingWord> words = std::vector<PendingWord>(batch_words);
+  std::vector<NewWord> new_words = std::vector<NewWord>(batch_words);
+  std::vector<std::uint32_t> candidates = std::vector<std::uint32_t>(batch_words * max_short_ngrams + 1);
   std::vector<std::uint32_t> word_hashes;
   std::vector<std::pair<std::int32_t, double>> open_nodes;
   std::vector<float> outputs;
+
+  void prepare(std::uint64_t model_id, std::size_t blocks) {
+    if (cache.model_id() != model_id) cache.reset(model_id, blocks);
+    mean.assign(blocks, Block{});
+    partial_sum.resize(blocks);
+    word_sum.resize(blocks);
+    new_sums.resize(batch_words * blocks);
+  }
 
   static Scratch& of_thread() {
     static thread_local Scratch scratch;
@@ -323,17 +369,9 @@ class Predictor final : public Model {
 
   Prediction predict(std::string_view text) const override {
     Scratch& scratch = Scratch::of_thread();
-    if (scratch.cache.model_id() != id_) scratch.cache.reset(id_, dimension_blocks_);
-    scratch.mean.assign(dimension_blocks_, Block{});
-    scratch.word_sum.resize(dimension_blocks_);
-    std::int64_t row_count = 0;
-    if (word_ngrams_ > 1) {
-      row_count = sum_with_word_ngrams(text, scratch);
-    } else if (dimension_blocks_ == 1) {
-      row_count = sum_of_words<1>(text, scratch);
-    } else {
-      row_count = sum_of_words<0>(text, scratch);
-    }
+    scratch.prepare(id_, dimension_blocks_);
+    const std::int64_t row_count =
+        word_ngrams_ > 1 ? sum_with_word_ngrams(text, scratch) : sum_of_words(text, scratch);
     if (row_count == 0) return {};
     const float scale = 1.0F / static_cast<float>(row_count);
     for (auto& block : scratch.mean) block.values *= scale;
@@ -341,39 +379,14 @@ class Predictor final : public Model {
   }
 
  private:
-  /// Adds the sums of all words to `scratch.mean` and returns the number of rows. `Blocks` is the width in lanes, 0
-  /// when it is known at run time only.
-  template <std::size_t Blocks>
+  /// Adds the sums of all words to `scratch.mean` and returns the number of rows.
   std::int64_t sum_of_words(std::string_view text, Scratch& scratch) const {
-#if DJFAST_X86
-    switch (kernels::active_isa()) {
-      case kernels::Isa::avx512: return sum_of_words_avx512<Blocks>(text, scratch);
-      case kernels::Isa::avx2: return sum_of_words_avx2<Blocks>(text, scratch);
-      case kernels::Isa::serial: break;
-    }
-#endif
-    return sum_of_words_body<Blocks>(text, scratch);
-  }
-#if DJFAST_X86
-  template <std::size_t Blocks>
-  DJFAST_AVX2 std::int64_t sum_of_words_avx2(std::string_view text, Scratch& scratch) const {
-    return sum_of_words_body<Blocks>(text, scratch);
-  }
-  template <std::size_t Blocks>
-  DJFAST_AVX512 std::int64_t sum_of_words_avx512(std::string_view text, Scratch& scratch) const {
-    return sum_of_words_body<Blocks>(text, scratch);
-  }
-#endif
-
-  template <std::size_t Blocks>
-  DJFAST_INLINE std::int64_t sum_of_words_body(std::string_view text, Scratch& scratch) const {
     constexpr std::size_t chunk_bytes = 4096;
     std::uint64_t separators[chunk_bytes / 64];
-    const std::size_t blocks = Blocks == 0 ? dimension_blocks_ : Blocks;
-    Block* const total = scratch.mean.data();
-    Lanes total_in_register{};
+    const char* const text_end = text.data() + text.size();
     std::int64_t row_count = 0;
     std::size_t word_begin = 0;
+    std::size_t waiting = 0;
     for (std::size_t chunk = 0; chunk <= text.size(); chunk += chunk_bytes) {
       const std::size_t chunk_size = std::min(chunk_bytes, text.size() - chunk);
       kernels::mark_separators(text.data() + chunk, chunk_size, separators);
@@ -386,42 +399,98 @@ class Predictor final : public Model {
       for (std::size_t mark = 0; mark < mark_count; ++mark) {
         for (std::uint64_t bits = separators[mark]; bits != 0; bits &= bits - 1) {
           const std::size_t word_end = chunk + mark * 64 + static_cast<std::size_t>(std::countr_zero(bits));
-          const char* const word = text.data() + word_begin;
-          const std::size_t length = word_end - word_begin;
+          const std::string_view word{text.data() + word_begin, word_end - word_begin};
           word_begin = word_end + 1;
-          if (length - 1 < WordCache::longest_word) {
-            const auto key = key_of(word, length, text.data() + text.size());
-            const std::size_t slot_index = scratch.cache.slot_of(key);
-            auto& slot = scratch.cache.slot(slot_index);
-            Block* const sum = scratch.cache.sum(slot_index, blocks);
-            if (!WordCache::holds(slot, key)) [[unlikely]] {
-              slot = {};
-              const auto rows = sum_word({word, length}, sum);
-              if (rows.ends_sentence) goto sentence_ended;
-              WordCache::fill(slot, key, rows.count);
-            }
-            row_count += slot.row_count;
-            if constexpr (Blocks == 1) {
-              total_in_register += sum->values;
-            } else {
-              for (std::size_t block = 0; block < blocks; ++block) total[block].values += sum[block].values;
-            }
-          } else if (length != 0) {
-            row_count += sum_word({word, length}, scratch.word_sum.data()).count;
-            if constexpr (Blocks == 1) {
-              total_in_register += scratch.word_sum[0].values;
-            } else {
-              for (std::size_t block = 0; block < blocks; ++block) total[block].values += scratch.word_sum[block].values;
-            }
+          if (word.empty()) continue;
+          auto& pending = scratch.words[waiting];
+          pending.text = word;
+          if (word.size() <= WordCache::longest_word) {
+            pending.key = key_of(word, text_end);
+            pending.slot = scratch.cache.slot_of(pending.key);
+            scratch.cache.prefetch(pending.slot, dimension_blocks_);
+          }
+          if (++waiting == batch_words) {
+            waiting = 0;
+            if (add_words(batch_words, scratch, row_count)) return row_count;
           }
         }
       }
     }
-  sentence_ended:
+    if (add_words(waiting, scratch, row_count)) return row_count;
     row_count += sum_word(end_of_sentence, scratch.word_sum.data()).count;
-    if constexpr (Blocks == 1) total[0].values += total_in_register;
-    for (std::size_t block = 0; block < blocks; ++block) total[block].values += scratch.word_sum[block].values;
+    add_blocks(scratch.word_sum.data(), scratch.mean.data());
     return row_count;
+  }
+
+  /// Adds the first `count` words of the batch, in their order. True when one of them ends the sentence.
+  bool add_words(std::size_t count, Scratch& scratch, std::int64_t& row_count) const {
+    std::size_t new_count = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& word = scratch.words[i];
+      if (word.text.size() <= WordCache::longest_word) {
+        const auto& slot = scratch.cache.slot(word.slot);
+        if (WordCache::holds(slot, word.key)) [[likely]] {
+          word.sum = scratch.cache.sum(word.slot, dimension_blocks_);
+          word.rows = {.count = slot.row_count};
+          continue;
+        }
+      }
+      Block* const sum = scratch.new_sums.data() + new_count * dimension_blocks_;
+      word.sum = sum;
+      scratch.new_words[new_count++] = {&word, sum, 0, nullptr, 0};
+    }
+    const std::span new_words{scratch.new_words.data(), new_count};
+    sum_new_words(new_words, scratch);
+
+    // Sums of sums lose less to rounding than one long sum.
+    std::fill(scratch.partial_sum.begin(), scratch.partial_sum.end(), Block{});
+    bool ends_sentence = false;
+    for (std::size_t i = 0; i < count && !ends_sentence; ++i) {
+      const auto& word = scratch.words[i];
+      row_count += word.rows.count;
+      add_blocks(word.sum, scratch.partial_sum.data());
+      ends_sentence = word.rows.ends_sentence;
+    }
+    add_blocks(scratch.partial_sum.data(), scratch.mean.data());
+
+    for (const auto& fresh : new_words) {
+      const auto& word = *fresh.word;
+      // The end of a sentence stays out of the cache, so that hits need not be checked for it.
+      if (word.text.size() > WordCache::longest_word || word.rows.ends_sentence) continue;
+      WordCache::fill(scratch.cache.slot(word.slot), word.key, word.rows.count);
+      std::copy_n(fresh.sum, dimension_blocks_, scratch.cache.sum(word.slot, dimension_blocks_));
+    }
+    return ends_sentence;
+  }
+
+  /// Sums the rows of words that the cache does not hold. Each step asks for the memory of the next one for all words,
+  /// which hides most of the waiting.
+  void sum_new_words(std::span<NewWord> words, Scratch& scratch) const {
+    for (auto& fresh : words) {
+      fresh.hash = Vocabulary::hash_of(fresh.word->text);
+      vocabulary_.prefetch(fresh.hash);
+    }
+    std::uint32_t* next = scratch.candidates.data();
+    for (auto& fresh : words) {
+      auto& word = *fresh.word;
+      fresh.candidates = next;
+      fresh.candidate_count = 0;
+      if (word.text.size() > WordCache::longest_word) {
+        word.rows = sum_word(word.text, fresh.sum);
+        continue;
+      }
+      std::fill_n(fresh.sum, dimension_blocks_, Block{});
+      word.rows = add_entry(word.text, fresh.hash, fresh.sum);
+      if (word.rows.is_label || word.rows.ends_sentence || longest_subword_ == 0) continue;
+      add_subwords(word.text, [&](std::span<const std::uint32_t> buckets) { next = keep_candidates(buckets, next); });
+      fresh.candidate_count = static_cast<std::size_t>(next - fresh.candidates);
+      prefetch_candidates({fresh.candidates, fresh.candidate_count});
+    }
+    for (auto& fresh : words) fresh.candidate_count = to_rows({fresh.candidates, fresh.candidate_count});
+    for (auto& fresh : words) {
+      add_rows({fresh.candidates, fresh.candidate_count}, fresh.sum);
+      fresh.word->rows.count += static_cast<std::uint32_t>(fresh.candidate_count);
+    }
   }
 
   /// The same for models that also look at sequences of words: these hash every word, so the cache would help little.
@@ -431,9 +500,9 @@ class Predictor final : public Model {
     std::int64_t row_count = 0;
     const auto add = [&](std::string_view word) {
       const auto rows = sum_word(word, scratch.word_sum.data());
-      if (!rows.is_label) hashes.push_back(hash_of(word));
+      if (!rows.is_label) hashes.push_back(ngram_hash_of(word));
       row_count += rows.count;
-      for (std::size_t block = 0; block < dimension_blocks_; ++block) scratch.mean[block].values += scratch.word_sum[block].values;
+      add_blocks(scratch.word_sum.data(), scratch.mean.data());
       return !rows.ends_sentence;
     };
     constexpr std::string_view separators{" \t\n\v\f\r\0", 7};
@@ -445,96 +514,128 @@ class Predictor final : public Model {
     }
     if (reads_on) add(end_of_sentence);
 
-    RowSum sum{*this, scratch.word_sum.data()};
+    std::fill(scratch.word_sum.begin(), scratch.word_sum.end(), Block{});
+    NgramSum sum{*this, scratch.word_sum.data()};
     for (std::size_t first = 0; first < hashes.size(); ++first) {
       // Hashes are signed 32-bit numbers in fastText.
       auto hash = static_cast<std::uint64_t>(static_cast<std::int32_t>(hashes[first]));
       for (std::size_t last = first + 1; last < hashes.size() && last < first + word_ngrams_; ++last) {
         hash = hash * 116049371 + static_cast<std::uint64_t>(static_cast<std::int32_t>(hashes[last]));
         const auto bucket = static_cast<std::uint32_t>(hash % buckets_);
-        sum.add_buckets({&bucket, 1});
+        sum.add({&bucket, 1});
       }
     }
     row_count += sum.finish();
-    for (std::size_t block = 0; block < dimension_blocks_; ++block) scratch.mean[block].values += scratch.word_sum[block].values;
+    add_blocks(scratch.word_sum.data(), scratch.mean.data());
     return row_count;
   }
 
-  /// Adds rows of the input matrix, some at a time, so that their memory is on its way before it is needed.
-  class RowSum {
-   public:
-    RowSum(const Predictor& model, Block* sum) : model_(model), sum_(sum) {
-      std::fill_n(sum, model.dimension_blocks_, Block{});
+  DJFAST_INLINE void add_blocks(const Block* from, Block* to) const noexcept {
+    for (std::size_t block = 0; block < dimension_blocks_; ++block) to[block].values += from[block].values;
+  }
+
+  /// Writes those buckets that may have a row, and returns the end of what it wrote.
+  std::uint32_t* keep_candidates(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
+    if (!is_pruned_) return std::copy(buckets.begin(), buckets.end(), out);
+    for (const std::uint32_t bucket : buckets) {
+      *out = bucket;
+      out += static_cast<std::ptrdiff_t>(pruned_.may_hold(bucket));
     }
-    void add_row(std::uint32_t row) noexcept {
-      ++count_;
-      for (std::size_t block = 0; block < model_.dimension_blocks_; ++block) {
+    return out;
+  }
+  void prefetch_candidates(std::span<const std::uint32_t> candidates) const noexcept {
+    if (!is_pruned_) return;
+    for (const std::uint32_t bucket : candidates) pruned_.prefetch(bucket);
+  }
+  /// Turns candidates into rows of the input matrix, in place; returns how many there are.
+  std::size_t to_rows(std::span<std::uint32_t> candidates) const noexcept {
+    std::size_t held = 0;
+    for (const std::uint32_t bucket : candidates) {
+      const std::uint32_t row = is_pruned_ ? pruned_.find(bucket) : word_count_ + bucket;
+      if (row == none) continue;
+      __builtin_prefetch(input_.row_bytes(row));
+      candidates[held++] = row;
+    }
+    return held;
+  }
+  void add_rows(std::span<const std::uint32_t> rows, Block* sum) const noexcept {
+    if (dimension_blocks_ == 1) {
+      Lanes total = sum->values;
+      for (const std::uint32_t row : rows) {
         Lanes values;
-        model_.input_.load(row, block, values);
-        sum_[block].values += values;
+        input_.load(row, 0, values);
+        total += values;
+      }
+      sum->values = total;
+      return;
+    }
+    for (const std::uint32_t row : rows) {
+      for (std::size_t block = 0; block < dimension_blocks_; ++block) {
+        Lanes values;
+        input_.load(row, block, values);
+        sum[block].values += values;
       }
     }
-    /// Adds the rows of up to 16 n-grams.
-    void add_buckets(std::span<const std::uint32_t> buckets) noexcept {
-      if (waiting_count_ + buckets.size() > std::size(waiting_)) settle();
-      if (model_.is_pruned_) {
-        for (const std::uint32_t bucket : buckets) {
-          waiting_[waiting_count_] = bucket;
-          waiting_count_ += static_cast<std::size_t>(model_.pruned_.may_hold(bucket));
-        }
-      } else {
-        for (const std::uint32_t bucket : buckets) {
-          const std::uint32_t row = model_.word_count_ + bucket;
-          __builtin_prefetch(model_.input_.row_bytes(row));
-          waiting_[waiting_count_++] = row;
-        }
-      }
+  }
+
+  /// Sums n-grams of which there may be any number, some at a time.
+  class NgramSum {
+   public:
+    NgramSum(const Predictor& model, Block* sum) : model_(model), sum_(sum), partial_sum_(model.dimension_blocks_) {}
+    /// Adds up to 16 buckets.
+    void add(std::span<const std::uint32_t> buckets) {
+      if (end_ + buckets.size() > std::end(waiting_)) settle();
+      end_ = model_.keep_candidates(buckets, end_);
     }
     /// Returns the number of rows added.
-    std::uint32_t finish() noexcept {
+    std::uint32_t finish() {
       settle();
       return count_;
     }
 
    private:
-    void settle() noexcept {
-      if (model_.is_pruned_) {
-        std::size_t held = 0;
-        for (std::size_t i = 0; i < waiting_count_; ++i) {
-          const std::uint32_t row = model_.pruned_.find(waiting_[i]);
-          waiting_[held] = row;
-          if (row != none) {
-            __builtin_prefetch(model_.input_.row_bytes(row));
-            ++held;
-          }
-        }
-        waiting_count_ = held;
-      }
-      for (std::size_t i = 0; i < waiting_count_; ++i) add_row(waiting_[i]);
-      waiting_count_ = 0;
+    void settle() {
+      const std::span candidates{waiting_, end_};
+      model_.prefetch_candidates(candidates);
+      const std::size_t row_count = model_.to_rows(candidates);
+      std::fill(partial_sum_.begin(), partial_sum_.end(), Block{});
+      model_.add_rows({waiting_, row_count}, partial_sum_.data());
+      model_.add_blocks(partial_sum_.data(), sum_);
+      count_ += static_cast<std::uint32_t>(row_count);
+      end_ = waiting_;
     }
 
     const Predictor& model_;
     Block* sum_;
-    std::uint32_t waiting_[256];  // rows, or buckets that may have one
-    std::size_t waiting_count_ = 0;
+    std::vector<Block> partial_sum_;  // sums of sums lose less to rounding than one long sum
+    std::uint32_t waiting_[256 + 1];  // one more, because a bucket is written before it is kept
+    std::uint32_t* end_ = waiting_;
     std::uint32_t count_ = 0;
   };
 
-  /// Writes the sum of a word's rows: its own, and those of its subwords.
-  [[gnu::noinline]] WordRows sum_word(std::string_view word, Block* out) const {
-    RowSum sum{*this, out};
-    const std::uint32_t entry = vocabulary_.find(word);
+  /// Adds a word's own row, when it has one, and says what kind of word it is.
+  WordRows add_entry(std::string_view word, std::uint64_t hash, Block* sum) const noexcept {
+    const std::uint32_t entry = vocabulary_.find(word, hash);
     const bool is_known = entry != none;
     if (is_known ? entry >= word_count_ : word.starts_with(label_prefix)) return {.is_label = true};
-    if (is_known) sum.add_row(entry);
-    if (word == end_of_sentence) return {.count = sum.finish(), .ends_sentence = true};
-    if (longest_subword_ > 0) add_subwords(word, sum);
-    return {.count = sum.finish()};
+    if (is_known) add_rows({&entry, 1}, sum);
+    return {.count = is_known ? 1U : 0U, .ends_sentence = word == end_of_sentence};
   }
 
-  /// Adds the n-grams of `<word>`. The frame alone is none.
-  void add_subwords(std::string_view word, RowSum& sum) const noexcept {
+  /// Writes the sum of a word's rows: its own, and those of its subwords. For words of any length.
+  WordRows sum_word(std::string_view word, Block* out) const {
+    std::fill_n(out, dimension_blocks_, Block{});
+    WordRows rows = add_entry(word, Vocabulary::hash_of(word), out);
+    if (rows.is_label || rows.ends_sentence || longest_subword_ == 0) return rows;
+    NgramSum sum{*this, out};
+    add_subwords(word, [&](std::span<const std::uint32_t> buckets) { sum.add(buckets); });
+    rows.count += sum.finish();
+    return rows;
+  }
+
+  /// Hands the buckets of the n-grams of `<word>` to `take`, up to 16 at a time. The frame alone is no n-gram.
+  template <class Take>
+  void add_subwords(std::string_view word, Take take) const {
     // A window of code points moves over the word, so that a text without spaces needs no memory of its size.
     constexpr std::size_t starts_per_window = 256;
     std::uint32_t window[starts_per_window + max_ngram + kernels::subword_starts + max_ngram];
@@ -558,10 +659,10 @@ class Predictor final : public Model {
         kernels::hash_subwords(window + start, shortest_subword_, longest_subword_, bucket_of_, buckets);
         for (std::size_t length = shortest_subword_; length <= longest_subword_; ++length) {
           const std::size_t low = length == 1 && is_first && start == 0 ? 1 : 0;
-          const std::size_t frame = length == 1 && is_last ? 1 : 0;
-          if (start + length + frame > filled) break;
-          const std::size_t high = std::min({kernels::subword_starts, starts - start, filled - frame - length + 1 - start});
-          if (high > low) sum.add_buckets({buckets + (length - 1) * kernels::subword_starts + low, high - low});
+          const std::size_t ends = filled + 1 - (length == 1 && is_last ? 1 : 0);
+          if (start + length >= ends) break;
+          const std::size_t high = std::min({kernels::subword_starts, starts - start, ends - length - start});
+          if (high > low) take(std::span{buckets + (length - 1) * kernels::subword_starts + low, high - low});
         }
       }
       if (!is_last) {

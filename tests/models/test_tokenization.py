@@ -83,9 +83,9 @@ def test_perplexity(sentencepiece_model, arpa_model):
         assert perplexity(text) == pytest.approx(expected, abs=0.0501)
         assert perplexity(text) == round(perplexity(text), 1)
     assert perplexity("") == 0.0
-    # By hand: log10 of "the" after the sentence's start, its back-off and the end's own probability; two predictions.
-    assert pieces.encode_as_pieces("the") == ["▁the"]
-    assert perplexity("the") == round(10 ** ((0.4 + 0.2 + 1.1) / 2), 1)
+    # By hand: every step backs off, from the sentence's start, from the first piece, and to the end.
+    assert pieces.encode_as_pieces("x") == ["▁", "x"]
+    assert perplexity("x") == round(10 ** ((0.3 + 1.2 + 0.4 + 1.3 + 0.25 + 1.1) / 3), 1)
 
 
 def test_threads_share_one_model(sentencepiece_model, arpa_model, tokenizer_file):
