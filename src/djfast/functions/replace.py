@@ -61,7 +61,7 @@ def bind_regex_remove(pattern: str) -> Callable[[str], str]:
     RecipeError
         If the pattern is not valid.
     """
-    import regex  # type: ignore[import-untyped]
+    import regex
 
     try:
         compiled = regex.compile(pattern)
