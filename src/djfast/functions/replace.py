@@ -31,7 +31,7 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
     RecipeError
         If the pattern or the template is not valid.
     """
-    import regex
+    import regex  # type: ignore[import-untyped]
 
     try:
         compiled = regex.compile(unwrapped(pattern), regex.DOTALL)
@@ -45,9 +45,10 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
 
     def replace(text: str) -> str:
         try:
-            return str(compiled.sub(repl, text, timeout=TIMEOUT_SECONDS))
+            replaced: str = compiled.sub(repl, text, timeout=TIMEOUT_SECONDS)
         except TimeoutError:
             raise TimeoutError(f"the pattern needs more than {TIMEOUT_SECONDS:g} seconds for this text") from None
+        return replaced
 
     return replace
 
@@ -66,7 +67,7 @@ def bind_regex_remove(pattern: str) -> Callable[[str], str]:
         compiled = regex.compile(pattern)
     except regex.error as error:
         raise RecipeError(f"ignore_pattern must be a valid regular expression ({error}), got {pattern!r}") from None
-    return lambda text: str(compiled.sub("", text, timeout=TIMEOUT_SECONDS))
+    return lambda text: compiled.sub("", text, timeout=TIMEOUT_SECONDS)
 
 
 def unwrapped(pattern: str) -> str:
