@@ -261,6 +261,8 @@ def test_a_flat_key_wins_over_a_nested_one():
 
 
 @given(st.lists(st.one_of(lines, broken_lines, st.sampled_from([b"", b" ", b"\t"])), max_size=8), st.booleans(), st.booleans())
+@example([b'{"a": "b\\', b"{}"], False, False)  # fmt: skip
+@example([b'{"a": "b\\u12', b'{"b": "\\'], True, True)
 @settings(max_examples=200, deadline=None)
 def test_lines_of_a_block_do_not_depend_on_their_neighbours(parts, crlf, final_newline):
     ending = b"\r\n" if crlf else b"\n"
