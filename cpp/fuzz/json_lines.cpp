@@ -113,16 +113,19 @@ namespace {
 using Random = std::mt19937_64;
 
 const std::vector<std::string> seeds = {
-    R"({"text": "some text, long enough to fill more than one block of the kernels\n\n\t\"quoted\" \\ \/", "meta": {"a": 1}})",
+    R"({"text": "some text, long enough to fill more than one block of the kernels\n\n\t\"quoted\" \\ \/", )"
+    R"("meta": {"a": 1}})",
     R"({"id": 12, "te\u0078t": "\u4e2d\ud83d\ude00\u0000", "a": {"b": [1, 2.5e-3, -0, true, null, "x"]}, "b": {}})",
     R"({"a.b": NaN, "a": {"b": -Infinity}, "a": {"b": 1, "b": 2}, "": "", "meta": [[[]], {}, ""]})",
     "{ \"text\" : \"\xE4\xB8\xAD\xC3\xA4\xF0\x9F\x98\x80\" , \"b\" : 1.0 }\r\n\n \t\n{}",
-    R"({"text": "\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\", "b": "\ud800"})",
+    R"({"text": ")" + std::string(156, '\\') + R"(", "b": "\ud800"})",
 };
 
 const std::vector<std::string> pieces = {
-    "\"", "\\", "{", "}", "[", "]", ",", ":", " ", "\n", "\r\n", "\\n", "\\u", "\\u00e4", "\\ud83d", "\\udE00", "\\\\", "\\\"",
-    "true", "null", "NaN", "-", ".", "e", "0", "9", "\"text\":", "\"a\":", "\xFF", "\xC3\xA4", "\xED\xA0\x80", "\xEF\xBB\xBF",
+    "\"", "\\", "{", "}", "[", "]", ",", ":", " ", "\n", "\r\n", "\\n", "\\u",
+    "\\u00e4", "\\ud83d", "\\udE00", "\\\\", "\\\"",
+    "true", "null", "NaN", "-", ".", "e", "0", "9", "\"text\":", "\"a\":",
+    "\xFF", "\xC3\xA4", "\xED\xA0\x80", "\xEF\xBB\xBF",
     std::string(1, '\0'), std::string(70, 'x'), std::string(600, '['), std::string(130, '\\'),
 };
 
