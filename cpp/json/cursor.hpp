@@ -113,7 +113,8 @@ class Cursor {
       ++at_;
       return true;
     }
-    if (body.end == BodyEnd::bad_escape && at_ < end_) return fail("unknown escape in a string");
+    // The walk may have looked at bytes behind the text: a backslash at its very end escapes nothing of it.
+    if (body.end == BodyEnd::bad_escape && end_ - at_ > 1) return fail("unknown escape in a string");
     if (body.end == BodyEnd::control_character && at_ < end_) return fail("control character in a string");
     at_ = opening;
     return fail("string without closing quote");

@@ -46,7 +46,8 @@ void find_repeats(std::string_view object, std::string_view member, std::string_
   for (bool is_found = false; !is_found;) {
     MemberList list;
     Cursor(object, object.data() + object.size(), strings).document(&list);
-    const auto around = std::ranges::find_if(list.all, [&](const auto& each) { return is_inside(member.data(), each.member); });
+    const auto around =
+        std::ranges::find_if(list.all, [&](const auto& each) { return is_inside(member.data(), each.member); });
     if (around == list.all.end()) throw InternalError("a changed field is not a member of its line");
     if (around->member.data() != member.data()) {
       object = around->value;

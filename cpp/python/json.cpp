@@ -57,7 +57,8 @@ py::bytes edit_json_line(const py::bytes& line,
   if (read.lines.size() != 1) throw UserError("expected one line, got " + std::to_string(read.lines.size()));
   std::vector<json::Change> prepared;
   for (std::size_t i = 0; i < changes.size(); ++i) {
-    prepared.push_back({.field = &read.fields[i][0], .name = std::get<1>(changes[i]), .value = std::get<2>(changes[i])});
+    const auto& [path, name, value] = changes[i];
+    prepared.push_back({.field = &read.fields[i][0], .name = name, .value = value});
   }
   std::string edited;
   json::append_line(edited, read.lines[0], prepared);

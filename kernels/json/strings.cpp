@@ -48,7 +48,8 @@ struct Avx2Chunk {
     const __m256i last = _mm256_set1_epi8(0x1F);
     const __m256i low = load(at);
     const __m256i high = load(at + 32);
-    return mask_of(_mm256_cmpeq_epi8(_mm256_min_epu8(low, last), low), _mm256_cmpeq_epi8(_mm256_min_epu8(high, last), high));
+    return mask_of(_mm256_cmpeq_epi8(_mm256_min_epu8(low, last), low),
+                   _mm256_cmpeq_epi8(_mm256_min_epu8(high, last), high));
   }
 };
 

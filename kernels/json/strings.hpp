@@ -60,7 +60,8 @@ struct WordChunk {
     constexpr std::uint64_t ones = 0x0101010101010101;
     const std::uint64_t quote = bytes ^ ones * '"';
     const std::uint64_t backslash = bytes ^ ones * '\\';
-    return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((bytes - ones * 0x20) & ~bytes)) & ones * 0x80;
+    return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((bytes - ones * 0x20) & ~bytes)) &
+           ones * 0x80;
   }
   static std::ptrdiff_t first(Mask mask) noexcept { return std::countr_zero(mask) >> 3; }
 };
@@ -104,7 +105,9 @@ inline constexpr auto simple_escapes = [] {
 inline constexpr auto hex_digits = [] {
   std::array<std::int8_t, 256> table{};
   table.fill(-1);
-  for (int digit = 0; digit < 10; ++digit) table[static_cast<std::size_t>('0' + digit)] = static_cast<std::int8_t>(digit);
+  for (int digit = 0; digit < 10; ++digit) {
+    table[static_cast<std::size_t>('0' + digit)] = static_cast<std::int8_t>(digit);
+  }
   for (int digit = 0; digit < 6; ++digit) {
     table[static_cast<std::size_t>('a' + digit)] = static_cast<std::int8_t>(10 + digit);
     table[static_cast<std::size_t>('A' + digit)] = static_cast<std::int8_t>(10 + digit);

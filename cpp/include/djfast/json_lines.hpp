@@ -25,7 +25,7 @@ struct Field {
 
 /// The lines of a block, blank ones left out.
 struct Lines {
-  std::vector<std::string_view> lines;      // without the line end; also of broken lines
+  std::vector<std::string_view> lines;      // without line end and byte order mark; also of broken lines
   std::vector<std::uint32_t> numbers;       // 0-based number of each line in the block, blank lines counted
   std::uint32_t line_count = 0;             // lines of the block, blank ones included
   std::vector<std::vector<Field>> fields;   // [path][row]
@@ -62,6 +62,7 @@ struct Change {
 void append_line(std::string& out, std::string_view line, std::span<const Change> changes);
 
 /// The value of `key` in the JSON object `object` (as in Field::raw), as it stands there; missing kind when absent.
+/// The text of a string with a lone surrogate escape is a null view.
 Field find_member(std::string_view object, std::string_view key, Arena& arena);
 
 }  // namespace djfast::json
