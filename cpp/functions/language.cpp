@@ -1,23 +1,11 @@
 // Which language a text is in, by a fastText model.
-#include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "djfast/fasttext.hpp"
 #include "djfast/function.hpp"
 
 namespace djfast {
 namespace {
-
-/// fastText reads one line: line feeds become spaces.
-std::string_view on_one_line(std::string_view text, Arena& arena) {
-  const auto first = text.find('\n');
-  if (first == std::string_view::npos) return text;
-  char* room = arena.allocate(text.size());
-  std::memcpy(room, text.data(), text.size());
-  std::replace(room + first, room + text.size(), '\n', ' ');
-  return {room, text.size()};
-}
 
 // A prediction travels as one number, so that label and score share one run of the model.
 std::int64_t pack(fasttext::Prediction prediction) noexcept {
@@ -86,15 +74,9 @@ class LanguageScore final : public Function {
 
 void register_language(Registry& registry) {
   registry.add({
-      .name = "language_input",
-      .summary = "The text on one line, each line feed replaced by a space.",
-      .inputs = {Type::text},
-      .output = Type::text,
-      .make = [](const Params&) { return per_text_rewrite(on_one_line); },
-  });
-  registry.add({
       .name = "language_prediction",
-      .summary = "The label that a fastText model ranks first and its score, packed into one number; empty text is judged, too.",
+      .summary = "The label that a fastText model ranks first and its score, packed into one number. A line feed counts as a space; "
+                 "empty text is judged, too.",
       .inputs = {Type::text},
       .output = Type::int64,
       .make = [](const Params& params) { return std::make_unique<LanguagePrediction>(params); },

@@ -19,12 +19,13 @@ def bind_ftfy_lines(normalization: str) -> Callable[[list[str]], list[str]]:
         Takes the lines as the native function ``hard_lines`` lists them, each after a ``1`` when HTML entities may
         still be unescaped (no ``<`` came in an earlier line) or a ``0``; gives each line fixed, in the same order.
     """
-    import ftfy
-
-    with_entities = ftfy.TextFixerConfig(normalization=normalization, explain=False)  # type: ignore[arg-type]
-    without_entities = with_entities._replace(unescape_html=False)
 
     def fix_lines(lines: list[str]) -> list[str]:
+        # Imported at the first hard line: most inputs of native lines only never pay for it.
+        import ftfy
+
+        with_entities = ftfy.TextFixerConfig(normalization=normalization, explain=False)  # type: ignore[arg-type]
+        without_entities = with_entities._replace(unescape_html=False)
         return [ftfy.fix_text(line[1:], with_entities if line[0] == "1" else without_entities) for line in lines]
 
     return fix_lines

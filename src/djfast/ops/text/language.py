@@ -22,8 +22,7 @@ class LanguageIDScoreFilter(Filter, name="language_id_score_filter"):
 
     def stats(self) -> dict[str, Expr]:
         """First guess of the model and its probability."""
-        seen = call("language_input", call("lower", col("text")))
-        prediction = call("language_prediction", seen, model="lid.176.bin")
+        prediction = call("language_prediction", call("lower", col("text")), model="lid.176.bin")
         return {
             "lang": call("language_label", prediction, model="lid.176.bin"),
             "lang_score": call("language_score", prediction),
