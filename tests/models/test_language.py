@@ -136,9 +136,10 @@ def test_same_answer_from_any_cache_state_and_instruction_set(tmp_path):
     _native.force_isa(before)
 
 
-def test_input_is_one_line():
-    texts = ["", "a b", "a\nb\n\nc\r\n", "\n", "é\n中"]
-    assert _native.evaluate("language_input", [texts], {}) == [text.replace("\n", " ") for text in texts]
+def test_a_line_feed_is_a_space(tmp_path):
+    path = dense_model(random.Random(3)).write(tmp_path / "model.bin")
+    texts = ["a b", "a\nb\n\nc\r\n", "\n", "é\n中"]
+    assert predict(path, texts) == predict(path, [text.replace("\n", " ") for text in texts])
 
 
 def test_a_changed_file_is_read_again(tmp_path):
