@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "huge_pages.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace djfast::fasttext {
@@ -70,7 +71,7 @@ class Matrix {
   std::size_t rows_ = 0;
   std::size_t columns_ = 0;
   std::size_t blocks_ = 0;
-  std::vector<Block> owned_;
+  std::vector<Block, HugePages<Block>> owned_;
   std::shared_ptr<const MappedFile> file_;  // shared with the other matrix of the same file
   const char* data_ = nullptr;              // owned_ or a place in file_; floats there need not be aligned
 };

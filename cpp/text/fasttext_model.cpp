@@ -21,6 +21,7 @@
 #include "djfast/fasttext.hpp"
 #include "djfast/unicode.hpp"
 #include "fasttext_format.hpp"
+#include "huge_pages.hpp"
 #include "kernels/dispatch.hpp"
 #include "kernels/separators.hpp"
 #include "kernels/subwords.hpp"
@@ -144,7 +145,7 @@ class PrunedIndex {
   }
 
   int shift_;
-  std::vector<PrunedNgram> slots_;  // a power of two, at most half full
+  std::vector<PrunedNgram, HugePages<PrunedNgram>> slots_;  // a power of two, at most half full
   std::vector<std::uint64_t> marks_;
 };
 
@@ -252,30 +253,37 @@ class WordCache {
  private:
   std::uint64_t model_id_ = 0;  // 0: belongs to no model
   std::size_t mask_ = 0;
-  std::vector<Slot> slots_;
-  std::vector<Block> sums_;
+  std::vector<Slot, HugePages<Slot>> slots_;
+  std::vector<Block, HugePages<Block>> sums_;
 };
+
+std::uint64_t load_64(const void* from) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
 
 /// A word of 1 to 27 bytes as a key. Nothing is read past `text_end`.
 WordCache::Key key_of(std::string_view word, const char* text_end) noexcept {
-  WordCache::Key key;
+  // 32 bytes from `ones + 32 - length` keep the first `length` bytes.
+  static constexpr auto ones = [] {
+    std::array<unsigned char, 64> bytes{};
+    for (std::size_t i = 0; i < 32; ++i) bytes[i] = 0xFF;
+    return bytes;
+  }();
   const std::size_t length = word.size();
-  if (text_end - word.data() >= 32) {
-    static constexpr auto ones = [] {
-      std::array<unsigned char, 64> bytes{};
-      for (std::size_t i = 0; i < 32; ++i) bytes[i] = 0xFF;
-      return bytes;
-    }();
-    std::uint64_t mask[4];
-    std::memcpy(key.words, word.data(), 32);
-    std::memcpy(mask, ones.data() + 32 - length, 32);
-    for (int i = 0; i < 4; ++i) key.words[i] &= mask[i];
-  } else {
-    key = {};
-    std::memcpy(key.words, word.data(), length);
+  const char* from = word.data();
+  char copy[32];
+  if (text_end - from < 32) {
+    std::memset(copy, 0, sizeof copy);
+    std::memcpy(copy, from, length);
+    from = copy;
   }
-  key.words[3] |= static_cast<std::uint64_t>(length) << 24;
-  return key;
+  // Word by word: wider stores that are read back in part would stall.
+  const unsigned char* mask = ones.data() + 32 - length;
+  return {{load_64(from) & load_64(mask), load_64(from + 8) & load_64(mask + 8),
+           load_64(from + 16) & load_64(mask + 16),
+           (load_64(from + 24) & load_64(mask + 24)) | static_cast<std::uint64_t>(length) << 24}};
 }
 
 constexpr std::size_t batch_words = 64;
