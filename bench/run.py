@@ -154,7 +154,9 @@ def _recipe(folder: Path, case: dict[str, Any], documents: Path, workers: int) -
     return path
 
 
-def _beside_peer(case: dict[str, Any], options: argparse.Namespace, folder: Path, documents: Path, seconds: float) -> dict[str, Any]:
+def _beside_peer(
+    case: dict[str, Any], options: argparse.Namespace, folder: Path, documents: Path, seconds: float
+) -> dict[str, Any]:
     """Run the peer on the same recipe and compare the rows."""
     theirs = _recipe(folder / "theirs", case, documents, options.np)
     cold = {**environment(options), "HF_HOME": str(folder / "cache"), "HF_DATASETS_CACHE": str(folder / "cache")}
@@ -201,21 +203,29 @@ def verdict(case: dict[str, Any], figures: dict[str, Any]) -> str:
 
 def written(results: list[dict[str, Any]], options: argparse.Namespace) -> str:
     """Return the figures as a page."""
+    columns = {
+        "case": "case",
+        "rows in": "rows_in",
+        "rows out": "rows_out",
+        "s": "seconds",
+        "MB/s": "megabytes_per_second",
+        "MB/s per core": "megabytes_per_second_and_core",
+        "peak MB": "peak_mb",
+        "Data-Juicer s": "peer_seconds",
+        "its peak MB": "peer_peak_mb",
+        "times faster": "times_peer",
+        "target": "verdict",
+    }
     lines = [
         "# Results",
         "",
-        f"Whole processes, {options.np} workers, median of {options.runs} runs after a warm-up (the peer runs once, its cache off);",
-        f"{platform.machine()}, {os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}. Written by bench/run.py.",
+        f"Whole processes, {options.np} workers, median of {options.runs} runs after a warm-up (the peer runs once, no cache);",
+        f"{os.cpu_count()} cores of {_processor()}, Python {platform.python_version()}. Written by bench/run.py.",
         "",
-        "| case | rows in | rows out | s | MB/s | MB/s per core | peak MB | Data-Juicer s | its peak MB | times faster | target |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| {' | '.join(columns)} |",
+        "| --- " * len(columns) + "|",
+        *(f"| {' | '.join(str(r.get(key, '-')) for key in columns.values())} |" for r in results),
     ]
-    for r in results:
-        lines.append(
-            f"| {r['case']} | {r['rows_in']:,} | {r['rows_out']:,} | {r['seconds']} | {r['megabytes_per_second']} | "
-            f"{r['megabytes_per_second_and_core']} | {r['peak_mb']} | {r.get('peer_seconds', '-')} | {r.get('peer_peak_mb', '-')} | "
-            f"{r.get('times_peer', '-')} | {r['verdict']} |"
-        )
     lines += ["", *(f"- **{r['case']}**: {r['says']}." for r in results)]
     return "\n".join(lines) + "\n"
 

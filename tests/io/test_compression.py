@@ -17,9 +17,13 @@ DATA = b"".join(b"line %d of some text\n" % i for i in range(20000))
 
 
 def packed(suffix: str, data: bytes) -> bytes:
-    return {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.ZstdCompressor().compress, "": bytes}[
-        suffix
-    ](data)
+    return {
+        ".gz": gzip.compress,
+        ".bz2": bz2.compress,
+        ".xz": lzma.compress,
+        ".zst": zstandard.ZstdCompressor().compress,
+        "": bytes,
+    }[suffix](data)
 
 
 def read_all(path: Path, size: int = 1 << 16) -> bytes:

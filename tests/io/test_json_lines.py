@@ -119,8 +119,7 @@ class LineWriter(random.Random):
             kind = self.random()
             if kind < 0.5:
                 pieces.append(
-                    self.choice(["a", "{", "]", "ä", "中文", "😀", "\x7f", "word "])
-                    * self.choice([1, 1, 2, 15, 31, 70])
+                    self.choice(["a", "{", "]", "ä", "中文", "😀", "\x7f", "word "]) * self.choice([1, 1, 2, 15, 31, 70])
                 )
             elif kind < 0.98:
                 pieces.append(self.choice(ESCAPES) * self.choice([1, 1, 1, 2, 3, 40]))

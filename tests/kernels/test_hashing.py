@@ -56,10 +56,7 @@ def shingles(text, tokenization, window):
 
 def signature(text, tokenization, window, count):
     hashes = {int.from_bytes(hashlib.sha1(s).digest()[:4], "little") for s in shingles(text, tokenization, window)}
-    return [
-        min((((h * a + b) % 2**64 % PRIME) & 0xFFFFFFFF for h in hashes), default=0xFFFFFFFF)
-        for a, b in permutations(count)
-    ]
+    return [min((((h * a + b) % 2**64 % PRIME) & 0xFFFFFFFF for h in hashes), default=0xFFFFFFFF) for a, b in permutations(count)]
 
 
 def simhash(text, tokenization, window):

@@ -134,9 +134,7 @@ def test_separators_are_found_anywhere_around_a_vector(filler, separator):
     values = [filler * before + separator + filler * after for before in range(131) for after in (0, 1, 62, 63, 64, 65)]
     assert evaluate("lines", values) == [[len(line) for line in text.splitlines()] for text in values]
     assert evaluate("words", values) == [split_words(text) for text in values]
-    assert evaluate("words_count", values) == [
-        sum(1 for word in split_words(text) if strip_special(word)) for text in values
-    ]
+    assert evaluate("words_count", values) == [sum(1 for word in split_words(text) if strip_special(word)) for text in values]
     assert evaluate("text_length", values) == [len(text) for text in values]
     for cls, belongs in (("alnum", str.isalnum), ("alpha", str.isalpha), ("special", SPECIAL.__contains__)):
         assert evaluate("count_class", values, cls=cls) == [sum(map(belongs, text)) for text in values]

@@ -21,7 +21,11 @@ def sentencepiece_model(tmp_path_factory):
     sentencepiece = pytest.importorskip("sentencepiece")
     folder = tmp_path_factory.mktemp("sentencepiece")
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20), model_prefix=str(folder / "t"), vocab_size=90, hard_vocab_limit=False, minloglevel=2
+        sentence_iterator=iter(SENTENCES * 20),
+        model_prefix=str(folder / "t"),
+        vocab_size=90,
+        hard_vocab_limit=False,
+        minloglevel=2,
     )
     return str(folder / "t.model")
 

@@ -17,9 +17,7 @@ SPECS = catalog.all_specs()
 def test_the_index_equals_what_the_modules_declare():
     for module in sorted(set(catalog.OPS.values())):
         import_module(module)
-    declared = {
-        name: spec.cls.__module__ for name, spec in REGISTRY.items() if spec.cls.__module__.startswith("djfast.")
-    }
+    declared = {name: spec.cls.__module__ for name, spec in REGISTRY.items() if spec.cls.__module__.startswith("djfast.")}
     assert declared == catalog.OPS
 
 

@@ -15,8 +15,7 @@ CASES = {
     "export_type: csv": "export_type cannot be used here: djfast writes jsonl, json and parquet, got 'csv'",
     "export_type: docx": "export_type must be one of null, jsonl, json, parquet, got 'docx'",
     "export_path: x.csv": (
-        "export_path must end in .jsonl, .json or .parquet (the first two also in .zst), or export_type must be "
-        "set, got 'x.csv'"
+        "export_path must end in .jsonl, .json or .parquet (the first two also in .zst), or export_type must be set, got 'x.csv'"
     ),
     "export_path: s3://bucket/x.jsonl": (
         "export_path must be a local path: only local files are read and written, got one with 's3://'"
@@ -24,9 +23,7 @@ CASES = {
     "dataset_path: https://user:pw@host/x": (
         "dataset_path must be a local path: only local files are read and written, got one with 'https://'"
     ),
-    "dataset_path: 0.5 a.jsonl 0.5 b.jsonl": (
-        "dataset_path cannot have weights: mixtures are not supported yet, got '0.5'"
-    ),
+    "dataset_path: 0.5 a.jsonl 0.5 b.jsonl": ("dataset_path cannot have weights: mixtures are not supported yet, got '0.5'"),
     "dataset: {max_sample_num: 5, configs: [{path: a}]}": (
         "dataset cannot have max_sample_num: mixtures are not supported yet, got 5"
     ),
@@ -52,17 +49,14 @@ CASES = {
     "process: 5": "process must be a list of OPs",
     "process: {text_length_filter: null}": "process must be a list of OPs",
     "process: [{text_length_filter: {min_len: -1}}]": "text_length_filter: min_len must be >= 0, got -1",
-    "process: [{text_length_filter: {min_len: abc}}]": (
-        "text_length_filter: min_len must be a whole number or null, got 'abc'"
-    ),
+    "process: [{text_length_filter: {min_len: abc}}]": ("text_length_filter: min_len must be a whole number or null, got 'abc'"),
     "process: [{text_length_filter: {min_lne: 1}}]": (
         "text_length_filter: no such parameter (did you mean 'min_len'?), got 'min_lne'"
     ),
     "process: [{text_length_filter: [min_len]}]": "text_length_filter: parameters must be a mapping of names to values",
     "process: [{text_length_filter: 7}]": "text_length_filter: parameters must be a mapping of names to values",
     "process: [{text_length_filter: null, min_len: 3}]": (
-        "an item of process is one OP, with its parameters indented below its name, got the keys "
-        "'text_length_filter', 'min_len'"
+        "an item of process is one OP, with its parameters indented below its name, got the keys 'text_length_filter', 'min_len'"
     ),
     "process: [[text_length_filter]]": (
         "an item of process must be the name of an OP, or a mapping of the name to its parameters"
@@ -74,8 +68,7 @@ CASES = {
         "does the same here"
     ),
     "process: [{text_length_filter: {stats_export_path: x}}]": (
-        "text_length_filter: stats_export_path cannot be used here: use `djfast analyze` or keep_stats_in_res_ds, "
-        "got 'x'"
+        "text_length_filter: stats_export_path cannot be used here: use `djfast analyze` or keep_stats_in_res_ds, got 'x'"
     ),
     "process: [{alphanumeric_filter: {min_ratio: .nan}}]": "alphanumeric_filter: min_ratio must be >= 0, got nan",
     "process: [{alphanumeric_filter: {max_ratio: .inf}}]": (
@@ -100,8 +93,7 @@ CASES = {
         "document_minhash_deduplicator: tokenizer_model must be given with tokenization 'sentencepiece'"
     ),
     "process: [{document_minhash_deduplicator: {tokenization: words}}]": (
-        "document_minhash_deduplicator: tokenization must be one of space, punctuation, character, sentencepiece, "
-        "got 'words'"
+        "document_minhash_deduplicator: tokenization must be one of space, punctuation, character, sentencepiece, got 'words'"
     ),
     "np: !!int x": "looks like a number but is none, got 'x'",
 }
@@ -113,9 +105,7 @@ def test_each_mistake_has_its_message(problems, text, message):
 
 
 def test_all_problems_are_reported_together_in_the_order_of_the_recipe(problems):
-    assert problems(
-        "process:\n  - text_length_filter:\n      min_len: -1\n      max_len: x\n  - no_such_thing:\nnp: 0\n"
-    ) == [
+    assert problems("process:\n  - text_length_filter:\n      min_len: -1\n      max_len: x\n  - no_such_thing:\nnp: 0\n") == [
         "recipe.yaml:3: text_length_filter: min_len must be >= 0, got -1",
         "recipe.yaml:4: text_length_filter: max_len must be a whole number or null, got 'x'",
         "recipe.yaml:5: no such OP, got 'no_such_thing'",

@@ -41,9 +41,7 @@ def test_an_escaped_text_means_itself(text):
 
 
 def test_an_unset_variable_is_an_error():
-    with pytest.raises(
-        RecipeError, match=r"^the environment variable is not set and there is no default, got '\$\{A\}'$"
-    ):
+    with pytest.raises(RecipeError, match=r"^the environment variable is not set and there is no default, got '\$\{A\}'$"):
         interpolate("x${A}", {})
 
 
@@ -57,9 +55,7 @@ def test_numbers_come_from_the_environment(load):
 
 
 def test_quoted_references_stay_texts(problems):
-    assert problems("np: '${THREADS}'", environment={"THREADS": "3"}) == [
-        "recipe.yaml:1: np must be a whole number, got '3'"
-    ]
+    assert problems("np: '${THREADS}'", environment={"THREADS": "3"}) == ["recipe.yaml:1: np must be a whole number, got '3'"]
 
 
 def test_an_unset_variable_names_the_line(problems):

@@ -29,9 +29,7 @@ def test_pieces_are_lowercased_after_splitting():
 
 def test_groups_are_made_only_when_asked_for():
     assert stat("stopwords_filter", words_aug_group_sizes=[3]) == stat("stopwords_filter")
-    refined = stat("stopwords_filter", use_words_aug=True, words_aug_group_sizes=[2, 3], words_aug_join_char=" ").args[
-        0
-    ]
+    refined = stat("stopwords_filter", use_words_aug=True, words_aug_group_sizes=[2, 3], words_aug_join_char=" ").args[0]
     assert refined.param("groups") == (2, 3)
     assert refined.param("join") == " "
 

@@ -31,7 +31,7 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
     RecipeError
         If the pattern or the template is not valid.
     """
-    import regex  # type: ignore[import-untyped]
+    import regex
 
     try:
         compiled = regex.compile(unwrapped(pattern), regex.DOTALL)
