@@ -23,8 +23,26 @@ from djfast import _native
 
 LABELS = [("__label__en", 900), ("__label__de", 400), ("__label__zh", 390), ("__label__ß", 390), ("__label__x", 2)]
 WORDS = ["</s>", "the", "der", "中文", "a", "longer-than-the-cache-takes-in-one-slot", "__label__en"]
-PIECES = ["the", "der", "a", "ab", "中文", "中", "é", "\U0001f600", "</s>", "__label__en", "__label__no", "x" * 40,
-          "longer-than-the-cache-takes-in-one-slot", "word", "WORD", "ı", "-", "'"]  # fmt: skip
+PIECES = [
+    "the",
+    "der",
+    "a",
+    "ab",
+    "中文",
+    "中",
+    "é",
+    "\U0001f600",
+    "</s>",
+    "__label__en",
+    "__label__no",
+    "x" * 40,
+    "longer-than-the-cache-takes-in-one-slot",
+    "word",
+    "WORD",
+    "ı",
+    "-",
+    "'",
+]
 GAPS = [" ", "  ", "\t", "\r", "\v", "\f", "\0", "\n", " \t ", "\u00a0", "\u3000", "\x1c"]
 
 
@@ -40,11 +58,22 @@ def quantised(rng: random.Random, rows: int, columns: int, part_width: int, *, w
 
 
 def dense_model(rng: random.Random, **changes: object) -> FasttextModel:
-    settings = {"dim": 16, "loss": HIERARCHICAL_SOFTMAX, "words": WORDS[:-1], "labels": LABELS, "buckets": 97, "minn": 2,
-                "maxn": 4, "word_ngrams": 1, "version": 12, **changes}  # fmt: skip
+    settings = {
+        "dim": 16,
+        "loss": HIERARCHICAL_SOFTMAX,
+        "words": WORDS[:-1],
+        "labels": LABELS,
+        "buckets": 97,
+        "minn": 2,
+        "maxn": 4,
+        "word_ngrams": 1,
+        "version": 12,
+        **changes,
+    }
     rows = len(settings["words"]) + settings["buckets"]
-    return FasttextModel(**settings, input=matrix(rng, rows, settings["dim"]),
-                         output=matrix(rng, len(settings["labels"]), settings["dim"]))  # fmt: skip
+    return FasttextModel(
+        **settings, input=matrix(rng, rows, settings["dim"]), output=matrix(rng, len(settings["labels"]), settings["dim"])
+    )
 
 
 def quantised_model(rng: random.Random, *, dim: int, part_width: int, quantised_output: bool) -> FasttextModel:
@@ -55,9 +84,19 @@ def quantised_model(rng: random.Random, *, dim: int, part_width: int, quantised_
     seen = sorted({row - len(words) for piece in PIECES for row in slow.rows(piece) if row >= len(words)})
     pruned.update({bucket: row for row, bucket in enumerate(rng.sample(seen, 60))})
     output = quantised(rng, len(LABELS), dim, part_width, with_norms=True) if quantised_output else None
-    return FasttextModel(dim, HIERARCHICAL_SOFTMAX, words, LABELS,
-                         quantised(rng, len(words) + 200, dim, part_width, with_norms=quantised_output),
-                         output or matrix(rng, len(LABELS), dim), buckets, 2, 4, 1, pruned)  # fmt: skip
+    return FasttextModel(
+        dim,
+        HIERARCHICAL_SOFTMAX,
+        words,
+        LABELS,
+        quantised(rng, len(words) + 200, dim, part_width, with_norms=quantised_output),
+        output or matrix(rng, len(LABELS), dim),
+        buckets,
+        2,
+        4,
+        1,
+        pruned,
+    )
 
 
 MODELS = {
@@ -74,7 +113,7 @@ MODELS = {
     "no sentence end": lambda rng: dense_model(rng, words=WORDS[1:-1]),
     "quantised": lambda rng: quantised_model(rng, dim=16, part_width=2, quantised_output=False),
     "quantised throughout": lambda rng: quantised_model(rng, dim=21, part_width=4, quantised_output=True),
-}  # fmt: skip
+}
 
 
 def random_texts(rng: random.Random, count: int) -> list[str]:
@@ -210,8 +249,15 @@ def test_equals_fasttext_on_the_language_model(isa):
     oracle = fasttext.load_model(path)
     rng = random.Random(4)
     texts = [re.sub("\n", " ", text) for text in random_texts(rng, 300)]
-    alphabets = ["abcdefghijklmnopqrstuvwxyz", "абвгдежзиклмнопрст", "的一是不了人我在有他这中大来上",
-                 "あいうえおカキク", "ابتثجحخد", "".join(map(chr, range(32, 0x800))), "".join(map(chr, range(0x1F300, 0x1F600)))]  # fmt: skip
+    alphabets = [
+        "abcdefghijklmnopqrstuvwxyz",
+        "абвгдежзиклмнопрст",
+        "的一是不了人我在有他这中大来上",
+        "あいうえおカキク",
+        "ابتثجحخد",
+        "".join(map(chr, range(32, 0x800))),
+        "".join(map(chr, range(0x1F300, 0x1F600))),
+    ]
     for alphabet in alphabets:
         for _ in range(60):
             letters = alphabet + " " * (len(alphabet) // 5)

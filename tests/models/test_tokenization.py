@@ -11,8 +11,13 @@ import pytest
 from djfast.errors import ModelError
 from djfast.functions import bind
 
-SENTENCES = ["The quick brown fox jumps over the lazy dog.", "Pack my box with five dozen jugs.", "Zwölf Boxkämpfer jagen Viktor.",
-             "How vexingly quick daft zebras jump!", "我们今天学习语言模型。"]  # fmt: skip
+SENTENCES = [
+    "The quick brown fox jumps over the lazy dog.",
+    "Pack my box with five dozen jugs.",
+    "Zwölf Boxkämpfer jagen Viktor.",
+    "How vexingly quick daft zebras jump!",
+    "我们今天学习语言模型。",
+]
 TEXTS = ["", " ", "the fox", SENTENCES[0] * 3, "a\nb\u2028c", "unknown ☃ signs", "\x1c", "我们 jump", "a  b", "x" * 300]
 
 
@@ -32,9 +37,28 @@ def sentencepiece_model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def arpa_model(tmp_path_factory):
-    lines = ["\\data\\", "ngram 1=7", "ngram 2=3", "", "\\1-grams:", "-1.5\t<unk>", "0\t<s>\t-0.3", "-1.1\t</s>",
-             "-0.9\t▁the\t-0.2", "-1.2\t▁\t-0.4", "-1.4\te\t-0.1", "-1.3\tx\t-0.25", "", "\\2-grams:", "-0.4\t<s> ▁the",
-             "-0.6\t▁the ▁", "-0.2\tx x", "", "\\end\\", ""]  # fmt: skip
+    lines = [
+        "\\data\\",
+        "ngram 1=7",
+        "ngram 2=3",
+        "",
+        "\\1-grams:",
+        "-1.5\t<unk>",
+        "0\t<s>\t-0.3",
+        "-1.1\t</s>",
+        "-0.9\t▁the\t-0.2",
+        "-1.2\t▁\t-0.4",
+        "-1.4\te\t-0.1",
+        "-1.3\tx\t-0.25",
+        "",
+        "\\2-grams:",
+        "-0.4\t<s> ▁the",
+        "-0.6\t▁the ▁",
+        "-0.2\tx x",
+        "",
+        "\\end\\",
+        "",
+    ]
     path = tmp_path_factory.mktemp("kenlm") / "t.arpa.bin"
     path.write_text("\n".join(lines), encoding="utf-8")
     return str(path)
