@@ -94,7 +94,7 @@ void register_language(Registry& registry) {
   });
   registry.add({
       .name = "language_prediction",
-      .summary = "The label that a fastText model ranks first and its score, packed into one number; empty text is judged, too.",
+      .summary = "A fastText model's first label and its score, packed into one number; empty text is judged, too.",
       .inputs = {Type::text},
       .output = Type::int64,
       .make = [](const Params& params) { return std::make_unique<LanguagePrediction>(params); },
