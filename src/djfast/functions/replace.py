@@ -15,7 +15,8 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
     Parameters
     ----------
     pattern : str
-        Pattern of the `regex` package, version 0; a dot matches line feeds too.
+        Pattern of the `regex` package, version 0; a dot matches line feeds too. The wrapper of a Python raw string
+        (``r'...'`` or ``r"..."``), which recipes often bring along, is taken off.
     repl : str
         Replacement template: ``\1``, ``\g<name>``, ``\n`` and so on stand for groups and characters.
 
@@ -33,12 +34,12 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
     import regex
 
     try:
-        compiled = regex.compile(pattern, regex.DOTALL)
+        compiled = regex.compile(unwrapped(pattern), regex.DOTALL)
     except regex.error as error:
         raise RecipeError(f"pattern must be a valid regular expression ({error}), got {pattern!r}") from None
     try:
         # A template is read at the first match: with one more, empty alternative even the empty text has one.
-        regex.compile(pattern + "|", regex.DOTALL).sub(repl, "")
+        regex.compile(unwrapped(pattern) + "|", regex.DOTALL).sub(repl, "")
     except (regex.error, IndexError, OverflowError) as error:
         raise RecipeError(f"repl must be a valid template for {pattern!r} ({error}), got {repl!r}") from None
 
@@ -67,3 +68,9 @@ def bind_regex_remove(pattern: str) -> Callable[[str], str]:
     except regex.error as error:
         raise RecipeError(f"ignore_pattern must be a valid regular expression ({error}), got {pattern!r}") from None
     return lambda text: compiled.sub("", text, timeout=TIMEOUT_SECONDS)
+
+
+def unwrapped(pattern: str) -> str:
+    """Return a pattern without the wrapper of a Python raw string."""
+    wrapped = len(pattern) > 2 and any(pattern[:2] == f"r{quote}" and pattern[-1] == quote for quote in "'\"")
+    return pattern[2:-1] if wrapped else pattern
