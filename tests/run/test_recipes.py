@@ -238,7 +238,7 @@ def test_a_stat_that_a_row_brings_along_is_kept(tmp_path: Path) -> None:
 def test_rows_that_wait_on_disk_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from djfast.runners import spool
 
-    monkeypatch.setattr(spool, "WINDOW_BYTES", 0)
+    monkeypatch.setattr(spool.Spool.__init__, "__kwdefaults__", {"window_bytes": 0})
     rows = [{"id": i, "text": f"text number {i % 50} of some rows"} for i in range(500)]
     write_lines(tmp_path / "in.jsonl", rows)
     djfast.run(recipe(tmp_path, ["document_deduplicator", "text_length_filter"], batch_bytes=4096))

@@ -21,7 +21,8 @@ class _Done(NamedTuple):
     """What a worker hands back of one batch."""
 
     block: Any
-    piece: Any
+    piece: Any  # as rows, or compressed for the spool
+    piece_rows: int
     keys: list[tuple[bytes, bytes | None]]
     row_count: int
     line_count: int
@@ -78,12 +79,15 @@ class StageLoop:
         source = self.rows.items()
         for number, (bound, layout) in enumerate(zip(self.stages, layouts)):
             is_last = number == len(self.stages) - 1
-            done = self._batches(source, bound, layout, is_first=number == 0)
-            if not bound.stage.dedups:
+            spool: Spool[Any] | None = None
+            if bound.stage.dedups:
+                spool = Spool(self.spool_folder, self.rows.piece.unpack)
+            done = self._batches(source, bound, layout, spool, is_first=number == 0)
+            if spool is None:
                 for each in done:
                     self._emit(each.piece)
                 continue
-            spool, mask = self._deduplicate(done, bound)
+            mask = self._deduplicate(done, bound, spool)
             if is_last:
                 for first, piece in _positions(spool):
                     self._emit(piece.select(mask, first), _kept(mask, first, piece.row_count))
@@ -95,12 +99,14 @@ class StageLoop:
         self.result.write(piece)
         self.progress.update(self.tally)
 
-    def _batches(self, source: Iterator[Any], bound: BoundStage, layout: Any, *, is_first: bool) -> Iterator[_Done]:
+    def _batches(
+        self, source: Iterator[Any], bound: BoundStage, layout: Any, spool: Spool[Any] | None, *, is_first: bool
+    ) -> Iterator[_Done]:
         """Run one stage's program over all blocks, in order, and account for rows."""
         first_op = self._next_op
         local_ops = self._local_ops(first_op)
         self._next_op = first_op + len(local_ops) + len(bound.stage.dedups)
-        work = self._worker(bound, layout)
+        work = self._worker(bound, layout, spool)
         base = 0
         file: Any = None
         for done in in_order(source, work, threads=self.threads):
@@ -124,7 +130,7 @@ class StageLoop:
             end += 1
         return range(first, end)
 
-    def _worker(self, bound: BoundStage, layout: Any) -> Callable[[Any], _Done]:
+    def _worker(self, bound: BoundStage, layout: Any, spool: Spool[Any] | None) -> Callable[[Any], _Done]:
         stage = bound.stage
         rows = self.rows
 
@@ -133,7 +139,9 @@ class StageLoop:
             bound.run(batch)
             keys = [batch.keys(dedup.slot) for dedup in stage.dedups]
             piece = rows.close(block, batch, layout)
-            return _Done(block, piece, keys, batch.row_count, batch.line_count, batch.counts, batch.rejections)
+            if spool is not None:
+                piece = spool.prepare(piece)
+            return _Done(block, piece, batch.alive_count, keys, batch.row_count, batch.line_count, batch.counts, batch.rejections)
 
         return work
 
@@ -149,14 +157,13 @@ class StageLoop:
             return block.rows[row]
         return block.batch.slice(row, 1).to_pylist()[0]
 
-    def _deduplicate(self, done: Iterator[_Done], bound: BoundStage) -> tuple[Spool[Any], bytes]:
+    def _deduplicate(self, done: Iterator[_Done], bound: BoundStage, spool: Spool[Any]) -> bytes:
         """Collect keys while rows wait, then find the rows that stay."""
         dedups = bound.stage.dedups
         groups = [make_groups(dedup.grouping) for dedup in dedups]
-        spool: Spool[Any] = Spool(self.spool_folder, self.rows.piece.unpack)
         total = 0
         for each in done:
-            count = each.piece.row_count
+            count = each.piece_rows
             if count == 0:
                 continue
             for group, (keys, present) in zip(groups, each.keys):
@@ -168,7 +175,7 @@ class StageLoop:
             before = mask.count(1)
             mask = group.resolve(mask)
             self.tally.add_op(dedup.op, before, mask.count(1))
-        return spool, mask
+        return mask
 
     def _reopened(self, spool: Spool[Any], mask: bytes) -> Iterator[Any]:
         for first, piece in _positions(spool):
