@@ -282,3 +282,37 @@ def test_the_command_says_what_is_wrong_and_exits_with_two(tmp_path: Path) -> No
     assert "r.yaml:2" in run.stderr
     assert "process" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", '{"text": "no"}\n'])
+def test_inputs_that_leave_nothing_give_an_empty_result(tmp_path: Path, content: str) -> None:
+    (tmp_path / "in.jsonl").write_text(content)
+    process = [
+        {"text_length_filter": {"min_len": 5}},
+        "document_deduplicator",
+        "document_minhash_deduplicator",
+        "clean_email_mapper",
+    ]
+    report = djfast.run(recipe(tmp_path, process, np=2))
+    assert report.rows_written == 0
+    assert (tmp_path / "out" / "result.jsonl").read_bytes() == b""
+
+
+def test_short_texts_can_be_kept(tmp_path: Path) -> None:
+    write_lines(tmp_path / "in.jsonl", [{"text": text} for text in ("too short", "short too", "short too")])
+    for op in ("document_minhash_deduplicator", "document_simhash_deduplicator"):
+        assert djfast.run(recipe(tmp_path, [op])).rows_written == 1
+        assert djfast.run(recipe(tmp_path, [{op: {"short_texts": "keep"}}])).rows_written == 3
+
+
+def test_crlf_bom_and_a_missing_last_line_feed(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b'\xef\xbb\xbf{"text": "first long text"}\r\n\r\n{"text": "second long text"}')
+    djfast.run(recipe(tmp_path, ["text_length_filter"]))
+    assert [row["text"] for row in read_lines(tmp_path / "out" / "result.jsonl")] == ["first long text", "second long text"]
+
+
+def test_lines_longer_than_a_batch(tmp_path: Path) -> None:
+    rows = [{"text": "word " * 5000}, {"text": "a short enough text"}, {"text": "other " * 9000}]
+    write_lines(tmp_path / "in.jsonl", rows)
+    djfast.run(recipe(tmp_path, ["text_length_filter"], batch_bytes=4096, np=2))
+    assert read_lines(tmp_path / "out" / "result.jsonl") == rows
