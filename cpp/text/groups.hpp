@@ -51,7 +51,7 @@ std::size_t group_equal(std::size_t count, Items& items, GroupScratch<Index>& sc
 
   // Leaves the losers in `followers`, and returns their number.
   const auto play = [&](std::size_t players, auto player) {
-    const int bits = std::bit_width(players) + 1;  // two to four slots per item
+    const int bits = std::bit_width(players) + 2;  // four to eight slots per item
     const std::size_t size = std::size_t{1} << bits;
     if (scratch.slots.size() < size) scratch.slots.resize(size);
     Index* const slots = scratch.slots.data();

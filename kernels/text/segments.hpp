@@ -18,7 +18,8 @@ struct SegmentKernels {
   /// Number of lines as str.splitlines cuts them.
   std::size_t (*count_lines)(std::string_view text) noexcept;
 
-  /// Code points of each of those lines, without the separators; returns the end.
+  /// Code points of each of those lines, without the separators; returns the end. `lengths` has room for the text's
+  /// size + 2 numbers.
   std::uint64_t* (*line_lengths)(std::string_view text, std::uint64_t* lengths) noexcept;
 
   /// Number of maximal runs without space, LF and TAB.

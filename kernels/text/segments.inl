@@ -118,12 +118,21 @@ DJFAST_TARGET std::uint64_t* line_lengths(std::string_view text, std::uint64_t* 
     const std::uint64_t ends = breaks.last_bytes;
     // A long separator's first byte is counted like a character's and taken off where the separator ends.
     std::uint64_t counted = ~((not_ascii != 0 ? block.continuations() : 0) | ends | breaks.skipped);
-    for (std::uint64_t rest = ends; rest != 0; rest &= rest - 1) {
-      const std::uint64_t before = rest ^ (rest - 1);  // up to and with the separator's last byte
-      *lengths++ = length + ones(counted & before) - ((breaks.long_ones & rest & -rest) != 0 ? 1 : 0);
-      counted &= ~before;
-      length = 0;
-    }
+    // Most blocks end no line, one or two: two steps without a branch, where a step without a line end writes a length
+    // that is not final and does not keep it.
+    std::uint64_t rest = ends;
+    do {
+      for (int step = 0; step < 2; ++step) {
+        const std::uint64_t before = rest ^ (rest - 1);  // up to and with the separator's last byte, or the whole block
+        const std::uint64_t so_far =
+            length + ones(counted & before) - ((breaks.long_ones & rest & -rest) != 0 ? 1 : 0);
+        *lengths = so_far;
+        lengths += rest != 0 ? 1 : 0;
+        length = so_far & (std::uint64_t{rest != 0} - 1);
+        counted &= ~before;
+        rest &= rest - 1;
+      }
+    } while (rest != 0);
     length += ones(counted);
   }
   if (!text.empty() && !ends_with_break(text)) *lengths++ = length;
