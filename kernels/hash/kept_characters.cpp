@@ -153,7 +153,9 @@ DJFAST_INLINE std::size_t keep(std::string_view text, char* out) noexcept {
   return static_cast<std::size_t>(out - start_of_output);
 }
 
-DJFAST_AVX512 std::size_t keep_avx512(std::string_view text, char* out) noexcept { return keep<mark_avx512>(text, out); }
+DJFAST_AVX512 std::size_t keep_avx512(std::string_view text, char* out) noexcept {
+  return keep<mark_avx512>(text, out);
+}
 DJFAST_AVX2 std::size_t keep_avx2(std::string_view text, char* out) noexcept { return keep<mark_avx2>(text, out); }
 #endif
 

@@ -43,7 +43,9 @@ DJFAST_INLINE void throw_anywhere(std::span<const std::uint64_t> elements, std::
     for (std::size_t i = 0; i < size; ++i) {
       std::uint64_t& bin = bins[targets[i]];
       if (round == 0) {
-        bin = std::min(bin, values[i]);
+        // Compilers make a branch of std::min here, which is mispredicted too often.
+        const std::uint64_t is_less = values[i] < bin ? 1 : 0;
+        bin ^= (bin ^ values[i]) & (0 - is_less);
       } else if (values[i] < bin) [[unlikely]] {
         bin = values[i];
       }
