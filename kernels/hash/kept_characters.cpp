@@ -3,6 +3,7 @@
 #include "kernels/hash/kept_characters.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -20,19 +21,31 @@ namespace {
 
 constexpr std::size_t block_bytes = 64;
 
-constexpr bool is_ascii_punctuation(char32_t c) noexcept {
-  return (c > 0x20 && c < 0x30) || (c > 0x39 && c < 0x41) || (c > 0x5A && c < 0x61) || (c > 0x7A && c < 0x7F);
-}
+/// White space, digits and punctuation of ASCII.
+constexpr auto ignored_ascii = [] {
+  std::array<bool, 128> ignored{};
+  for (std::size_t c = 0; c < ignored.size(); ++c) {
+    ignored[c] = (c >= 0x09 && c <= 0x0D) || (c >= 0x20 && c <= 0x40) || (c >= 0x5B && c <= 0x60) ||
+                 (c >= 0x7B && c <= 0x7E);
+  }
+  return ignored;
+}();
 
+/// Of code points beyond ASCII only white space and decimal digits are ignored.
 bool is_ignored(char32_t code_point) noexcept {
-  return is_ascii_punctuation(code_point) ||
-         (text::class_bits(code_point) & (unicode::regex_space | unicode::regex_digit)) != 0;
+  return (text::class_bits(code_point) & (unicode::regex_space | unicode::regex_digit)) != 0;
 }
 
 std::size_t keep_serial(std::string_view text, char* out) noexcept {
   char* const start_of_output = out;
   const char* at = text.data();
   for (const char* end = at + text.size(); at != end;) {
+    const auto byte = static_cast<unsigned char>(*at);
+    if (byte < 0x80) {
+      *out = *at++;
+      out += ignored_ascii[byte] ? 0 : 1;
+      continue;
+    }
     const char* start = at;
     if (!is_ignored(unicode::next_code_point(at))) out = std::copy(start, at, out);
   }
