@@ -1,50 +1,19 @@
 // Keys of exact deduplication: what of a text counts, and its MD5.
 #include <algorithm>
-#include <array>
 
 #include "djfast/function.hpp"
 #include "djfast/unicode.hpp"
 #include "kernels/hash/digests.hpp"
+#include "kernels/hash/kept_characters.hpp"
 
 namespace djfast {
 namespace {
 
-constexpr bool is_ascii_punctuation(char32_t c) noexcept {
-  return (c > 0x20 && c < 0x30) || (c > 0x39 && c < 0x41) || (c > 0x5A && c < 0x61) || (c > 0x7A && c < 0x7F);
-}
-
-/// White space, decimal digits and ASCII punctuation; other punctuation counts as text.
-bool is_ignored(char32_t code_point) noexcept {
-  return is_ascii_punctuation(code_point) ||
-         (unicode::classes_of(code_point) & (unicode::regex_space | unicode::regex_digit)) != 0;
-}
-
-const std::array<bool, 128>& ignored_ascii() {
-  static const auto table = [] {
-    std::array<bool, 128> ignored{};
-    for (char32_t c = 0; c < 128; ++c) ignored[c] = is_ignored(c);
-    return ignored;
-  }();
-  return table;
-}
-
+/// `text` without white space, decimal digits and ASCII punctuation; other punctuation counts as text.
 std::string_view without_ignored(std::string_view text, Arena& arena) {
-  const auto& ignored = ignored_ascii();
-  char* room = arena.reserve(text.size());
-  char* out = room;
-  const char* at = text.data();
-  for (const char* end = at + text.size(); at != end;) {
-    const auto byte = static_cast<unsigned char>(*at);
-    if (byte < 0x80) {
-      *out = static_cast<char>(byte);
-      out += ignored[byte] ? 0 : 1;
-      ++at;
-      continue;
-    }
-    const char* start = at;
-    if (!is_ignored(unicode::next_code_point(at))) out = std::copy(start, at, out);
-  }
-  const auto size = static_cast<std::size_t>(out - room);
+  constexpr std::size_t slack = 64;
+  char* room = arena.reserve(text.size() + slack);
+  const std::size_t size = kernels::keep_characters(text, room);
   if (size == text.size()) return text;
   arena.commit(size);
   return {room, size};

@@ -9,6 +9,7 @@
 #include "kernels/hash/mixing.hpp"
 #include "kernels/hash/permutations.hpp"
 #include "kernels/hash/similarity_sketch.hpp"
+#include "kernels/hash/token_runs.hpp"
 #include "kernels/hash/votes.hpp"
 
 namespace djfast {
@@ -148,19 +149,9 @@ class SketchSigner final : public Signer {
       const kernels::Slice token = tokens.token(i);
       hashes[i] = kernels::hash_bytes(tokens.buffer() + token.start, token.size, seed_);
     }
-    // Each token's own hash is already strong, so the polynomial only has to tell orders apart. Shingle i takes the
-    // place of token i, which the next step removes from the window.
-    std::uint64_t oldest_weight = 1;
-    for (std::size_t i = 0; i < window; ++i) oldest_weight *= base;
-    std::uint64_t polynomial = 0;
-    for (std::size_t i = 0; i + 1 < window; ++i) polynomial = polynomial * base + hashes[i];
+    // Each token's own hash is already strong, so the polynomial only has to tell orders apart.
+    kernels::hash_runs({hashes.data(), tokens.count()}, window, base);
     const std::size_t shingles = tokens.shingle_count(window);
-    std::uint64_t oldest = 0;
-    for (std::size_t i = 0; i < shingles; ++i) {
-      polynomial = polynomial * base + hashes[i + window - 1] - oldest * oldest_weight;
-      oldest = hashes[i];
-      hashes[i] = polynomial;
-    }
     kernels::sketch_set({hashes.data(), shingles}, seed_, signature);
   }
 

@@ -8,6 +8,10 @@
 
 #include "kernels/dispatch.hpp"
 
+#if DJFAST_X86
+#include <immintrin.h>
+#endif
+
 namespace djfast::kernels {
 namespace {
 
@@ -28,6 +32,45 @@ DJFAST_INLINE Word rotate_left(Word value, int bits) noexcept {
 template <class Word>
 DJFAST_INLINE Word swap_bytes(Word value) noexcept {
   return (rotate_left(value, 8) & 0x00FF00FFU) | (rotate_left(value, 24) & 0xFF00FF00U);
+}
+
+// Bitwise functions of three variables: one instruction of AVX-512, which compilers do not find on their own where a
+// variable occurs twice.
+template <int table>
+DJFAST_INLINE Words16 ternary(Words16 a, Words16 b, Words16 c) noexcept {
+#if DJFAST_X86
+  asm("vpternlogd %3, %2, %1, %0" : "+v"(a) : "v"(b), "v"(c), "i"(table));
+#endif
+  return a;
+}
+
+template <class Word>
+inline constexpr bool has_ternary = DJFAST_X86 && lane_count<Word> == 16;
+
+/// The bits of `yes` where `which` has ones, those of `no` elsewhere.
+template <class Word>
+DJFAST_INLINE Word choose(Word which, Word yes, Word no) noexcept {
+  if constexpr (has_ternary<Word>) return ternary<0xCA>(which, yes, no);
+  return no ^ (which & (yes ^ no));
+}
+
+template <class Word>
+DJFAST_INLINE Word parity(Word a, Word b, Word c) noexcept {
+  if constexpr (has_ternary<Word>) return ternary<0x96>(a, b, c);
+  return a ^ b ^ c;
+}
+
+template <class Word>
+DJFAST_INLINE Word majority(Word a, Word b, Word c) noexcept {
+  if constexpr (has_ternary<Word>) return ternary<0xE8>(a, b, c);
+  return (a & b) | (c & (a | b));
+}
+
+/// a ^ (b | ~c)
+template <class Word>
+DJFAST_INLINE Word flip_unless(Word a, Word b, Word c) noexcept {
+  if constexpr (has_ternary<Word>) return ternary<0x2D>(a, b, c);
+  return a ^ (b | ~c);
 }
 
 DJFAST_INLINE std::uint32_t little_endian(std::uint32_t value) noexcept {
@@ -81,13 +124,14 @@ DJFAST_INLINE void load_words(const char* const* blocks, Word* words) noexcept {
 
 struct Sha1 {
   static constexpr std::size_t state_words = 5;
+  static constexpr std::size_t round_count = 80;
   static constexpr bool big_endian = true;
   static constexpr std::uint32_t initial[state_words] = {0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0};
 
   template <std::size_t t, class Word>
   DJFAST_INLINE static void round(Word* v, Word* words) noexcept {
     if constexpr (t >= 16) {
-      const Word mixed = words[(t + 13) % 16] ^ words[(t + 8) % 16] ^ words[(t + 2) % 16] ^ words[t % 16];
+      const Word mixed = parity(words[(t + 8) % 16], words[(t + 2) % 16], words[t % 16]) ^ words[(t + 13) % 16];
       words[t % 16] = rotate_left(mixed, 1);
     }
     // The variables rotate through v instead of being moved: a is v[(80 - t) % 5], b the next one, and so on.
@@ -97,34 +141,22 @@ struct Sha1 {
     Word& d = v[(83 - t) % 5];
     Word& e = v[(84 - t) % 5];
     if constexpr (t < 20) {
-      e += (d ^ (b & (c ^ d))) + (words[t % 16] + 0x5A827999U);
+      e += choose(b, c, d) + (words[t % 16] + 0x5A827999U);
     } else if constexpr (t < 40) {
-      e += (b ^ c ^ d) + (words[t % 16] + 0x6ED9EBA1U);
+      e += parity(b, c, d) + (words[t % 16] + 0x6ED9EBA1U);
     } else if constexpr (t < 60) {
-      e += ((b & c) | (d & (b | c))) + (words[t % 16] + 0x8F1BBCDCU);
+      e += majority(b, c, d) + (words[t % 16] + 0x8F1BBCDCU);
     } else {
-      e += (b ^ c ^ d) + (words[t % 16] + 0xCA62C1D6U);
+      e += parity(b, c, d) + (words[t % 16] + 0xCA62C1D6U);
     }
     e += rotate_left(a, 5);
     b = rotate_left(b, 30);
-  }
-
-  template <class Word, std::size_t... t>
-  DJFAST_INLINE static void rounds(Word* v, Word* words, std::index_sequence<t...>) noexcept {
-    (round<t>(v, words), ...);
-  }
-
-  template <class Word>
-  DJFAST_INLINE static void compress(Word* state, Word* words) noexcept {
-    for (std::size_t t = 0; t < 16; ++t) words[t] = swap_bytes(words[t]);
-    Word v[5] = {state[0], state[1], state[2], state[3], state[4]};
-    rounds(v, words, std::make_index_sequence<80>{});
-    for (std::size_t i = 0; i < 5; ++i) state[i] += v[i];
   }
 };
 
 struct Md5 {
   static constexpr std::size_t state_words = 4;
+  static constexpr std::size_t round_count = 64;
   static constexpr bool big_endian = false;
   static constexpr std::uint32_t initial[state_words] = {0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476};
   static constexpr int shifts[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
@@ -149,33 +181,49 @@ struct Md5 {
     Word mixed;
     std::size_t word = 0;
     if constexpr (t < 16) {
-      mixed = d ^ (b & (c ^ d));
+      mixed = choose(b, c, d);
       word = t;
     } else if constexpr (t < 32) {
-      mixed = c ^ (d & (b ^ c));
+      mixed = choose(d, b, c);
       word = (5 * t + 1) % 16;
     } else if constexpr (t < 48) {
-      mixed = b ^ c ^ d;
+      mixed = parity(b, c, d);
       word = (3 * t + 5) % 16;
     } else {
-      mixed = c ^ (b | ~d);
+      mixed = flip_unless(c, b, d);
       word = 7 * t % 16;
     }
     a = b + rotate_left(Word(a + (words[word] + sines[t]) + mixed), shifts[t / 16][t % 4]);
   }
-
-  template <class Word, std::size_t... t>
-  DJFAST_INLINE static void rounds(Word* v, const Word* words, std::index_sequence<t...>) noexcept {
-    (round<t>(v, words), ...);
-  }
-
-  template <class Word>
-  DJFAST_INLINE static void compress(Word* state, Word* words) noexcept {
-    Word v[4] = {state[0], state[1], state[2], state[3]};
-    rounds(v, words, std::make_index_sequence<64>{});
-    for (std::size_t i = 0; i < 4; ++i) state[i] += v[i];
-  }
 };
+
+/// One or two groups of lanes; two take turns, since the rounds of one mostly wait for each other.
+template <class Algorithm, std::size_t groups, class Word, std::size_t... t>
+DJFAST_INLINE void rounds(Word (*v)[Algorithm::state_words], Word (*words)[16], std::index_sequence<t...>) noexcept {
+  static_assert(groups == 1 || groups == 2);
+  if constexpr (groups == 1) {
+    (Algorithm::template round<t>(v[0], words[0]), ...);
+  } else {
+    ((Algorithm::template round<t>(v[0], words[0]), Algorithm::template round<t>(v[1], words[1])), ...);
+  }
+}
+
+/// Takes the words as the algorithm reads them: SHA-1 wants their bytes swapped.
+template <class Algorithm, std::size_t groups, class Word>
+DJFAST_INLINE void compress(Word (*state)[Algorithm::state_words], Word (*words)[16]) noexcept {
+  Word v[groups][Algorithm::state_words];
+#pragma GCC unroll 2
+  for (std::size_t group = 0; group < groups; ++group) {
+#pragma GCC unroll 5
+    for (std::size_t i = 0; i < Algorithm::state_words; ++i) v[group][i] = state[group][i];
+  }
+  rounds<Algorithm, groups>(v, words, std::make_index_sequence<Algorithm::round_count>{});
+#pragma GCC unroll 2
+  for (std::size_t group = 0; group < groups; ++group) {
+#pragma GCC unroll 5
+    for (std::size_t i = 0; i < Algorithm::state_words; ++i) state[group][i] += v[group][i];
+  }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Padding.
@@ -257,7 +305,7 @@ DJFAST_INLINE void hash_group(const char* buffer, const Slice* slices, Prefix* p
   }
   std::uint32_t initial[Algorithm::state_words][n];
   for (std::size_t i = 0; i < Algorithm::state_words; ++i) std::fill_n(initial[i], n, Algorithm::initial[i]);
-  Word state[Algorithm::state_words];
+  Word state[1][Algorithm::state_words];
   std::memcpy(state, initial, sizeof state);
   for (std::uint64_t index = 0; index < longest; ++index) {
     for (std::size_t lane = 0; lane < n; ++lane) {
@@ -266,14 +314,17 @@ DJFAST_INLINE void hash_group(const char* buffer, const Slice* slices, Prefix* p
         write_padded_block<Algorithm, part_bytes>(message, slices[lane].size, index, padded[lane]);
       }
     }
-    Word words[16];
-    load_words(blocks, words);
-    Algorithm::compress(state, words);
+    Word words[1][16];
+    load_words(blocks, words[0]);
+    if constexpr (Algorithm::big_endian) {
+      for (Word& word : words[0]) word = swap_bytes(word);
+    }
+    compress<Algorithm, 1>(state, words);
     if (index + 1 < shortest) continue;
     std::uint32_t first[n];
     std::uint32_t second[n];
-    std::memcpy(first, &state[0], sizeof first);
-    std::memcpy(second, &state[1], sizeof second);
+    std::memcpy(first, &state[0][0], sizeof first);
+    std::memcpy(second, &state[0][1], sizeof second);
     for (std::size_t lane = 0; lane < n; ++lane) {
       if (blocks_of(slices[lane].size) == index + 1) prefixes[lane] = prefix_of<Prefix>(first[lane], second[lane]);
     }
@@ -294,6 +345,121 @@ DJFAST_INLINE void hash_slices(const char* buffer, std::span<const Slice> slices
   hash_group<Algorithm, Word>(buffer, group, group_prefixes);
   std::memcpy(prefixes + at, group_prefixes, left * sizeof(Prefix));
 }
+
+#if DJFAST_X86
+// With AVX-512 a padded block is one masked load, and lengths are put in for all lanes at once.
+
+/// The sixteen lanes of a group: where their messages are and how long.
+struct Lanes {
+  const char* messages[16];
+  std::int64_t sizes[16];
+  Words16 size_words;
+};
+
+DJFAST_AVX512 inline void read_lanes(const char* buffer, const Slice* slices, Lanes& lanes) noexcept {
+  const __m512i low = _mm512_loadu_si512(slices);
+  const __m512i high = _mm512_loadu_si512(slices + 8);
+  const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  lanes.size_words = reinterpret_cast<Words16>(_mm512_permutex2var_epi32(low, odd, high));
+  for (std::size_t lane = 0; lane < 16; ++lane) {
+    lanes.messages[lane] = buffer + slices[lane].start;
+    lanes.sizes[lane] = slices[lane].size;
+  }
+}
+
+template <class Algorithm>
+DJFAST_AVX512 inline void load_padded_words(const Lanes& lanes, std::int64_t index, Words16* words) noexcept {
+  const std::int64_t at = index * 64;
+  const __m512i marker = _mm512_set1_epi8(static_cast<char>(0x80));
+  for (std::size_t lane = 0; lane < 16; ++lane) {
+    const std::int64_t rest = lanes.sizes[lane] - at;  // negative once the marker stands in an earlier block
+    const auto kept = static_cast<unsigned>(std::clamp<std::int64_t>(rest, 0, 64));
+    const auto marked = static_cast<unsigned>(std::clamp<std::int64_t>(rest + 1, 0, 64));
+    const __mmask64 bytes = _bzhi_u64(~std::uint64_t{0}, kept);
+    const char* source = lanes.messages[lane] + (rest > 0 ? at : 0);
+    const __m512i message = _mm512_maskz_loadu_epi8(bytes, source);
+    words[lane] = reinterpret_cast<Words16>(
+        _mm512_mask_mov_epi8(message, _bzhi_u64(~std::uint64_t{0}, marked) ^ bytes, marker));
+  }
+  transpose(words);
+  if constexpr (Algorithm::big_endian) {
+    const __m512i swapped = _mm512_set4_epi32(0x0C0D0E0F, 0x08090A0B, 0x04050607, 0x00010203);
+#pragma GCC unroll 16
+    for (std::size_t t = 0; t < 16; ++t) {
+      words[t] = reinterpret_cast<Words16>(_mm512_shuffle_epi8(reinterpret_cast<__m512i>(words[t]), swapped));
+    }
+  }
+  const auto sizes = reinterpret_cast<__m512i>(lanes.size_words);
+  const __mmask16 last = _mm512_cmplt_epu32_mask(sizes, _mm512_set1_epi32(static_cast<int>(at + 56)));
+  Words16& low = words[Algorithm::big_endian ? 15 : 14];
+  Words16& high = words[Algorithm::big_endian ? 14 : 15];
+  low = reinterpret_cast<Words16>(_mm512_mask_slli_epi32(reinterpret_cast<__m512i>(low), last, sizes, 3));
+  high = reinterpret_cast<Words16>(_mm512_mask_srli_epi32(reinterpret_cast<__m512i>(high), last, sizes, 29));
+}
+
+/// Stores the prefixes of the lanes in `done`.
+template <class Prefix>
+DJFAST_AVX512 inline void store_prefixes(const Words16* state, __mmask16 done, Prefix* prefixes) noexcept {
+  const __m512i swapped = _mm512_set4_epi32(0x0C0D0E0F, 0x08090A0B, 0x04050607, 0x00010203);
+  const __m512i first = _mm512_shuffle_epi8(reinterpret_cast<__m512i>(state[0]), swapped);
+  if constexpr (sizeof(Prefix) == 4) {
+    _mm512_mask_storeu_epi32(prefixes, done, first);  // SHA-1 writes big-endian words
+  } else {
+    const __m512i second = _mm512_shuffle_epi8(reinterpret_cast<__m512i>(state[1]), swapped);
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    _mm512_mask_storeu_epi64(prefixes, static_cast<__mmask8>(done), _mm512_permutex2var_epi32(second, low, first));
+    _mm512_mask_storeu_epi64(prefixes + 8, static_cast<__mmask8>(done >> 8),
+                             _mm512_permutex2var_epi32(second, high, first));
+  }
+}
+
+template <class Algorithm, std::size_t groups, class Prefix>
+DJFAST_AVX512 inline void hash_groups_avx512(const char* buffer, const Slice* slices, Prefix* prefixes) noexcept {
+  Lanes lanes[groups];
+  Words16 state[groups][Algorithm::state_words];
+  std::int64_t longest = 0;
+  for (std::size_t group = 0; group < groups; ++group) {
+    read_lanes(buffer, slices + 16 * group, lanes[group]);
+    for (std::size_t i = 0; i < Algorithm::state_words; ++i) state[group][i] = Words16{} + Algorithm::initial[i];
+    for (const std::int64_t size : lanes[group].sizes) longest = std::max(longest, size);
+  }
+  const auto blocks = static_cast<std::int64_t>(blocks_of(static_cast<std::uint64_t>(longest)));
+  for (std::int64_t index = 0; index < blocks; ++index) {
+    Words16 words[groups][16];
+    for (std::size_t group = 0; group < groups; ++group) {
+      load_padded_words<Algorithm>(lanes[group], index, words[group]);
+    }
+    compress<Algorithm, groups>(state, words);
+    for (std::size_t group = 0; group < groups; ++group) {
+      // A size below 2^32 - 64: the sum does not wrap.
+      const Words16 last = (lanes[group].size_words + 8U) >> 6;
+      const __mmask16 done =
+          _mm512_cmpeq_epi32_mask(reinterpret_cast<__m512i>(last), _mm512_set1_epi32(static_cast<int>(index)));
+      store_prefixes(state[group], done, prefixes + 16 * group);
+    }
+  }
+}
+
+template <class Algorithm, std::size_t groups, class Prefix>
+DJFAST_AVX512 inline void hash_slices_avx512(const char* buffer, std::span<const Slice> slices,
+                                             Prefix* prefixes) noexcept {
+  constexpr std::size_t n = 16 * groups;
+  std::size_t at = 0;
+  for (; at + n <= slices.size(); at += n) {
+    hash_groups_avx512<Algorithm, groups>(buffer, slices.data() + at, prefixes + at);
+  }
+  for (; at < slices.size(); at += 16) {
+    // The last groups are filled up with copies of the last slice.
+    Slice group[16];
+    Prefix group_prefixes[16];
+    const std::size_t left = std::min<std::size_t>(16, slices.size() - at);
+    for (std::size_t lane = 0; lane < 16; ++lane) group[lane] = slices[at + std::min(lane, left - 1)];
+    hash_groups_avx512<Algorithm, 1>(buffer, group, group_prefixes);
+    std::memcpy(prefixes + at, group_prefixes, left * sizeof(Prefix));
+  }
+}
+#endif
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Whole messages: a lane that has finished takes the next message, so lengths may differ freely.
@@ -365,14 +531,14 @@ DJFAST_INLINE void digest_messages(std::span<const std::string_view> messages, s
       if (message_of[lane] != idle) steps = std::min(steps, feeds[lane].blocks_left());
     }
     if (steps == ~std::uint64_t{0}) return;
-    Word state[4];
+    Word state[1][4];
     std::memcpy(state, lanes, sizeof lanes);
     for (; steps > 0; --steps) {
       const char* blocks[n];
       for (std::size_t lane = 0; lane < n; ++lane) blocks[lane] = feeds[lane].next();
-      Word words[16];
-      load_words(blocks, words);
-      Md5::compress(state, words);
+      Word words[1][16];
+      load_words(blocks, words[0]);
+      compress<Md5, 1>(state, words);
     }
     std::memcpy(lanes, state, sizeof lanes);
   }
@@ -380,13 +546,13 @@ DJFAST_INLINE void digest_messages(std::span<const std::string_view> messages, s
 
 #if DJFAST_X86
 DJFAST_AVX512 void sha1_avx512(const char* buffer, std::span<const Slice> slices, std::uint32_t* prefixes) noexcept {
-  hash_slices<Sha1, Words16>(buffer, slices, prefixes);
+  hash_slices_avx512<Sha1, 1>(buffer, slices, prefixes);
 }
 DJFAST_AVX2 void sha1_avx2(const char* buffer, std::span<const Slice> slices, std::uint32_t* prefixes) noexcept {
   hash_slices<Sha1, Words8>(buffer, slices, prefixes);
 }
 DJFAST_AVX512 void md5_avx512(const char* buffer, std::span<const Slice> slices, std::uint64_t* prefixes) noexcept {
-  hash_slices<Md5, Words16>(buffer, slices, prefixes);
+  hash_slices_avx512<Md5, 2>(buffer, slices, prefixes);
 }
 DJFAST_AVX2 void md5_avx2(const char* buffer, std::span<const Slice> slices, std::uint64_t* prefixes) noexcept {
   hash_slices<Md5, Words8>(buffer, slices, prefixes);

@@ -157,9 +157,10 @@ def test_impossible_parameters_are_refused(params):
         _native.evaluate("minhash_bands", [["a b c"]], usual | params)
 
 
-def test_fast_signatures_are_the_same_on_every_level(level):
-    rows = [" ".join(f"{i * j % 97}t" for i in range(n)) for j, n in enumerate([1, 2, 40, 500, 3000], 3)]
-    params = {"tokenization": "space", "window": 1, "permutations": 100, "hash": "fast"}
+@pytest.mark.parametrize(("window", "count"), [(1, 100), (5, 256), (8, 512), (9, 600)])
+def test_fast_signatures_are_the_same_on_every_level(level, window, count):
+    rows = [" ".join(f"{i * j % 97}t" for i in range(n)) for j, n in enumerate([9, 10, 40, 500, 3000], 3)]
+    params = {"tokenization": "space", "window": window, "permutations": count, "hash": "fast"}
     found = _native.evaluate("minhash_signature", [rows], params)
     _native.force_isa("serial")
     assert found == _native.evaluate("minhash_signature", [rows], params)
@@ -216,6 +217,18 @@ def test_exact_deduplication_ignores_what_it_is_told_to(rows):
             params = {"lowercase": lowercase, "ignore_non_character": ignore}
             expected = [normal(text, lowercase, ignore) for text in rows]
             assert _native.evaluate("normalize_for_exact", [rows], params) == expected
+
+
+def test_exact_deduplication_keeps_characters_across_blocks_of_bytes():
+    generator = random.Random(5)
+    ascii_alphabet = "".join(map(chr, range(128)))
+    ignored = re.compile("[\\s0-9\u0665\u3000!-/:-@\\[-`{-~]", re.ASCII)
+    rows = []
+    for size in [*range(56, 72), *range(120, 136), 1000]:
+        for alphabet in (ascii_alphabet, ascii_alphabet + "\u0665\u3000\u3002\u4e2d\u00e9\U0001f600\U00010400" * 20):
+            rows.append("a" + "".join(generator.choices(alphabet, k=size)) + "\u00e9")
+    params = {"lowercase": False, "ignore_non_character": True}
+    assert _native.evaluate("normalize_for_exact", [rows], params) == [ignored.sub("", row) for row in rows]
 
 
 def test_golden_prefixes():
