@@ -286,7 +286,8 @@ Parts read_model(const std::string& path) {
   if (parts.is_pruned && !is_quantised) file.fail("n-grams are pruned but the matrix is not quantised");
   parts.input = is_quantised ? read_quantised(file, parts.dimension) : read_dense(file, parts.dimension, mapped);
   const bool output_is_quantised = file.flag("the output's quantisation flag") && is_quantised;
-  parts.output = output_is_quantised ? read_quantised(file, parts.dimension) : read_dense(file, parts.dimension, mapped);
+  parts.output =
+      output_is_quantised ? read_quantised(file, parts.dimension) : read_dense(file, parts.dimension, mapped);
   check_rows(file, parts);
   return parts;
 }

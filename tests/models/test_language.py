@@ -40,8 +40,8 @@ def quantised(rng: random.Random, rows: int, columns: int, part_width: int, *, w
 
 
 def dense_model(rng: random.Random, **changes: object) -> FasttextModel:
-    settings = {"dim": 16, "loss": HIERARCHICAL_SOFTMAX, "words": WORDS[:-1], "labels": LABELS, "buckets": 97, "minn": 2,
-                "maxn": 4, "word_ngrams": 1, "version": 12, **changes}  # fmt: skip
+    settings = {"dim": 16, "loss": HIERARCHICAL_SOFTMAX, "words": WORDS[:-1], "labels": LABELS, "buckets": 97,
+                "minn": 2, "maxn": 4, "word_ngrams": 1, "version": 12, **changes}  # fmt: skip
     rows = len(settings["words"]) + settings["buckets"]
     return FasttextModel(**settings, input=matrix(rng, rows, settings["dim"]),
                          output=matrix(rng, len(settings["labels"]), settings["dim"]))  # fmt: skip
@@ -78,7 +78,8 @@ MODELS = {
 
 
 def random_texts(rng: random.Random, count: int) -> list[str]:
-    texts = ["", " ", "</s>", "a </s> der", "__label__en", "中" * 300, "é" * 255, "ab" * 2500, " " * 5000 + "der", "x " * 2048]
+    texts = ["", " ", "</s>", "a </s> der", "__label__en", "中" * 300, "é" * 255, "ab" * 2500,
+             " " * 5000 + "der", "x " * 2048]  # fmt: skip
     for _ in range(count):
         parts = []
         for _ in range(rng.randrange(60)):
@@ -180,7 +181,7 @@ def test_every_truncation_is_an_error(name, tmp_path):
 def test_damaged_files_never_crash(name, tmp_path):
     rng = random.Random(3)
     data = MODELS[name](rng).to_bytes()
-    absurd = [b"\xff" * 4, b"\xff\xff\xff\x7f", b"\0" * 4, b"\xff" * 8, b"\xff" * 7 + b"\x7f", b"\0\0\0\x80", b"\1\0\0\0"]
+    absurd = [b"\xff" * 4, b"\xff\xff\xff\x7f", b"\0" * 4, b"\xff" * 8, b"\xff" * 7 + b"\x7f", b"\0\0\0\x80", b"\1"]
     refused = 0
     for _ in range(800):
         damaged = bytearray(data)

@@ -42,7 +42,8 @@ def test_places_in_order(monkeypatch, tmp_path):
     monkeypatch.setenv("DATA_JUICER_MODELS_CACHE", str(tmp_path / "models"))
     in_models = file_at(tmp_path / "models" / "m.bin")
     assert find() == in_models
-    monkeypatch.setenv("DATA_JUICER_EXTERNAL_MODELS_HOME", os.pathsep.join([str(tmp_path / "no"), "", str(tmp_path / "ext")]))
+    homes = os.pathsep.join([str(tmp_path / "no"), "", str(tmp_path / "ext")])
+    monkeypatch.setenv("DATA_JUICER_EXTERNAL_MODELS_HOME", homes)
     external = file_at(tmp_path / "ext" / "m.bin")
     assert find() == external
     given = file_at(tmp_path / "m.bin")

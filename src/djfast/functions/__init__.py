@@ -47,7 +47,7 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("hf_token_count", "djfast.functions.tokenization", ("text",), "int64",
                        (_TOKENIZERS,), "Tokens of a Hugging Face tokenizer, without special tokens."),
         PythonFunction("perplexity", "djfast.functions.perplexity", ("text",), "double",
-                       (_SENTENCEPIECE, _KENLM), "Perplexity per piece under a KenLM model, to one decimal; 0 for empty text."),
+                       (_SENTENCEPIECE, _KENLM), "Perplexity per piece under a KenLM model, to one decimal."),
         PythonFunction("regex_replace", "djfast.functions.replace", ("text",), "text",
                        (_REGEX,), "Every match of a pattern replaced by a template."),
         PythonFunction("regex_remove", "djfast.functions.replace", ("text",), "text",

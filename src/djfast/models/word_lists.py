@@ -50,7 +50,8 @@ def load_word_list(kind: str, directory: str | None, lang: str) -> tuple[str, ..
 
 def _read(path: Path) -> dict[str, list[str]]:
     if path.stat().st_size > _MAX_FILE_BYTES:
-        raise ModelError(f"word list {path} must be at most {_MAX_FILE_BYTES >> 20} MiB, got {path.stat().st_size} bytes")
+        size = path.stat().st_size
+        raise ModelError(f"word list {path} must be at most {_MAX_FILE_BYTES >> 20} MiB, got {size} bytes")
     try:
         content: Any = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -61,7 +62,8 @@ def _read(path: Path) -> dict[str, list[str]]:
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ModelError(f"word list {path}: {language!r} must be a list of texts")
         if any(len(word) > _MAX_WORD_CHARACTERS for word in words):
-            raise ModelError(f"word list {path}: {language!r} has a word of more than {_MAX_WORD_CHARACTERS} characters")
+            limit = _MAX_WORD_CHARACTERS
+            raise ModelError(f"word list {path}: {language!r} has a word of more than {limit} characters")
         try:
             "".join(words).encode()
         except UnicodeEncodeError as error:
