@@ -25,7 +25,16 @@ inline constexpr std::size_t subword_starts = 16;
 void hash_subwords(const std::uint32_t* code_points, std::size_t shortest, std::size_t longest, const Divisor& divisor,
                    std::uint32_t* buckets) noexcept;
 
+/// Writes the rows of those of `count` <= 16 buckets that have one, in their order; returns the end of what it wrote.
+///
+/// ranks[b / 32] has a mark at bit b % 32 for each bucket b that has a row, and in its upper half the number of marks
+/// before; rows[n] is the row of the n-th mark.
+std::uint32_t* held_rows(const std::uint32_t* buckets, std::size_t count, const std::uint64_t* ranks,
+                         const std::uint32_t* rows, std::uint32_t* out) noexcept;
+
 namespace serial {
+std::uint32_t* held_rows(const std::uint32_t* buckets, std::size_t count, const std::uint64_t* ranks,
+                         const std::uint32_t* rows, std::uint32_t* out) noexcept;
 void hash_subwords(const std::uint32_t* code_points, std::size_t shortest, std::size_t longest, const Divisor& divisor,
                    std::uint32_t* buckets) noexcept;
 }

@@ -112,41 +112,47 @@ class Vocabulary {
 /// Rows of the n-grams that survived pruning, by bucket.
 class PrunedIndex {
  public:
-  explicit PrunedIndex(const std::vector<PrunedNgram>& ngrams)
-      : shift_(32 - std::countr_zero(std::bit_ceil(ngrams.size() * 2 + 2))),
-        slots_(std::size_t{1} << (32 - shift_), PrunedNgram{none, none}),
-        marks_((slots_.size() * marks_per_slot + 63) / 64) {
+  PrunedIndex(const std::vector<PrunedNgram>& ngrams, std::uint32_t buckets) {
+    std::vector<PrunedNgram> sorted;
     for (const auto& ngram : ngrams) {
-      slots_[slot_of(ngram.bucket)] = ngram;  // of equal buckets the last one counts
-      const std::size_t mark = mark_of(ngram.bucket);
-      marks_[mark / 64] |= std::uint64_t{1} << mark % 64;
+      if (ngram.bucket < buckets) sorted.push_back(ngram);
+    }
+    std::ranges::stable_sort(sorted, {}, &PrunedNgram::bucket);
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      if (i + 1 < sorted.size() && sorted[i + 1].bucket == sorted[i].bucket) continue;  // the last one counts
+      held_.push_back(sorted[i].bucket);
+      rows_.push_back(sorted[i].row);
+    }
+    if (buckets > max_ranked_buckets) return;
+    ranks_.resize(buckets / 32 + std::size_t{1});
+    for (const std::uint32_t bucket : held_) ranks_[bucket / 32] |= std::uint64_t{1} << bucket % 32;
+    std::uint64_t before = 0;
+    for (auto& rank : ranks_) {
+      const auto held_here = static_cast<std::uint64_t>(std::popcount(rank));
+      rank |= before << 32;
+      before += held_here;
     }
   }
-  /// False for nearly all n-grams that have no row. Most n-grams of a text are pruned, and this small bitmap stays in
-  /// the processor's cache.
-  bool may_hold(std::uint32_t bucket) const noexcept {
-    const std::size_t mark = mark_of(bucket);
-    return (marks_[mark / 64] >> mark % 64 & 1) != 0;
+
+  /// Writes the rows of those of up to 16 buckets that have one; returns the end of what it wrote.
+  std::uint32_t* rows_of(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
+    if (!ranks_.empty()) {
+      return kernels::held_rows(buckets.data(), buckets.size(), ranks_.data(), rows_.data(), out);
+    }
+    for (const std::uint32_t bucket : buckets) {
+      const auto at = std::ranges::lower_bound(held_, bucket);
+      if (at != held_.end() && *at == bucket) *out++ = rows_[static_cast<std::size_t>(at - held_.begin())];
+    }
+    return out;
   }
-  /// The row, or `none`.
-  std::uint32_t find(std::uint32_t bucket) const noexcept { return slots_[slot_of(bucket)].row; }
-  void prefetch(std::uint32_t bucket) const noexcept { __builtin_prefetch(&slots_[first_slot_of(bucket)]); }
 
  private:
-  static constexpr std::size_t marks_per_slot = 8;
+  // Models have a few million; the marks of this many take 16 MiB.
+  static constexpr std::uint32_t max_ranked_buckets = std::uint32_t{1} << 26;
 
-  std::size_t mark_of(std::uint32_t bucket) const noexcept { return bucket & (slots_.size() * marks_per_slot - 1); }
-  std::size_t first_slot_of(std::uint32_t bucket) const noexcept { return bucket * 2654435769U >> shift_; }
-  std::size_t slot_of(std::uint32_t bucket) const noexcept {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t slot = first_slot_of(bucket);
-    while (slots_[slot].bucket != bucket && slots_[slot].bucket != none) slot = (slot + 1) & mask;
-    return slot;
-  }
-
-  int shift_;
-  std::vector<PrunedNgram, HugePages<PrunedNgram>> slots_;  // a power of two, at most half full
-  std::vector<std::uint64_t> marks_;
+  std::vector<std::uint64_t, HugePages<std::uint64_t>> ranks_;  // see kernels::held_rows
+  std::vector<std::uint32_t> held_;                             // in ascending order
+  std::vector<std::uint32_t> rows_;                             // of held_
 };
 
 /// A node of the Huffman tree over labels.
@@ -253,8 +259,8 @@ struct NewWord {
   std::string_view text;
   Block* sum;
   std::uint64_t hash;
-  std::uint32_t* candidates;
-  std::size_t candidate_count;
+  std::uint32_t* subword_rows;
+  std::size_t row_count;
 };
 
 /// Memory of a thread between predictions.
@@ -268,7 +274,7 @@ struct Scratch {
   std::vector<std::uint32_t> row_counts = std::vector<std::uint32_t>(chunk_words);
   std::vector<std::uint32_t> missing = std::vector<std::uint32_t>(chunk_words);
   std::vector<NewWord> new_words = std::vector<NewWord>(chunk_words);
-  std::vector<std::uint32_t> candidates = std::vector<std::uint32_t>(max_chunk_ngrams + 1);
+  std::vector<std::uint32_t> subword_rows = std::vector<std::uint32_t>(max_chunk_ngrams);
   std::vector<std::uint32_t> word_hashes;
   std::vector<std::pair<std::int32_t, double>> open_nodes;
   std::vector<float> outputs;
@@ -308,7 +314,7 @@ class Predictor final : public Model {
         bucket_of_(std::max(parts.buckets, 1U)),
         buckets_(parts.buckets),
         vocabulary_(parts.entries),
-        pruned_(parts.pruned),
+        pruned_(parts.pruned, parts.buckets),
         input_(std::move(parts.input)),
         output_(std::move(parts.output)) {
     for (std::size_t entry = word_count_; entry < parts.entries.size(); ++entry) {
@@ -375,8 +381,8 @@ class Predictor final : public Model {
                       .text = {word.text, word.length},
                       .sum = scratch.new_sums.data() + i * dimension_blocks_,
                       .hash = 0,
-                      .candidates = nullptr,
-                      .candidate_count = 0};
+                      .subword_rows = nullptr,
+                      .row_count = 0};
     }
     sum_new_words(new_words, scratch);
     bool ends_sentence = false;
@@ -411,9 +417,9 @@ class Predictor final : public Model {
       fresh.hash = Vocabulary::hash_of(fresh.text);
       vocabulary_.prefetch(fresh.hash);
     }
-    std::uint32_t* next = scratch.candidates.data();
+    std::uint32_t* next = scratch.subword_rows.data();
     for (auto& fresh : words) {
-      fresh.candidates = next;
+      fresh.subword_rows = next;
       if (fresh.text.size() > longest_short_word) {
         fresh.rows = sum_word(fresh.text, fresh.sum);
         continue;
@@ -421,14 +427,12 @@ class Predictor final : public Model {
       std::fill_n(fresh.sum, dimension_blocks_, Block{});
       fresh.rows = add_entry(fresh.text, fresh.hash, fresh.sum);
       if (fresh.rows.is_label || fresh.rows.ends_sentence || longest_subword_ == 0) continue;
-      add_subwords(fresh.text, [&](std::span<const std::uint32_t> buckets) { next = keep_candidates(buckets, next); });
-      fresh.candidate_count = static_cast<std::size_t>(next - fresh.candidates);
-      prefetch_candidates({fresh.candidates, fresh.candidate_count});
+      add_subwords(fresh.text, [&](std::span<const std::uint32_t> buckets) { next = write_rows(buckets, next); });
+      fresh.row_count = static_cast<std::size_t>(next - fresh.subword_rows);
     }
-    for (auto& fresh : words) fresh.candidate_count = to_rows({fresh.candidates, fresh.candidate_count});
     for (auto& fresh : words) {
-      add_rows({fresh.candidates, fresh.candidate_count}, fresh.sum);
-      fresh.rows.count += static_cast<std::uint32_t>(fresh.candidate_count);
+      add_rows({fresh.subword_rows, fresh.row_count}, fresh.sum);
+      fresh.rows.count += static_cast<std::uint32_t>(fresh.row_count);
     }
   }
 
@@ -473,29 +477,16 @@ class Predictor final : public Model {
     for (std::size_t block = 0; block < dimension_blocks_; ++block) to[block].values += from[block].values;
   }
 
-  /// Writes those buckets that may have a row, and returns the end of what it wrote.
-  std::uint32_t* keep_candidates(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
-    if (!is_pruned_) return std::copy(buckets.begin(), buckets.end(), out);
-    for (const std::uint32_t bucket : buckets) {
-      *out = bucket;
-      out += static_cast<std::ptrdiff_t>(pruned_.may_hold(bucket));
+  /// Writes the rows of up to 16 buckets and asks for their memory; returns the end of what it wrote.
+  std::uint32_t* write_rows(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
+    std::uint32_t* end = out;
+    if (is_pruned_) {
+      end = pruned_.rows_of(buckets, out);
+    } else {
+      for (const std::uint32_t bucket : buckets) *end++ = word_count_ + bucket;
     }
-    return out;
-  }
-  void prefetch_candidates(std::span<const std::uint32_t> candidates) const noexcept {
-    if (!is_pruned_) return;
-    for (const std::uint32_t bucket : candidates) pruned_.prefetch(bucket);
-  }
-  /// Turns candidates into rows of the input matrix, in place; returns how many there are.
-  std::size_t to_rows(std::span<std::uint32_t> candidates) const noexcept {
-    std::size_t held = 0;
-    for (const std::uint32_t bucket : candidates) {
-      const std::uint32_t row = is_pruned_ ? pruned_.find(bucket) : word_count_ + bucket;
-      if (row == none) continue;
-      __builtin_prefetch(input_.row_bytes(row));
-      candidates[held++] = row;
-    }
-    return held;
+    for (; out != end; ++out) __builtin_prefetch(input_.row_bytes(*out));
+    return end;
   }
   void add_rows(std::span<const std::uint32_t> rows, Block* sum) const noexcept {
     if (dimension_blocks_ == 1) {
@@ -524,7 +515,7 @@ class Predictor final : public Model {
     /// Adds up to 16 buckets.
     void add(std::span<const std::uint32_t> buckets) {
       if (end_ + buckets.size() > std::end(waiting_)) settle();
-      end_ = model_.keep_candidates(buckets, end_);
+      end_ = model_.write_rows(buckets, end_);
     }
     /// Returns the number of rows added.
     std::uint32_t finish() {
@@ -534,20 +525,18 @@ class Predictor final : public Model {
 
    private:
     void settle() {
-      const std::span candidates{waiting_, end_};
-      model_.prefetch_candidates(candidates);
-      const std::size_t row_count = model_.to_rows(candidates);
+      const std::span rows{waiting_, end_};
       std::fill(partial_sum_.begin(), partial_sum_.end(), Block{});
-      model_.add_rows({waiting_, row_count}, partial_sum_.data());
+      model_.add_rows(rows, partial_sum_.data());
       model_.add_blocks(partial_sum_.data(), sum_);
-      count_ += static_cast<std::uint32_t>(row_count);
+      count_ += static_cast<std::uint32_t>(rows.size());
       end_ = waiting_;
     }
 
     const Predictor& model_;
     Block* sum_;
     std::vector<Block> partial_sum_;  // sums of sums lose less to rounding than one long sum
-    std::uint32_t waiting_[256 + 1];  // one more, because a bucket is written before it is kept
+    std::uint32_t waiting_[256];
     std::uint32_t* end_ = waiting_;
     std::uint32_t count_ = 0;
   };
