@@ -7,6 +7,11 @@
 
 #if DJFAST_X86
 #include <immintrin.h>
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 takes the deliberately undefined operand inside its own intrinsics for a mistake.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #endif
 
 namespace djfast::kernels {
@@ -15,6 +20,14 @@ namespace {
 // FNV-1a over signed characters: bytes from 0x80 flip the upper 24 bits too.
 constexpr std::uint32_t hash_start = 2166136261U;
 constexpr std::uint32_t hash_factor = 16777619U;
+
+DJFAST_INLINE void rows_of_marks_body(std::uint32_t* buckets, std::size_t count, const MarkedRows& marked) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t word = buckets[i] / 32;
+    const std::uint32_t marks_before = marked.marks[word] & ((std::uint32_t{1} << buckets[i] % 32) - 1);
+    buckets[i] = marked.rows[marked.before[word] + static_cast<std::uint32_t>(std::popcount(marks_before))];
+  }
+}
 
 #if DJFAST_X86
 
@@ -91,36 +104,24 @@ DJFAST_AVX512 void hash_subwords_avx512(const std::uint32_t* code_points, std::s
   }
 }
 
-/// Writes the ranks of the marked ones among eight buckets, with only the marks before them; returns how many.
-DJFAST_AVX512 inline unsigned held_ranks_avx512(__m256i buckets, __mmask8 inside, const std::uint64_t* ranks,
-                                                std::uint64_t* out) noexcept {
-  const __m512i rank =
-      _mm512_mask_i32gather_epi64(_mm512_setzero_si512(), inside, _mm256_srli_epi32(buckets, 5), ranks, 8);
-  const __m512i bit = _mm512_maskz_cvtepu32_epi64(0xFF, _mm256_and_si256(buckets, _mm256_set1_epi32(31)));
-  const __m512i mark = _mm512_maskz_sllv_epi64(0xFF, _mm512_set1_epi64(1), bit);
-  const __mmask8 held = _mm512_test_epi64_mask(rank, mark);
-  const __m512i before = _mm512_sub_epi64(mark, _mm512_set1_epi64(1));
-  const __m512i upper = _mm512_set1_epi64(static_cast<long long>(0xFFFFFFFF00000000));
-  const __m512i kept = _mm512_and_si512(rank, _mm512_or_si512(before, upper));
-  _mm512_storeu_si512(out, _mm512_maskz_compress_epi64(held, kept));
-  return static_cast<unsigned>(std::popcount(static_cast<unsigned>(held)));
-}
-
-DJFAST_AVX512 std::uint32_t* held_rows_avx512(const std::uint32_t* buckets, std::size_t count,
-                                              const std::uint64_t* ranks, const std::uint32_t* rows,
-                                              std::uint32_t* out) noexcept {
+DJFAST_AVX512 std::uint32_t* keep_marked_avx512(const std::uint32_t* buckets, std::size_t count,
+                                                const std::uint32_t* marks, std::uint32_t* out) noexcept {
   const auto inside = static_cast<__mmask16>((1U << count) - 1);
   const __m512i all = _mm512_maskz_loadu_epi32(inside, buckets);
-  std::uint64_t held[2 * subword_starts];
-  unsigned held_count = held_ranks_avx512(_mm512_castsi512_si256(all), static_cast<__mmask8>(inside), ranks, held);
-  if (count > 8) {
-    held_count += held_ranks_avx512(_mm512_maskz_extracti64x4_epi64(0xF, all, 1), static_cast<__mmask8>(inside >> 8),
-                                    ranks, held + held_count);
-  }
-  for (unsigned i = 0; i < held_count; ++i) {
-    *out++ = rows[(held[i] >> 32) + static_cast<unsigned>(std::popcount(static_cast<std::uint32_t>(held[i])))];
-  }
-  return out;
+  const __m512i words =
+      _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), inside, _mm512_srli_epi32(all, 5), marks, 4);
+  const __m512i mark = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(all, _mm512_set1_epi32(31)));
+  const __mmask16 is_marked = _mm512_test_epi32_mask(words, mark);
+  _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(is_marked, all));
+  return out + std::popcount(static_cast<unsigned>(is_marked));
+}
+
+DJFAST_AVX512 void rows_of_marks_avx512(std::uint32_t* buckets, std::size_t count, const MarkedRows& marked) noexcept {
+  rows_of_marks_body(buckets, count, marked);
+}
+
+DJFAST_AVX2 void rows_of_marks_avx2(std::uint32_t* buckets, std::size_t count, const MarkedRows& marked) noexcept {
+  rows_of_marks_body(buckets, count, marked);
 }
 
 #endif
@@ -149,23 +150,37 @@ void serial::hash_subwords(const std::uint32_t* code_points, std::size_t shortes
   }
 }
 
-std::uint32_t* serial::held_rows(const std::uint32_t* buckets, std::size_t count, const std::uint64_t* ranks,
-                                 const std::uint32_t* rows, std::uint32_t* out) noexcept {
+std::uint32_t* serial::keep_marked(const std::uint32_t* buckets, std::size_t count, const std::uint32_t* marks,
+                                   std::uint32_t* out) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint64_t rank = ranks[buckets[i] / 32];
-    const std::uint32_t mark = std::uint32_t{1} << buckets[i] % 32;
-    if ((rank & mark) == 0) continue;
-    *out++ = rows[(rank >> 32) + static_cast<std::size_t>(std::popcount(static_cast<std::uint32_t>(rank) & (mark - 1)))];
+    const std::uint32_t bucket = buckets[i];
+    *out = bucket;
+    out += marks[bucket / 32] >> bucket % 32 & 1;
   }
   return out;
 }
 
-std::uint32_t* held_rows(const std::uint32_t* buckets, std::size_t count, const std::uint64_t* ranks,
-                         const std::uint32_t* rows, std::uint32_t* out) noexcept {
+void serial::rows_of_marks(std::uint32_t* buckets, std::size_t count, const MarkedRows& marked) noexcept {
+  rows_of_marks_body(buckets, count, marked);
+}
+
+std::uint32_t* keep_marked(const std::uint32_t* buckets, std::size_t count, const std::uint32_t* marks,
+                           std::uint32_t* out) noexcept {
 #if DJFAST_X86
-  if (active_isa() == Isa::avx512) return held_rows_avx512(buckets, count, ranks, rows, out);
+  if (active_isa() == Isa::avx512) return keep_marked_avx512(buckets, count, marks, out);
 #endif
-  return serial::held_rows(buckets, count, ranks, rows, out);
+  return serial::keep_marked(buckets, count, marks, out);
+}
+
+void rows_of_marks(std::uint32_t* buckets, std::size_t count, const MarkedRows& marked) noexcept {
+#if DJFAST_X86
+  switch (active_isa()) {
+    case Isa::avx512: return rows_of_marks_avx512(buckets, count, marked);
+    case Isa::avx2: return rows_of_marks_avx2(buckets, count, marked);
+    case Isa::serial: break;
+  }
+#endif
+  serial::rows_of_marks(buckets, count, marked);
 }
 
 void hash_subwords(const std::uint32_t* code_points, std::size_t shortest, std::size_t longest, const Divisor& divisor,

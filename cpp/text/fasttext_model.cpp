@@ -123,36 +123,42 @@ class PrunedIndex {
       held_.push_back(sorted[i].bucket);
       rows_.push_back(sorted[i].row);
     }
-    if (buckets > max_ranked_buckets) return;
-    ranks_.resize(buckets / 32 + std::size_t{1});
-    for (const std::uint32_t bucket : held_) ranks_[bucket / 32] |= std::uint64_t{1} << bucket % 32;
-    std::uint64_t before = 0;
-    for (auto& rank : ranks_) {
-      const auto held_here = static_cast<std::uint64_t>(std::popcount(rank));
-      rank |= before << 32;
-      before += held_here;
+    if (buckets > max_marked_buckets) return;
+    marks_.resize(buckets / 32 + std::size_t{1});
+    for (const std::uint32_t bucket : held_) marks_[bucket / 32] |= std::uint32_t{1} << bucket % 32;
+    for (std::uint32_t before = 0; const std::uint32_t marks : marks_) {
+      before_.push_back(before);
+      before += static_cast<std::uint32_t>(std::popcount(marks));
     }
   }
 
-  /// Writes the rows of those of up to 16 buckets that have one; returns the end of what it wrote.
-  std::uint32_t* rows_of(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
-    if (!ranks_.empty()) {
-      return kernels::held_rows(buckets.data(), buckets.size(), ranks_.data(), rows_.data(), out);
+  /// Writes those of up to 16 buckets that have a row; returns the end of what it wrote. `out` has room for all 16.
+  std::uint32_t* keep_held(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
+    if (!marks_.empty()) return kernels::keep_marked(buckets.data(), buckets.size(), marks_.data(), out);
+    return std::ranges::copy_if(buckets, out, [&](std::uint32_t bucket) {
+             return std::ranges::binary_search(held_, bucket);
+           }).out;
+  }
+  /// Turns buckets that have a row into their rows.
+  void to_rows(std::span<std::uint32_t> buckets) const noexcept {
+    if (!marks_.empty()) {
+      kernels::rows_of_marks(buckets.data(), buckets.size(), {marks_.data(), before_.data(), rows_.data()});
+      return;
     }
-    for (const std::uint32_t bucket : buckets) {
-      const auto at = std::ranges::lower_bound(held_, bucket);
-      if (at != held_.end() && *at == bucket) *out++ = rows_[static_cast<std::size_t>(at - held_.begin())];
+    for (auto& bucket : buckets) {
+      bucket = rows_[static_cast<std::size_t>(std::ranges::lower_bound(held_, bucket) - held_.begin())];
     }
-    return out;
   }
 
  private:
-  // Models have a few million; the marks of this many take 16 MiB.
-  static constexpr std::uint32_t max_ranked_buckets = std::uint32_t{1} << 26;
+  // Models have a few million; the marks of this many take 8 MiB.
+  static constexpr std::uint32_t max_marked_buckets = std::uint32_t{1} << 26;
 
-  std::vector<std::uint64_t, HugePages<std::uint64_t>> ranks_;  // see kernels::held_rows
-  std::vector<std::uint32_t> held_;                             // in ascending order
-  std::vector<std::uint32_t> rows_;                             // of held_
+  // See kernels::MarkedRows. Most n-grams of a text are pruned, and the marks alone stay in the processor's cache.
+  std::vector<std::uint32_t, HugePages<std::uint32_t>> marks_;
+  std::vector<std::uint32_t> before_;
+  std::vector<std::uint32_t> rows_;
+  std::vector<std::uint32_t> held_;  // buckets that have a row, in ascending order
 };
 
 /// A node of the Huffman tree over labels.
@@ -274,7 +280,8 @@ struct Scratch {
   std::vector<std::uint32_t> row_counts = std::vector<std::uint32_t>(chunk_words);
   std::vector<std::uint32_t> missing = std::vector<std::uint32_t>(chunk_words);
   std::vector<NewWord> new_words = std::vector<NewWord>(chunk_words);
-  std::vector<std::uint32_t> subword_rows = std::vector<std::uint32_t>(max_chunk_ngrams);
+  std::vector<std::uint32_t> subword_rows =
+      std::vector<std::uint32_t>(max_chunk_ngrams + kernels::subword_starts);
   std::vector<std::uint32_t> word_hashes;
   std::vector<std::pair<std::int32_t, double>> open_nodes;
   std::vector<float> outputs;
@@ -427,9 +434,10 @@ class Predictor final : public Model {
       std::fill_n(fresh.sum, dimension_blocks_, Block{});
       fresh.rows = add_entry(fresh.text, fresh.hash, fresh.sum);
       if (fresh.rows.is_label || fresh.rows.ends_sentence || longest_subword_ == 0) continue;
-      add_subwords(fresh.text, [&](std::span<const std::uint32_t> buckets) { next = write_rows(buckets, next); });
+      add_subwords(fresh.text, [&](std::span<const std::uint32_t> buckets) { next = keep_held(buckets, next); });
       fresh.row_count = static_cast<std::size_t>(next - fresh.subword_rows);
     }
+    to_rows({scratch.subword_rows.data(), next});
     for (auto& fresh : words) {
       add_rows({fresh.subword_rows, fresh.row_count}, fresh.sum);
       fresh.rows.count += static_cast<std::uint32_t>(fresh.row_count);
@@ -477,16 +485,18 @@ class Predictor final : public Model {
     for (std::size_t block = 0; block < dimension_blocks_; ++block) to[block].values += from[block].values;
   }
 
-  /// Writes the rows of up to 16 buckets and asks for their memory; returns the end of what it wrote.
-  std::uint32_t* write_rows(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
-    std::uint32_t* end = out;
+  /// Writes those of up to 16 buckets that have a row; returns the end of what it wrote. `out` has room for all 16.
+  std::uint32_t* keep_held(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
+    return is_pruned_ ? pruned_.keep_held(buckets, out) : std::ranges::copy(buckets, out).out;
+  }
+  /// Turns buckets that have a row into rows of the input matrix, and asks for their memory.
+  void to_rows(std::span<std::uint32_t> buckets) const noexcept {
     if (is_pruned_) {
-      end = pruned_.rows_of(buckets, out);
+      pruned_.to_rows(buckets);
     } else {
-      for (const std::uint32_t bucket : buckets) *end++ = word_count_ + bucket;
+      for (auto& bucket : buckets) bucket += word_count_;
     }
-    for (; out != end; ++out) __builtin_prefetch(input_.row_bytes(*out));
-    return end;
+    for (const std::uint32_t row : buckets) __builtin_prefetch(input_.row_bytes(row));
   }
   void add_rows(std::span<const std::uint32_t> rows, Block* sum) const noexcept {
     if (dimension_blocks_ == 1) {
@@ -514,8 +524,8 @@ class Predictor final : public Model {
     NgramSum(const Predictor& model, Block* sum) : model_(model), sum_(sum), partial_sum_(model.dimension_blocks_) {}
     /// Adds up to 16 buckets.
     void add(std::span<const std::uint32_t> buckets) {
-      if (end_ + buckets.size() > std::end(waiting_)) settle();
-      end_ = model_.write_rows(buckets, end_);
+      if (end_ + kernels::subword_starts > std::end(waiting_)) settle();
+      end_ = model_.keep_held(buckets, end_);
     }
     /// Returns the number of rows added.
     std::uint32_t finish() {
@@ -526,6 +536,7 @@ class Predictor final : public Model {
    private:
     void settle() {
       const std::span rows{waiting_, end_};
+      model_.to_rows(rows);
       std::fill(partial_sum_.begin(), partial_sum_.end(), Block{});
       model_.add_rows(rows, partial_sum_.data());
       model_.add_blocks(partial_sum_.data(), sum_);
