@@ -67,8 +67,8 @@ DJFAST_AVX2 void hash_subwords_avx2(const std::uint32_t* code_points, std::size_
   hash_subwords_body(code_points, shortest, longest, divisor, buckets);
 }
 
-/// Adds the bytes at bits [shift, shift + 8) of `code_points` to hashes, where they are there.
-DJFAST_AVX512 inline __m512i add_bytes_avx512(__m512i hash, __mmask16 is_there, __m512i byte) noexcept {
+/// Adds a byte to those hashes for which there is one.
+DJFAST_AVX512 inline __m512i add_byte_avx512(__m512i hash, __mmask16 is_there, __m512i byte) noexcept {
   return _mm512_mask_mullo_epi32(hash, is_there, _mm512_xor_si512(hash, byte),
                                  _mm512_set1_epi32(static_cast<int>(hash_factor)));
 }
@@ -82,15 +82,15 @@ DJFAST_AVX512 void hash_subwords_avx512(const std::uint32_t* code_points, std::s
   __m512i hash = _mm512_set1_epi32(static_cast<int>(hash_start));
   for (std::size_t length = 1; length <= longest; ++length) {
     const __m512i bytes = _mm512_loadu_si512(code_points + length - 1);
-    hash = add_bytes_avx512(hash, 0xFFFF, _mm512_srai_epi32(_mm512_slli_epi32(bytes, 24), 24));
+    hash = add_byte_avx512(hash, 0xFFFF, _mm512_srai_epi32(_mm512_slli_epi32(bytes, 24), 24));
     if (_mm512_cmpgt_epu32_mask(bytes, _mm512_set1_epi32(0xFF)) != 0) {
       // A code point's later bytes are never zero.
       const __m512i second = _mm512_srai_epi32(_mm512_slli_epi32(bytes, 16), 24);
-      hash = add_bytes_avx512(hash, _mm512_test_epi32_mask(second, second), second);
+      hash = add_byte_avx512(hash, _mm512_test_epi32_mask(second, second), second);
       const __m512i third = _mm512_srai_epi32(_mm512_slli_epi32(bytes, 8), 24);
-      hash = add_bytes_avx512(hash, _mm512_test_epi32_mask(third, third), third);
+      hash = add_byte_avx512(hash, _mm512_test_epi32_mask(third, third), third);
       const __m512i fourth = _mm512_srai_epi32(bytes, 24);
-      hash = add_bytes_avx512(hash, _mm512_test_epi32_mask(fourth, fourth), fourth);
+      hash = add_byte_avx512(hash, _mm512_test_epi32_mask(fourth, fourth), fourth);
     }
     if (length < shortest) continue;
     // The quotient is exact or one too small.
@@ -100,7 +100,8 @@ DJFAST_AVX512 void hash_subwords_avx512(const std::uint32_t* code_points, std::s
         _mm512_mask_blend_epi32(0xAAAA, _mm512_srl_epi64(even, long_shift), _mm512_srl_epi64(odd, shift));
     const __m512i remainder = _mm512_sub_epi32(hash, _mm512_mullo_epi32(quotient, of));
     const __mmask16 is_large = _mm512_cmpge_epu32_mask(remainder, of);
-    _mm512_storeu_si512(buckets + (length - 1) * subword_starts, _mm512_mask_sub_epi32(remainder, is_large, remainder, of));
+    _mm512_storeu_si512(buckets + (length - 1) * subword_starts,
+                        _mm512_mask_sub_epi32(remainder, is_large, remainder, of));
   }
 }
 

@@ -25,8 +25,8 @@ inline constexpr std::size_t subword_starts = 16;
 void hash_subwords(const std::uint32_t* code_points, std::size_t shortest, std::size_t longest, const Divisor& divisor,
                    std::uint32_t* buckets) noexcept;
 
-/// Rows of some buckets: bit b % 32 of marks[b / 32] says that bucket b has one, before[b / 32] is the number of marks in
-/// the words before, and rows[n] is the row of the n-th mark.
+/// Rows of some buckets: bit b % 32 of marks[b / 32] says that bucket b has one, before[b / 32] is the number of marks
+/// in the words before, and rows[n] is the row of the n-th mark.
 struct MarkedRows {
   const std::uint32_t* marks;
   const std::uint32_t* before;

@@ -227,7 +227,8 @@ class WordTable {
   const char* sums() const noexcept { return reinterpret_cast<const char*>(sums_.data()); }
 
   /// Takes up a word, unless it is there already; one that was not met again makes room for it.
-  void insert(const kernels::PendingWord& word, std::uint32_t row_count, const Block* sum, std::size_t blocks) noexcept {
+  void insert(const kernels::PendingWord& word, std::uint32_t row_count, const Block* sum,
+              std::size_t blocks) noexcept {
     auto& keys = places_[word.place].keys;
     for (const auto& key : keys) {
       if (key[0] == word.key[0] && (key[1] & ~kernels::notes_mask) == word.key[1]) return;
@@ -351,6 +352,7 @@ class Predictor final : public Model {
  private:
   /// Adds the sums of all words to `scratch.mean` and returns the number of rows.
   std::int64_t sum_of_words(std::string_view text, Scratch& scratch) const {
+    if (text.empty()) text = "";  // a place to point past, which null is not
     std::uint64_t separators[chunk_bytes / 64];
     std::int64_t row_count = 0;
     const char* word_begin = text.data();
