@@ -3,7 +3,6 @@
 // Bojanowski et al., "Enriching Word Vectors with Subword Information", 2017; Joulin et al., "Bag of Tricks for
 // Efficient Text Classification", 2017 and "FastText.zip", 2016.
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <bit>
 #include <cmath>
@@ -25,6 +24,7 @@
 #include "kernels/dispatch.hpp"
 #include "kernels/separators.hpp"
 #include "kernels/subwords.hpp"
+#include "kernels/word_sums.hpp"
 
 namespace djfast::fasttext {
 namespace {
@@ -112,41 +112,53 @@ class Vocabulary {
 /// Rows of the n-grams that survived pruning, by bucket.
 class PrunedIndex {
  public:
-  explicit PrunedIndex(const std::vector<PrunedNgram>& ngrams)
-      : shift_(32 - std::countr_zero(std::bit_ceil(ngrams.size() * 2 + 2))),
-        slots_(std::size_t{1} << (32 - shift_), PrunedNgram{none, none}),
-        marks_((slots_.size() * marks_per_slot + 63) / 64) {
+  PrunedIndex(const std::vector<PrunedNgram>& ngrams, std::uint32_t buckets) {
+    std::vector<PrunedNgram> sorted;
     for (const auto& ngram : ngrams) {
-      slots_[slot_of(ngram.bucket)] = ngram;  // of equal buckets the last one counts
-      const std::size_t mark = mark_of(ngram.bucket);
-      marks_[mark / 64] |= std::uint64_t{1} << mark % 64;
+      if (ngram.bucket < buckets) sorted.push_back(ngram);
+    }
+    std::ranges::stable_sort(sorted, {}, &PrunedNgram::bucket);
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      if (i + 1 < sorted.size() && sorted[i + 1].bucket == sorted[i].bucket) continue;  // the last one counts
+      held_.push_back(sorted[i].bucket);
+      rows_.push_back(sorted[i].row);
+    }
+    if (buckets > max_marked_buckets) return;
+    marks_.resize(buckets / 32 + std::size_t{1});
+    for (const std::uint32_t bucket : held_) marks_[bucket / 32] |= std::uint32_t{1} << bucket % 32;
+    for (std::uint32_t before = 0; const std::uint32_t marks : marks_) {
+      before_.push_back(before);
+      before += static_cast<std::uint32_t>(std::popcount(marks));
     }
   }
-  /// False for nearly all n-grams that have no row. Most n-grams of a text are pruned, and this small bitmap stays in
-  /// the processor's cache.
-  bool may_hold(std::uint32_t bucket) const noexcept {
-    const std::size_t mark = mark_of(bucket);
-    return (marks_[mark / 64] >> mark % 64 & 1) != 0;
+
+  /// Writes those of up to 16 buckets that have a row; returns the end of what it wrote. `out` has room for all 16.
+  std::uint32_t* keep_held(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
+    if (!marks_.empty()) return kernels::keep_marked(buckets.data(), buckets.size(), marks_.data(), out);
+    return std::ranges::copy_if(buckets, out, [&](std::uint32_t bucket) {
+             return std::ranges::binary_search(held_, bucket);
+           }).out;
   }
-  /// The row, or `none`.
-  std::uint32_t find(std::uint32_t bucket) const noexcept { return slots_[slot_of(bucket)].row; }
-  void prefetch(std::uint32_t bucket) const noexcept { __builtin_prefetch(&slots_[first_slot_of(bucket)]); }
+  /// Turns buckets that have a row into their rows.
+  void to_rows(std::span<std::uint32_t> buckets) const noexcept {
+    if (!marks_.empty()) {
+      kernels::rows_of_marks(buckets.data(), buckets.size(), {marks_.data(), before_.data(), rows_.data()});
+      return;
+    }
+    for (auto& bucket : buckets) {
+      bucket = rows_[static_cast<std::size_t>(std::ranges::lower_bound(held_, bucket) - held_.begin())];
+    }
+  }
 
  private:
-  static constexpr std::size_t marks_per_slot = 8;
+  // Models have a few million; the marks of this many take 8 MiB.
+  static constexpr std::uint32_t max_marked_buckets = std::uint32_t{1} << 26;
 
-  std::size_t mark_of(std::uint32_t bucket) const noexcept { return bucket & (slots_.size() * marks_per_slot - 1); }
-  std::size_t first_slot_of(std::uint32_t bucket) const noexcept { return bucket * 2654435769U >> shift_; }
-  std::size_t slot_of(std::uint32_t bucket) const noexcept {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t slot = first_slot_of(bucket);
-    while (slots_[slot].bucket != bucket && slots_[slot].bucket != none) slot = (slot + 1) & mask;
-    return slot;
-  }
-
-  int shift_;
-  std::vector<PrunedNgram, HugePages<PrunedNgram>> slots_;  // a power of two, at most half full
-  std::vector<std::uint64_t> marks_;
+  // See kernels::MarkedRows. Most n-grams of a text are pruned, and the marks alone stay in the processor's cache.
+  std::vector<std::uint32_t, HugePages<std::uint32_t>> marks_;
+  std::vector<std::uint32_t> before_;
+  std::vector<std::uint32_t> rows_;
+  std::vector<std::uint32_t> held_;  // buckets that have a row, in ascending order
 };
 
 /// A node of the Huffman tree over labels.
@@ -195,139 +207,90 @@ struct WordRows {
   bool ends_sentence = false;  // nothing after it is read
 };
 
-/// Sums of the words that a thread has met lately. A slot depends on its word alone, so that hits and misses differ in
-/// time only.
-class WordCache {
+/// Sums of short words that a thread has met lately. What it holds changes the time of a prediction only.
+class WordTable {
  public:
-  static constexpr std::size_t longest_word = 27;
-  static constexpr std::size_t max_bytes = std::size_t{8} << 20;
+  static constexpr std::size_t max_bytes = std::size_t{12} << 20;
 
-  /// A word of up to 27 bytes, padded with zeros; its length is the byte after.
-  struct Key {
-    std::uint64_t words[4];
-  };
-  struct Slot {
-    std::uint64_t words[3];
-    std::uint32_t last_word;  // 3 bytes of text and the length; 0 in an empty slot
-    std::uint32_t row_count;
-  };
-  static_assert(sizeof(Slot) == 32);
-
-  /// Empties the cache for a model whose rows have `blocks` lanes.
+  /// Empties the table for a model whose rows have `blocks` lanes.
   void reset(std::uint64_t model_id, std::size_t blocks) {
-    const std::size_t slot_bytes = sizeof(Slot) + blocks * sizeof(Lanes);
-    const std::size_t slot_count = std::max<std::size_t>(std::bit_floor(max_bytes / slot_bytes), 16);
+    const std::size_t place_bytes = sizeof(kernels::WordPlace) + kernels::table_ways * blocks * sizeof(Lanes);
+    const std::size_t place_count = std::max<std::size_t>(std::bit_floor(max_bytes / place_bytes), 16);
     model_id_ = 0;
-    slots_.assign(slot_count, Slot{});
-    sums_.resize(slot_count * blocks);
-    mask_ = slot_count - 1;
+    places_.assign(place_count, kernels::WordPlace{});
+    sums_.resize(place_count * kernels::table_ways * blocks);
     model_id_ = model_id;
   }
   std::uint64_t model_id() const noexcept { return model_id_; }
+  std::size_t place_count() const noexcept { return places_.size(); }
+  kernels::WordPlace* places() noexcept { return places_.data(); }
+  const char* sums() const noexcept { return reinterpret_cast<const char*>(sums_.data()); }
 
-  std::size_t slot_of(const Key& key) const noexcept {
-    const auto fold = [](std::uint64_t a, std::uint64_t b) {
-      const auto product = static_cast<unsigned __int128>(a) * b;
-      return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-    };
-    return (fold(key.words[0] ^ 0x9E3779B97F4A7C15, key.words[1] ^ 0xD1B54A32D192ED03) ^
-            fold(key.words[2] ^ 0x8CB92BA72F3D8DD7, key.words[3] ^ 0xAAAAAAAAAAAAAAAB)) &
-           mask_;
+  /// Takes up a word, unless it is there already; one that was not met again makes room for it.
+  void insert(const kernels::PendingWord& word, std::uint32_t row_count, const Block* sum,
+              std::size_t blocks) noexcept {
+    auto& keys = places_[word.place].keys;
+    for (const auto& key : keys) {
+      if (key[0] == word.key[0] && (key[1] & ~kernels::notes_mask) == word.key[1]) return;
+    }
+    std::size_t way = hand_++ % kernels::table_ways;
+    for (std::size_t tried = 0; tried < kernels::table_ways && (keys[way][1] & kernels::met_again) != 0; ++tried) {
+      keys[way][1] &= ~kernels::met_again;
+      way = (way + 1) % kernels::table_ways;
+    }
+    keys[way][0] = word.key[0];
+    keys[way][1] = word.key[1] | static_cast<std::uint64_t>(row_count) << kernels::notes_shift;
+    std::copy_n(sum, blocks, sums_.data() + (std::size_t{word.place} * kernels::table_ways + way) * blocks);
   }
-  static bool holds(const Slot& slot, const Key& key) noexcept {
-    return ((slot.words[0] ^ key.words[0]) | (slot.words[1] ^ key.words[1]) | (slot.words[2] ^ key.words[2]) |
-            (slot.last_word ^ key.words[3])) == 0;
-  }
-  static void fill(Slot& slot, const Key& key, std::uint32_t row_count) noexcept {
-    std::copy_n(key.words, 3, slot.words);
-    slot.last_word = static_cast<std::uint32_t>(key.words[3]);
-    slot.row_count = row_count;
-  }
-  Slot& slot(std::size_t index) noexcept { return slots_[index]; }
-  void prefetch(std::size_t index, std::size_t blocks) const noexcept {
-    __builtin_prefetch(&slots_[index]);
-    __builtin_prefetch(&sums_[index * blocks]);
-  }
-  Block* sum(std::size_t index, std::size_t blocks) noexcept { return sums_.data() + index * blocks; }
 
  private:
   std::uint64_t model_id_ = 0;  // 0: belongs to no model
-  std::size_t mask_ = 0;
-  std::vector<Slot, HugePages<Slot>> slots_;
+  std::size_t hand_ = 0;
+  std::vector<kernels::WordPlace, HugePages<kernels::WordPlace>> places_;
   std::vector<Block, HugePages<Block>> sums_;
 };
 
-std::uint64_t load_64(const void* from) noexcept {
-  std::uint64_t word;
-  std::memcpy(&word, from, sizeof word);
-  return word;
-}
+// Words are summed by chunks of a text: few enough that the memory that was asked for stays in the processor's cache.
+constexpr std::size_t chunk_bytes = 1024;
+constexpr std::size_t chunk_words = chunk_bytes + 1;
+// Words up to this length are summed side by side.
+constexpr std::size_t longest_short_word = 30;
+// A word of n bytes in its frame has fewer than (n + 2)^2 n-grams of all lengths; one may begin before the chunk.
+constexpr std::size_t max_chunk_ngrams =
+    (chunk_bytes / (longest_short_word + 1) + 2) * (longest_short_word + 2) * (longest_short_word + 2);
 
-/// A word of 1 to 27 bytes as a key. Nothing is read past `text_end`.
-WordCache::Key key_of(std::string_view word, const char* text_end) noexcept {
-  // 32 bytes from `ones + 32 - length` keep the first `length` bytes.
-  static constexpr auto ones = [] {
-    std::array<unsigned char, 64> bytes{};
-    for (std::size_t i = 0; i < 32; ++i) bytes[i] = 0xFF;
-    return bytes;
-  }();
-  const std::size_t length = word.size();
-  const char* from = word.data();
-  char copy[32];
-  if (text_end - from < 32) {
-    std::memset(copy, 0, sizeof copy);
-    std::memcpy(copy, from, length);
-    from = copy;
-  }
-  // Word by word: wider stores that are read back in part would stall.
-  const unsigned char* mask = ones.data() + 32 - length;
-  return {{load_64(from) & load_64(mask), load_64(from + 8) & load_64(mask + 8),
-           load_64(from + 16) & load_64(mask + 16),
-           (load_64(from + 24) & load_64(mask + 24)) | static_cast<std::uint64_t>(length) << 24}};
-}
-
-constexpr std::size_t batch_words = 64;
-// A short word in its frame, all n-grams of all lengths.
-constexpr std::size_t max_short_ngrams = (WordCache::longest_word + 2) * (WordCache::longest_word + 2);
-
-/// A word on its way into the document's sum.
-struct PendingWord {
-  std::string_view text;
-  WordCache::Key key;
-  std::size_t slot;
-  const Block* sum;  // in the cache, or in Scratch::new_sums
-  WordRows rows;
-};
-
-/// A word that the cache does not hold.
+/// A word that the table does not hold.
 struct NewWord {
-  PendingWord* word;
+  std::uint32_t index;  // in Scratch::words
+  WordRows rows;
+  std::string_view text;
   Block* sum;
   std::uint64_t hash;
-  std::uint32_t* candidates;
-  std::size_t candidate_count;
+  std::uint32_t* subword_rows;
+  std::size_t row_count;
 };
 
 /// Memory of a thread between predictions.
 struct Scratch {
-  WordCache cache;
+  WordTable table;
   std::vector<Block> mean;
-  std::vector<Block> partial_sum;
   std::vector<Block> word_sum;
   std::vector<Block> new_sums;
-  std::vector<PendingWord> words = std::vector<PendingWord>(batch_words);
-  std::vector<NewWord> new_words = std::vector<NewWord>(batch_words);
-  std::vector<std::uint32_t> candidates = std::vector<std::uint32_t>(batch_words * max_short_ngrams + 1);
+  std::vector<kernels::PendingWord> words = std::vector<kernels::PendingWord>(chunk_words + 1);
+  std::vector<const char*> sums = std::vector<const char*>(chunk_words);
+  std::vector<std::uint32_t> row_counts = std::vector<std::uint32_t>(chunk_words);
+  std::vector<std::uint32_t> missing = std::vector<std::uint32_t>(chunk_words);
+  std::vector<NewWord> new_words = std::vector<NewWord>(chunk_words);
+  std::vector<std::uint32_t> subword_rows =
+      std::vector<std::uint32_t>(max_chunk_ngrams + kernels::subword_starts);
   std::vector<std::uint32_t> word_hashes;
   std::vector<std::pair<std::int32_t, double>> open_nodes;
   std::vector<float> outputs;
 
   void prepare(std::uint64_t model_id, std::size_t blocks) {
-    if (cache.model_id() != model_id) cache.reset(model_id, blocks);
+    if (table.model_id() != model_id) table.reset(model_id, blocks);
     mean.assign(blocks, Block{});
-    partial_sum.resize(blocks);
     word_sum.resize(blocks);
-    new_sums.resize(batch_words * blocks);
   }
 
   static Scratch& of_thread() {
@@ -359,7 +322,7 @@ class Predictor final : public Model {
         bucket_of_(std::max(parts.buckets, 1U)),
         buckets_(parts.buckets),
         vocabulary_(parts.entries),
-        pruned_(parts.pruned),
+        pruned_(parts.pruned, parts.buckets),
         input_(std::move(parts.input)),
         output_(std::move(parts.output)) {
     for (std::size_t entry = word_count_; entry < parts.entries.size(); ++entry) {
@@ -389,12 +352,10 @@ class Predictor final : public Model {
  private:
   /// Adds the sums of all words to `scratch.mean` and returns the number of rows.
   std::int64_t sum_of_words(std::string_view text, Scratch& scratch) const {
-    constexpr std::size_t chunk_bytes = 4096;
+    if (text.empty()) text = "";  // a place to point past, which null is not
     std::uint64_t separators[chunk_bytes / 64];
-    const char* const text_end = text.data() + text.size();
     std::int64_t row_count = 0;
-    std::size_t word_begin = 0;
-    std::size_t waiting = 0;
+    const char* word_begin = text.data();
     for (std::size_t chunk = 0; chunk <= text.size(); chunk += chunk_bytes) {
       const std::size_t chunk_size = std::min(chunk_bytes, text.size() - chunk);
       kernels::mark_separators(text.data() + chunk, chunk_size, separators);
@@ -404,104 +365,88 @@ class Predictor final : public Model {
         if (chunk_size % 64 == 0) separators[mark_count++] = 0;
         separators[chunk_size / 64] |= std::uint64_t{1} << chunk_size % 64;
       }
-      for (std::size_t mark = 0; mark < mark_count; ++mark) {
-        for (std::uint64_t bits = separators[mark]; bits != 0; bits &= bits - 1) {
-          const std::size_t word_end = chunk + mark * 64 + static_cast<std::size_t>(std::countr_zero(bits));
-          const std::string_view word{text.data() + word_begin, word_end - word_begin};
-          word_begin = word_end + 1;
-          if (word.empty()) continue;
-          auto& pending = scratch.words[waiting];
-          pending.text = word;
-          if (word.size() <= WordCache::longest_word) {
-            pending.key = key_of(word, text_end);
-            pending.slot = scratch.cache.slot_of(pending.key);
-            scratch.cache.prefetch(pending.slot, dimension_blocks_);
-          }
-          if (++waiting == batch_words) {
-            waiting = 0;
-            if (add_words(batch_words, scratch, row_count)) return row_count;
-          }
-        }
-      }
+      const std::size_t word_count =
+          kernels::pack_words({text.data() + chunk, text.data() + text.size(), separators, mark_count}, word_begin,
+                              scratch.table.places(), scratch.table.place_count(), scratch.words.data());
+      if (add_words(word_count, scratch, row_count)) return row_count;
     }
-    if (add_words(waiting, scratch, row_count)) return row_count;
     row_count += sum_word(end_of_sentence, scratch.word_sum.data()).count;
     add_blocks(scratch.word_sum.data(), scratch.mean.data());
     return row_count;
   }
 
-  /// Adds the first `count` words of the batch, in their order. True when one of them ends the sentence.
+  /// Adds the first `count` words, in their order. True when one of them ends the sentence.
   bool add_words(std::size_t count, Scratch& scratch, std::int64_t& row_count) const {
-    std::size_t new_count = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      auto& word = scratch.words[i];
-      if (word.text.size() <= WordCache::longest_word) {
-        const auto& slot = scratch.cache.slot(word.slot);
-        if (WordCache::holds(slot, word.key)) [[likely]] {
-          word.sum = scratch.cache.sum(word.slot, dimension_blocks_);
-          word.rows = {.count = slot.row_count};
-          continue;
-        }
-      }
-      Block* const sum = scratch.new_sums.data() + new_count * dimension_blocks_;
-      word.sum = sum;
-      scratch.new_words[new_count++] = {&word, sum, 0, nullptr, 0};
-    }
+    const std::size_t new_count =
+        kernels::find_words(scratch.words.data(), count, scratch.table.places(), scratch.table.sums(),
+                            dimension_blocks_ * sizeof(Lanes), scratch.sums.data(), scratch.row_counts.data(),
+                            scratch.missing.data());
+    if (scratch.new_sums.size() < new_count * dimension_blocks_) scratch.new_sums.resize(new_count * dimension_blocks_);
     const std::span new_words{scratch.new_words.data(), new_count};
-    sum_new_words(new_words, scratch);
-
-    // Sums of sums lose less to rounding than one long sum.
-    std::fill(scratch.partial_sum.begin(), scratch.partial_sum.end(), Block{});
-    bool ends_sentence = false;
-    for (std::size_t i = 0; i < count && !ends_sentence; ++i) {
-      const auto& word = scratch.words[i];
-      row_count += word.rows.count;
-      add_blocks(word.sum, scratch.partial_sum.data());
-      ends_sentence = word.rows.ends_sentence;
+    for (std::size_t i = 0; i < new_count; ++i) {
+      const auto& word = scratch.words[scratch.missing[i]];
+      new_words[i] = {.index = scratch.missing[i],
+                      .rows = {},
+                      .text = {word.text, word.length},
+                      .sum = scratch.new_sums.data() + i * dimension_blocks_,
+                      .hash = 0,
+                      .subword_rows = nullptr,
+                      .row_count = 0};
     }
-    add_blocks(scratch.partial_sum.data(), scratch.mean.data());
-
+    sum_new_words(new_words, scratch);
+    bool ends_sentence = false;
     for (const auto& fresh : new_words) {
-      const auto& word = *fresh.word;
-      // The end of a sentence stays out of the cache, so that hits need not be checked for it.
-      if (word.text.size() > WordCache::longest_word || word.rows.ends_sentence) continue;
-      WordCache::fill(scratch.cache.slot(word.slot), word.key, word.rows.count);
-      std::copy_n(fresh.sum, dimension_blocks_, scratch.cache.sum(word.slot, dimension_blocks_));
+      scratch.sums[fresh.index] = reinterpret_cast<const char*>(fresh.sum);
+      scratch.row_counts[fresh.index] = fresh.rows.count;
+      if (fresh.rows.ends_sentence) {
+        count = fresh.index + std::size_t{1};
+        ends_sentence = true;
+        break;
+      }
+    }
+    kernels::add_vectors(scratch.sums.data(), count, dimension_blocks_, reinterpret_cast<float*>(scratch.mean.data()));
+    std::uint32_t chunk_rows = 0;
+    for (std::size_t i = 0; i < count; ++i) chunk_rows += scratch.row_counts[i];
+    row_count += chunk_rows;
+
+    // Sums in the table may be overwritten from here on.
+    for (const auto& fresh : new_words) {
+      // The end of a sentence stays out of the table, so that hits need not be checked for it.
+      if (fresh.rows.ends_sentence || fresh.rows.count > kernels::most_table_rows) continue;
+      if (fresh.text.size() > kernels::longest_table_word) continue;
+      scratch.table.insert(scratch.words[fresh.index], fresh.rows.count, fresh.sum, dimension_blocks_);
     }
     return ends_sentence;
   }
 
-  /// Sums the rows of words that the cache does not hold. Each step asks for the memory of the next one for all words,
+  /// Sums the rows of words that the table does not hold. Each step asks for the memory of the next one for all words,
   /// which hides most of the waiting.
   void sum_new_words(std::span<NewWord> words, Scratch& scratch) const {
     for (auto& fresh : words) {
-      fresh.hash = Vocabulary::hash_of(fresh.word->text);
+      fresh.hash = Vocabulary::hash_of(fresh.text);
       vocabulary_.prefetch(fresh.hash);
     }
-    std::uint32_t* next = scratch.candidates.data();
+    std::uint32_t* next = scratch.subword_rows.data();
     for (auto& fresh : words) {
-      auto& word = *fresh.word;
-      fresh.candidates = next;
-      fresh.candidate_count = 0;
-      if (word.text.size() > WordCache::longest_word) {
-        word.rows = sum_word(word.text, fresh.sum);
+      fresh.subword_rows = next;
+      if (fresh.text.size() > longest_short_word) {
+        fresh.rows = sum_word(fresh.text, fresh.sum);
         continue;
       }
       std::fill_n(fresh.sum, dimension_blocks_, Block{});
-      word.rows = add_entry(word.text, fresh.hash, fresh.sum);
-      if (word.rows.is_label || word.rows.ends_sentence || longest_subword_ == 0) continue;
-      add_subwords(word.text, [&](std::span<const std::uint32_t> buckets) { next = keep_candidates(buckets, next); });
-      fresh.candidate_count = static_cast<std::size_t>(next - fresh.candidates);
-      prefetch_candidates({fresh.candidates, fresh.candidate_count});
+      fresh.rows = add_entry(fresh.text, fresh.hash, fresh.sum);
+      if (fresh.rows.is_label || fresh.rows.ends_sentence || longest_subword_ == 0) continue;
+      add_subwords(fresh.text, [&](std::span<const std::uint32_t> buckets) { next = keep_held(buckets, next); });
+      fresh.row_count = static_cast<std::size_t>(next - fresh.subword_rows);
     }
-    for (auto& fresh : words) fresh.candidate_count = to_rows({fresh.candidates, fresh.candidate_count});
+    to_rows({scratch.subword_rows.data(), next});
     for (auto& fresh : words) {
-      add_rows({fresh.candidates, fresh.candidate_count}, fresh.sum);
-      fresh.word->rows.count += static_cast<std::uint32_t>(fresh.candidate_count);
+      add_rows({fresh.subword_rows, fresh.row_count}, fresh.sum);
+      fresh.rows.count += static_cast<std::uint32_t>(fresh.row_count);
     }
   }
 
-  /// The same for models that also look at sequences of words: these hash every word, so the cache would help little.
+  /// The same for models that also look at sequences of words: these hash every word, so the table would help little.
   std::int64_t sum_with_word_ngrams(std::string_view text, Scratch& scratch) const {
     auto& hashes = scratch.word_hashes;
     hashes.clear();
@@ -542,29 +487,18 @@ class Predictor final : public Model {
     for (std::size_t block = 0; block < dimension_blocks_; ++block) to[block].values += from[block].values;
   }
 
-  /// Writes those buckets that may have a row, and returns the end of what it wrote.
-  std::uint32_t* keep_candidates(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
-    if (!is_pruned_) return std::copy(buckets.begin(), buckets.end(), out);
-    for (const std::uint32_t bucket : buckets) {
-      *out = bucket;
-      out += static_cast<std::ptrdiff_t>(pruned_.may_hold(bucket));
-    }
-    return out;
+  /// Writes those of up to 16 buckets that have a row; returns the end of what it wrote. `out` has room for all 16.
+  std::uint32_t* keep_held(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
+    return is_pruned_ ? pruned_.keep_held(buckets, out) : std::ranges::copy(buckets, out).out;
   }
-  void prefetch_candidates(std::span<const std::uint32_t> candidates) const noexcept {
-    if (!is_pruned_) return;
-    for (const std::uint32_t bucket : candidates) pruned_.prefetch(bucket);
-  }
-  /// Turns candidates into rows of the input matrix, in place; returns how many there are.
-  std::size_t to_rows(std::span<std::uint32_t> candidates) const noexcept {
-    std::size_t held = 0;
-    for (const std::uint32_t bucket : candidates) {
-      const std::uint32_t row = is_pruned_ ? pruned_.find(bucket) : word_count_ + bucket;
-      if (row == none) continue;
-      __builtin_prefetch(input_.row_bytes(row));
-      candidates[held++] = row;
+  /// Turns buckets that have a row into rows of the input matrix, and asks for their memory.
+  void to_rows(std::span<std::uint32_t> buckets) const noexcept {
+    if (is_pruned_) {
+      pruned_.to_rows(buckets);
+    } else {
+      for (auto& bucket : buckets) bucket += word_count_;
     }
-    return held;
+    for (const std::uint32_t row : buckets) __builtin_prefetch(input_.row_bytes(row));
   }
   void add_rows(std::span<const std::uint32_t> rows, Block* sum) const noexcept {
     if (dimension_blocks_ == 1) {
@@ -592,8 +526,8 @@ class Predictor final : public Model {
     NgramSum(const Predictor& model, Block* sum) : model_(model), sum_(sum), partial_sum_(model.dimension_blocks_) {}
     /// Adds up to 16 buckets.
     void add(std::span<const std::uint32_t> buckets) {
-      if (end_ + buckets.size() > std::end(waiting_)) settle();
-      end_ = model_.keep_candidates(buckets, end_);
+      if (end_ + kernels::subword_starts > std::end(waiting_)) settle();
+      end_ = model_.keep_held(buckets, end_);
     }
     /// Returns the number of rows added.
     std::uint32_t finish() {
@@ -603,20 +537,19 @@ class Predictor final : public Model {
 
    private:
     void settle() {
-      const std::span candidates{waiting_, end_};
-      model_.prefetch_candidates(candidates);
-      const std::size_t row_count = model_.to_rows(candidates);
+      const std::span rows{waiting_, end_};
+      model_.to_rows(rows);
       std::fill(partial_sum_.begin(), partial_sum_.end(), Block{});
-      model_.add_rows({waiting_, row_count}, partial_sum_.data());
+      model_.add_rows(rows, partial_sum_.data());
       model_.add_blocks(partial_sum_.data(), sum_);
-      count_ += static_cast<std::uint32_t>(row_count);
+      count_ += static_cast<std::uint32_t>(rows.size());
       end_ = waiting_;
     }
 
     const Predictor& model_;
     Block* sum_;
     std::vector<Block> partial_sum_;  // sums of sums lose less to rounding than one long sum
-    std::uint32_t waiting_[256 + 1];  // one more, because a bucket is written before it is kept
+    std::uint32_t waiting_[256];
     std::uint32_t* end_ = waiting_;
     std::uint32_t count_ = 0;
   };

@@ -76,8 +76,9 @@ def dense_model(rng: random.Random, **changes: object) -> FasttextModel:
     )
 
 
-def quantised_model(rng: random.Random, *, dim: int, part_width: int, quantised_output: bool) -> FasttextModel:
-    words, buckets = WORDS[:-1], 1 << 20
+def quantised_model(rng: random.Random, *, dim: int, part_width: int, quantised_output: bool,
+                    buckets: int = 1 << 20) -> FasttextModel:  # fmt: skip
+    words = WORDS[:-1]
     pruned = {rng.randrange(1 << 20): row for row in range(200)}
     # Buckets that the texts really have, or else nothing but words would count.
     slow = SlowPredictor(FasttextModel(1, SOFTMAX, words, LABELS, [], [], buckets, 2, 4))
@@ -112,6 +113,8 @@ MODELS = {
     "one label": lambda rng: dense_model(rng, labels=LABELS[:1]),
     "no sentence end": lambda rng: dense_model(rng, words=WORDS[1:-1]),
     "quantised": lambda rng: quantised_model(rng, dim=16, part_width=2, quantised_output=False),
+    "quantised, many buckets": lambda rng: quantised_model(rng, dim=16, part_width=2, quantised_output=False,
+                                                           buckets=(1 << 31) - 1),
     "quantised throughout": lambda rng: quantised_model(rng, dim=21, part_width=4, quantised_output=True),
 }
 
@@ -173,6 +176,20 @@ def test_same_answer_from_any_cache_state_and_instruction_set(tmp_path):
         backwards = _native.evaluate("language_prediction", [texts[::-1]], {"model": path})
         assert backwards[::-1] == first
     _native.force_isa(before)
+
+
+def test_short_and_long_words_wherever_they_lie(isa, tmp_path):
+    rng = random.Random(6)
+    model = dense_model(rng)
+    path, slow = model.write(tmp_path / "model.bin"), SlowPredictor(model)
+    # Words around the longest that is remembered, across the borders of what is read at a time.
+    texts = [" " * lead + ("x" * length + " ") * 3 + "y" * length
+             for length in (1, 14, 15, 16, 30, 31, 32) for lead in (0, 1, 40, 47, 48, 1000, 1008, 1023)]  # fmt: skip
+    texts += ["ab" * 7 + ending for ending in ("c", "d", "cc", "cd")] * 2
+    for text, (label, score) in zip(texts, predict(path, texts)):
+        expected_label, expected_score = slow.predict(text)
+        assert score == pytest.approx(expected_score, abs=1e-5), text
+        assert label == expected_label or abs(score - expected_score) < 1e-6, text
 
 
 def test_a_line_feed_is_a_space(tmp_path):
