@@ -78,6 +78,10 @@ class RowWriter {
   }
 
   WrittenRows write() {
+    std::size_t line_bytes = 0;
+    for (const std::uint32_t row : batch_.alive()) line_bytes += batch_.lines().lines[row].size() + 1;
+    written_.rows.bytes.reserve(line_bytes + line_bytes / 8);
+    written_.rows.ends.reserve(batch_.alive().size());
     for (const std::uint32_t row : batch_.alive()) {
       stats_ = stats_object(batch_, layout_, row);
       changes_.clear();

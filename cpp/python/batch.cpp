@@ -1,6 +1,10 @@
 // Batches, programs and written rows for the Python stage loop.
 #include <cstring>
 
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -208,6 +212,7 @@ py::bytes select_lines(const py::bytes& lines, const py::bytes& ends, const py::
   std::string selected;
   {
     const py::gil_scoped_release unlocked;  // the views belong to arguments that outlive this call
+    selected.reserve(bytes.size());
     std::uint64_t begin = 0;
     for (std::size_t line = 0; line < count; ++line) {
       std::uint64_t end = 0;
@@ -265,6 +270,15 @@ py::list counts(const OwnedBatch& owned) {
 
 }  // namespace
 
+/// Lets the allocator keep what batches free for the next batches: without this, buffers of a megabyte go back to the
+/// system each time and every page of them is faulted in again.
+void keep_freed_memory() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+#endif
+}
+
 void register_batches(py::module_& module) {
   py::class_<OwnedBatch>(module, "Batch", "Rows, their columns in numbered slots, and which rows are still alive.")
       .def_property_readonly("row_count", [](const OwnedBatch& owned) { return owned.batch->row_count(); })
@@ -300,6 +314,8 @@ void register_batches(py::module_& module) {
   module.def("batch_of_texts", &batch_of_texts, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
   module.def("batch_of_arrow", &batch_of_arrow, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
   module.def("select_lines", &select_lines, py::arg("lines"), py::arg("ends"), py::arg("mask"), py::arg("first"));
+  module.def("keep_freed_memory", &keep_freed_memory,
+             "For processes that only run recipes: keeps the memory of finished batches for the next ones.");
   module.def("complete_lines", [](const py::bytes& block) { return json::complete_lines(view_of(block)); }, py::arg("block"));
 }
 

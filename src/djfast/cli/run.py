@@ -21,11 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Run the recipe."""
     recipe = load(options, rest)
+    from djfast import _native
     from djfast.runners.local import run_recipe
     from djfast.runners.progress import Progress
 
     for notice in [] if options.quiet else recipe.notices:  # type: ignore[attr-defined]
         print(f"djfast: note: {notice}", file=sys.stderr)
+    _native.keep_freed_memory()
     report = run_recipe(recipe, progress=Progress(is_quiet=options.quiet))  # type: ignore[arg-type]
     if options.json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))

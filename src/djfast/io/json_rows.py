@@ -37,19 +37,28 @@ class JsonPiece:
 
     __slots__ = ("ends", "file", "lines", "numbers", "row_count", "side", "side_ends")
 
-    def __init__(self, lines: bytes, ends: bytes, side: bytes, side_ends: bytes, numbers: bytes, file: bytes) -> None:
+    def __init__(
+        self,
+        lines: bytes,
+        ends: bytes,
+        side: bytes,
+        side_ends: bytes,
+        numbers: bytes,
+        file: bytes,
+        row_count: int | None = None,
+    ) -> None:
         self.lines = lines
         self.ends = ends
         self.side = side
         self.side_ends = side_ends
         self.numbers = numbers
         self.file = file
-        self.row_count = len(ends) // 8
+        self.row_count = len(ends) // 8 if row_count is None else row_count
 
     @classmethod
-    def unpack(cls, *parts: bytes) -> JsonPiece:
+    def unpack(cls, lines: bytes, ends: bytes, side: bytes, side_ends: bytes, numbers: bytes, file: bytes) -> JsonPiece:
         """Return what `pack` packed."""
-        return cls(*parts)
+        return cls(lines, ends, side, side_ends, numbers, file)
 
     def pack(self) -> list[bytes]:
         """Return the parts, in the order of the constructor."""
@@ -63,7 +72,7 @@ class JsonPiece:
         """Keep the rows whose byte in ``mask[first:]`` is set. Only the lines are kept, not where each one ends."""
         lines = _native.select_lines(self.lines, self.ends, mask, first)
         side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
-        return JsonPiece(lines, b"", side, b"", b"", self.file)
+        return JsonPiece(lines, b"", side, b"", b"", self.file, mask.count(1, first, first + self.row_count))
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Parse the lines."""

@@ -77,7 +77,6 @@ class ResultFile:
         self.path = path
         self.kind = kind
         self.shard_bytes = shard_bytes
-        self.rows = 0
         self._temporary = f"{path}.tmp-{os.getpid()}"
         self._side_path = stats_path(path)
         self._side: IO[bytes] | None = None
@@ -89,7 +88,6 @@ class ResultFile:
         if self._writer is None:
             self._writer = self._open(piece)
         self._writer.write(piece)
-        self.rows += getattr(piece, "row_count", 0)
         if piece.side:
             if self._side is None:
                 self._side = open(f"{self._side_path}.tmp-{os.getpid()}", "wb")  # noqa: SIM115 - closed in finish
@@ -191,7 +189,7 @@ class _LineWriter:
                 json.dumps(row, ensure_ascii=False, default=_json_value).encode("utf-8", "backslashreplace") + b"\n"
                 for row in piece.to_rows()
             )
-        self.rows += lines.count(b"\n")
+        self.rows += piece.row_count
         self.bytes += len(lines)
         view = memoryview(lines)
         while view:

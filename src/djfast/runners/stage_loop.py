@@ -90,12 +90,12 @@ class StageLoop:
             mask = self._deduplicate(done, bound, spool)
             if is_last:
                 for first, piece in _positions(spool):
-                    self._emit(piece.select(mask, first), _kept(mask, first, piece.row_count))
+                    self._emit(piece.select(mask, first))
             else:
                 source = self._reopened(spool, mask)
 
-    def _emit(self, piece: Any, row_count: int | None = None) -> None:
-        self.rows_written += piece.row_count if row_count is None else row_count
+    def _emit(self, piece: Any) -> None:
+        self.rows_written += piece.row_count
         self.result.write(piece)
         self.progress.update(self.tally)
 
