@@ -13,6 +13,11 @@ test:  ## Run the tests against the installed package
 sanitize:  ## Run the kernel and native tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(PYTHON) tests/sanitize.py
 
+fuzz:  ## Fuzz the JSON Lines reader and writer under the sanitizers for a minute
+	cmake -S . -B build/fuzz -DDJFAST_FUZZ=ON -Dpybind11_DIR=$$($(PYTHON) -m pybind11 --cmakedir)
+	cmake --build build/fuzz --target fuzz_json_lines --parallel
+	build/fuzz/fuzz_json_lines 60
+
 lint:  ## Check style, types and the import layers
 	ruff check src tests bench cpp
 	mypy

@@ -316,3 +316,11 @@ def test_lines_longer_than_a_batch(tmp_path: Path) -> None:
     write_lines(tmp_path / "in.jsonl", rows)
     djfast.run(recipe(tmp_path, ["text_length_filter"], batch_bytes=4096, np=2))
     assert read_lines(tmp_path / "out" / "result.jsonl") == rows
+
+
+def test_rows_that_a_filter_drops_are_not_computed_further(tmp_path: Path) -> None:
+    write_lines(tmp_path / "in.jsonl", [{"text": "kept kept kept"}, {"text": "x"}, {"text": "y"}])
+    mapper = {"clean_email_mapper": {"pattern": "kept"}}
+    process = [{"text_length_filter": {"min_len": 5}}, mapper, {"words_num_filter": {"min_num": 0}}]
+    report = djfast.run(recipe(tmp_path, process))
+    assert [(op.rows_in, op.rows_out) for op in report.ops] == [(3, 1), (1, 1), (1, 1)]
