@@ -45,7 +45,7 @@ def build_plan(ops: Sequence[Op], *, text_keys: Sequence[str] = (), keep_hashes:
         )
         for index in group:
             stage.add(index, ops[index])
-        stages.append(stage.finish())
+        stages.append(stage.finish(group))
     return Plan(tuple(stages), tuple(ops), tuple(notices))
 
 
@@ -184,7 +184,7 @@ class _StageBuilder:
         self.types.append(type_name)
         return len(self.types) - 1
 
-    def finish(self) -> Stage:
+    def finish(self, ops: Sequence[int]) -> Stage:
         """Renumber, so that the fields that are read come first."""
         for name in RESERVED:
             self.reserved(name)
@@ -206,4 +206,5 @@ class _StageBuilder:
             stats=tuple((name, new[slot], self.types[slot]) for name, slot in self.stats.items()),
             dedups=tuple(d._replace(slot=new[d.slot]) for d in self.dedups),
             slot_count=len(order),
+            local_ops=range(ops[0], ops[0] + len(ops) - len(self.dedups)) if ops else range(0),
         )

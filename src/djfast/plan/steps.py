@@ -47,6 +47,7 @@ class Stage(NamedTuple):
     stats: tuple[tuple[str, int, str], ...]  # (name, slot, type), in order of computation
     dedups: tuple[Dedup, ...]
     slot_count: int
+    local_ops: range  # indices of the OPs before the deduplicators
 
     def field_index(self, path: str) -> int:
         """Index of a path that is read, -1 when it is not."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from djfast import _native
-from djfast.declare import Deduplicator, Grouping
+from djfast.declare import Grouping
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage
 from djfast.plan.steps import Plan
@@ -71,7 +71,6 @@ class StageLoop:
         self.spool_folder = spool_folder
         self.tally = Tally([op.spec.name for op in plan.ops])
         self.rows_written = 0
-        self._next_op = 0
 
     def run(self) -> None:
         """Run all stages."""
@@ -103,9 +102,6 @@ class StageLoop:
         self, source: Iterator[Any], bound: BoundStage, layout: Any, spool: Spool[Any] | None, *, is_first: bool
     ) -> Iterator[_Done]:
         """Run one stage's program over all blocks, in order, and account for rows."""
-        first_op = self._next_op
-        local_ops = self._local_ops(first_op)
-        self._next_op = first_op + len(local_ops) + len(bound.stage.dedups)
         work = self._worker(bound, layout, spool)
         base = 0
         file: Any = None
@@ -118,17 +114,10 @@ class StageLoop:
             if is_first:
                 self.tally.rows_read += done.row_count
                 self.tally.bytes_read += done.block.byte_count
-            self.tally.add_batch(local_ops, done.row_count - unreadable, done.counts)
+            self.tally.add_batch(bound.stage.local_ops, done.row_count - unreadable, done.counts)
             base += done.line_count
             yield done
             self.progress.update(self.tally)
-
-    def _local_ops(self, first: int) -> range:
-        """OPs from `first` up to the deduplicators that end its stage."""
-        end = first
-        while end < len(self.plan.ops) and not isinstance(self.plan.ops[end], Deduplicator):
-            end += 1
-        return range(first, end)
 
     def _worker(self, bound: BoundStage, layout: Any, spool: Spool[Any] | None) -> Callable[[Any], _Done]:
         stage = bound.stage
