@@ -1,9 +1,9 @@
 #include "arrow_c_data.hpp"
 
-#include <array>
 #include <cstring>
-#include <memory>
 #include <string>
+
+#include "djfast/errors.hpp"
 
 namespace djfast::python {
 
@@ -50,13 +50,6 @@ Texts views(const ArrowArray& array) {
   return texts;
 }
 
-/// Buffers of an exported array; deleted by its release callback.
-struct ExportedTexts {
-  std::vector<std::int64_t> offsets;
-  std::string bytes;
-  std::array<const void*, 3> buffers{};
-};
-
 }  // namespace
 
 Texts texts_of_arrow(const py::capsule& schema_capsule, const py::capsule& array_capsule) {
@@ -66,42 +59,6 @@ Texts texts_of_arrow(const py::capsule& schema_capsule, const py::capsule& array
   if (std::strcmp(schema->format, "u") == 0) return views<std::int32_t>(*array);
   if (std::strcmp(schema->format, "U") == 0) return views<std::int64_t>(*array);
   throw UserError(std::string{"a text column must be of Arrow type utf8 or large_utf8, got format "} + schema->format);
-}
-
-py::tuple arrow_of_texts(const Batch& batch, std::size_t slot) {
-  const auto& texts = std::get<Texts>(batch.column(slot));
-  auto owned = std::make_unique<ExportedTexts>();
-  owned->offsets.push_back(0);
-  for (const auto row : batch.alive()) {
-    owned->bytes.append(texts[row]);
-    owned->offsets.push_back(static_cast<std::int64_t>(owned->bytes.size()));
-  }
-  owned->buffers = {nullptr, owned->offsets.data(), owned->bytes.data()};
-
-  auto array = std::make_unique<ArrowArray>();
-  *array = {.length = static_cast<std::int64_t>(batch.alive().size()), .null_count = 0, .offset = 0, .n_buffers = 3,
-            .n_children = 0, .buffers = owned->buffers.data(), .children = nullptr, .dictionary = nullptr,
-            .release = [](ArrowArray* self) {
-              delete static_cast<ExportedTexts*>(self->private_data);
-              self->release = nullptr;
-            },
-            .private_data = owned.release()};
-  auto schema = std::make_unique<ArrowSchema>();
-  *schema = {.format = "U", .name = "", .metadata = nullptr, .flags = 0, .n_children = 0, .children = nullptr,
-             .dictionary = nullptr, .release = [](ArrowSchema* self) { self->release = nullptr; }, .private_data = nullptr};
-
-  // A capsule whose content was not moved out releases it when it dies; the consumer sets `release` to null.
-  const py::capsule schema_capsule(schema.release(), "arrow_schema", [](PyObject* capsule) {
-    auto* held = static_cast<ArrowSchema*>(PyCapsule_GetPointer(capsule, "arrow_schema"));
-    if (held->release != nullptr) held->release(held);
-    delete held;
-  });
-  const py::capsule array_capsule(array.release(), "arrow_array", [](PyObject* capsule) {
-    auto* held = static_cast<ArrowArray*>(PyCapsule_GetPointer(capsule, "arrow_array"));
-    if (held->release != nullptr) held->release(held);
-    delete held;
-  });
-  return py::make_tuple(schema_capsule, array_capsule);
 }
 
 }  // namespace djfast::python

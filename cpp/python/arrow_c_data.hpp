@@ -1,9 +1,9 @@
-// Text columns in and out through the Arrow C data interface: no link to any Arrow library.
+// Text columns in through the Arrow C data interface: no link to any Arrow library.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
-#include "djfast/batch.hpp"
+#include "djfast/column.hpp"
 
 namespace djfast::python {
 
@@ -11,8 +11,5 @@ namespace py = pybind11;
 
 /// Views of an Arrow array of type utf8 or large_utf8. The capsules own the bytes. Null rows give empty views.
 Texts texts_of_arrow(const py::capsule& schema, const py::capsule& array);
-
-/// Texts of the alive rows of a batch as (schema, array) capsules of type large_utf8.
-py::tuple arrow_of_texts(const Batch& batch, std::size_t slot);
 
 }  // namespace djfast::python

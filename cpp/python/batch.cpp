@@ -297,8 +297,6 @@ void register_batches(py::module_& module) {
       .def("values", &values, py::arg("slot"))
       .def("filled_lists", &filled_lists, py::arg("slot"))
       .def("set_values", &set_values, py::arg("slot"), py::arg("type"), py::arg("rows"), py::arg("values"))
-      .def("arrow_texts", [](const OwnedBatch& owned, std::size_t slot) { return arrow_of_texts(*owned.batch, slot); },
-           py::arg("slot"), "Texts of the alive rows as Arrow capsules (schema, array) of type large_utf8.")
       .def("keys", &keys, py::arg("slot"))
       .def("write_json", &write_json, py::arg("layout"))
       .def("stats_objects", &stats_objects, py::arg("layout"));

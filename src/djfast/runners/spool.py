@@ -39,7 +39,6 @@ class Spool(Generic[Piece]):
         self._held: list[Piece] = []
         self._held_bytes = 0
         self._file: IO[bytes] | None = None
-        self.disk_bytes = 0
 
     def prepare(self, piece: Piece) -> Piece | list[bytes]:
         """Compress a piece if it will go to disk. Workers call this, so that compression is no serial step."""
@@ -71,7 +70,6 @@ class Spool(Generic[Piece]):
         header = struct.pack(f"<{len(parts) + 1}Q", len(parts), *map(len, parts))
         for part in [header, *parts]:
             self._file.write(part)
-            self.disk_bytes += len(part)
 
     def drain(self) -> Iterator[Piece]:
         """Yield the pieces in order, once; what was yielded is no longer held."""
