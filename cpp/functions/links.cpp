@@ -286,13 +286,7 @@ void register_links(Registry& registry) {
       .summary = "The text with every link replaced by `repl`, taken literally.",
       .inputs = {Type::text},
       .output = Type::text,
-      .make =
-          [](const Params& params) {
-            const auto& replacement = params.get<std::string>("repl");
-            return per_text_rewrite([replacement](std::string_view text, Arena& arena) {
-              return clean_links(text, replacement, arena);
-            });
-          },
+      .make = per_text_replacement(clean_links),
   });
 }
 

@@ -25,37 +25,9 @@ char32_t lower_sigma(std::string_view text, const char* at) noexcept {
   return is_cased(classes) ? small : final_small;
 }
 
-namespace serial {
-#define DJFAST_TARGET
-#define DJFAST_VECTOR_BITS 0
-#include "kernels/text/block.inl"
-#include "kernels/text/encoding.inl"
-#undef DJFAST_TARGET
-#undef DJFAST_VECTOR_BITS
-}  // namespace serial
-
-#if DJFAST_X86
-namespace avx2 {
-#define DJFAST_TARGET DJFAST_AVX2
-#define DJFAST_VECTOR_BITS 256
-#include "kernels/text/block.inl"
-#include "kernels/text/encoding.inl"
-#undef DJFAST_TARGET
-#undef DJFAST_VECTOR_BITS
-}  // namespace avx2
-
-namespace avx512 {
-#define DJFAST_TARGET DJFAST_AVX512
-#define DJFAST_VECTOR_BITS 512
-#include "kernels/text/block.inl"
-#include "kernels/text/encoding.inl"
-#undef DJFAST_TARGET
-#undef DJFAST_VECTOR_BITS
-}  // namespace avx512
-#else
-namespace avx2 = serial;
-namespace avx512 = serial;
-#endif
+#define DJFAST_KERNELS "kernels/text/encoding.inl"
+#include "kernels/text/each_isa.inl"
+#undef DJFAST_KERNELS
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// The kernels of encoding.hpp; included once per instruction set after block.inl.
+// The kernels of encoding.hpp; included once per instruction set.
+#include "kernels/text/block.inl"
 
 DJFAST_TARGET bool is_ascii(std::string_view bytes) noexcept {
   const char* at = bytes.data();

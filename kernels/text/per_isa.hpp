@@ -1,5 +1,5 @@
-// One kernel source per topic (`topic.inl`) becomes one namespace per instruction set: `topic.cpp` includes the source
-// between `DJFAST_TARGET` definitions, and `for_isa` picks the entry of the level in use.
+// One kernel source per topic (`topic.inl`) becomes one namespace per instruction set: `topic.cpp` names it for
+// each_isa.inl, and `for_isa` picks the entry of the level in use.
 #pragma once
 
 #include <bit>

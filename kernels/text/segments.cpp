@@ -13,37 +13,9 @@ bool ends_with_break(std::string_view text) noexcept {
   return text.ends_with("\xC2\x85") || text.ends_with("\xE2\x80\xA8") || text.ends_with("\xE2\x80\xA9");
 }
 
-namespace serial {
-#define DJFAST_TARGET
-#define DJFAST_VECTOR_BITS 0
-#include "kernels/text/block.inl"
-#include "kernels/text/segments.inl"
-#undef DJFAST_TARGET
-#undef DJFAST_VECTOR_BITS
-}  // namespace serial
-
-#if DJFAST_X86
-namespace avx2 {
-#define DJFAST_TARGET DJFAST_AVX2
-#define DJFAST_VECTOR_BITS 256
-#include "kernels/text/block.inl"
-#include "kernels/text/segments.inl"
-#undef DJFAST_TARGET
-#undef DJFAST_VECTOR_BITS
-}  // namespace avx2
-
-namespace avx512 {
-#define DJFAST_TARGET DJFAST_AVX512
-#define DJFAST_VECTOR_BITS 512
-#include "kernels/text/block.inl"
-#include "kernels/text/segments.inl"
-#undef DJFAST_TARGET
-#undef DJFAST_VECTOR_BITS
-}  // namespace avx512
-#else
-namespace avx2 = serial;
-namespace avx512 = serial;
-#endif
+#define DJFAST_KERNELS "kernels/text/segments.inl"
+#include "kernels/text/each_isa.inl"
+#undef DJFAST_KERNELS
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// The kernels of segments.hpp; included once per instruction set after block.inl.
+// The kernels of segments.hpp; included once per instruction set.
+#include "kernels/text/block.inl"
 
 DJFAST_TARGET DJFAST_INLINE Block load_rest(const char* at, const char* end, char filler) noexcept {
   return end - at >= 64 ? Block::load(at) : Block::load_part(at, static_cast<std::size_t>(end - at), filler);

@@ -20,34 +20,9 @@ WordKey long_key(std::string_view word) noexcept {
   return {hash, ~hash};
 }
 
-namespace serial {
-#define DJFAST_TARGET
-#define DJFAST_VECTOR_BITS 0
-#include "kernels/text/word_keys.inl"
-#undef DJFAST_TARGET
-#undef DJFAST_VECTOR_BITS
-}  // namespace serial
-
-#if DJFAST_X86
-namespace avx2 {
-#define DJFAST_TARGET DJFAST_AVX2
-#define DJFAST_VECTOR_BITS 256
-#include "kernels/text/word_keys.inl"
-#undef DJFAST_TARGET
-#undef DJFAST_VECTOR_BITS
-}  // namespace avx2
-
-namespace avx512 {
-#define DJFAST_TARGET DJFAST_AVX512
-#define DJFAST_VECTOR_BITS 512
-#include "kernels/text/word_keys.inl"
-#undef DJFAST_TARGET
-#undef DJFAST_VECTOR_BITS
-}  // namespace avx512
-#else
-namespace avx2 = serial;
-namespace avx512 = serial;
-#endif
+#define DJFAST_KERNELS "kernels/text/word_keys.inl"
+#include "kernels/text/each_isa.inl"
+#undef DJFAST_KERNELS
 
 }  // namespace
 

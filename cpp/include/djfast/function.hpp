@@ -134,6 +134,16 @@ std::unique_ptr<Function> per_text_rewrite(Rewrite rewrite) {
   return std::make_unique<PerTextRewrite<Rewrite>>(std::move(rewrite));
 }
 
+/// The maker of a function that replaces what it finds by the parameter `repl`, taken literally:
+/// `replace(text, replacement, arena)`, with the rule of PerTextRewrite.
+inline auto per_text_replacement(std::string_view (*replace)(std::string_view, std::string_view, Arena&)) {
+  return [replace](const Params& params) {
+    return per_text_rewrite([replace, replacement = params.get<std::string>("repl")](std::string_view text, Arena& arena) {
+      return replace(text, replacement, arena);
+    });
+  };
+}
+
 /// All native functions of this build, by name.
 class Registry {
  public:
