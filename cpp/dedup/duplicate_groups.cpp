@@ -6,6 +6,7 @@
 #include "cpp/dedup/disjoint_sets.hpp"
 #include "cpp/dedup/equal_keys.hpp"
 #include "djfast/errors.hpp"
+#include "djfast/links.hpp"
 
 namespace djfast {
 namespace {
@@ -26,7 +27,28 @@ std::vector<std::uint8_t> all_alive(const RowKeys& keys, RowMask alive) {
   return kept;
 }
 
+template <class Key, class KeyOf>
+Links links_of(std::size_t count, KeyOf key_of) {
+  EqualKeys<Key> equal;
+  equal.rows().reserve(count);
+  for (std::size_t i = 0; i < count; ++i) equal.rows().push_back({key_of(i), static_cast<std::uint32_t>(i)});
+  Links links;
+  equal.for_each_repeat([&](std::uint32_t first, std::uint32_t other) {
+    links.first.push_back(first);
+    links.other.push_back(other);
+  });
+  return links;
+}
+
 }  // namespace
+
+Links links_of_equal(std::span<const std::uint64_t> words, std::size_t width) {
+  if (width != 1 && width != 2) throw UserError("width must be 1 or 2, got " + std::to_string(width));
+  const std::size_t count = words.size() / width;
+  if (count > UINT32_MAX) throw UserError("at most 2^32 - 1 keys can be linked, got " + std::to_string(count));
+  if (width == 1) return links_of<std::uint64_t>(count, [&](std::size_t i) { return words[i]; });
+  return links_of<Digest>(count, [&](std::size_t i) { return Digest{words[2 * i], words[2 * i + 1]}; });
+}
 
 std::vector<std::uint8_t> DigestGroups::resolve(RowMask alive) const {
   auto kept = all_alive(keys_, alive);

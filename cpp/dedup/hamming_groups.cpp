@@ -14,6 +14,7 @@
 #include "cpp/dedup/equal_keys.hpp"
 #include "djfast/duplicate_groups.hpp"
 #include "djfast/errors.hpp"
+#include "djfast/links.hpp"
 #include "kernels/hash/hamming.hpp"
 
 namespace djfast {
@@ -30,6 +31,8 @@ class NeighbourSearch {
   NeighbourSearch(int distance, DisjointSets& sets) : distance_(distance), sets_(sets) {}
 
   void run(std::span<Point> points) { search(points, ~std::uint64_t{0}, 0); }
+  /// Finds the pairs that agree on the bits of `mask`, and perhaps others.
+  void run(std::span<Point> points, std::uint64_t mask) { search_buckets(points, mask, ~std::uint64_t{0}, 0); }
 
  private:
   static constexpr std::size_t few_points = 32;
@@ -176,6 +179,27 @@ HammingGroups::HammingGroups(int distance) : keys_(1), distance_(distance) {
   if (distance < 0 || distance > 63) {
     throw UserError("distance must be between 0 and 63, got " + std::to_string(distance));
   }
+}
+
+Links links_within(std::span<const std::uint64_t> hashes, int distance, std::uint64_t mask) {
+  if (distance < 0 || distance > 63) {
+    throw UserError("distance must be between 0 and 63, got " + std::to_string(distance));
+  }
+  if (hashes.size() > UINT32_MAX) {
+    throw UserError("at most 2^32 - 1 hashes can be linked, got " + std::to_string(hashes.size()));
+  }
+  std::vector<Point> points;
+  points.reserve(hashes.size());
+  for (std::size_t i = 0; i < hashes.size(); ++i) points.push_back({hashes[i], static_cast<std::uint32_t>(i), 0});
+  DisjointSets sets(points.size());
+  if (!points.empty()) NeighbourSearch(distance, sets).run(points, mask);
+  Links links;
+  for (std::uint32_t i = 0; i < points.size(); ++i) {
+    if (sets.is_root(i)) continue;
+    links.first.push_back(sets.root(i));
+    links.other.push_back(i);
+  }
+  return links;
 }
 
 std::vector<std::uint8_t> HammingGroups::resolve(RowMask alive) const {

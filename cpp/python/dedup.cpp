@@ -6,6 +6,7 @@
 
 #include "djfast/duplicate_groups.hpp"
 #include "djfast/errors.hpp"
+#include "djfast/links.hpp"
 
 namespace djfast::python {
 namespace py = pybind11;
@@ -58,6 +59,29 @@ py::bytes resolve(const Groups& groups, const py::object& alive) {
   return {reinterpret_cast<const char*>(kept.data()), kept.size()};
 }
 
+std::span<const std::uint64_t> words_of(const Bytes& buffer) {
+  const auto bytes = buffer.bytes();
+  if (bytes.size() % sizeof(std::uint64_t) != 0 || reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(std::uint64_t) != 0) {
+    throw UserError("keys must be aligned 64-bit numbers, got " + std::to_string(bytes.size()) + " bytes");
+  }
+  return {reinterpret_cast<const std::uint64_t*>(bytes.data()), bytes.size() / sizeof(std::uint64_t)};
+}
+
+template <class Find>
+py::tuple linked(const py::object& keys, Find find) {
+  const Bytes bytes(keys);
+  const auto words = words_of(bytes);
+  Links links;
+  {
+    const py::gil_scoped_release unlocked;  // the buffer is held; no Python object is touched
+    links = find(words);
+  }
+  const auto numbers = [](const std::vector<std::uint32_t>& side) {
+    return py::bytes(reinterpret_cast<const char*>(side.data()), side.size() * sizeof(std::uint32_t));
+  };
+  return py::make_tuple(numbers(links.first), numbers(links.other));
+}
+
 template <class Groups>
 py::class_<Groups> bind(py::module_& module, const char* name, const char* summary) {
   return py::class_<Groups>(module, name, summary)
@@ -78,6 +102,20 @@ void register_dedup(py::module_& module) {
       .def(py::init<std::size_t>(), py::arg("bands"));
   bind<HammingGroups>(module, "HammingGroups", "Rows linked by 64-bit hashes that differ in at most `distance` bits.")
       .def(py::init<int>(), py::arg("distance"));
+  module.def(
+      "links_of_equal",
+      [](const py::object& keys, std::size_t width) {
+        return linked(keys, [&](auto words) { return links_of_equal(words, width); });
+      },
+      py::arg("keys"), py::arg("width"),
+      "Numbers of first keys and of keys equal to them, as two buffers of 32-bit numbers; a key is `width` 64-bit words.");
+  module.def(
+      "links_within",
+      [](const py::object& hashes, int distance, std::uint64_t mask) {
+        return linked(hashes, [&](auto words) { return links_within(words, distance, mask); });
+      },
+      py::arg("hashes"), py::arg("distance"), py::arg("mask"),
+      "The same for 64-bit hashes that differ in at most `distance` bits and agree on the bits of `mask`.");
 }
 
 }  // namespace djfast::python

@@ -35,5 +35,13 @@ class TooManyErrors(DjfastError, RuntimeError):
     """More rows were rejected than `max_errors` allows, or the first one with ``skip_op_error: false``."""
 
 
+class LaunchError(DjfastError, RuntimeError):
+    """The processes of a job do not know each other, or the MPI library cannot be used."""
+
+
+class ResumeError(DjfastError, RuntimeError):
+    """A folder holds an unfinished job of another recipe, input or version."""
+
+
 class InternalError(DjfastError, RuntimeError):
     """A bug in djfast, not in the recipe or the data."""

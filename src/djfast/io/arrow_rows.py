@@ -169,10 +169,10 @@ class ArrowRows:
         rows = rows.select([name for name in rows.schema.names if name not in dropped])
         return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], block.file)
 
-    def reopen(self, piece: ArrowPiece, mask: bytes, first: int) -> ArrowBlock:
+    def reopen(self, piece: ArrowPiece, mask: bytes, first: int, first_line: int) -> ArrowBlock:
         """Make the kept rows of a piece the input of the next stage."""
         kept = piece.select(mask, first)
-        return ArrowBlock(kept.batch, piece.file, kept.numbers)
+        return ArrowBlock(kept.batch, piece.file, [first_line + n for n in kept.numbers])
 
 
 class _ArrowLayout(NamedTuple):

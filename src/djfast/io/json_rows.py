@@ -19,7 +19,7 @@ MAX_LINE_BYTES = 256 << 20
 
 
 class JsonBlock(NamedTuple):
-    """Whole lines, ``data[:end]``. `numbers` gives each line's number in `file` where the block is no run of lines."""
+    """Whole lines, ``data[:end]``. `numbers` gives each line's number in `file`, as 64-bit numbers, where the block is no run of lines."""
 
     data: bytes
     end: int
@@ -138,18 +138,18 @@ class JsonRows:
 
     def close(self, block: JsonBlock, batch: _native.Batch, layout: _native.RowLayout) -> JsonPiece:
         """Write the alive rows back as lines."""
-        numbers = batch.line_numbers
+        numbers = array("I", batch.line_numbers)
         if block.numbers is not None:
-            origin = array("I", block.numbers)
-            numbers = array("I", (origin[n] for n in array("I", numbers))).tobytes()
+            origin = array("Q", block.numbers)
+            numbers = array("Q", (origin[n] for n in numbers))
         lines, ends, side, side_ends = batch.write_json(layout)
-        return JsonPiece(lines, ends, side, side_ends, numbers, block.file.encode())
+        return JsonPiece(lines, ends, side, side_ends, array("Q", numbers).tobytes(), block.file.encode())
 
-    def reopen(self, piece: JsonPiece, mask: bytes, first: int) -> JsonBlock:
-        """Make the kept rows of a piece the input of the next stage."""
+    def reopen(self, piece: JsonPiece, mask: bytes, first: int, first_line: int) -> JsonBlock:
+        """Make the kept rows of a piece the input of the next stage. Its line numbers count from `first_line`."""
         lines = _native.select_lines(piece.lines, piece.ends, mask, first)
-        numbers = array("I", piece.numbers)
-        kept = array("I", (n for n, keep in zip(numbers, mask[first : first + piece.row_count]) if keep))
+        numbers = array("Q", piece.numbers)
+        kept = array("Q", (first_line + n for n, keep in zip(numbers, mask[first : first + piece.row_count]) if keep))
         return JsonBlock(lines, len(lines), piece.file.decode(), kept.tobytes())
 
 
@@ -228,5 +228,5 @@ def _array_blocks(file: InputFile) -> Iterator[JsonBlock]:
     for first in range(0, len(rows), 1000):
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows[first : first + 1000])
         data = lines.encode("utf-8", "backslashreplace")
-        numbers = array("I", range(first, min(first + 1000, len(rows)))).tobytes()
+        numbers = array("Q", range(first, min(first + 1000, len(rows)))).tobytes()
         yield JsonBlock(data, len(data), file.path, numbers)

@@ -120,10 +120,10 @@ class ListRows:
                     row.pop(name, None)
         return ListPiece(rows, [block.numbers[i] for i in alive])
 
-    def reopen(self, piece: ListPiece, mask: bytes, first: int) -> ListBlock:
+    def reopen(self, piece: ListPiece, mask: bytes, first: int, first_line: int) -> ListBlock:
         """Make the kept rows of a piece the input of the next stage."""
         kept = piece.select(mask, first)
-        return ListBlock(kept.rows, kept.numbers)
+        return ListBlock(kept.rows, [first_line + n for n in kept.numbers])
 
 
 class _ListLayout(NamedTuple):

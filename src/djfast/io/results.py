@@ -150,7 +150,7 @@ def _publish(temporary: str, path: str) -> None:
     os.replace(temporary, path)
 
 
-def _stem(path: str) -> str:
+def stem(path: str) -> str:
     """Return a result's path without its suffixes."""
     compression = compression_of(path)
     return os.path.splitext(path[: -len(compression)] if compression else path)[0]
@@ -158,12 +158,12 @@ def _stem(path: str) -> str:
 
 def stats_path(path: str) -> str:
     """Name of the stats file beside a result."""
-    return f"{_stem(path)}_stats.jsonl"
+    return f"{stem(path)}_stats.jsonl"
 
 
 def rejected_path(path: str) -> str:
     """Name of the rejected rows beside a result."""
-    return f"{_stem(path)}.rejected.jsonl"
+    return f"{stem(path)}.rejected.jsonl"
 
 
 def shard_paths(path: str, suffix: str, count: int) -> list[str]:

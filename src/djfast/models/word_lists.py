@@ -31,11 +31,8 @@ def load_word_list(kind: str, directory: str | None, lang: str) -> tuple[str, ..
     ModelError
         If there is no list, a file is malformed, or the language is unknown.
     """
-    folder = Path(directory).expanduser() if directory else assets_folder()
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    paths = [folder / name for name in names if name.endswith(".json") and kind in name]
-    if not paths:
-        raise ModelError(f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {folder}")
+    paths = word_list_files(kind, directory)
+    folder = paths[0].parent
     by_language: dict[str, set[str]] = {}
     for path in paths:
         for language, words in _read(path).items():
@@ -46,6 +43,22 @@ def load_word_list(kind: str, directory: str | None, lang: str) -> tuple[str, ..
         known = ", ".join(sorted(by_language))
         raise ModelError(f"{kind}: lang must be one of {known} in {folder}, got {lang!r}")
     return tuple(sorted(by_language[lang]))
+
+
+def word_list_files(kind: str, directory: str | None) -> list[Path]:
+    """Return the files that the words of a kind are merged from.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    folder = Path(directory).expanduser() if directory else assets_folder()
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    paths = [folder / name for name in names if name.endswith(".json") and kind in name]
+    if not paths:
+        raise ModelError(f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {folder}")
+    return paths
 
 
 def _read(path: Path) -> dict[str, list[str]]:

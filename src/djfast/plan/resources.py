@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from djfast.models.locate import find_model, find_tokenizer
-from djfast.models.word_lists import load_word_list
+from djfast.models.word_lists import load_word_list, word_list_files
 
 
 def _model(what: str) -> Callable[[Any, str], dict[str, Any]]:
@@ -40,3 +40,15 @@ def resolve(function: str, params: tuple[tuple[str, Any], ...], op: str) -> dict
         resolver = _RESOLVERS.get((function, name))
         resolved.update({name: value} if resolver is None else resolver(value, op))
     return resolved
+
+
+def resource_files(function: str, params: tuple[tuple[str, Any], ...], op: str) -> list[str]:
+    """Paths of the models and word lists that a function's parameters name, where they are on this machine."""
+    files: list[str] = []
+    for name, value in params:
+        if (function, name) == ("share_in_list", "word_list"):
+            kind, directory, _ = value
+            files += map(str, word_list_files(kind, directory))
+        elif (function, name) in _RESOLVERS:
+            files += resolve(function, ((name, value),), op).values()
+    return files

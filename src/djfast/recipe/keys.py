@@ -136,6 +136,17 @@ _KEYS = (
         ge=4096, le=2**30, is_size=True,
     ),
     Key(
+        "split_bytes", "int | None", None,
+        "Bytes of input that a rank takes at a time in a run with ranks or checkpoints; null chooses by the size of the "
+        "input. The result does not depend on it. Accepts units: '64MiB'.",
+        ge=1, le=2**40, is_size=True,
+    ),
+    Key(
+        "memory", "int", 8 * 2**30,
+        "Memory of each rank, which limits what it keeps of rows and keys. Accepts units: '8GiB'.",
+        ge=2**28, le=2**50, is_size=True,
+    ),
+    Key(
         "compat", "str | None", None, "The engine whose rows a run gives.", NO_EFFECT,
         "the rows of Data-Juicer are the default; parameters of OPs that depart from them, such as short_texts, say so",
         choices=(None, "data-juicer"),

@@ -41,7 +41,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Report:
     rejected = RejectedRows(
         rejected_path(export),
         max_errors=settings["max_errors"],
-        is_fatal=_fatal_ops(plan, skips_errors=bool(settings["skip_op_error"])),
+        is_fatal=fatal_ops(plan, skips_errors=bool(settings["skip_op_error"])),
     )
     work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(export)))
     report = run_plan(
@@ -54,12 +54,17 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Report:
         spool_folder=work_dir,
         notices=recipe.notices,
     )
-    report = report._replace(
+    report = with_side_files(report, plan, export)
+    write_run_json(Path(work_dir) / "run.json", recipe, files, report)
+    return report
+
+
+def with_side_files(report: Report, plan: Plan, export: str) -> Report:
+    """Return the report with the paths of stats and rejected rows, where there are any."""
+    return report._replace(
         stats_path=stats_path(export) if any(stage.stats for stage in plan.stages) else None,
         rejected_path=rejected_path(export) if report.rows_rejected else None,
     )
-    _write_run_json(Path(work_dir) / "run.json", recipe, files, report)
-    return report
 
 
 def plan_recipe(recipe: Recipe) -> Plan:
@@ -139,7 +144,7 @@ def run_plan(
     )
 
 
-def _fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:
+def fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:
     """Return which OP's first bad row stops the run; -1 is reading."""
 
     def is_fatal(op: int) -> bool:
@@ -149,7 +154,8 @@ def _fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:
     return is_fatal
 
 
-def _write_run_json(path: Path, recipe: Recipe, files: Sequence[InputFile], report: Report) -> None:
+def write_run_json(path: Path, recipe: Recipe, files: Sequence[InputFile], report: Report) -> None:
+    """Write the record of a run: recipe, versions, inputs and report."""
     from djfast import __version__
 
     inputs = [{"path": file.path, "bytes": os.path.getsize(file.path)} for file in files]

@@ -51,6 +51,13 @@ class Progress:
             self.stream.write(f"djfast: {line}; " + ", ".join(self._funnel(tally)) + "\n")
         self.stream.flush()
 
+    def note(self, text: str) -> None:
+        """Show a line of its own."""
+        if not self.is_quiet:
+            self.clear()
+            self.stream.write(f"djfast: {text}\n")
+            self.stream.flush()
+
     def _funnel(self, tally: Tally) -> list[str]:
         return [
             f"{name} {tally.rows_in.get(i, 0):,} > {tally.rows_out.get(i, 0):,}"

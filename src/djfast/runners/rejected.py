@@ -11,7 +11,7 @@ from djfast.errors import TooManyErrors
 
 
 class Rejected(NamedTuple):
-    """One bad row. `line` counts from 1 in `file`; `row` is the line's bytes, or a Python row."""
+    """One bad row. `line` counts from 1 in `file`; `row` is the line's bytes, a Python row, or a `RowMember`."""
 
     op: str
     op_index: int
@@ -89,7 +89,7 @@ class RejectedRows:
             self._file = open(str(self.path), "wb")  # noqa: SIM115 - closed with the run
         entry = {"op": rejected.op, "reason": rejected.reason, "file": rejected.file, "line": rejected.line}
         head = json.dumps(entry, ensure_ascii=False)[:-1].encode("utf-8", "backslashreplace")
-        self._file.write(head + b", " + _row_member(rejected.row) + b"}\n")
+        self._file.write(head + b", " + row_member(rejected.row) + b"}\n")
 
     def close(self) -> None:
         """Close the file."""
@@ -98,8 +98,14 @@ class RejectedRows:
             self._file = None
 
 
-def _row_member(row: Any) -> bytes:
+class RowMember(bytes):
+    """A rejected row as a JSON member, in one line."""
+
+
+def row_member(row: Any) -> bytes:
     """Return the row as a JSON member; bytes that are no JSON object stay readable, bytes that are no text become base64."""
+    if isinstance(row, RowMember):
+        return row
     if not isinstance(row, bytes):
         return b'"row": ' + json.dumps(row, ensure_ascii=False, default=repr).encode("utf-8", "backslashreplace")
     try:

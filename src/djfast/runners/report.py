@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
@@ -29,11 +30,13 @@ class Report(NamedTuple):
     stats_path: str | None
     rejected_path: str | None
     notices: tuple[str, ...]
+    ranks: tuple[RankReport, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON data."""
         plain = self._asdict()
         plain["ops"] = [op._asdict() for op in self.ops]
+        plain["ranks"] = [rank._asdict() for rank in self.ranks]
         return plain
 
     def last_line(self) -> str:
@@ -57,8 +60,18 @@ class Report(NamedTuple):
         return lines
 
 
+class RankReport(NamedTuple):
+    """What one rank of a job did in its last attempt. `waited` is time without anything to do, in seconds."""
+
+    rank: int
+    rows_read: int
+    bytes_read: int
+    seconds: float
+    waited: float
+
+
 class Tally:
-    """Adds up what the batches of a run report."""
+    """Adds up what the batches of a run report, or its splits, or its ranks."""
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
@@ -67,6 +80,36 @@ class Tally:
         self.seconds: dict[int, float] = {}
         self.rows_read = 0
         self.bytes_read = 0
+        self.rejected = 0
+
+    @classmethod
+    def of(cls, names: list[str], record: dict[str, Any]) -> Tally:
+        """Return what `to_record` recorded."""
+        tally = cls(names)
+        for op, rows_in, rows_out, seconds in record["ops"]:
+            tally.rows_in[op], tally.rows_out[op], tally.seconds[op] = rows_in, rows_out, seconds
+        tally.rows_read, tally.bytes_read, tally.rejected = record["rows_read"], record["bytes_read"], record["rejected"]
+        return tally
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the counts as JSON data; `ops` holds ``[op, rows in, rows out, seconds]``."""
+        ops = [[op, self.rows_in[op], self.rows_out[op], round(self.seconds.get(op, 0.0), 6)] for op in self.rows_in]
+        return {"ops": ops, "rows_read": self.rows_read, "bytes_read": self.bytes_read, "rejected": self.rejected}
+
+    def add(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        for op in other.rows_in:
+            self.add_op(op, other.rows_in[op], other.rows_out[op])
+            self.seconds[op] = self.seconds.get(op, 0.0) + other.seconds.get(op, 0.0)
+        self.rows_read += other.rows_read
+        self.bytes_read += other.bytes_read
+        self.rejected += other.rejected
+
+    def copy(self) -> Tally:
+        """Return a tally with the same counts."""
+        total = Tally(self.names)
+        total.add(self)
+        return total
 
     def add_batch(self, ops: range, readable: int, counts: list[tuple[int, int, int, int]]) -> None:
         """Add one batch: `ops` are the row-local OPs of its stage, `readable` the rows that could be read.
@@ -89,7 +132,7 @@ class Tally:
         self.rows_in[op] = self.rows_in.get(op, 0) + rows_in
         self.rows_out[op] = self.rows_out.get(op, 0) + rows_out
 
-    def ops(self, rejected: dict[int, int]) -> tuple[OpReport, ...]:
+    def ops(self, rejected: Mapping[int, int]) -> tuple[OpReport, ...]:
         """Return the OPs in order."""
         return tuple(
             OpReport(

@@ -36,22 +36,22 @@ class Spool(Generic[Piece]):
         self._folder = folder
         self._unpack = unpack
         self._window_bytes = window_bytes
-        self._held: list[Piece] = []
+        self._held: list[tuple[int, Piece]] = []
         self._held_bytes = 0
         self._file: IO[bytes] | None = None
 
     def prepare(self, piece: Piece) -> Piece | list[bytes]:
         """Compress a piece if it will go to disk. Workers call this, so that compression is no serial step."""
-        return piece if self._file is None else _compressed(piece)
+        return piece if self._file is None else packed(piece)
 
-    def append(self, piece: Piece | list[bytes]) -> None:
-        """Take the next piece, prepared or not."""
+    def append(self, piece: Piece | list[bytes], first_line: int = 0) -> None:
+        """Take the next piece, prepared or not, and the number that its line numbers count from."""
         if isinstance(piece, list):
-            self._write(piece)
+            self._write(piece, first_line)
         elif self._file is not None:
-            self._write(_compressed(piece))
+            self._write(packed(piece), first_line)
         else:
-            self._held.append(piece)
+            self._held.append((first_line, piece))
             self._held_bytes += piece.byte_count()
             if self._held_bytes > self._window_bytes and self._folder is not None:
                 self._spill()
@@ -61,37 +61,49 @@ class Spool(Generic[Piece]):
         # The file has no name: it is gone with the process, however that ends.
         file = tempfile.TemporaryFile(dir=self._folder, prefix=".djfast-spool-")  # noqa: SIM115 - closed in drain
         self._file = file
-        for piece in self._held:
-            self._write(_compressed(piece))
+        for first_line, piece in self._held:
+            self._write(packed(piece), first_line)
         self._held.clear()
 
-    def _write(self, parts: list[bytes]) -> None:
+    def _write(self, parts: list[bytes], first_line: int) -> None:
         assert self._file is not None
-        header = struct.pack(f"<{len(parts) + 1}Q", len(parts), *map(len, parts))
-        for part in [header, *parts]:
-            self._file.write(part)
+        write_packed(self._file, parts, first_line)
 
-    def drain(self) -> Iterator[Piece]:
-        """Yield the pieces in order, once; what was yielded is no longer held."""
+    def drain(self) -> Iterator[tuple[int, Piece]]:
+        """Yield the first line numbers and pieces in order, once; what was yielded is no longer held."""
         if self._file is None:
             self._held.reverse()
             while self._held:
                 yield self._held.pop()
             return
-        import zstandard
-
         self._file.seek(0)
-        while head := self._file.read(8):
-            (count,) = struct.unpack("<Q", head)
-            sizes = struct.unpack(f"<{count}Q", self._file.read(8 * count))
-            decompressor = zstandard.ZstdDecompressor()
-            yield self._unpack(*(decompressor.decompress(self._file.read(size)) for size in sizes))
+        yield from read_packed(self._file, self._unpack)
         self._file.close()
         self._file = None
 
 
-def _compressed(piece: Spoolable) -> list[bytes]:
+def packed(piece: Spoolable) -> list[bytes]:
+    """Return the parts of a piece, compressed."""
     import zstandard
 
-    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     return [compressor.compress(part) for part in piece.pack()]
+
+
+def write_packed(file: IO[bytes], parts: list[bytes], first_line: int) -> int:
+    """Write a packed piece, and return how many bytes that took."""
+    header = struct.pack(f"<{len(parts) + 2}Q", len(parts), first_line, *map(len, parts))
+    for part in [header, *parts]:
+        file.write(part)
+    return len(header) + sum(map(len, parts))
+
+
+def read_packed(file: IO[bytes], unpack: Callable[..., Piece]) -> Iterator[tuple[int, Piece]]:
+    """Yield the first line numbers and pieces of a file from where it stands to its end."""
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor()
+    while head := file.read(16):
+        count, first_line = struct.unpack("<2Q", head)
+        sizes = struct.unpack(f"<{count}Q", file.read(8 * count))
+        yield first_line, unpack(*(decompressor.decompress(file.read(size)) for size in sizes))

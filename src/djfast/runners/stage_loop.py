@@ -17,11 +17,11 @@ from djfast.runners.spool import Spool
 from djfast.runners.workers import in_order
 
 
-class _Done(NamedTuple):
-    """What a worker hands back of one batch."""
+class Done(NamedTuple):
+    """What became of one batch."""
 
     block: Any
-    piece: Any  # as rows, or compressed for the spool
+    piece: Any  # as rows, or packed for rows that wait
     piece_rows: int
     keys: list[tuple[bytes, bytes | None]]
     row_count: int
@@ -29,9 +29,54 @@ class _Done(NamedTuple):
     counts: list[tuple[int, int, int, int]]
     rejections: list[tuple[int, int, int, str, bytes | None]]
 
+    @property
+    def readable(self) -> int:
+        """Rows that could be read."""
+        return self.row_count - sum(1 for _, _, op, _, _ in self.rejections if op < 0)
+
+
+class StageWork:
+    """One stage's program on blocks: what every runner does with a batch.
+
+    Parameters
+    ----------
+    bound, layout
+        The stage's program, and how its rows are written.
+    rows : JsonRows, ArrowRows or ListRows
+        How rows are carried.
+    prepare : callable
+        Applied to each piece by the worker that made it, as compression is.
+    """
+
+    def __init__(self, bound: BoundStage, layout: Any, rows: Any, prepare: Callable[[Any], Any] | None = None) -> None:
+        self.stage = bound.stage
+        self._bound = bound
+        self._layout = layout
+        self._rows = rows
+        self._prepare = prepare
+
+    def run(self, block: Any) -> Done:
+        """Run the program on one block."""
+        batch = self._rows.open(block, self.stage)
+        self._bound.run(batch)
+        keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
+        piece = self._rows.close(block, batch, self._layout)
+        if self._prepare is not None:
+            piece = self._prepare(piece)
+        return Done(block, piece, batch.alive_count, keys, batch.row_count, batch.line_count, batch.counts, batch.rejections)
+
+
+def rejected_rows(done: Done, plan: Plan, first_line: int) -> Iterator[Rejected]:
+    """Bad rows of a batch in their order. `first_line` is the number of its first line, counted from 0."""
+    block = done.block
+    for row, number, op, reason, line in sorted(done.rejections, key=lambda entry: entry[0]):
+        place = first_line + number if block.numbers is None else _number(block.numbers, number)
+        name = plan.ops[op].spec.name if op >= 0 else "read"
+        yield Rejected(name, op, reason, block.file, place + 1, _row(block, row) if line is None else line)
+
 
 class StageLoop:
-    """Runs the stages of a plan over rows.
+    """Runs the stages of a plan over rows, in one process and in the order of the rows.
 
     Parameters
     ----------
@@ -81,14 +126,15 @@ class StageLoop:
             spool: Spool[Any] | None = None
             if bound.stage.dedups:
                 spool = Spool(self.spool_folder, self.rows.piece.unpack)
-            done = self._batches(source, bound, layout, spool, is_first=number == 0)
+            work = StageWork(bound, layout, self.rows, spool.prepare if spool else None)
+            done = self._batches(source, work, is_first=number == 0)
             if spool is None:
-                for each in done:
+                for each, _ in done:
                     self._emit(each.piece)
                 continue
             mask = self._deduplicate(done, bound, spool)
             if is_last:
-                for first, piece in _positions(spool):
+                for first, _, piece in _positions(spool):
                     self._emit(piece.select(mask, first))
             else:
                 source = self._reopened(spool, mask)
@@ -98,66 +144,35 @@ class StageLoop:
         self.result.write(piece)
         self.progress.update(self.tally)
 
-    def _batches(
-        self, source: Iterator[Any], bound: BoundStage, layout: Any, spool: Spool[Any] | None, *, is_first: bool
-    ) -> Iterator[_Done]:
-        """Run one stage's program over all blocks, in order, and account for rows."""
-        work = self._worker(bound, layout, spool)
+    def _batches(self, source: Iterator[Any], work: StageWork, *, is_first: bool) -> Iterator[tuple[Done, int]]:
+        """Run one stage over all blocks, in order, and account for rows. Yields batches and their first line numbers."""
         base = 0
         file: Any = None
-        for done in in_order(source, work, threads=self.threads):
+        for done in in_order(source, work.run, threads=self.threads):
             if done.block.file != file:
                 file, base = done.block.file, 0
-            for row in sorted(done.rejections, key=lambda entry: entry[0]):
-                self.rejected.add(self._rejected(row, done.block, base))
-            unreadable = sum(1 for _, _, op, _, _ in done.rejections if op < 0)
+            for row in rejected_rows(done, self.plan, base):
+                self.rejected.add(row)
             if is_first:
                 self.tally.rows_read += done.row_count
                 self.tally.bytes_read += done.block.byte_count
-            self.tally.add_batch(bound.stage.local_ops, done.row_count - unreadable, done.counts)
+            self.tally.add_batch(work.stage.local_ops, done.readable, done.counts)
+            yield done, base if done.block.numbers is None else 0
             base += done.line_count
-            yield done
             self.progress.update(self.tally)
 
-    def _worker(self, bound: BoundStage, layout: Any, spool: Spool[Any] | None) -> Callable[[Any], _Done]:
-        stage = bound.stage
-        rows = self.rows
-
-        def work(block: Any) -> _Done:
-            batch = rows.open(block, stage)
-            bound.run(batch)
-            keys = [batch.keys(dedup.slot) for dedup in stage.dedups]
-            piece = rows.close(block, batch, layout)
-            if spool is not None:
-                piece = spool.prepare(piece)
-            return _Done(block, piece, batch.alive_count, keys, batch.row_count, batch.line_count, batch.counts, batch.rejections)
-
-        return work
-
-    def _rejected(self, entry: tuple[int, int, int, str, bytes | None], block: Any, base: int) -> Rejected:
-        row, number, op, reason, line = entry
-        place = base + number if block.numbers is None else _number(block.numbers, number)
-        name = self.plan.ops[op].spec.name if op >= 0 else "read"
-        return Rejected(name, op, reason, block.file, place + 1, self._row(block, row) if line is None else line)
-
-    @staticmethod
-    def _row(block: Any, row: int) -> Any:
-        if hasattr(block, "rows"):
-            return block.rows[row]
-        return block.batch.slice(row, 1).to_pylist()[0]
-
-    def _deduplicate(self, done: Iterator[_Done], bound: BoundStage, spool: Spool[Any]) -> bytes:
+    def _deduplicate(self, done: Iterator[tuple[Done, int]], bound: BoundStage, spool: Spool[Any]) -> bytes:
         """Collect keys while rows wait, then find the rows that stay."""
         dedups = bound.stage.dedups
         groups = [make_groups(dedup.grouping) for dedup in dedups]
         total = 0
-        for each in done:
+        for each, first_line in done:
             count = each.piece_rows
             if count == 0:
                 continue
             for group, (keys, present) in zip(groups, each.keys):
                 group.add(keys, count, present)
-            spool.append(each.piece)
+            spool.append(each.piece, first_line)
             total += count
         mask = b"\x01" * total
         for dedup, group in zip(dedups, groups):
@@ -167,25 +182,28 @@ class StageLoop:
         return mask
 
     def _reopened(self, spool: Spool[Any], mask: bytes) -> Iterator[Any]:
-        for first, piece in _positions(spool):
-            if _kept(mask, first, piece.row_count):
-                yield self.rows.reopen(piece, mask, first)
+        for first, first_line, piece in _positions(spool):
+            if mask.count(1, first, first + piece.row_count):
+                yield self.rows.reopen(piece, mask, first, first_line)
 
 
-def _positions(spool: Spool[Any]) -> Iterator[tuple[int, Any]]:
+def _positions(spool: Spool[Any]) -> Iterator[tuple[int, int, Any]]:
+    """Pieces with the position of their first row among all rows, and the number that their line numbers count from."""
     first = 0
-    for piece in spool.drain():
-        yield first, piece
+    for first_line, piece in spool.drain():
+        yield first, first_line, piece
         first += piece.row_count
 
 
-def _kept(mask: bytes, first: int, count: int) -> int:
-    return mask.count(1, first, first + count)
+def _row(block: Any, row: int) -> Any:
+    if hasattr(block, "rows"):
+        return block.rows[row]
+    return block.batch.slice(row, 1).to_pylist()[0]
 
 
 def _number(numbers: Any, position: int) -> int:
     if isinstance(numbers, bytes):
-        return int.from_bytes(numbers[4 * position : 4 * position + 4], "little")
+        return int.from_bytes(numbers[8 * position : 8 * position + 8], "little")
     return int(numbers[position])
 
 

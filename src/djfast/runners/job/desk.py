@@ -1,0 +1,68 @@
+"""Rank 0's desk: hands out splits one by one, and knows how far every rank is."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from djfast.runners.job.metrics import Metrics
+from djfast.runners.progress import Progress
+from djfast.runners.report import Tally
+
+NO_MORE = -1
+
+
+class Desk:
+    """Answers the ranks; any thread may call it.
+
+    Parameters
+    ----------
+    progress : Progress
+        Shows the sum of all ranks.
+    metrics : Metrics
+        Writes it where a monitor finds it.
+    most_rejected : int or None
+        More rejected rows than this end the run.
+    """
+
+    def __init__(self, names: list[str], progress: Progress, metrics: Metrics, *, most_rejected: int | None) -> None:
+        self.stops = False  # a rank must stop: no more splits for anyone
+        self._names = names
+        self._progress = progress
+        self._metrics = metrics
+        self._most_rejected = most_rejected
+        self._lock = threading.Lock()
+        self._splits: list[int] = []
+        self._before = Tally(names)
+        self._news: dict[int, dict[str, Any]] = {}
+
+    def open(self, splits: Sequence[int], finished: Tally) -> None:
+        """Begin a stage: `splits` are still to do, `finished` counts what was done before."""
+        with self._lock:
+            self._splits = list(reversed(splits))
+            self._before = finished
+            self._news.clear()
+
+    def answer(self, rank: int, body: bytes) -> bytes:
+        """Take a rank's news, and answer with its next split."""
+        news = json.loads(body)
+        with self._lock:
+            self._news[rank] = news
+            self.stops = self.stops or news["stops"]
+            tally = self._sum()
+            if self._most_rejected is not None and tally.rejected > self._most_rejected:
+                self.stops = True
+            self._progress.update(tally)
+            self._metrics.update(tally, self._news)
+            if not news["asks"]:
+                return b""
+            split = NO_MORE if self.stops or not self._splits else self._splits.pop()
+        return str(split).encode()
+
+    def _sum(self) -> Tally:
+        total = self._before.copy()
+        for news in self._news.values():
+            total.add(Tally.of(self._names, news["tally"]))
+        return total

@@ -1,0 +1,141 @@
+"""The folder of a job on the shared file system: what the job is, its parts and its journal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from djfast.errors import ResumeError
+from djfast.io.files import InputFile
+from djfast.io.results import stem
+from djfast.plan.resources import resource_files
+from djfast.plan.steps import Compute, Plan
+from djfast.recipe.load import Recipe
+from djfast.runners.job.journal import Journal
+
+# Settings that decide which rows are in the parts; the others may differ between attempts.
+_SETTINGS = ("text_keys", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error")
+_FORMAT = 1  # of parts and journal
+
+
+class JobFolder:
+    """Where a job keeps what it has finished.
+
+    Parameters
+    ----------
+    path : Path
+        ``<result without suffixes>.job`` in the recipe's work_dir.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> JobFolder:
+        """Return the folder of a recipe's job."""
+        export = os.path.abspath(str(recipe.settings["export_path"]))
+        place = recipe.settings["work_dir"] or os.path.dirname(export)
+        return cls(Path(place) / f"{os.path.basename(stem(export))}.job")
+
+    def journal(self) -> Journal:
+        """Return the journal as it is on disk now."""
+        journal = Journal(self.path / "journal", self.writer)
+        journal.read()
+        return journal
+
+    def open(self, identity: Mapping[str, Any], *, split_bytes: int) -> int:
+        """Make the folder, or check that the job in it is this one. Returns the size of the job's splits.
+
+        Raises
+        ------
+        ResumeError
+            If the folder holds an unfinished job of another recipe, input or version; the message says what differs.
+        """
+        manifest = self.path / "job.json"
+        identity = json.loads(json.dumps(identity))  # as it is read back: no tuples
+        with contextlib.suppress(FileNotFoundError):
+            record = json.loads(manifest.read_text(encoding="utf-8"))
+            differences = _differences(record["identity"], identity)
+            if not differences:
+                return int(record["split_bytes"])
+            if self.journal().done is None:
+                shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
+                raise ResumeError(
+                    f"{self.path} holds an unfinished job that is not this one: {shown}. Run what it was begun with to finish "
+                    "it, or start over with --fresh"
+                )
+            self.clear()
+        self.path.mkdir(parents=True, exist_ok=True)
+        temporary = manifest.with_name(f"job.json.tmp-{self.writer}")
+        temporary.write_text(json.dumps({"identity": identity, "split_bytes": split_bytes}, indent=1), encoding="utf-8")
+        temporary.replace(manifest)
+        return split_bytes
+
+    def clear(self) -> None:
+        """Forget the job."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def remove_parts(self) -> None:
+        """Remove what only an unfinished job needs."""
+        shutil.rmtree(self.path / "parts", ignore_errors=True)
+
+
+def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[str, Any]:
+    """What makes a job this job: recipe, input, models and version, as JSON data."""
+    from djfast import __version__
+
+    resources = {
+        path: _stamp(path)
+        for stage in plan.stages
+        for step in stage.steps
+        if isinstance(step, Compute)
+        for path in resource_files(step.fn, step.params, plan.ops[step.op].spec.name)
+    }
+    return {
+        "format": _FORMAT,
+        "version": __version__,
+        "process": [{op.spec.name: op.given()} for op in plan.ops],
+        "settings": {name: recipe.settings[name] for name in _SETTINGS},
+        "inputs": {file.path: _stamp(file.path) for file in files},
+        "models and word lists": resources,
+    }
+
+
+def _stamp(path: str) -> list[int]:
+    """Size and time of change of a file: [-1, -1] if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return [-1, -1]
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _differences(before: Any, now: Any, where: str = "") -> list[str]:
+    """Say in which places two JSON values differ."""
+    if before == now:
+        return []
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            line
+            for key in {**before, **now}
+            for line in _differences(before.get(key), now.get(key), f"{where}{' ' if where else ''}{key}")
+        ]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now) and "process" in where:
+        return [line for i, pair in enumerate(zip(before, now)) for line in _differences(*pair, f"{where}[{i}]")]
+    if where.startswith(("inputs ", "models and word lists ")):
+        what = "is new" if before is None else "is no longer there" if now is None or now[0] < 0 else "has changed"
+        return [f"{where} {what}"]
+    return [f"{where} was {_shown(before)}, is {_shown(now)}"]
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."

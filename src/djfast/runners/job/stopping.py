@@ -1,0 +1,68 @@
+"""Being asked to stop: Slurm's preemption and `kill` end a job in a state that the next run goes on from."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from djfast.errors import DjfastError
+
+EXIT_RESUMABLE = 85  # what batch systems take for "put this job back into the queue"
+GRACE_SECONDS = 20.0
+
+
+class Preempted(DjfastError, RuntimeError):
+    """The run was asked to stop before its end; what is finished is kept."""
+
+
+class Stopping:
+    """Notices SIGTERM and SIGUSR1. (mpirun kills its ranks right after SIGTERM, but hands SIGUSR1 on and waits.)
+
+    Parameters
+    ----------
+    grace : float
+        Seconds that work in progress may take to its end.
+    """
+
+    def __init__(self, *, grace: float = GRACE_SECONDS) -> None:
+        self.is_asked = False
+        self._grace = grace
+        self._deadline = float("inf")
+        self._is_gentle = False
+
+    def listen(self) -> None:
+        """Take the signals of this process from now on."""
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._asked)
+
+    def _asked(self, number: int, frame: Any) -> None:
+        self.is_asked = True
+        self._deadline = min(self._deadline, time.monotonic() + self._grace)
+        if not self._is_gentle:
+            raise self._preempted()
+
+    @contextlib.contextmanager
+    def gently(self) -> Iterator[None]:
+        """Within this, a signal is noted only; the code asks for it where it can stop."""
+        self._is_gentle = True
+        try:
+            yield
+        finally:
+            self._is_gentle = False
+
+    def check(self) -> None:
+        """Stop here if there is no time left to finish what is in progress.
+
+        Raises
+        ------
+        Preempted
+        """
+        if time.monotonic() > self._deadline:
+            raise self._preempted()
+
+    @staticmethod
+    def _preempted() -> Preempted:
+        return Preempted("the run was asked to stop; what is finished is kept, run the same command again to go on")
