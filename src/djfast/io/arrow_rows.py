@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from djfast import _native
 from djfast.errors import InputError, SchemaError
 from djfast.io.files import InputFile
+from djfast.io.splits import Split
 from djfast.plan.build import HASHES, META, STATS
 from djfast.plan.steps import Plan, Stage
 
@@ -201,19 +202,34 @@ class ParquetRows(ArrowRows):
     def items(self) -> Iterator[ArrowBlock]:
         """Read the files batch by batch."""
         for file in self.files:
-            yield from self._blocks(file.path)
+            yield from self._blocks(file.path, 0, None)
 
-    def _blocks(self, path: str) -> Iterator[ArrowBlock]:
+    def read(self, split: Split) -> Iterator[ArrowBlock]:
+        """Read the row groups of a split batch by batch; the rows' numbers count from the split's first row.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or has fewer row groups than when the split was made.
+        """
+        return self._blocks(self.files[split.file].path, split.start, split.end)
+
+    def _blocks(self, path: str, start: int, end: int | None) -> Iterator[ArrowBlock]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             with pq.ParquetFile(path) as parquet:
-                rows = max(1, parquet.metadata.num_rows)
-                size = sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
-                batch_size = max(1, min(65536, self.batch_bytes * rows // max(1, size)))
+                count = parquet.num_row_groups
+                if end is not None and count < end:
+                    raise OSError(f"it has become shorter: {count} row groups, fewer than {end}")
+                groups = range(start, count if end is None else end)
+                described = [parquet.metadata.row_group(i) for i in groups]
+                rows = max(1, sum(group.num_rows for group in described))
+                size = max(1, sum(group.total_byte_size for group in described))
+                batch_size = max(1, min(65536, self.batch_bytes * rows // size))
                 first = 0
-                for batch in parquet.iter_batches(batch_size=batch_size):
+                for batch in parquet.iter_batches(batch_size=batch_size, row_groups=groups):
                     yield ArrowBlock(batch, path, range(first, first + batch.num_rows))
                     first += batch.num_rows
         except (pa.ArrowException, OSError) as error:
