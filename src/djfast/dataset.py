@@ -66,24 +66,24 @@ class Dataset:
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
         """Rows of Parquet files: a file, a folder, a glob, or several of them."""
-        from djfast.io.arrow_rows import ArrowRows, parquet_blocks
+        from djfast.io.arrow_rows import ParquetRows
         from djfast.io.files import discover
 
         paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
         files = [file for each in paths for file in discover(each, [".parquet"])]
-        return cls(lambda **kept: ArrowRows(lambda: parquet_blocks(files, DEFAULT_BATCH_BYTES), **kept), threads=threads)
+        return cls(lambda **kept: ParquetRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
 
     @classmethod
     def from_arrow(cls, data: Any, *, threads: int | None = None) -> Dataset:
         """Rows of anything with ``__arrow_c_stream__`` or ``__arrow_c_array__``: pyarrow, polars, pandas, datasets."""
         import pyarrow as pa
 
-        from djfast.io.arrow_rows import ArrowRows, stream_blocks
+        from djfast.io.arrow_rows import TableRows
 
         if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
             raise SchemaError(f"data must have __arrow_c_stream__ or __arrow_c_array__, got {type(data).__name__}")
         table = data if isinstance(data, pa.Table) else pa.table(data)
-        return cls(lambda **kept: ArrowRows(lambda: stream_blocks(table.to_batches()), **kept), threads=threads)
+        return cls(lambda **kept: TableRows(table, **kept), threads=threads)
 
     def process(self, ops: Op | Iterable[Op]) -> Dataset:
         """Run one OP or several, in order."""

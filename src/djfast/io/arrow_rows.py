@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError, SchemaError
 from djfast.io.files import InputFile
+from djfast.io.splits import Split
 from djfast.plan.build import HASHES, META, STATS
 from djfast.plan.steps import Plan, Stage
 
@@ -80,20 +81,17 @@ class ArrowPiece:
 
 
 class ArrowRows:
-    """Rows of Arrow record batches.
+    """Rows of Arrow record batches; where they come from, subclasses know.
 
     Parameters
     ----------
-    blocks : callable
-        Opens the stream of blocks anew.
     keeps_stats, keeps_hashes : bool
         Whether ``__dj__stats__`` and ``__dj__meta__``, and the hash columns, stay in the result.
     """
 
     piece = ArrowPiece
 
-    def __init__(self, blocks: Callable[[], Iterator[ArrowBlock]], *, keeps_stats: bool, keeps_hashes: bool) -> None:
-        self.items = blocks
+    def __init__(self, *, keeps_stats: bool, keeps_hashes: bool) -> None:
         self.keeps_stats = keeps_stats
         self.keeps_hashes = keeps_hashes
 
@@ -183,32 +181,75 @@ class _ArrowLayout(NamedTuple):
     drops_hashes: bool
 
 
-def parquet_blocks(files: Sequence[InputFile], batch_bytes: int) -> Iterator[ArrowBlock]:
-    """Read Parquet files in batches of about `batch_bytes`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class ParquetRows(ArrowRows):
+    """Rows of Parquet files.
 
-    for file in files:
+    Parameters
+    ----------
+    files : sequence of InputFile
+        Read in this order.
+    batch_bytes : int
+        Uncompressed bytes per batch, about.
+    **kept
+        As for ArrowRows.
+    """
+
+    def __init__(self, files: Sequence[InputFile], *, batch_bytes: int, **kept: bool) -> None:
+        super().__init__(**kept)
+        self.files = files
+        self.batch_bytes = batch_bytes
+
+    def items(self) -> Iterator[ArrowBlock]:
+        """Read the files batch by batch."""
+        for file in self.files:
+            yield from self._blocks(file.path, 0, None)
+
+    def read(self, split: Split) -> Iterator[ArrowBlock]:
+        """Read the row groups of a split batch by batch; the rows' numbers count from the split's first row.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or has fewer row groups than when the split was made.
+        """
+        return self._blocks(self.files[split.file].path, split.start, split.end)
+
+    def _blocks(self, path: str, start: int, end: int | None) -> Iterator[ArrowBlock]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         try:
-            with pq.ParquetFile(file.path) as parquet:
-                rows = max(1, parquet.metadata.num_rows)
-                size = sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.num_row_groups))
+            with pq.ParquetFile(path) as parquet:
+                count = parquet.num_row_groups
+                if end is not None and count < end:
+                    raise OSError(f"it has become shorter: {count} row groups, fewer than {end}")
+                groups = range(start, count if end is None else end)
+                described = [parquet.metadata.row_group(i) for i in groups]
+                rows = max(1, sum(group.num_rows for group in described))
+                size = max(1, sum(group.total_byte_size for group in described))
+                batch_size = max(1, min(65536, self.batch_bytes * rows // size))
                 first = 0
-                for batch in parquet.iter_batches(batch_size=max(1, min(65536, batch_bytes * rows // max(1, size)))):
-                    yield ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
+                for batch in parquet.iter_batches(batch_size=batch_size, row_groups=groups):
+                    yield ArrowBlock(batch, path, range(first, first + batch.num_rows))
                     first += batch.num_rows
         except (pa.ArrowException, OSError) as error:
-            raise InputError(f"cannot read {file.path}: {error}") from error
+            raise InputError(f"cannot read {path}: {error}") from error
 
 
-def stream_blocks(batches: Iterable[pa.RecordBatch], batch_rows: int = 4096) -> Iterator[ArrowBlock]:
-    """Cut record batches in memory."""
-    first = 0
-    for batch in batches:
-        for start in range(0, batch.num_rows, batch_rows):
-            part = batch.slice(start, batch_rows)
-            yield ArrowBlock(part, None, range(first, first + part.num_rows))
-            first += part.num_rows
+class TableRows(ArrowRows):
+    """Rows of a table in memory, cut into batches of at most `batch_rows`."""
+
+    def __init__(self, table: pa.Table, *, batch_rows: int = 4096, **kept: bool) -> None:
+        super().__init__(**kept)
+        self.table = table
+        self.batch_rows = batch_rows
+
+    def items(self) -> Iterator[ArrowBlock]:
+        """Cut the table."""
+        first = 0
+        for batch in self.table.to_batches(max_chunksize=self.batch_rows):
+            yield ArrowBlock(batch, None, range(first, first + batch.num_rows))
+            first += batch.num_rows
 
 
 def text_column(batch: pa.RecordBatch, path: str) -> pa.Array:

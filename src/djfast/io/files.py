@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from djfast.errors import InputError
-from djfast.io.compression import SUFFIXES, compression_of
+from djfast.io.compression import SUFFIXES, compression_of, open_bytes
 
 # Suffix (without compression) -> format.
 FORMATS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -53,6 +53,28 @@ def discover(where: str, suffixes: Sequence[str]) -> list[InputFile]:
         looked_for = ", ".join(wanted or [*FORMATS])
         raise InputError(f"no input file found; looked for {looked_for} among {len(candidates)} files, got {where!r}")
     return _most_frequent(known)
+
+
+def file_size(path: str) -> int:
+    """Return the bytes of a file as it lies on disk.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+    try:
+        return os.stat(path).st_size
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def holds_array(file: InputFile) -> bool:
+    """Tell whether a .json file holds one array of rows instead of lines."""
+    if file.format != "json":
+        return False
+    with open_bytes(file.path) as stream:
+        return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
 
 
 def _input_file(path: str) -> InputFile | None:

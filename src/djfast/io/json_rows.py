@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError
-from djfast.io.compression import open_bytes
-from djfast.io.files import InputFile
+from djfast.io.compression import DecompressedFile, open_bytes
+from djfast.io.files import InputFile, file_size, holds_array
+from djfast.io.splits import Split
 from djfast.plan.build import HASHES, META, STATS
 from djfast.plan.steps import Plan, Stage
 
 MAX_LINE_BYTES = 256 << 20
+PROBE_BYTES = 16 << 10  # read at once where only the next line feed is looked for
 
 
 class JsonBlock(NamedTuple):
@@ -102,13 +104,30 @@ class JsonRows:
 
     def items(self) -> Iterator[JsonBlock]:
         """Read the files block by block."""
-        for file in self.files:
-            if file.format == "json" and _is_array(file):
-                yield from _array_blocks(file)
-            elif file.compression is None:
-                yield from _plain_blocks(file.path, self.batch_bytes)
-            else:
-                yield from _stream_blocks(file.path, self.batch_bytes)
+        for number, file in enumerate(self.files):
+            yield from self.read(Split(number, 0, file_size(file.path)))
+
+    def read(self, split: Split) -> Iterator[JsonBlock]:
+        """Read the lines of a split block by block; their numbers count from the split's first line.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or is shorter than when the split was made.
+        """
+        file = self.files[split.file]
+        size = file_size(file.path)
+        if size < split.end:
+            raise InputError(f"{file.path} has become shorter: it ends at byte {size}, before byte {split.end}")
+        if holds_array(file):
+            yield from _array_blocks(file)
+        elif file.compression is None:
+            yield from _plain_blocks(file.path, split, self.batch_bytes)
+        elif file.compression == ".zst":
+            yield from _stream_blocks(file.path, _chunks_of_frames(file.path, split, size, self.batch_bytes))
+        else:
+            with open_bytes(file.path) as stream:
+                yield from _stream_blocks(file.path, _chunks(stream, self.batch_bytes))
 
     def layouts(self, plan: Plan) -> list[_native.RowLayout]:
         """How the lines of each stage are written."""
@@ -153,21 +172,27 @@ class JsonRows:
         return JsonBlock(lines, len(lines), piece.file.decode(), kept.tobytes())
 
 
-def _plain_blocks(path: str, size: int) -> Iterator[JsonBlock]:
+def _plain_blocks(path: str, split: Split, size: int) -> Iterator[JsonBlock]:
     """Read blocks at their place in the file: the cut-off line at a block's end is simply read again."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     try:
-        position = 0
+        position = _next_line(descriptor, split.start, split.end, path) if split.start else 0
+        if position > split.end:
+            return  # one line from before the start to past the end
+        last = _next_line(descriptor, split.end, split.end + MAX_LINE_BYTES, path)
+        if last > split.end + MAX_LINE_BYTES:
+            raise _too_long(path)
         wanted = size
-        while data := _read_at(descriptor, wanted, position, path):
-            end = _native.complete_lines(data)
-            if end == 0 and len(data) < wanted:
-                end = len(data)  # the last line has no line feed
+        while position < last:
+            data = _read_at(descriptor, min(wanted, last - position), position, path)
+            end = len(data) if position + len(data) == last else _native.complete_lines(data)
             if end == 0:
-                wanted = _longer(wanted, path)
+                if wanted >= MAX_LINE_BYTES:
+                    raise _too_long(path)
+                wanted = min(2 * wanted, MAX_LINE_BYTES)
                 continue
             yield JsonBlock(data, end, path)
             position += end
@@ -176,46 +201,78 @@ def _plain_blocks(path: str, size: int) -> Iterator[JsonBlock]:
         os.close(descriptor)
 
 
+def _next_line(descriptor: int, position: int, limit: int, path: str) -> int:
+    """Return the place after the first line feed from `position` on, or the file's end; some place past `limit` will do."""
+    while position <= limit and (data := _pread(descriptor, PROBE_BYTES, position, path)):
+        feed = data.find(b"\n")
+        if feed >= 0:
+            return position + feed + 1
+        position += len(data)
+    return position
+
+
 def _read_at(descriptor: int, size: int, position: int, path: str) -> bytes:
-    try:
-        data = os.pread(descriptor, size, position)
-        while len(data) < size and (more := os.pread(descriptor, size - len(data), position + len(data))):
-            data += more
-    except OSError as error:
-        raise InputError(f"cannot read {path} at byte {position}: {error.strerror}") from error
+    data = _pread(descriptor, size, position, path)
+    while len(data) < size:
+        more = _pread(descriptor, size - len(data), position + len(data), path)
+        if not more:
+            raise InputError(f"{path} was cut off at byte {position + len(data)} while it was read")
+        data += more
     return data
 
 
-def _longer(size: int, path: str) -> int:
-    if size >= MAX_LINE_BYTES:
-        raise InputError(f"{path}: a line is longer than {MAX_LINE_BYTES} bytes; is this JSON Lines?")
-    return size * 2
+def _pread(descriptor: int, size: int, position: int, path: str) -> bytes:
+    try:
+        return os.pread(descriptor, size, position)
+    except OSError as error:
+        raise InputError(f"cannot read {path} at byte {position}: {error.strerror}") from error
 
 
-def _stream_blocks(path: str, size: int) -> Iterator[JsonBlock]:
-    """Read blocks from a decompressed stream; the cut-off line goes in front of the next block."""
-    with open_bytes(path) as stream:
-        rest = b""
-        wanted = size
-        while True:
-            chunk = stream.read(wanted)
-            if not chunk:
-                break
-            data = rest + chunk
-            end = _native.complete_lines(data)
-            if end == 0:
-                rest, wanted = data, _longer(wanted, path)
-                continue
-            rest, wanted = data[end:], size
-            yield JsonBlock(data, end, path)
-        if rest:
-            yield JsonBlock(rest, len(rest), path)
+def _too_long(path: str) -> InputError:
+    return InputError(f"{path}: a line is longer than {MAX_LINE_BYTES} bytes; is this JSON Lines?")
 
 
-def _is_array(file: InputFile) -> bool:
-    """Tell whether a .json file holds one array of rows instead of lines."""
-    with open_bytes(file.path) as stream:
-        return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+def _stream_blocks(path: str, chunks: Iterable[bytes]) -> Iterator[JsonBlock]:
+    """Cut chunks into blocks; the cut-off line at a chunk's end goes in front of the next chunk."""
+    held: list[bytes] = []
+    held_bytes = 0
+    for chunk in chunks:
+        if held_bytes + (chunk.find(b"\n") + 1 or len(chunk)) > MAX_LINE_BYTES:
+            raise _too_long(path)
+        end = _native.complete_lines(chunk)
+        if end:
+            yield JsonBlock(b"".join([*held, chunk]), held_bytes + end, path)
+            held, held_bytes = [chunk[end:]], len(chunk) - end
+        else:
+            held.append(chunk)
+            held_bytes += len(chunk)
+    if held_bytes:
+        yield JsonBlock(b"".join(held), held_bytes, path)
+
+
+def _chunks(stream: DecompressedFile, size: int) -> Iterator[bytes]:
+    while chunk := stream.read(size):
+        yield chunk
+
+
+def _chunks_of_frames(path: str, split: Split, file_end: int, size: int) -> Iterator[bytes]:
+    """Decompress the lines of a split of frames: its own bytes after the first line feed, and the rest of the last line."""
+    with open_bytes(path, split.start, split.end) as stream:
+        chunks = _chunks(stream, size)
+        if split.start:
+            for chunk in chunks:
+                if feed := chunk.find(b"\n") + 1:
+                    yield chunk[feed:]
+                    break
+            else:
+                return  # one line from before the start to past the end
+        yield from chunks
+    with open_bytes(path, split.end, file_end) as stream:
+        for chunk in _chunks(stream, PROBE_BYTES):
+            feed = chunk.find(b"\n") + 1
+            yield chunk[:feed] if feed else chunk
+            if feed:
+                return
 
 
 def _array_blocks(file: InputFile) -> Iterator[JsonBlock]:

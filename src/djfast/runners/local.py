@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from djfast.errors import RecipeError
-from djfast.io.arrow_rows import ArrowRows, parquet_blocks
+from djfast.io.arrow_rows import ParquetRows
 from djfast.io.files import InputFile, discover
 from djfast.io.json_rows import JsonRows
 from djfast.io.results import Result, ResultFile, rejected_path, stats_path
@@ -100,7 +100,7 @@ def rows_of(files: Sequence[InputFile], recipe: Recipe) -> Any:
     if len(kinds) > 1:
         raise RecipeError("one run reads either JSON or Parquet files, got both; name one kind with `suffixes`")
     if kinds == {"parquet"}:
-        return ArrowRows(lambda: parquet_blocks(files, batch_bytes), **kept)
+        return ParquetRows(files, batch_bytes=batch_bytes, **kept)
     return JsonRows(files, batch_bytes=batch_bytes, **kept)
 
 

@@ -82,7 +82,7 @@ class StageLoop:
     ----------
     plan, stages
         What to run, and its bound stages.
-    rows : JsonRows, ArrowRows or ListRows
+    rows : JsonRows, ParquetRows, TableRows or ListRows
         Where rows come from and how they are carried.
     result : Result
         Where rows go.
