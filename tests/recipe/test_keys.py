@@ -69,7 +69,7 @@ def test_a_refused_key_is_an_error(key):
 def test_a_used_key_reaches_the_settings(key):
     from djfast.recipe import load_recipe
 
-    value = {"export_path": "x.json", "batch_bytes": 8192}.get(key.name, other_value(key))
+    value = {"export_path": "x.json", "batch_bytes": 8192, "memory": 2**30}.get(key.name, other_value(key))
     settings = load_recipe(recipe_with(key.name, value)).settings
     expected = {"text_keys": ["other"], "suffixes": [".other"]}.get(key.name, value)
     assert settings[key.name] == expected

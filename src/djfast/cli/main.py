@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _guarded(module: object, options: argparse.Namespace, rest: list[str]) -> int:
     """Run a subcommand; errors that the user can fix become messages instead of tracebacks."""
-    from djfast.errors import DjfastError, InternalError, RecipeError
+    from djfast.errors import DjfastError, InternalError
 
     try:
         return int(module.main(options, rest))  # type: ignore[attr-defined]
@@ -63,12 +63,19 @@ def _guarded(module: object, options: argparse.Namespace, rest: list[str]) -> in
         raise
     except DjfastError as error:
         print(f"djfast: error: {error}", file=sys.stderr)
-        return EXIT_WRONG_RECIPE if isinstance(error, RecipeError) else EXIT_FAILED
+        return exit_status(error)
     except KeyboardInterrupt:
         print("djfast: interrupted; no result was written", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_FAILED
+
+
+def exit_status(error: Exception) -> int:
+    """Exit status of an error that the user can fix."""
+    from djfast.errors import RecipeError
+
+    return EXIT_WRONG_RECIPE if isinstance(error, RecipeError) else EXIT_FAILED
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from typing import TYPE_CHECKING
 
-from djfast.cli.main import add_recipe_arguments, load
+from djfast.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, add_recipe_arguments, exit_status, load
+from djfast.ranks.launcher import Launch, detect_launch
+
+if TYPE_CHECKING:
+    from djfast.ranks import Ranks
+    from djfast.runners.job.runner import Job
+    from djfast.runners.progress import Progress
+    from djfast.runners.report import Report
 
 TAKES_OVERRIDES = True
 
@@ -16,24 +25,132 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe_arguments(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="show errors only")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of the summary")
+    parser.add_argument(
+        "--fresh", action="store_true", help="start over: forget what an interrupted run with ranks or checkpoints has finished"
+    )
 
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:
-    """Run the recipe."""
+    """Run the recipe, in this process or with the ranks that mpirun or srun started."""
+    launch = detect_launch(os.environ)
+    if launch is not None:
+        return _run_ranks(options, rest, launch)
     recipe = load(options, rest)
     from djfast import _native
     from djfast.runners.local import run_recipe
     from djfast.runners.progress import Progress
 
-    for notice in [] if options.quiet else recipe.notices:  # type: ignore[attr-defined]
-        print(f"djfast: note: {notice}", file=sys.stderr)
+    _show_notices(options, recipe.notices)  # type: ignore[attr-defined]
     _native.keep_freed_memory()
-    report = run_recipe(recipe, progress=Progress(is_quiet=options.quiet))  # type: ignore[arg-type]
+    progress = Progress(is_quiet=options.quiet)
+    if recipe.settings["use_checkpoint"]:  # type: ignore[attr-defined]
+        from djfast.ranks import Alone
+
+        return _finish(options, _job(options, recipe, Alone(), progress))
+    report = run_recipe(recipe, progress=progress)  # type: ignore[arg-type]
+    _show_report(options, report, len(recipe.notices))  # type: ignore[attr-defined]
+    return 0
+
+
+def _job(options: argparse.Namespace, recipe: object, ranks: Ranks, progress: Progress) -> Job:
+    from djfast.runners.job.runner import Job
+    from djfast.runners.job.stopping import Stopping
+
+    stopping = Stopping()
+    stopping.listen()
+    return Job(recipe, ranks, progress=progress, stopping=stopping, is_fresh=options.fresh)  # type: ignore[arg-type]
+
+
+def _finish(options: argparse.Namespace, job: Job) -> int:
+    """Run a job to its end, or to where it was asked to stop."""
+    from djfast.runners.job.stopping import EXIT_RESUMABLE, Preempted
+
+    try:
+        report = job.run()
+    except Preempted as stop:
+        if job.ranks.rank == 0:
+            print(f"djfast: {stop}", file=sys.stderr)
+        if not stop.is_common:
+            job.ranks.abort(EXIT_RESUMABLE)
+        return EXIT_RESUMABLE
+    if report is not None:
+        _show_report(options, report, len(job.recipe.notices))
+    return 0
+
+
+def _run_ranks(options: argparse.Namespace, rest: list[str], launch: Launch) -> int:
+    """Run as one of several processes: whatever happens here, the others must not wait for it forever."""
+    from djfast.ranks import connect
+
+    ranks = connect(launch)
+    job = None
+    try:
+        status, job = _prepared(options, rest, ranks)
+        if job is not None:
+            status = _finish(options, job)
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
+        ranks.abort(status)
+    except BaseException as error:
+        status = EXIT_FAILED
+        _show_failure(error, ranks, launch)
+        (job.ranks if job is not None else ranks).abort(status)
+    (job.ranks if job is not None else ranks).close(status)
+    return status
+
+
+def _prepared(options: argparse.Namespace, rest: list[str], ranks: Ranks) -> tuple[int, Job | None]:
+    """Load and plan on every rank. What is wrong on some is said once, and all stop."""
+    from djfast import _native
+    from djfast.errors import DjfastError
+    from djfast.runners.progress import Progress
+
+    job = None
+    problem: tuple[int, str] | None = None
+    try:
+        recipe = load(options, rest)
+        progress = Progress(is_quiet=options.quiet or ranks.rank != 0)
+        _native.keep_freed_memory()
+        job = _job(options, recipe, ranks, progress)
+    except DjfastError as error:
+        problem = exit_status(error), str(error)
+    problems = [json.loads(body) for body in ranks.gather_all(json.dumps(problem).encode())]
+    if not any(problems):
+        if ranks.rank == 0 and job is not None:
+            _show_notices(options, job.recipe.notices)
+        return 0, job
+    if ranks.rank == 0:
+        for message in dict.fromkeys(each[1] for each in problems if each):
+            having = [str(rank) for rank, each in enumerate(problems) if each and each[1] == message]
+            where = "" if len(having) == ranks.size else f" (on rank {', '.join(having[:8])}{' ...' if len(having) > 8 else ''})"
+            print(f"djfast: error: {message}{where}", file=sys.stderr)
+    return max(each[0] for each in problems if each), None
+
+
+def _show_failure(error: BaseException, ranks: Ranks, launch: Launch) -> None:
+    import traceback
+
+    from djfast.errors import DjfastError, InternalError
+
+    where = f"rank {launch.rank} of {launch.size}"
+    if isinstance(error, DjfastError) and not isinstance(error, InternalError):
+        print(f"djfast: error: {error} ({where})", file=sys.stderr)
+    elif isinstance(error, OSError | MemoryError):
+        print(f"djfast: error: {type(error).__name__}: {error} ({where})", file=sys.stderr)
+    else:
+        traceback.print_exception(error)
+    print("djfast: what is finished is kept; run the same command again to go on", file=sys.stderr)
+
+
+def _show_notices(options: argparse.Namespace, notices: tuple[str, ...]) -> None:
+    for notice in () if options.quiet else notices:
+        print(f"djfast: note: {notice}", file=sys.stderr)
+
+
+def _show_report(options: argparse.Namespace, report: Report, shown: int) -> None:
     if options.json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     elif not options.quiet:
-        for notice in report.notices[len(recipe.notices) :]:  # type: ignore[attr-defined]
-            print(f"djfast: note: {notice}", file=sys.stderr)
+        _show_notices(options, report.notices[shown:])
         print("\n".join(report.funnel()), file=sys.stderr)
         print(report.last_line())
-    return 0

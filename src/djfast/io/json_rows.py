@@ -21,7 +21,7 @@ PROBE_BYTES = 16 << 10  # read at once where only the next line feed is looked f
 
 
 class JsonBlock(NamedTuple):
-    """Whole lines, ``data[:end]``. `numbers` gives each line's number in `file`, as 64-bit numbers, where the block is no run of lines."""
+    """Whole lines, ``data[:end]``. `numbers`, 64 bits each, are the lines' places in `file` where they are no run."""
 
     data: bytes
     end: int

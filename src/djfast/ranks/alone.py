@@ -52,5 +52,5 @@ class Alone:
         """Return this process."""
         return self
 
-    def close(self) -> None:
+    def close(self, status: int) -> None:
         """Do nothing."""

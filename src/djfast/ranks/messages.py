@@ -64,8 +64,8 @@ class Ranks(Protocol):
         """Return the ranks that are left, renumbered. All of them call it."""
         ...
 
-    def close(self) -> None:
-        """Leave in peace: all ranks do."""
+    def close(self, status: int) -> None:
+        """Leave in peace, as all ranks do, with this exit status if the process must end here."""
         ...
 
 

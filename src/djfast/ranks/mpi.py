@@ -25,6 +25,7 @@ _FIRST_STREAM_TAG = 16
 _STREAM_TAGS = 8192  # of streams, each with two; tags up to 32767 exist in every library
 _CREDITS = 4  # record batches on their way from one rank to another before the first one must have been taken
 _LONGEST_NAP = 1e-3
+_FT_VARIABLE = "OMPI_MCA_mpi_ft_enable"  # set in ranks by mpirun --with-ft ulfm
 
 
 def connect_mpi(launch: Launch) -> Ranks:
@@ -165,14 +166,14 @@ class MpiRanks:
             self._comm.Revoke()  # whoever still waits on the old communicator is woken
         return MpiRanks(self._comm.Shrink())
 
-    def close(self) -> None:
+    def close(self, status: int) -> None:
         """Leave in peace. After a loss the library's own farewell would wait for the dead."""
         if self._comm.size == self._mpi.COMM_WORLD.size:
             self._mpi.Finalize()
-        else:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
+            return
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
     def _others(self) -> list[int]:
         """Other ranks, beginning after this one, so that not all ranks send to rank 0 first."""
@@ -327,4 +328,4 @@ def serialized(batch: Any) -> Any:
 
 def _survives_failures(mpi: Any) -> bool:
     """Whether the library can go on without a lost rank: Open MPI started with ``--with-ft ulfm``."""
-    return "Open MPI" in mpi.Get_library_version() and os.environ.get("OMPI_MCA_mpi_ft_enable") == "1"
+    return "Open MPI" in mpi.Get_library_version() and os.environ.get(_FT_VARIABLE) == "1"

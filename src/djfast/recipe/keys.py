@@ -66,7 +66,7 @@ class Key(NamedTuple):
 
 _ONE_ENGINE = "djfast has one engine, which decides how to share the work"
 _NO_CACHE = "batches stream through memory and no data set is cached between OPs"
-_NO_RESUME = "a run is not continued in the middle yet, it starts from its input"
+_SPLITS = "a run keeps what it has finished split by split, with use_checkpoint or with ranks"
 _SHARED_ALWAYS = "equal work of several OPs is always shared"
 _ANALYSIS = "only an analysis reads it"
 _NO_MEDIA = "no OP of djfast reads media yet"
@@ -203,15 +203,19 @@ _KEYS = (
         "strict_preflight", "bool", True, "Check the recipe before running it.", NO_EFFECT,
         "a recipe is always checked before a run",
     ),
-    Key("use_checkpoint", "bool", False, "Save the data set after the OPs.", NO_EFFECT, _NO_RESUME),
-    Key("checkpoint.enabled", "bool", True, "Save partitions.", NO_EFFECT, _NO_RESUME),
     Key(
-        "checkpoint.strategy", "str", "every_n_ops", "When to save partitions.", NO_EFFECT, _NO_RESUME,
+        "use_checkpoint", "bool", False,
+        "Keep what is finished in a folder beside the result, so that an interrupted run goes on where it was. Runs with "
+        "ranks always do.",
+    ),
+    Key("checkpoint.enabled", "bool", True, "Save partitions.", NO_EFFECT, _SPLITS),
+    Key(
+        "checkpoint.strategy", "str", "every_n_ops", "When to save partitions.", NO_EFFECT, _SPLITS,
         choices=("every_op", "every_partition", "every_n_ops", "manual", "disabled"),
     ),
-    Key("checkpoint.n_ops", "int", 5, "OPs between two saves.", NO_EFFECT, _NO_RESUME, ge=1),
-    Key("checkpoint.op_names", "list[str]", [], "OPs after which to save.", NO_EFFECT, _NO_RESUME),
-    Key("checkpoint_dir", "str | None", None, "Folder of saved partitions.", NO_EFFECT, _NO_RESUME),
+    Key("checkpoint.n_ops", "int", 5, "OPs between two saves.", NO_EFFECT, _SPLITS, ge=1),
+    Key("checkpoint.op_names", "list[str]", [], "OPs after which to save.", NO_EFFECT, _SPLITS),
+    Key("checkpoint_dir", "str | None", None, "Folder of saved partitions.", NO_EFFECT, _SPLITS),
     Key(
         "job_id", "str | None", None, "Name of the job.", NO_EFFECT,
         "a run is known by its work_dir, which gets no sub-folder for the job",

@@ -86,21 +86,25 @@ class Tally:
     def of(cls, names: list[str], record: dict[str, Any]) -> Tally:
         """Return what `to_record` recorded."""
         tally = cls(names)
-        for op, rows_in, rows_out, seconds in record["ops"]:
-            tally.rows_in[op], tally.rows_out[op], tally.seconds[op] = rows_in, rows_out, seconds
+        tally.seconds = dict(map(tuple, record["seconds"]))
+        for op, rows_in, rows_out in record["ops"]:
+            tally.rows_in[op], tally.rows_out[op] = rows_in, rows_out
         tally.rows_read, tally.bytes_read, tally.rejected = record["rows_read"], record["bytes_read"], record["rejected"]
         return tally
 
     def to_record(self) -> dict[str, Any]:
-        """Return the counts as JSON data; `ops` holds ``[op, rows in, rows out, seconds]``."""
-        ops = [[op, self.rows_in[op], self.rows_out[op], round(self.seconds.get(op, 0.0), 6)] for op in self.rows_in]
-        return {"ops": ops, "rows_read": self.rows_read, "bytes_read": self.bytes_read, "rejected": self.rejected}
+        """Return the counts as JSON data; `ops` holds ``[op, rows in, rows out]``, `seconds` ``[op, seconds]``."""
+        ops = [[op, self.rows_in[op], self.rows_out[op]] for op in self.rows_in]
+        seconds = [[op, round(value, 6)] for op, value in self.seconds.items()]
+        counts = {"rows_read": self.rows_read, "bytes_read": self.bytes_read, "rejected": self.rejected}
+        return {"ops": ops, "seconds": seconds, **counts}
 
     def add(self, other: Tally) -> None:
         """Add what another tally counted."""
         for op in other.rows_in:
             self.add_op(op, other.rows_in[op], other.rows_out[op])
-            self.seconds[op] = self.seconds.get(op, 0.0) + other.seconds.get(op, 0.0)
+        for op, seconds in other.seconds.items():
+            self.seconds[op] = self.seconds.get(op, 0.0) + seconds
         self.rows_read += other.rows_read
         self.bytes_read += other.bytes_read
         self.rejected += other.rejected

@@ -9,6 +9,22 @@ from collections.abc import Callable, Iterator
 from typing import IO, Generic, Protocol, TypeVar
 
 
+class Writable(Protocol):
+    """What bytes can be written to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write all of them."""
+        ...
+
+
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read up to `size` bytes."""
+        ...
+
+
 class Spoolable(Protocol):
     """Rows that can wait as bytes."""
 
@@ -90,7 +106,7 @@ def packed(piece: Spoolable) -> list[bytes]:
     return [compressor.compress(part) for part in piece.pack()]
 
 
-def write_packed(file: IO[bytes], parts: list[bytes], first_line: int) -> int:
+def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
     """Write a packed piece, and return how many bytes that took."""
     header = struct.pack(f"<{len(parts) + 2}Q", len(parts), first_line, *map(len, parts))
     for part in [header, *parts]:
@@ -98,7 +114,7 @@ def write_packed(file: IO[bytes], parts: list[bytes], first_line: int) -> int:
     return len(header) + sum(map(len, parts))
 
 
-def read_packed(file: IO[bytes], unpack: Callable[..., Piece]) -> Iterator[tuple[int, Piece]]:
+def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[tuple[int, Piece]]:
     """Yield the first line numbers and pieces of a file from where it stands to its end."""
     import zstandard
 

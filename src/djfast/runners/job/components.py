@@ -96,7 +96,7 @@ def _least_of_runs(rows: Array, neighbours: Array) -> Array:
 
 
 def _state(ranks: Ranks, large: Array, small: Array) -> tuple[int, int]:
-    """Number of links of all ranks, and a sum over them that changes when they do."""
+    """Return the number of links of all ranks, and a sum over them that changes when they do."""
     import numpy as np
 
     factor = np.uint64(0x9E3779B97F4A7C15)

@@ -89,7 +89,7 @@ class JobFolder:
 
 
 def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[str, Any]:
-    """What makes a job this job: recipe, input, models and version, as JSON data."""
+    """Return what makes a job this job: recipe, input, models and version, as JSON data."""
     from djfast import __version__
 
     resources = {

@@ -109,7 +109,7 @@ class _Counted:
         self._file = file
         self.size = 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes, /) -> int:
         self.size += len(data)
         return self._file.write(data)
 
@@ -147,7 +147,7 @@ class PartFile:
     def pieces(self, unpack: Callable[..., Any]) -> Iterator[tuple[int, Any]]:
         """Yield first line numbers and pieces of rows."""
         with open(self.path, "rb") as file:
-            yield from read_packed(_Section(file, self.entry.keys_at), unpack)  # type: ignore[arg-type]
+            yield from read_packed(_Section(file, self.entry.keys_at), unpack)
 
     def keys(self, dedup: int, dedups: int) -> Iterator[BatchKeys]:
         """Yield the keys of one of the stage's `dedups` deduplicators, batch by batch."""
@@ -181,7 +181,7 @@ class _Section:
         self._file = file
         self._left = size
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         data = self._file.read(min(size, self._left))
         self._left -= len(data)
         return data

@@ -175,7 +175,7 @@ class Job:
         if any(each["stops"] for each in all_news):
             if self.ranks.rank == 0:
                 self._write_rejected(final=False)
-            raise Preempted("the run was asked to stop; what is finished is kept, run the same command again to go on")
+            raise Preempted(is_common=True)
         missing = [split for split in range(len(self.splits)) if (number, split) not in self.journal.parts]
         if missing:
             raise InternalError(f"splits {missing[:5]} of stage {number} were not done by any rank")
@@ -295,7 +295,7 @@ class Job:
     # The end
 
     def _finished(self) -> Tally:
-        """Counts of everything that is in the journal."""
+        """Return the counts of everything that is in the journal."""
         total = Tally(self._names)
         for part in self.journal.parts.values():
             total.add(Tally.of(self._names, part.tally))

@@ -15,11 +15,18 @@ GRACE_SECONDS = 20.0
 
 
 class Preempted(DjfastError, RuntimeError):
-    """The run was asked to stop before its end; what is finished is kept."""
+    """The run was asked to stop before its end; what is finished is kept.
+
+    `is_common` tells whether all ranks stop by themselves.
+    """
+
+    def __init__(self, *, is_common: bool = False) -> None:
+        super().__init__("the run was asked to stop; what is finished is kept, run the same command again to go on")
+        self.is_common = is_common
 
 
 class Stopping:
-    """Notices SIGTERM and SIGUSR1. (mpirun kills its ranks right after SIGTERM, but hands SIGUSR1 on and waits.)
+    """Notices SIGTERM and SIGUSR1; mpirun kills its ranks right after SIGTERM, but hands SIGUSR1 on and waits.
 
     Parameters
     ----------
@@ -42,7 +49,7 @@ class Stopping:
         self.is_asked = True
         self._deadline = min(self._deadline, time.monotonic() + self._grace)
         if not self._is_gentle:
-            raise self._preempted()
+            raise Preempted
 
     @contextlib.contextmanager
     def gently(self) -> Iterator[None]:
@@ -61,8 +68,4 @@ class Stopping:
         Preempted
         """
         if time.monotonic() > self._deadline:
-            raise self._preempted()
-
-    @staticmethod
-    def _preempted() -> Preempted:
-        return Preempted("the run was asked to stop; what is finished is kept, run the same command again to go on")
+            raise Preempted

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -246,7 +247,7 @@ class _OwnKeys:
 def block_masks(blocks: int) -> list[int]:
     """Cut 64 bits into blocks of about equally many bits."""
     bounds = [64 * i // blocks for i in range(blocks + 1)]
-    return [(1 << high) - (1 << low) for low, high in zip(bounds, bounds[1:])]
+    return [(1 << high) - (1 << low) for low, high in pairwise(bounds)]
 
 
 def _spread(keys: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
