@@ -42,10 +42,10 @@ class Program:
     def run(self, batch: Batch) -> None: ...
 
 def links_of_equal(keys: Any, width: int) -> tuple[bytes, bytes]:
-    """Numbers of first keys and of keys equal to them, as 32-bit numbers."""
+    """Return numbers of first keys and of keys equal to them, as 32-bit numbers."""
 
 def links_within(hashes: Any, distance: int, mask: int) -> tuple[bytes, bytes]:
-    """The same for 64-bit hashes that differ in few bits."""
+    """Do the same for 64-bit hashes that differ in few bits."""
 
 class DigestGroups:
     """Rows with equal digests."""
