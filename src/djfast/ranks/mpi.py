@@ -71,8 +71,9 @@ class MpiRanks:
         self._server: threading.Thread | None = None
         self._stopping = threading.Event()
         self._local_answer: Callable[[int, bytes], bytes | None] | None = None
+        self._server_error: Exception | None = None
 
-    def gather_all(self, body: bytes) -> list[bytes]:
+    def gather_all(self, body: bytes, meanwhile: Callable[[], None] | None = None) -> list[bytes]:
         """Give every rank the bytes of all ranks."""
         tag = self._next_tag()
         with self._failures_noticed():
@@ -83,6 +84,8 @@ class MpiRanks:
                 came = self._receive(tag)
                 if came is None:
                     self._notice_failures()
+                    if meanwhile is not None:
+                        meanwhile()
                     nap.take()
                     continue
                 bodies[came[0]] = came[1]
@@ -100,6 +103,7 @@ class MpiRanks:
         """Ask rank 0 and wait for its answer."""
         if self.rank == 0:
             assert self._local_answer is not None, "nobody serves"
+            self._notice_failures()
             return self._local_answer(0, body) or b""
         with self._failures_noticed():
             self._send(b"?" + body, 0, _ASK)
@@ -144,6 +148,9 @@ class MpiRanks:
                 nap.reset()
             except self._mpi.Exception:
                 nap.take()  # the threads that work notice the lost rank themselves
+            except Exception as error:
+                self._server_error = error  # for the thread that works: nobody is answered any more
+                return
 
     def stop_serving(self) -> None:
         """End what `serve` began."""
@@ -198,7 +205,9 @@ class MpiRanks:
         return status.source, bytes(body)
 
     def _notice_failures(self) -> None:
-        """Raise when a rank is known to be lost: waiting for it would take forever."""
+        """Raise when a rank is known to be lost, or nobody answers any more: waiting would take forever."""
+        if self._server_error is not None:
+            raise self._server_error
         if self.can_regroup and self._comm.Get_failed().size:
             raise RankLost("a rank is lost")
 
