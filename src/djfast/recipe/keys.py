@@ -142,6 +142,12 @@ _KEYS = (
         ge=1, le=2**40, is_size=True,
     ),
     Key(
+        "device_ranks", "int", 0,
+        "Ranks that own a device. The last ones do: OPs with `accelerator: cuda` run on them, and the others read, filter "
+        "and send them rows. 0 runs every OP on every rank.",
+        ge=0, le=65536,
+    ),
+    Key(
         "memory", "int", 8 * 2**30,
         "Memory of each rank, which limits what it keeps of rows and keys. Accepts units: '8GiB'.",
         ge=2**28, le=2**50, is_size=True,

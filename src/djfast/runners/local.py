@@ -67,12 +67,13 @@ def with_side_files(report: Report, plan: Plan, export: str) -> Report:
     )
 
 
-def plan_recipe(recipe: Recipe) -> Plan:
-    """Plan a checked recipe."""
+def plan_recipe(recipe: Recipe, *, has_devices: bool = False) -> Plan:
+    """Plan a checked recipe, with stages for device ranks if there are some."""
     return build_plan(
         recipe.ops,
         text_keys=text_keys(recipe),
         keep_hashes=bool(recipe.settings["keep_hashes_in_res_ds"]),
+        has_devices=has_devices,
     )
 
 

@@ -106,6 +106,14 @@ def packed(piece: Spoolable) -> list[bytes]:
     return [compressor.compress(part) for part in piece.pack()]
 
 
+def unpacked(parts: list[bytes]) -> list[bytes]:
+    """Return the parts of a packed piece as `pack` gave them."""
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor()
+    return [decompressor.decompress(part) for part in parts]
+
+
 def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
     """Write a packed piece, and return how many bytes that took."""
     header = struct.pack(f"<{len(parts) + 2}Q", len(parts), first_line, *map(len, parts))
@@ -116,10 +124,7 @@ def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
 
 def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[tuple[int, Piece]]:
     """Yield the first line numbers and pieces of a file from where it stands to its end."""
-    import zstandard
-
-    decompressor = zstandard.ZstdDecompressor()
     while head := file.read(16):
         count, first_line = struct.unpack("<2Q", head)
         sizes = struct.unpack(f"<{count}Q", file.read(8 * count))
-        yield first_line, unpack(*(decompressor.decompress(file.read(size)) for size in sizes))
+        yield first_line, unpack(*unpacked([file.read(size) for size in sizes]))

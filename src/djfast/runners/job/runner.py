@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from djfast.errors import InternalError
+from djfast.errors import InternalError, RecipeError
 from djfast.io.files import InputFile
 from djfast.io.results import ResultFile, rejected_path
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.plan.bind import BoundStage, bind_plan
-from djfast.plan.steps import Plan
+from djfast.plan.steps import Dedup, Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.job.desk import NO_MORE, Desk
@@ -27,6 +27,7 @@ from djfast.runners.job.folder import JobFolder, identity_of
 from djfast.runners.job.journal import AnswerEntry, DoneEntry, Journal, PartEntry
 from djfast.runners.job.metrics import Metrics
 from djfast.runners.job.parts import PartFile, PartWriter
+from djfast.runners.job.places import Places
 from djfast.runners.job.stopping import Preempted, Stopping
 from djfast.runners.job.survivors import answer_alone, answer_together, read_mask, write_masks
 from djfast.runners.local import fatal_ops, input_files, plan_recipe, rows_of, with_side_files, write_run_json
@@ -34,7 +35,7 @@ from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.spool import packed
-from djfast.runners.stage_loop import Done, StageWork, rejected_rows
+from djfast.runners.stage_work import Done, PassWork, StageWork, rejected_rows
 from djfast.runners.workers import in_order
 
 _NEWS_SECONDS = 1.0
@@ -69,8 +70,10 @@ class Job:
     ) -> None:
         self.recipe = recipe
         self.ranks = ranks
-        self.plan: Plan = plan_recipe(recipe)
+        self.device_ranks = _device_ranks(recipe, ranks)
+        self.plan: Plan = plan_recipe(recipe, has_devices=bool(self.device_ranks))
         self.stages: list[BoundStage] = bind_plan(self.plan)
+        self.passes = self.plan.passes()
         self.folder = JobFolder.of(recipe)
         self._progress = progress
         self._stopping = stopping
@@ -79,7 +82,8 @@ class Job:
         self._is_fatal = fatal_ops(self.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
         self._started = time.monotonic()
         self._waited = 0.0
-        self._mine = Tally(self._names)  # what this process did, in all attempts of this run
+        self._mine = Tally(self._names)  # what this process did in this pass
+        self._before = Tally(self._names)  # and in all passes before
         self._next_news = 0.0
 
     def run(self) -> Report | None:
@@ -116,10 +120,10 @@ class Job:
             desk = self._open_desk()
             self.ranks.serve(desk.answer)
         try:
-            for number, bound in enumerate(self.stages):
-                self._run_stage(number, bound, desk)
-                if bound.stage.dedups and number not in self.journal.answers:
-                    self._answer(number, bound)
+            for number, run in enumerate(self.passes):
+                self._run_pass(number, run, desk)
+                if self._dedups(number) and number not in self.journal.answers:
+                    self._answer(number)
         finally:
             self.ranks.stop_serving()
         report = self._merge()
@@ -158,14 +162,19 @@ class Job:
 
     # Splits
 
-    def _run_stage(self, number: int, bound: BoundStage, desk: Desk | None) -> None:
-        """Bring all splits through one stage."""
+    def _dedups(self, number: int) -> tuple[Dedup, ...]:
+        """Return the deduplicators at the end of a pass."""
+        return self.stages[self.passes[number].stop - 1].stage.dedups
+
+    def _run_pass(self, number: int, run: range, desk: Desk | None) -> None:
+        """Bring all splits through one pass."""
         if desk is not None:
             todo = [split for split in range(len(self.splits)) if (number, split) not in self.journal.parts]
             desk.open(todo, self._finished())
+        self._before.add(self._mine)
         self._mine = Tally(self._names)
         with self._stopping.gently():
-            lost = self._run_splits(number, bound)
+            lost = self._run_splits(number, run)
         if lost is not None:
             raise lost
         stops = self._stopping.is_asked or (desk is not None and desk.stops)
@@ -178,17 +187,21 @@ class Job:
             raise Preempted(is_common=True)
         missing = [split for split in range(len(self.splits)) if (number, split) not in self.journal.parts]
         if missing:
-            raise InternalError(f"splits {missing[:5]} of stage {number} were not done by any rank")
+            raise InternalError(f"splits {missing[:5]} of pass {number} were not done by any rank")
 
-    def _run_splits(self, number: int, bound: BoundStage) -> RankLost | None:
+    def _run_splits(self, number: int, stages: range) -> RankLost | None:
         """Work on splits until there are none. A lost rank is told at the end: what was begun is finished first."""
-        work = StageWork(bound, self.rows.layouts(self.plan)[number], self.rows, packed)
+        layouts = self.rows.layouts(self.plan)
+        works = [StageWork(self.stages[stage], layouts[stage], self.rows) for stage in stages]
+        threads = int(self.recipe.settings["np"])
+        places = Places(self.ranks, works, self.rows, threads=threads, device_ranks=self.device_ranks)
+        work = PassWork(works, self.rows, run_stage=places.run_stage, prepare=packed)
         lost: list[RankLost] = []
         writer: PartWriter | None = None
 
         def blocks() -> Iterator[tuple[int, Any]]:
             try:
-                while (split := self._next_split()) != NO_MORE:
+                while not places.is_device and (split := self._next_split()) != NO_MORE:
                     for block in self._read(number, split):
                         yield split, block
                         self._stopping.check()
@@ -201,29 +214,32 @@ class Job:
             return split, None if block is None else work.run(block)
 
         try:
-            for split, done in in_order(blocks(), run, threads=int(self.recipe.settings["np"])):
+            for split, done in in_order(blocks(), run, threads=places.worker_count):
                 if writer is None:
                     writer = PartWriter(self.folder.path, number, split, self.folder.writer, Tally(self._names))
                 if done is not None:
-                    self._add(writer, done, bound)
+                    self._add(writer, done, work)
                 else:
                     self.journal.append(writer.finish())
                     writer = None
                 if not lost:
                     self._tell()
+            if not lost:
+                self._waiting(places.finish)
         except RankLost as error:
             lost.append(error)
         finally:
             if writer is not None:
                 writer.abandon()
+            places.close()
         return lost[0] if lost else None
 
-    def _add(self, writer: PartWriter, done: Done, bound: BoundStage) -> None:
+    def _add(self, writer: PartWriter, done: Done, work: PassWork) -> None:
         for tally in (writer.tally, self._mine):
-            tally.add_batch(bound.stage.local_ops, done.readable, done.counts)
+            tally.add_batch(work.local_ops, done.readable, done.counts)
         if writer.stage == 0:
             self._mine.rows_read += done.row_count
-            self._mine.bytes_read += done.block.byte_count
+            self._mine.bytes_read += done.byte_count
         rows = list(rejected_rows(done, self.plan, writer.lines))
         self._mine.rejected += len(rows)
         writer.add(done, iter(rows), is_first_stage=writer.stage == 0)
@@ -275,9 +291,9 @@ class Job:
 
     # Global answers
 
-    def _answer(self, number: int, bound: BoundStage) -> None:
-        """Find the rows that stay after a stage's deduplicators."""
-        dedups = bound.stage.dedups
+    def _answer(self, number: int) -> None:
+        """Find the rows that stay after a pass's deduplicators."""
+        dedups = self._dedups(number)
         parts = [self._part(number, split) for split in range(len(self.splits))]
         if self.ranks.size == 1:
             answer = answer_alone(dedups, parts)
@@ -308,8 +324,8 @@ class Job:
         """Write the result from the last stage's parts; rank 0 does."""
         mine = RankReport(
             self.ranks.rank,
-            self._mine.rows_read,
-            self._mine.bytes_read,
+            self._before.rows_read + self._mine.rows_read,
+            self._before.bytes_read + self._mine.bytes_read,
             round(time.monotonic() - self._started, 3),
             round(self._waited, 3),
         )
@@ -323,8 +339,8 @@ class Job:
             str(settings["export_path"]), str(settings["export_format"]), shard_bytes=int(settings["export_shard_size"])
         )
         written = 0
-        last = len(self.stages) - 1
-        has_answer = bool(self.stages[last].stage.dedups)
+        last = len(self.passes) - 1
+        has_answer = bool(self._dedups(last))
         try:
             for split in range(len(self.splits)):
                 mask = self._mask(last, split) if has_answer else b""
@@ -379,6 +395,16 @@ class Job:
         finally:
             rows.close()
         return rows
+
+
+def _device_ranks(recipe: Recipe, ranks: Ranks) -> frozenset[int]:
+    """Return the ranks that own a device; a rank alone does everything itself."""
+    count = int(recipe.settings["device_ranks"])
+    if ranks.size == 1 or not any(op.accelerator == "cuda" for op in recipe.ops):
+        return frozenset()
+    if count >= ranks.size:
+        raise RecipeError(f"device_ranks must leave a rank that reads: fewer than {ranks.size}, got {count}")
+    return frozenset(range(ranks.size - count, ranks.size))
 
 
 def _first_lines(splits: Sequence[Split], parts: Sequence[PartEntry | None]) -> list[int]:
