@@ -153,6 +153,12 @@ _KEYS = (
         ge=2**28, le=2**50, is_size=True,
     ),
     Key(
+        "row_timeout", "float", 600.0,
+        "Seconds that a row may take in one OP. Past them the run ends with a message; one with ranks or checkpoints sets "
+        "the row aside when it is run again.",
+        ge=0.1, le=1e9,
+    ),
+    Key(
         "compat", "str | None", None, "The engine whose rows a run gives.", NO_EFFECT,
         "the rows of Data-Juicer are the default; parameters of OPs that depart from them, such as short_texts, say so",
         choices=(None, "data-juicer"),

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import IO, Generic, Protocol, TypeVar
 
+from djfast.runners.memory import LARGEST_WINDOW
+
 
 class Writable(Protocol):
     """What bytes can be written to."""
@@ -41,14 +43,13 @@ class Spoolable(Protocol):
 
 Piece = TypeVar("Piece", bound=Spoolable)
 
-WINDOW_BYTES = 128 << 20
 _LEVEL = -5  # fast: half the size of web text, several times the speed of the default level
 
 
 class Spool(Generic[Piece]):
     """Keeps pieces in order. Up to `window_bytes` stay in memory, so that small jobs never touch the disk."""
 
-    def __init__(self, folder: str | None, unpack: Callable[..., Piece], *, window_bytes: int = WINDOW_BYTES) -> None:
+    def __init__(self, folder: str | None, unpack: Callable[..., Piece], *, window_bytes: int = LARGEST_WINDOW) -> None:
         self._folder = folder
         self._unpack = unpack
         self._window_bytes = window_bytes

@@ -8,8 +8,9 @@ from typing import Any
 from djfast import _native
 from djfast.declare import Grouping
 from djfast.io.results import Result
-from djfast.plan.bind import BoundStage
+from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Plan
+from djfast.runners.memory import LARGEST_WINDOW
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Tally
@@ -35,6 +36,10 @@ class StageLoop:
         Where bad rows go.
     spool_folder : str or None
         Where rows wait on disk; None keeps them in memory.
+    window_bytes : int
+        Bytes of waiting rows that stay in memory.
+    watcher : Watcher or None
+        Is told what is worked on.
     """
 
     def __init__(
@@ -48,6 +53,8 @@ class StageLoop:
         rejected: RejectedRows,
         progress: Progress,
         spool_folder: str | None,
+        window_bytes: int = LARGEST_WINDOW,
+        watcher: Watcher | None = None,
     ) -> None:
         self.plan = plan
         self.stages = stages
@@ -57,6 +64,8 @@ class StageLoop:
         self.rejected = rejected
         self.progress = progress
         self.spool_folder = spool_folder
+        self.window_bytes = window_bytes
+        self.watcher = watcher
         self.tally = Tally([op.spec.name for op in plan.ops])
         self.rows_written = 0
 
@@ -68,8 +77,9 @@ class StageLoop:
             is_last = number == len(self.stages) - 1
             spool: Spool[Any] | None = None
             if bound.stage.dedups:
-                spool = Spool(self.spool_folder, self.rows.piece.unpack)
-            work = PassWork([StageWork(bound, layout, self.rows)], self.rows, prepare=spool.prepare if spool else None)
+                spool = Spool(self.spool_folder, self.rows.piece.unpack, window_bytes=self.window_bytes)
+            prepare = spool.prepare if spool else None
+            work = PassWork([StageWork(bound, layout, self.rows, self.watcher)], self.rows, prepare=prepare)
             done = self._batches(source, work, is_first=number == 0)
             if spool is None:
                 for each, _ in done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from djfast.plan.bind import BoundStage
+from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Plan
 from djfast.runners.rejected import Rejected
 from djfast.runners.spool import unpacked
@@ -63,9 +63,12 @@ class StageWork:
         The stage's program, and how its rows are written.
     rows : JsonRows, ArrowRows or ListRows
         How rows are carried.
+    watcher : Watcher or None
+        Is told what is worked on.
     """
 
-    def __init__(self, bound: BoundStage, layout: Any, rows: Any) -> None:
+    def __init__(self, bound: BoundStage, layout: Any, rows: Any, watcher: Watcher | None = None) -> None:
+        self._watcher = watcher
         self.stage = bound.stage
         self._bound = bound
         self._layout = layout
@@ -74,7 +77,7 @@ class StageWork:
     def run(self, block: Any) -> Done:
         """Run the program on one block."""
         batch = self._rows.open(block, self.stage)
-        self._bound.run(batch)
+        self._bound.run(batch, self._watcher)
         keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
         piece = self._rows.close(block, batch, self._layout)
         return Done(

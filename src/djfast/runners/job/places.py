@@ -58,11 +58,6 @@ class Places:
         if self.is_device:
             self._serve()
 
-    @property
-    def worker_count(self) -> int:
-        """Threads that bring batches to their places."""
-        return self._threads + (2 * CREDITS if self._calls is not None else 0)
-
     def run_stage(self, number: int, block: Any) -> Done:
         """Run one stage of the pass on a block."""
         on_device = self._works[number].stage.on_device and bool(self._device_ranks)
@@ -154,6 +149,11 @@ class Places:
             self._announced.add(rank)
             self._credits[rank] = self._credits.get(rank, 0) + credits
             self._changed.notify_all()
+
+
+def worker_count(threads: int, ranks: Ranks) -> int:
+    """Threads of a rank that bring batches to their places: more than work here when there are other ranks."""
+    return threads + (2 * CREDITS if ranks.size > 1 else 0)
 
 
 def _packed_done(done: Done) -> list[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,18 +25,20 @@ from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.job.desk import NO_MORE, Desk
 from djfast.runners.job.folder import JobFolder, identity_of
-from djfast.runners.job.journal import AnswerEntry, DoneEntry, Journal, PartEntry
+from djfast.runners.job.journal import AnswerEntry, DoneEntry, Journal, PartEntry, SuspectEntry
 from djfast.runners.job.metrics import Metrics
 from djfast.runners.job.parts import PartFile, PartWriter
-from djfast.runners.job.places import Places
-from djfast.runners.job.stopping import Preempted, Stopping
+from djfast.runners.job.places import Places, worker_count
+from djfast.runners.job.stopping import EXIT_RESUMABLE, Preempted, Stopping
 from djfast.runners.job.survivors import answer_alone, answer_together, read_mask, write_masks
 from djfast.runners.local import fatal_ops, input_files, plan_recipe, rows_of, with_side_files, write_run_json
+from djfast.runners.memory import budget_of, key_bytes_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.spool import packed
 from djfast.runners.stage_work import Done, PassWork, StageWork, rejected_rows
+from djfast.runners.watch import Suspect, Watch
 from djfast.runners.workers import in_order
 
 _NEWS_SECONDS = 1.0
@@ -63,10 +66,19 @@ class Job:
         Whether this process was asked to stop.
     is_fresh : bool
         Start over, whatever the job's folder holds.
+    may_exit : bool
+        This process is there for the job only: it ends when a row takes longer than ``row_timeout``.
     """
 
     def __init__(
-        self, recipe: Recipe, ranks: Ranks, *, progress: Progress, stopping: Stopping, is_fresh: bool = False
+        self,
+        recipe: Recipe,
+        ranks: Ranks,
+        *,
+        progress: Progress,
+        stopping: Stopping,
+        is_fresh: bool = False,
+        may_exit: bool = False,
     ) -> None:
         self.recipe = recipe
         self.ranks = ranks
@@ -74,10 +86,12 @@ class Job:
         self.plan: Plan = plan_recipe(recipe, has_devices=bool(self.device_ranks))
         self.stages: list[BoundStage] = bind_plan(self.plan)
         self.passes = self.plan.passes()
+        self.budget = budget_of(recipe.settings, workers=worker_count(int(recipe.settings["np"]), ranks))
         self.folder = JobFolder.of(recipe)
         self._progress = progress
         self._stopping = stopping
         self._is_fresh = is_fresh
+        self._may_exit = may_exit
         self._names = [op.spec.name for op in self.plan.ops]
         self._is_fatal = fatal_ops(self.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
         self._started = time.monotonic()
@@ -114,7 +128,7 @@ class Job:
         start = self._begin()
         self.files = start.files
         self.splits = splits_of(self.files, start.split_bytes)
-        self.rows = rows_of(self.files, self.recipe)
+        self.rows = rows_of(self.files, self.recipe, self.budget.batch_bytes)
         desk = None
         if self.ranks.rank == 0:
             desk = self._open_desk()
@@ -192,8 +206,9 @@ class Job:
     def _run_splits(self, number: int, stages: range) -> RankLost | None:
         """Work on splits until there are none. A lost rank is told at the end: what was begun is finished first."""
         layouts = self.rows.layouts(self.plan)
-        works = [StageWork(self.stages[stage], layouts[stage], self.rows) for stage in stages]
         threads = int(self.recipe.settings["np"])
+        watch = self._watch()
+        works = [StageWork(self.stages[stage], layouts[stage], self.rows, watch) for stage in stages]
         places = Places(self.ranks, works, self.rows, threads=threads, device_ranks=self.device_ranks)
         work = PassWork(works, self.rows, run_stage=places.run_stage, prepare=packed)
         lost: list[RankLost] = []
@@ -214,7 +229,7 @@ class Job:
             return split, None if block is None else work.run(block)
 
         try:
-            for split, done in in_order(blocks(), run, threads=places.worker_count):
+            for split, done in in_order(blocks(), run, threads=worker_count(threads, self.ranks)):
                 if writer is None:
                     writer = PartWriter(self.folder.path, number, split, self.folder.writer, Tally(self._names))
                 if done is not None:
@@ -232,7 +247,26 @@ class Job:
             if writer is not None:
                 writer.abandon()
             places.close()
+            if watch is not None:
+                watch.close()
         return lost[0] if lost else None
+
+    def _watch(self) -> Watch | None:
+        if not self._may_exit:
+            return None
+        limit = float(self.recipe.settings["row_timeout"])
+
+        def overdue(suspect: Suspect | None) -> None:
+            what = "native code was on one batch"
+            if suspect is not None:
+                name = self._names[suspect.op]
+                what = f"{name} was on one row, {suspect.excerpt}, which is set aside when the same command is run again,"
+                self.journal.append(SuspectEntry(suspect.op, suspect.digest, round(suspect.seconds, 3)))
+            print(f"djfast: error: {what} longer than the row_timeout of {limit:g} s", file=sys.stderr, flush=True)
+            self.ranks.abort(EXIT_RESUMABLE)
+            os._exit(EXIT_RESUMABLE)
+
+        return Watch(limit, overdue, {(entry.op, entry.digest) for entry in self.journal.suspects})
 
     def _add(self, writer: PartWriter, done: Done, work: PassWork) -> None:
         for tally in (writer.tally, self._mine):
@@ -295,10 +329,11 @@ class Job:
         """Find the rows that stay after a pass's deduplicators."""
         dedups = self._dedups(number)
         parts = [self._part(number, split) for split in range(len(self.splits))]
-        if self.ranks.size == 1:
+        in_memory = sum(part.entry.rows for part in parts) * key_bytes_of([dedup.grouping for dedup in dedups])
+        if self.ranks.size == 1 and in_memory <= self.budget.key_bytes:
             answer = answer_alone(dedups, parts)
         else:
-            answer = answer_together(dedups, parts, self.ranks, budget=int(self.recipe.settings["memory"]) // 4)
+            answer = answer_together(dedups, parts, self.ranks, budget=self.budget.key_bytes)
         path = f"parts/stage-{number}/{self.folder.writer}.masks"
         written = json.dumps(write_masks(answer.masks, self.folder.path, path)).encode()
         masks = [entry for body in self._waiting(lambda: self.ranks.gather_all(written)) for entry in json.loads(body)]
