@@ -39,7 +39,7 @@ class Prediction(NamedTuple):
     def lines(self) -> list[str]:
         """Return the prediction in words."""
         return [
-            f"probe: {_size(self.probed)} of {_size(self.input)} were read; {self.dropped:.0%} of their rows go in the first pass",
+            f"probe: {_size(self.probed)} of {_size(self.input)} read; {self.dropped:.0%} of the rows go in the first pass",
             f"  time     about {_duration(self.seconds)} on {self.ranks} x {self.threads} threads",
             f"  memory   about {_size(self.memory)} per rank at its peak, {_size(self.keys)} of it keys of deduplicators",
             f"  scratch  about {_size(self.scratch)} for rows that wait",
