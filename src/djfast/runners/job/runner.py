@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from djfast.errors import InternalError, RecipeError
 from djfast.io.files import InputFile
-from djfast.io.results import ResultFile, rejected_path
+from djfast.io.results import rejected_path
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Dedup, Plan
@@ -26,11 +26,12 @@ from djfast.recipe.load import Recipe
 from djfast.runners.job.desk import NO_MORE, Desk
 from djfast.runners.job.folder import JobFolder, identity_of
 from djfast.runners.job.journal import AnswerEntry, DoneEntry, Journal, PartEntry, SuspectEntry
+from djfast.runners.job.merge import Output, merge_alone, merge_together
 from djfast.runners.job.metrics import Metrics
 from djfast.runners.job.parts import PartFile, PartWriter
 from djfast.runners.job.places import Places, worker_count
 from djfast.runners.job.stopping import EXIT_RESUMABLE, Preempted, Stopping
-from djfast.runners.job.survivors import answer_alone, answer_together, read_mask, write_masks
+from djfast.runners.job.survivors import answer_alone, answer_together, owned, read_mask, write_masks
 from djfast.runners.local import fatal_ops, input_files, plan_recipe, rows_of, with_side_files, write_run_json
 from djfast.runners.memory import budget_of, key_bytes_of
 from djfast.runners.progress import Progress
@@ -356,7 +357,18 @@ class Job:
         return total
 
     def _merge(self) -> Report | None:
-        """Write the result from the last stage's parts; rank 0 does."""
+        """Write the result; rank 0 returns the report."""
+        settings = self.recipe.settings
+        rejected = self._write_rejected(final=True) if self.ranks.rank == 0 else None
+        output = Output(str(settings["export_path"]), str(settings["export_format"]), int(settings["export_shard_size"]))
+        splits = range(len(self.splits))
+        is_lines = output.is_lines and hasattr(self.rows.piece, "lines")
+        if is_lines and self.ranks.size > 1:
+            share = owned([self._part(len(self.passes) - 1, split) for split in splits], self.ranks)[self.ranks.rank]
+            scratch = self.folder.path / "parts" / "merge"
+            paths, written = merge_together(self._pieces(share), output, self.ranks, scratch)
+        elif self.ranks.rank == 0:
+            paths, written = merge_alone(self._pieces(splits), output)
         mine = RankReport(
             self.ranks.rank,
             self._before.rows_read + self._mine.rows_read,
@@ -365,34 +377,11 @@ class Job:
             round(self._waited, 3),
         )
         reports = [RankReport(*json.loads(body)) for body in self.ranks.gather_all(json.dumps(mine).encode())]
-        if self.ranks.rank != 0:
+        self._progress.clear()
+        if rejected is None:
             return None
-        settings = self.recipe.settings
-        total = self._finished()
-        rejected = self._write_rejected(final=True)
-        result = ResultFile(
-            str(settings["export_path"]), str(settings["export_format"]), shard_bytes=int(settings["export_shard_size"])
-        )
-        written = 0
-        last = len(self.passes) - 1
-        has_answer = bool(self._dedups(last))
-        try:
-            for split in range(len(self.splits)):
-                mask = self._mask(last, split) if has_answer else b""
-                first = 0
-                for _, piece in self._part(last, split).pieces(self.rows.piece.unpack):
-                    kept = piece.select(mask, first) if has_answer else piece
-                    first += piece.row_count
-                    result.write(kept)
-                    written += kept.row_count
-                    self._stopping.check()
-            paths = result.finish()
-        except BaseException:
-            result.abandon()
-            raise
-        finally:
-            self._progress.clear()
         self.journal.append(DoneEntry([[path, os.path.getsize(path)] for path in paths]))
+        total = self._finished()
         report = Report(
             rows_read=total.rows_read,
             rows_written=written,
@@ -407,11 +396,23 @@ class Job:
             notices=(*self.recipe.notices, *self.plan.notices),
             ranks=tuple(reports),
         )
-        report = with_side_files(report, self.plan, str(settings["export_path"]))
-        work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(str(settings["export_path"]))))
+        report = with_side_files(report, self.plan, output.path)
+        work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(output.path)))
         write_run_json(Path(work_dir) / "run.json", self.recipe, self.files, report)
         self.folder.remove_parts()
         return report
+
+    def _pieces(self, splits: Sequence[int]) -> Iterator[Any]:
+        """Rows of the result from some parts of the last pass."""
+        last = len(self.passes) - 1
+        has_answer = bool(self._dedups(last))
+        for split in splits:
+            mask = self._mask(last, split) if has_answer else b""
+            first = 0
+            for _, piece in self._part(last, split).pieces(self.rows.piece.unpack):
+                yield piece.select(mask, first) if has_answer else piece
+                first += piece.row_count
+                self._stopping.check()
 
     def _write_rejected(self, *, final: bool) -> RejectedRows:
         """Write the rejected rows of all finished parts, in the order of a run without ranks."""
