@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from djfast import errors
 from djfast.errors import InternalError
 from djfast.ranks import Ranks
 from djfast.ranks.calls import Calls, Question
@@ -141,8 +142,8 @@ class Places:
             number, *parts = question.parts
             done = self._works[int(number)].run(self._rows.block.unpack(*parts))
             return _packed_done(done._replace(piece=packed(done.piece)))
-        except Exception as error:
-            return [_ERROR, f"rank {self._ranks.rank}: {type(error).__name__}: {error}".encode()]
+        except Exception as error:  # it is raised where the question came from
+            return [_ERROR, type(error).__name__.encode(), f"{error} (on rank {self._ranks.rank})".encode()]
 
     def _take_announcement(self, rank: int, credits: int) -> None:
         with self._changed:
@@ -175,7 +176,9 @@ def _packed_done(done: Done) -> list[bytes]:
 
 def _unpacked_done(parts: list[bytes]) -> Done:
     if parts[0] == _ERROR:
-        raise InternalError(parts[1].decode())
+        name, message = parts[1].decode(), parts[2].decode()
+        kind = getattr(errors, name, None)
+        raise kind(message) if kind is not None else InternalError(f"{name}: {message}")
     head = json.loads(parts[0])
     piece_end = 1 + head.pop("piece_parts")
     present = head.pop("present")

@@ -121,6 +121,7 @@ class Job:
                     raise
                 self.ranks.stop_serving()
                 self.ranks = self.ranks.regroup()
+                self.device_ranks = _last_ranks(min(len(self.device_ranks), self.ranks.size - 1), self.ranks)
                 self._is_fresh = False
                 if self.ranks.rank == 0:
                     self._progress.note(f"a rank was lost; {self.ranks.size} go on")
@@ -440,6 +441,10 @@ def _device_ranks(recipe: Recipe, ranks: Ranks) -> frozenset[int]:
         return frozenset()
     if count >= ranks.size:
         raise RecipeError(f"device_ranks must leave a rank that reads: fewer than {ranks.size}, got {count}")
+    return _last_ranks(count, ranks)
+
+
+def _last_ranks(count: int, ranks: Ranks) -> frozenset[int]:
     return frozenset(range(ranks.size - count, ranks.size))
 
 
