@@ -197,7 +197,7 @@ def _page(figures: dict[str, Any]) -> str:
     web, dedup = figures["web-text"], figures["deduplicators"]
     one, two = web["seconds"][WAYS[0].name], web["seconds"][WAYS[1].name]
     threads = web["seconds"][WAYS[2].name]
-    lines = ["# Runs with ranks", "", "Written by bench/scaling.py; whole processes, mpirun included; results equal in bytes.", ""]
+    lines = ["# Runs with ranks", "", "Written by bench/scaling.py; whole processes, mpirun included; equal results.", ""]
     for name, case in (("recipes/web-text.yaml", web), ("the three deduplicators", dedup)):
         lines += [f"## {name}, {case['megabytes']} MB, {case['rows']} rows", ""]
         lines += ["| way | s | peak MB, all ranks |", "| --- | --- | --- |"]

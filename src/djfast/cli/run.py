@@ -152,5 +152,8 @@ def _show_report(options: argparse.Namespace, report: Report, shown: int) -> Non
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     elif not options.quiet:
         _show_notices(options, report.notices[shown:])
-        print("\n".join(report.funnel()), file=sys.stderr)
+        from djfast.runners.report import rank_lines
+
+        lines = [*report.funnel(), *(rank_lines(report.ranks) if len(report.ranks) > 1 else [])]
+        print("\n".join(lines), file=sys.stderr)
         print(report.last_line())
