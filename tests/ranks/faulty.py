@@ -42,35 +42,40 @@ FAULTS: dict[str, Callable[[], None]] = {
 }
 
 
-def _places() -> dict[str, tuple[Any, str]]:
+def _places() -> dict[str, list[tuple[Any, str]]]:
     from djfast.io.results import ResultFile
-    from djfast.ranks import mpi
-    from djfast.runners.job import desk, folder, journal, parts, runner
+    from djfast.ranks import calls, mpi
+    from djfast.runners.job import desk, folder, journal, merge, parts, runner
 
     return {
-        "begin": (runner.Job, "_begin"),
-        "split": (parts.PartWriter, "add"),
-        "part": (parts.PartWriter, "finish"),
-        "line": (journal.Journal, "append"),
-        "desk": (desk.Desk, "answer"),
-        "answer": (runner.Job, "_answer"),
-        "exchange": (mpi.MpiRanks, "stream"),
-        "merge": (ResultFile, "write"),
-        "publish": (ResultFile, "finish"),
-        "removal": (folder.JobFolder, "remove_parts"),
-        "farewell": (mpi.MpiRanks, "close"),
+        "begin": [(runner.Job, "_begin")],
+        "split": [(parts.PartWriter, "add")],
+        "part": [(parts.PartWriter, "finish")],
+        "line": [(journal.Journal, "append")],
+        "desk": [(desk.Desk, "answer")],
+        "call": [(calls.Calls, "_take")],
+        "answer": [(runner.Job, "_answer")],
+        "exchange": [(mpi.MpiRanks, "stream")],
+        "merge": [(ResultFile, "write"), (merge, "_copy")],
+        "publish": [(ResultFile, "finish"), (merge, "_publish")],
+        "removal": [(folder.JobFolder, "remove_parts")],
+        "farewell": [(mpi.MpiRanks, "close")],
     }
 
 
 def _break(place: str, fault: Callable[[], None], at: int) -> None:
-    owner, name = _places()[place]
+    for owner, name in _places()[place]:
+        _break_one(owner, name, fault, at, only_elsewhere=place == "desk")
+
+
+def _break_one(owner: Any, name: str, fault: Callable[[], None], at: int, *, only_elsewhere: bool) -> None:
     original = getattr(owner, name)
     visits = 0
 
     def broken(*arguments: Any, **named: Any) -> Any:
         nonlocal visits
         # Rank 0 asks its own desk, too; what can hang the others is the thread that answers them.
-        if place != "desk" or threading.current_thread() is not threading.main_thread():
+        if not only_elsewhere or threading.current_thread() is not threading.main_thread():
             visits += 1
             if visits == at:
                 fault()

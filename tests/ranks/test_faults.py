@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.ranks.jobs import PROCESS, SPLIT_BYTES, Result, TestJob, undisturbed, write_documents
 from tests.ranks.launching import Launch, Outcome, find_mpirun, launched, run
 
@@ -63,7 +62,8 @@ def wait_until(launch: Launch, what: Callable[[], object]) -> None:
         "kill@exchange:2:4",
         "kill@exchange:0:2",
         "kill@exchange:1:3 kill@part:0:9",
-        "kill@merge:0:3",
+        "kill@merge:0:2",
+        "kill@merge:1",
         "kill@publish:0",
         "kill@removal:0",
         "kill@farewell:1",
@@ -148,7 +148,7 @@ def test_a_process_alone_stops_and_goes_on(job: TestJob, expected: Result) -> No
 # Errors in one rank
 
 
-@pytest.mark.parametrize("faults", ["raise@part:1:2", "raise@exchange:1:2", "raise@merge:0:2", "raise@desk:0:5"])
+@pytest.mark.parametrize("faults", ["raise@part:1:2", "raise@exchange:1:2", "raise@merge:0:2", "raise@desk:0:5", "raise@call:1"])
 def test_an_exception_in_one_rank_ends_all(job: TestJob, expected: Result, faults: str) -> None:
     failed = run(job.command(), ranks=3, faults=faults)
     assert failed.status == 1, failed.output

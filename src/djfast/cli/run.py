@@ -48,7 +48,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         from djfast.ranks import Alone
 
         return _finish(options, _job(options, recipe, Alone(), progress, _listening()))
-    report = run_recipe(recipe, progress=progress)  # type: ignore[arg-type]
+    report = run_recipe(recipe, progress=progress, may_exit=True)  # type: ignore[arg-type]
     _show_report(options, report, len(recipe.notices))  # type: ignore[attr-defined]
     return 0
 
@@ -64,7 +64,7 @@ def _listening() -> Stopping:
 def _job(options: argparse.Namespace, recipe: object, ranks: Ranks, progress: Progress, stopping: Stopping) -> Job:
     from djfast.runners.job.runner import Job
 
-    return Job(recipe, ranks, progress=progress, stopping=stopping, is_fresh=options.fresh)  # type: ignore[arg-type]
+    return Job(recipe, ranks, progress=progress, stopping=stopping, is_fresh=options.fresh, may_exit=True)  # type: ignore[arg-type]
 
 
 def _finish(options: argparse.Namespace, job: Job) -> int:
@@ -164,5 +164,8 @@ def _show_report(options: argparse.Namespace, report: Report, shown: int) -> Non
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     elif not options.quiet:
         _show_notices(options, report.notices[shown:])
-        print("\n".join(report.funnel()), file=sys.stderr)
+        from djfast.runners.report import rank_lines
+
+        lines = [*report.funnel(), *(rank_lines(report.ranks) if len(report.ranks) > 1 else [])]
+        print("\n".join(lines), file=sys.stderr)
         print(report.last_line())

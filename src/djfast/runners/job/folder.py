@@ -153,9 +153,9 @@ class JobFolder:
             leftover.unlink(missing_ok=True)
 
     def mark(self) -> str:
-        """Name for temporary files outside of the folder, which begins with the job's."""
+        """Name for temporary files of this attempt, the same on all ranks."""
         assert self.attempt is not None, "the folder is not open"
-        return f"{self.attempt.job}-{self.writer}"
+        return f"{self.attempt.job}-{self.attempt.attempt}"
 
     def remove_leftovers(self, place: str) -> None:
         """Remove temporary files that earlier attempts of this job left in a folder."""

@@ -56,12 +56,10 @@ class DoneEntry(NamedTuple):
 
 
 class SuspectEntry(NamedTuple):
-    """A row that an OP did not finish in time: the next attempt sets it aside. `row` counts in the split of the stage."""
+    """Arguments with which an OP did not finish in time: the next attempt sets such rows aside."""
 
-    stage: int
-    split: int
-    row: int
     op: int
+    digest: str
     seconds: float
 
 
@@ -190,6 +188,7 @@ def _line(entry: Entry) -> bytes:
 
 
 def entry_of(line: bytes) -> Entry | None:
+    """Return the entry in a line; None if a crash has cut the line off."""
     checksum, _, body = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(body):
         return None  # cut off by a crash
