@@ -48,6 +48,7 @@ def _places() -> dict[str, list[tuple[Any, str]]]:
     from djfast.runners.job import desk, folder, journal, merge, parts, runner
 
     return {
+        "start": [(mpi, "connect_mpi")],
         "begin": [(runner.Job, "_begin")],
         "split": [(parts.PartWriter, "add")],
         "part": [(parts.PartWriter, "finish")],

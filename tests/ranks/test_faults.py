@@ -99,6 +99,13 @@ def test_ranks_end_with_a_killed_mpirun(job: TestJob, expected: Result) -> None:
         assert_complete(job, run(job.command(), ranks=2), expected)
 
 
+def test_a_rank_that_is_lost_before_all_have_started_is_not_waited_for_forever(job: TestJob, expected: Result) -> None:
+    failed = run(job.command(), ranks=3, survives=True, faults="kill@start:1", DJFAST_START_SECONDS="6")
+    assert not job.export.exists()
+    assert "connect_mpi" in failed.output
+    assert_complete(job, run(job.command(), ranks=2), expected)
+
+
 # Being asked to stop
 
 

@@ -7,6 +7,7 @@ of the library are left out because a rank that dies inside one hangs the others
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import itertools
 import os
 import sys
@@ -26,6 +27,8 @@ _FIRST_STREAM_TAG = 16
 _STREAM_TAGS = 8192  # of streams, each with two; tags up to 32767 exist in every library
 _CREDITS = 4  # record batches on their way from one rank to another before the first one must have been taken
 _LONGEST_NAP = 1e-3
+_START_VARIABLE = "DJFAST_START_SECONDS"
+_START_SECONDS = 600.0  # in which all ranks must have started; thousands that load Python from one file server take minutes
 _FT_VARIABLE = "OMPI_MCA_mpi_ft_enable"  # set in ranks by mpirun --with-ft ulfm
 
 
@@ -40,6 +43,11 @@ def connect_mpi(launch: Launch) -> Ranks:
         ) from error
     mpi4py.rc.finalize = False  # a job that lost a rank must not wait for it at the end
     mpi4py.rc.thread_level = "multiple"
+    with _limited_start():
+        return _start(launch)
+
+
+def _start(launch: Launch) -> Ranks:
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
@@ -52,7 +60,25 @@ def connect_mpi(launch: Launch) -> Ranks:
             f"{launch.name} started {launch.size} processes, but the MPI library of mpi4py sees {world.size}: they do not "
             "know each other. Use the mpirun of that library, or srun --mpi=pmix for Open MPI and --mpi=pmi2 for MPICH"
         )
-    return MpiRanks(world.Dup())
+    try:
+        return MpiRanks(world.Dup())
+    except MPI.Exception as error:
+        raise LaunchError(f"a rank was lost before all had started: {error}") from error
+
+
+@contextlib.contextmanager
+def _limited_start() -> Iterator[None]:
+    """End this process with a traceback if not all ranks have started in time.
+
+    Started with ``--with-ft ulfm``, the library waits forever for a rank that dies before it has begun, and holds the
+    interpreter's lock meanwhile.
+    """
+    seconds = float(os.environ.get(_START_VARIABLE, _START_SECONDS))
+    faulthandler.dump_traceback_later(seconds, exit=True, file=2)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 class MpiRanks:
@@ -190,8 +216,8 @@ class MpiRanks:
                     return ranks
 
     def close(self, status: int) -> None:
-        """Leave in peace. After a loss the library's own farewell would wait for the dead."""
-        if self._comm.size == self._mpi.COMM_WORLD.size:
+        """Leave in peace. The library's own farewell would wait for a rank that was lost, or is lost in it."""
+        if not self.can_regroup:
             self._mpi.Finalize()
             return
         sys.stdout.flush()

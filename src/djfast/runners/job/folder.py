@@ -1,6 +1,6 @@
 """The folder of a job on the shared file system: what the job is, its parts and its journal.
 
-There is no lock. Whoever begins an attempt puts its name into ``job.json``, and the newest name counts: an attempt that
+There is no lock. Whoever begins an attempt puts its name into ``attempt.json``, and the newest name counts: an attempt that
 finds another one there stops before it writes anything that matters. What it wrote until then does no harm, for all names
 are its own, and parts of the same job are equal, whoever wrote them.
 """
@@ -31,7 +31,7 @@ _FORMAT = 1  # of parts and journal
 
 
 class Attempt(NamedTuple):
-    """What ``job.json`` says about the attempt that owns a folder.
+    """What ``attempt.json`` says about the attempt that owns a folder.
 
     `job` is new when a job starts over, `attempt` with every attempt. All splits are of `split_bytes` bytes, which the
     first attempt decides.
@@ -74,12 +74,14 @@ class JobFolder:
             If the folder holds an unfinished job of another recipe, input or version; the message says what differs.
         """
         identity = json.loads(json.dumps(identity))  # as it is read back: no tuples
-        job = uuid.uuid4().hex[:8]
-        record = self._record()
-        if record is not None:
-            job, split_bytes = record["attempt"]["job"], record["attempt"]["split_bytes"]
+        record = _read(self.path / "job.json")
+        if record is None:
+            record = {"job": uuid.uuid4().hex[:8], "split_bytes": split_bytes, "identity": identity}
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_durably(self.path / "job.json", json.dumps(record, indent=1).encode())
+        else:
             differences = _differences(record["identity"], identity)
-            if differences and self._journal_of(job).done is None:
+            if differences and self._journal_of(record["job"]).done is None:
                 shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
                 raise ResumeError(
                     f"{self.path} holds an unfinished job that is not this one: {shown}. Run what it was begun with to finish "
@@ -88,10 +90,8 @@ class JobFolder:
             if differences:
                 self.clear()
                 return self.open(identity, split_bytes=split_bytes)
-        self.path.mkdir(parents=True, exist_ok=True)
-        attempt = Attempt(job, uuid.uuid4().hex[:8], socket.gethostname(), os.getpid(), split_bytes)
-        body = json.dumps({"attempt": attempt._asdict(), "identity": identity}, indent=1)
-        write_durably(self._manifest, body.encode())
+        attempt = Attempt(record["job"], uuid.uuid4().hex[:8], socket.gethostname(), os.getpid(), record["split_bytes"])
+        write_durably(self.path / "attempt.json", json.dumps(attempt._asdict()).encode())
         self.join(attempt)
         return attempt
 
@@ -108,10 +108,10 @@ class JobFolder:
             If it has. The newest attempt goes on: where a batch system puts a job back into its queue, the older one may
             be a process that nobody could kill.
         """
-        record = self._record()
+        record = _read(self.path / "attempt.json")
         if record is None:
             raise ResumeError(f"{self.path} is gone: another run started over, or it was removed. This one stops")
-        owner = Attempt(**record["attempt"])
+        owner = Attempt(**record)
         if self.attempt is not None and owner.attempt != self.attempt.attempt:
             raise ResumeError(
                 f"another run has taken over {self.path}, and this one stops: process {owner.process} on {owner.host}"
@@ -127,23 +127,10 @@ class JobFolder:
         journal.read()
         return journal
 
-    @property
-    def _manifest(self) -> Path:
-        return self.path / "job.json"
-
-    def _record(self) -> dict[str, Any] | None:
-        """Return what ``job.json`` holds, None if there is none."""
-        try:
-            record: dict[str, Any] = json.loads(self._manifest.read_bytes())
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            raise ResumeError(f"{self._manifest} is damaged ({error}); start over with --fresh") from error
-        return record
-
     def clear(self) -> None:
-        """Forget the job. Its name goes first, so that whoever still works on it notices."""
-        self._manifest.unlink(missing_ok=True)
+        """Forget the job. The attempt's name goes first, so that whoever still works on it notices."""
+        for name in ("attempt.json", "job.json"):
+            (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
     def remove_parts(self) -> None:
@@ -183,6 +170,17 @@ def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[
         "inputs": {file.path: _stamp(file.path) for file in files},
         "models and word lists": resources,
     }
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return what a file of the folder holds, None if there is none."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ResumeError(f"{path} is damaged ({error}); start over with --fresh") from error
+    return record
 
 
 def _stamp(path: str) -> list[int]:
