@@ -124,8 +124,8 @@ DJFAST_AVX512 std::uint32_t* keep_subwords_avx512(const FramedPart& part, const 
       bucket = _mm512_mask_sub_epi32(bucket, _mm512_cmpge_epu32_mask(bucket, of), bucket, of);
 
       const Starts starts = starts_of(part, start, length);
-      auto kept = static_cast<__mmask16>(_bzhi_u32(0xFFFF, static_cast<unsigned>(starts.high)) >> starts.low
-                                                                                               << starts.low);
+      const std::uint32_t below = _bzhi_u32(0xFFFF, static_cast<unsigned>(starts.high));
+      auto kept = static_cast<__mmask16>(below >> starts.low << starts.low);
       if (buckets.marks != nullptr) {
         const __m512i words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), kept, _mm512_srli_epi32(bucket, 5),
                                                           buckets.marks, 4);
@@ -185,21 +185,23 @@ DJFAST_AVX512 inline __m512i count_ones_avx512(__m512i words) noexcept {
   return _mm512_madd_epi16(_mm512_maddubs_epi16(bytes, _mm512_set1_epi8(1)), _mm512_set1_epi16(1));
 }
 
-DJFAST_AVX512 void places_of_marks_avx512(std::uint32_t* buckets, std::size_t count, const MarkedBuckets& marked) noexcept {
+DJFAST_AVX512 void places_of_marks_avx512(std::uint32_t* buckets, std::size_t count,
+                                          const MarkedBuckets& marked) noexcept {
   const __m512i zero = _mm512_setzero_si512();
   for (std::size_t at = 0; at < count; at += 16) {
     const auto inside =
         static_cast<__mmask16>(_bzhi_u32(0xFFFF, static_cast<unsigned>(std::min<std::size_t>(count - at, 16))));
     const __m512i bucket = _mm512_maskz_loadu_epi32(inside, buckets + at);
     const __m512i word = _mm512_srli_epi32(bucket, 5);
-    const __mmask16 is_odd = _mm512_mask_test_epi32_mask(inside, word, _mm512_set1_epi32(1));
-    const __m512i before =
-        _mm512_mask_i32gather_epi32(zero, inside, _mm512_srli_epi32(word, 1), marked.before, 4);
+    const __m512i one = _mm512_set1_epi32(1);
+    const __mmask16 is_odd = _mm512_mask_test_epi32_mask(inside, word, one);
+    const __m512i before = _mm512_mask_i32gather_epi32(zero, inside, _mm512_srli_epi32(word, 1), marked.before, 4);
     const __m512i marks = _mm512_mask_i32gather_epi32(zero, inside, word, marked.marks, 4);
-    const __m512i even = _mm512_mask_i32gather_epi32(zero, is_odd, word, marked.marks - 1, 4);
-    const __m512i mark = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(bucket, _mm512_set1_epi32(31)));
-    const __m512i earlier = _mm512_and_si512(marks, _mm512_sub_epi32(mark, _mm512_set1_epi32(1)));
-    const __m512i ones = _mm512_add_epi32(count_ones_avx512(earlier), count_ones_avx512(even));
+    const __m512i even_word = _mm512_xor_si512(word, one);  // of an odd one
+    const __m512i even_marks = _mm512_mask_i32gather_epi32(zero, is_odd, even_word, marked.marks, 4);
+    const __m512i mark = _mm512_sllv_epi32(one, _mm512_and_si512(bucket, _mm512_set1_epi32(31)));
+    const __m512i earlier = _mm512_and_si512(marks, _mm512_sub_epi32(mark, one));
+    const __m512i ones = _mm512_add_epi32(count_ones_avx512(earlier), count_ones_avx512(even_marks));
     _mm512_mask_storeu_epi32(buckets + at, inside, _mm512_add_epi32(before, ones));
   }
 }

@@ -19,7 +19,7 @@ struct Divisor {
 inline constexpr std::size_t subword_starts = 16;
 
 /// Code points of a word in its frame, `<word>`, or a part of it. Each is given as its UTF-8 bytes, the first one
-/// lowest. Two vectors of 16 can be read beyond them; what is there does not matter.
+/// lowest. 16 more are readable, and do not matter.
 struct FramedPart {
   const std::uint32_t* code_points;
   std::size_t length;

@@ -1,10 +1,10 @@
 #include "fasttext_format.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <span>
 #include <utility>
 

@@ -93,7 +93,8 @@ struct Parts {
   std::vector<std::string> entries;
   std::vector<std::int64_t> label_counts;
   bool is_pruned = false;
-  std::vector<std::uint32_t> held;  // when is_pruned: buckets that have a row, ascending; the i-th is row word_count + i
+  // When is_pruned: the buckets of n-grams that have a row, ascending. The i-th has row word_count + i.
+  std::vector<std::uint32_t> held;
   Matrix input;
   Matrix output;
 };

@@ -48,7 +48,9 @@ std::uint32_t ngram_hash_of(std::string_view word) noexcept {
 class Vocabulary {
  public:
   explicit Vocabulary(const std::vector<std::string>& entries)
-      : slots_(std::bit_ceil(entries.size() * 2), Slot{0, none}), marks_(std::max(slots_.size() / 16, std::size_t{1})), offsets_{0} {
+      : slots_(std::bit_ceil(entries.size() * 2), Slot{0, none}),
+        marks_(std::max<std::size_t>(slots_.size() / 16, 1)),
+        offsets_{0} {
     for (const auto& entry : entries) {
       bytes_ += entry;
       offsets_.push_back(bytes_.size());
@@ -62,8 +64,10 @@ class Vocabulary {
   }
   /// Index of the entry, or `none`. `hash` is hash_of(text).
   std::uint32_t find(std::string_view text, std::uint64_t hash) const noexcept {
-    if ((marks_[mark_of(hash) / 64] >> mark_of(hash) % 64 & 1) == 0) return none;
-    return slots_[slot_of(text, hash)].entry;
+    return is_marked(hash) ? slots_[slot_of(text, hash)].entry : none;
+  }
+  void prefetch(std::uint64_t hash) const noexcept {
+    if (is_marked(hash)) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
   }
 
   static std::uint64_t hash_of(std::string_view text) noexcept {
@@ -97,6 +101,9 @@ class Vocabulary {
   };
 
   std::size_t mark_of(std::uint64_t hash) const noexcept { return hash >> 20 & (marks_.size() * 64 - 1); }
+  bool is_marked(std::uint64_t hash) const noexcept {
+    return (marks_[mark_of(hash) / 64] >> mark_of(hash) % 64 & 1) != 0;
+  }
   static std::uint32_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 32); }
 
   std::size_t slot_of(std::string_view text, std::uint64_t hash) const noexcept {
@@ -113,7 +120,9 @@ class Vocabulary {
   }
 
   std::vector<Slot> slots_;  // a power of two, at most half full
-  std::vector<std::uint64_t> marks_;  // four to eight bits per entry, in the processor's first cache: tell most strangers
+  // Eight to sixteen bits per entry, one of them set. Those of an ordinary vocabulary stay in the processor's first
+  // cache, and tell most strangers.
+  std::vector<std::uint64_t> marks_;
   std::vector<std::size_t> offsets_;
   std::string bytes_;
 };
@@ -432,6 +441,7 @@ class Predictor final : public Model {
     std::uint32_t* code_point = scratch.code_points.data();
     for (auto& fresh : words) {
       fresh.hash = Vocabulary::hash_of(fresh.text);
+      vocabulary_.prefetch(fresh.hash);
       if (fresh.text.size() > longest_short_word) continue;
       fresh.code_points = code_point;
       *code_point++ = '<';
@@ -581,7 +591,7 @@ class Predictor final : public Model {
   void add_subwords(std::string_view word, NgramSum& sum) const {
     // A window moves over the word, so that a text without spaces needs no memory of its size.
     constexpr std::size_t window_bytes = 256;
-    std::uint32_t window[max_ngram + window_bytes + 2 + kernel_margin];
+    std::uint32_t window[max_ngram + window_bytes + 2 + kernel_margin] = {};
     std::uint32_t kept[max_ngram * kernels::subword_starts + kernel_margin];
     std::size_t filled = 0;
     window[filled++] = '<';
