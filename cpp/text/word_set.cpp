@@ -61,17 +61,20 @@ bool WordSet::contains(std::string_view word, const WordKey& key) const noexcept
   return holds(slots_[first_slot(hash)]) | holds(slots_[second_slot(hash)]);
 }
 
-std::size_t WordSet::count(const std::string_view* words, const WordKey* keys, std::size_t count,
-                           std::uint32_t* candidates) const noexcept {
+std::size_t WordSet::count(std::span<const CountedWord> words, std::uint32_t* candidates) const noexcept {
+  const std::uint16_t* const tags = tags_.data();
   std::size_t possible = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint64_t hash = hash_of(keys[i], words[i].size());
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::uint64_t hash = hash_of(words[i].key, words[i].size);
     const std::uint16_t tag = tag_of(hash);
     candidates[possible] = static_cast<std::uint32_t>(i);
-    possible += (tags_[first_slot(hash)] == tag) | (tags_[second_slot(hash)] == tag) ? 1 : 0;
+    possible += (tags[first_slot(hash)] == tag) | (tags[second_slot(hash)] == tag) ? 1 : 0;
   }
   std::size_t found = 0;
-  for (std::size_t i = 0; i < possible; ++i) found += contains(words[candidates[i]], keys[candidates[i]]) ? 1 : 0;
+  for (std::size_t i = 0; i < possible; ++i) {
+    const CountedWord& word = words[candidates[i]];
+    found += contains(word.text(), word.key) ? word.count : 0;
+  }
   return found;
 }
 

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "djfast/column.hpp"
 #include "kernels/text/word_keys.hpp"
 
 namespace djfast::text {
@@ -16,9 +18,8 @@ class WordSet {
  public:
   explicit WordSet(std::vector<std::string> words);
 
-  /// How many of `words`, whose keys are given, are in the set. `candidates` has room for `count` numbers.
-  std::size_t count(const std::string_view* words, const kernels::text::WordKey* keys, std::size_t count,
-                    std::uint32_t* candidates) const noexcept;
+  /// How often the words of the set occur among `words`, all together. `candidates` has room for a number per word.
+  std::size_t count(std::span<const CountedWord> words, std::uint32_t* candidates) const noexcept;
 
  private:
   struct Slot {

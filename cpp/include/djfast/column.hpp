@@ -3,9 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "kernels/text/word_keys.hpp"
 
 namespace djfast {
 
@@ -28,6 +31,24 @@ struct NumberLists {
   std::vector<std::uint64_t> items;
 };
 
+/// A word of a row, and how often it occurs there.
+struct CountedWord {
+  kernels::text::WordKey key;
+  const char* start;
+  std::uint32_t size;
+  std::uint32_t count;
+
+  std::string_view text() const noexcept { return {start, size}; }
+};
+
+/// The words of a row with equal ones found: functions then compare numbers, and look at each distinct word once. Both
+/// arrays lie in the batch's arena.
+struct RowWords {
+  std::span<const std::uint32_t> numbers;  // of each word in order: its place in `distinct`
+  std::span<const CountedWord> distinct;   // in the order in which they first occur
+};
+using CountedWords = std::vector<RowWords>;
+
 /// `width` bytes per row, row after row (digests).
 struct Digests {
   std::size_t width = 0;
@@ -35,11 +56,11 @@ struct Digests {
 };
 
 /// Column types, by the names that function declarations use.
-enum class Type { text, int64, double_, boolean, text_list, number_list, digest };
+enum class Type { text, int64, double_, boolean, text_list, number_list, digest, counted_words };
 
 /// A column has one entry per row of the batch, also for rows that are no longer alive: those are unspecified
 /// and never read.
-using Column = std::variant<Texts, Int64s, Doubles, Booleans, TextLists, NumberLists, Digests>;
+using Column = std::variant<Texts, Int64s, Doubles, Booleans, TextLists, NumberLists, Digests, CountedWords>;
 
 inline Type type_of(const Column& column) noexcept { return static_cast<Type>(column.index()); }
 
