@@ -23,22 +23,17 @@ std::size_t gram_size(const Params& params) {
 }
 
 double word_repetition(const RowWords& words, std::size_t n) {
-  thread_local std::vector<std::uint8_t> again_room;
-  thread_local std::vector<std::uint32_t> start_room;
+  thread_local std::vector<std::uint32_t> room;
   const std::size_t count = words.numbers.size();
   if (count < n) return 0.0;
-  if (start_room.size() < count) {
-    again_room.resize(count);
-    start_room.resize(count);
-  }
+  if (room.size() < count) room.resize(count);
   // Only an n-gram whose words all occur again may occur again itself. In most texts few are like that.
-  std::uint8_t* const again = again_room.data();  // of each distinct word: whether it occurs again
-  std::uint32_t* const starts = start_room.data();
-  for (std::size_t i = 0; i < words.distinct.size(); ++i) again[i] = words.distinct[i].count > 1 ? 1 : 0;
+  std::uint32_t* const starts = room.data();
   std::size_t candidates = 0;
   std::size_t run = 0;  // words up to here that occur again
   for (std::size_t end = 0; end < count; ++end) {
-    run = (run + 1) & (std::size_t{0} - again[words.numbers[end]]);
+    const std::size_t again = words.counts[words.numbers[end]] > 1 ? 1 : 0;
+    run = (run + 1) & (std::size_t{0} - again);
     starts[candidates] = static_cast<std::uint32_t>(end + 1 - n);
     candidates += run >= n ? 1 : 0;
   }

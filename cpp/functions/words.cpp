@@ -120,10 +120,9 @@ class ShareInList final : public Function {
     const auto& words = std::get<CountedWords>(*call.arguments[0]);
     Doubles shares(call.row_count);
     for (const auto row : call.rows) {
-      const auto distinct = words[row].distinct;
-      if (distinct.empty()) continue;
-      if (candidates.size() < distinct.size()) candidates.resize(distinct.size());
-      const std::size_t found = listed_.count(distinct, candidates.data());
+      if (words[row].numbers.empty()) continue;
+      if (candidates.size() < words[row].distinct.size()) candidates.resize(words[row].distinct.size());
+      const std::size_t found = listed_.count(words[row], candidates.data());
       shares[row] = static_cast<double>(found) / static_cast<double>(words[row].numbers.size());
     }
     return shares;

@@ -44,7 +44,7 @@ struct AppendValue {
     out += '[';
     for (const std::uint32_t number : words[row].numbers) {
       if (out.back() != '[') out += ", ";
-      json::append_text(out, words[row].distinct[number].text());
+      json::append_text(out, words[row].distinct[number]);
     }
     out += ']';
   }

@@ -94,7 +94,7 @@ struct ToList {
     py::list out;
     for (const RowWords& row : words) {
       py::list inner;
-      for (const auto number : row.numbers) inner.append(to_str(row.distinct[number].text()));
+      for (const auto number : row.numbers) inner.append(to_str(row.distinct[number]));
       out.append(inner);
     }
     return out;

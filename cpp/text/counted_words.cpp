@@ -72,13 +72,17 @@ RowWords count_indexed(std::span<const std::string_view> words, Arena& arena) {
     next += leaders[word] == word ? 1 : 0;
     numbers[word] = numbers[leaders[word]];
   }
-  const auto distinct = arena.array<CountedWord>(distinct_count);
+  const auto distinct = arena.array<std::string_view>(distinct_count);
+  const auto hashes = arena.array<std::uint64_t>(distinct_count);
+  const auto counts = arena.array<std::uint32_t>(distinct_count);
   for (std::size_t number = 0; number < distinct_count; ++number) {
-    const std::string_view word = words[places[number]];
-    distinct[number] = {keys[places[number]], word.data(), static_cast<std::uint32_t>(word.size()), 0};
+    const std::size_t place = places[number];
+    distinct[number] = words[place];
+    hashes[number] = kernels::text::hash_of(keys[place], words[place].size());
+    counts[number] = 0;
   }
-  for (const std::uint32_t number : numbers) ++distinct[number].count;
-  return {numbers, distinct};
+  for (const std::uint32_t number : numbers) ++counts[number];
+  return {numbers, distinct, hashes, counts};
 }
 
 }  // namespace

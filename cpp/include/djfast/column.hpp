@@ -8,8 +8,6 @@
 #include <variant>
 #include <vector>
 
-#include "kernels/text/word_keys.hpp"
-
 namespace djfast {
 
 /// One text per row, valid UTF-8. The bytes belong to the batch's input or arena and outlive every function.
@@ -31,21 +29,13 @@ struct NumberLists {
   std::vector<std::uint64_t> items;
 };
 
-/// A word of a row, and how often it occurs there.
-struct CountedWord {
-  kernels::text::WordKey key;
-  const char* start;
-  std::uint32_t size;
-  std::uint32_t count;
-
-  std::string_view text() const noexcept { return {start, size}; }
-};
-
-/// The words of a row with equal ones found: functions then compare numbers, and look at each distinct word once. Both
-/// arrays lie in the batch's arena.
+/// The words of a row with equal ones found: functions then compare numbers, and look at each distinct word once. The
+/// arrays lie in the batch's arena; the last three have an entry per distinct word, in the order in which they first occur.
 struct RowWords {
-  std::span<const std::uint32_t> numbers;  // of each word in order: its place in `distinct`
-  std::span<const CountedWord> distinct;   // in the order in which they first occur
+  std::span<const std::uint32_t> numbers;      // of each word in order: the entry of its distinct word
+  std::span<const std::string_view> distinct;
+  std::span<const std::uint64_t> hashes;       // kernels::text::hash_of
+  std::span<const std::uint32_t> counts;       // how often each occurs
 };
 using CountedWords = std::vector<RowWords>;
 
