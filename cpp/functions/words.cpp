@@ -19,7 +19,9 @@ namespace {
 class TextWords {
  public:
   explicit TextWords(const Params&) {
-    for (char32_t c = 0; c < 0x100; ++c) may_be_special_[c] = c >= 0x80 || (unicode::classes_of(c) & unicode::special) != 0;
+    for (char32_t c = 0; c < 0x100; ++c) {
+      may_be_special_[c] = c >= 0x80 || (unicode::classes_of(c) & unicode::special) != 0;
+    }
   }
 
   std::size_t load(const Call& call, std::uint32_t row, std::vector<std::string_view>& words) const {
@@ -52,8 +54,9 @@ class PieceWords {
     const auto& pieces = std::get<TextLists>(*call.arguments[0]);
     words.clear();
     for (auto at = pieces.offsets[row]; at < pieces.offsets[row + 1]; ++at) {
-      const std::string_view piece = pieces.items[at];
-      const std::string_view word = unicode::strip_class(lower_ ? unicode::lower(piece, call.arena) : piece, unicode::special);
+      std::string_view word = pieces.items[at];
+      if (lower_) word = unicode::lower(word, call.arena);
+      word = unicode::strip_class(word, unicode::special);
       if (!word.empty()) words.push_back(word);
     }
     return words.size();
@@ -89,7 +92,9 @@ class Words final : public Function {
   std::size_t add_groups(std::vector<std::string_view>& words, std::size_t count, Arena& arena) const {
     words.resize(count);
     for (const std::size_t size : groups_) {
-      for (std::size_t start = 0; start + size <= count; ++start) words.push_back(joined(words.data() + start, size, arena));
+      for (std::size_t start = 0; start + size <= count; ++start) {
+        words.push_back(joined(words.data() + start, size, arena));
+      }
     }
     return words.size();
   }

@@ -10,7 +10,8 @@
 namespace djfast::python {
 namespace {
 
-constexpr const char* type_names[] = {"text", "int64", "double", "boolean", "text_list", "number_list", "digest", "counted_words"};
+constexpr const char* type_names[] = {"text",      "int64",       "double", "boolean",
+                                      "text_list", "number_list", "digest", "counted_words"};
 
 py::dict declarations() {
   py::dict all;

@@ -30,7 +30,7 @@ struct NumberLists {
 };
 
 /// The words of a row with equal ones found: functions then compare numbers, and look at each distinct word once. The
-/// arrays lie in the batch's arena; the last three have an entry per distinct word, in the order in which they first occur.
+/// arrays lie in the batch's arena; the last three have an entry per distinct word, in the order of first occurrence.
 struct RowWords {
   std::span<const std::uint32_t> numbers;      // of each word in order: the entry of its distinct word
   std::span<const std::string_view> distinct;
