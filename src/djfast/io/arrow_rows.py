@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError, SchemaError
 from djfast.io.files import InputFile
-from djfast.plan.build import HASHES, META, STATS
+from djfast.io.lines import gathered_lines
+from djfast.io.origins import joined, origin, origins_of
+from djfast.plan.build import HASHES, META, RESERVED, STATS
 from djfast.plan.steps import Plan, Stage
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ArrowBlock(NamedTuple):
-    """A record batch and where it came from; `numbers` are the rows' numbers in `file`."""
+    """A record batch and where it came from; `numbers` are the rows' numbers in `file`, which may name one file for each."""
 
     batch: pa.RecordBatch
     file: str | None
@@ -72,7 +75,35 @@ class ArrowPiece:
         kept = [i for i in range(self.row_count) if mask[first + i]]
         side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
         numbers = [self.numbers[i] for i in kept]
-        return ArrowPiece(self.batch.take(pa.array(kept, pa.int64())), side, b"", numbers, self.file)
+        return ArrowPiece(self.batch.take(pa.array(kept, pa.int64())), side, b"", numbers, origins_of(self.file, kept))
+
+    def row_bytes(self) -> list[int]:
+        """Return about how many bytes each row takes: its texts, and its share of the rest."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        sizes = [0] * self.row_count
+        rest = self.byte_count()
+        for column in self.batch.columns:
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+                lengths = pc.fill_null(pc.binary_length(column), 0).to_pylist()
+                sizes = [size + length for size, length in zip(sizes, lengths)]
+                rest -= sum(lengths)
+        share = max(rest, 0) // max(1, self.row_count)
+        return [size + share for size in sizes]
+
+    @classmethod
+    def gather(cls, pieces: Sequence[ArrowPiece], picks: Sequence[tuple[int, int]]) -> ArrowPiece:
+        """Make a piece of rows of other pieces, given as (piece, row)."""
+        import pyarrow as pa
+
+        starts = [0, *accumulate(piece.row_count for piece in pieces)]
+        table = pa.concat_tables([pa.Table.from_batches([piece.batch]) for piece in pieces], promote_options="permissive")
+        rows = table.take(pa.array([starts[piece] + row for piece, row in picks], pa.int64()))
+        [batch] = rows.combine_chunks().to_batches()
+        side, side_ends = gathered_lines([(piece.side, piece.side_ends) for piece in pieces], picks)
+        numbers = [pieces[piece].numbers[row] for piece, row in picks]
+        return cls(batch, side, side_ends, numbers, joined(origin(pieces[piece].file, row) for piece, row in picks))
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows as dictionaries."""
@@ -136,11 +167,7 @@ class ArrowRows:
                 errors += [(i, f"field '{path}' is null") for i, ok in enumerate(column.is_valid().to_pylist()) if not ok]
             columns.append(column)
         for name in stage.reserved:
-            values: list[str | None] = [None] * block.batch.num_rows
-            if name in block.batch.schema.names:
-                column = block.batch.column(name).to_pylist()
-                values = [None if v is None else json.dumps(_without_nulls(v), default=repr) for v in column]
-            columns.append(pa.array(values, pa.large_string()))
+            columns.append(pa.array(_json_values(block.batch, name), pa.large_string()))
         batch = _native.batch_of_arrow(columns, block.batch.num_rows, stage.slot_count)
         if errors:
             batch.reject(errors, -1)
@@ -167,12 +194,12 @@ class ArrowRows:
         if layout.drops_hashes:
             dropped += HASHES
         rows = rows.select([name for name in rows.schema.names if name not in dropped])
-        return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], block.file)
+        return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], origins_of(block.file, alive))
 
     def reopen(self, piece: ArrowPiece, mask: bytes, first: int) -> ArrowBlock:
         """Make the kept rows of a piece the input of the next stage."""
         kept = piece.select(mask, first)
-        return ArrowBlock(kept.batch, piece.file, kept.numbers)
+        return ArrowBlock(kept.batch, kept.file, kept.numbers)
 
 
 class _ArrowLayout(NamedTuple):
@@ -236,6 +263,23 @@ def text_column(batch: pa.RecordBatch, path: str) -> pa.Array:
         return column.cast(pa.large_string())
     except pa.ArrowException as error:
         raise SchemaError(f"field '{path}' cannot be read as texts: {error}") from error
+
+
+def _json_values(batch: pa.RecordBatch, path: str) -> list[str | None]:
+    """JSON of a field of any type; None where a row has none. A reserved field that is null is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    head, *rest = [path] if path in batch.schema.names else path.split(".")
+    if head not in batch.schema.names:
+        return [None] * batch.num_rows
+    column = batch.column(head)
+    for name in rest:
+        if not pa.types.is_struct(column.type) or column.type.get_field_index(name) < 0:
+            return [None] * batch.num_rows
+        column = pc.struct_field(column, name)
+    null = None if path in RESERVED else "null"
+    return [null if v is None else json.dumps(_without_nulls(v), default=str) for v in column.to_pylist()]
 
 
 def _is_view(kind: pa.DataType) -> bool:

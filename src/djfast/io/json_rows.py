@@ -12,6 +12,8 @@ from djfast import _native
 from djfast.errors import InputError
 from djfast.io.compression import open_bytes
 from djfast.io.files import InputFile
+from djfast.io.lines import gathered_lines, line_bytes
+from djfast.io.origins import joined, origin, origins_of
 from djfast.plan.build import HASHES, META, STATS
 from djfast.plan.steps import Plan, Stage
 
@@ -19,7 +21,10 @@ MAX_LINE_BYTES = 256 << 20
 
 
 class JsonBlock(NamedTuple):
-    """Whole lines, ``data[:end]``. `numbers` gives each line's number in `file` where the block is no run of lines."""
+    """Whole lines, ``data[:end]``.
+
+    `numbers` gives each line's number in `file` where the block is no run of lines; `file` may then name one for each line.
+    """
 
     data: bytes
     end: int
@@ -73,6 +78,26 @@ class JsonPiece:
         lines = _native.select_lines(self.lines, self.ends, mask, first)
         side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
         return JsonPiece(lines, b"", side, b"", b"", self.file, mask.count(1, first, first + self.row_count))
+
+    def row_bytes(self) -> list[int]:
+        """Return the bytes of each row."""
+        return line_bytes(self.ends)
+
+    @classmethod
+    def gather(cls, pieces: Sequence[JsonPiece], picks: Sequence[tuple[int, int]]) -> JsonPiece:
+        """Make a piece of rows of other pieces, given as (piece, row)."""
+        lines, ends = gathered_lines([(piece.lines, piece.ends) for piece in pieces], picks)
+        side, side_ends = gathered_lines([(piece.side, piece.side_ends) for piece in pieces], picks)
+        numbers = [array("I", piece.numbers) for piece in pieces]
+        files = [piece.file.decode() for piece in pieces]
+        return cls(
+            lines,
+            ends,
+            side,
+            side_ends,
+            array("I", (numbers[piece][row] for piece, row in picks)).tobytes(),
+            (joined(origin(files[piece], row) for piece, row in picks) or "").encode(),
+        )
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Parse the lines."""
@@ -139,18 +164,22 @@ class JsonRows:
     def close(self, block: JsonBlock, batch: _native.Batch, layout: _native.RowLayout) -> JsonPiece:
         """Write the alive rows back as lines."""
         numbers = batch.line_numbers
+        file = block.file
         if block.numbers is not None:
-            origin = array("I", block.numbers)
-            numbers = array("I", (origin[n] for n in array("I", numbers))).tobytes()
+            alive = array("I", numbers)
+            in_file = array("I", block.numbers)
+            numbers = array("I", (in_file[n] for n in alive)).tobytes()
+            file = origins_of(file, alive) or ""
         lines, ends, side, side_ends = batch.write_json(layout)
-        return JsonPiece(lines, ends, side, side_ends, numbers, block.file.encode())
+        return JsonPiece(lines, ends, side, side_ends, numbers, file.encode())
 
     def reopen(self, piece: JsonPiece, mask: bytes, first: int) -> JsonBlock:
         """Make the kept rows of a piece the input of the next stage."""
         lines = _native.select_lines(piece.lines, piece.ends, mask, first)
         numbers = array("I", piece.numbers)
-        kept = array("I", (n for n, keep in zip(numbers, mask[first : first + piece.row_count]) if keep))
-        return JsonBlock(lines, len(lines), piece.file.decode(), kept.tobytes())
+        kept = [row for row in range(piece.row_count) if mask[first + row]]
+        file = origins_of(piece.file.decode(), kept) or ""
+        return JsonBlock(lines, len(lines), file, array("I", (numbers[row] for row in kept)).tobytes())
 
 
 def _plain_blocks(path: str, size: int) -> Iterator[JsonBlock]:

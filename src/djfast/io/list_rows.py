@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native
-from djfast.plan.build import HASHES, META, STATS
+from djfast.plan.build import HASHES, META, RESERVED, STATS
 from djfast.plan.steps import Plan, Stage
 
 _MISSING = object()
@@ -54,6 +54,17 @@ class ListPiece:
         kept = [i for i in range(self.row_count) if mask[first + i]]
         return ListPiece([self.rows[i] for i in kept], [self.numbers[i] for i in kept])
 
+    def row_bytes(self) -> list[int]:
+        """Return zeros: the rows belong to the caller."""
+        return [0] * self.row_count
+
+    @classmethod
+    def gather(cls, pieces: Sequence[ListPiece], picks: Sequence[tuple[int, int]]) -> ListPiece:
+        """Make a piece of rows of other pieces, given as (piece, row)."""
+        # A row that is taken twice must not be one object in the result.
+        rows = [dict(pieces[piece].rows[row]) for piece, row in picks]
+        return cls(rows, [pieces[piece].numbers[row] for piece, row in picks])
+
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows."""
         return self.rows
@@ -96,7 +107,7 @@ class ListRows:
                 column.append(value if reason is None else None)
             columns.append(column)
         for name in stage.reserved:
-            columns.append([None if row.get(name) is None else json.dumps(row[name], default=repr) for row in block.rows])
+            columns.append([_json_value(row, name) for row in block.rows])
         batch = _native.batch_of_texts(columns, len(block.rows), stage.slot_count)
         if errors:
             batch.reject(errors, -1)
@@ -159,6 +170,14 @@ def _spoken(value: Any) -> str:
     if value is _MISSING:
         return "is missing"
     return "is null" if value is None else f"is not a text but a {type(value).__name__}"
+
+
+def _json_value(row: Mapping[str, Any], path: str) -> str | None:
+    """JSON of a field of any type, None when it is missing. A reserved field that is null is missing."""
+    value = lookup(row, path)
+    if value is _MISSING or (value is None and path in RESERVED):
+        return None
+    return json.dumps(value, default=str)
 
 
 def _is_unicode(text: str) -> bool:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from operator import lt
 from typing import Any, NamedTuple
 
 from djfast import _native
 from djfast.declare import Grouping
+from djfast.errors import SchemaError
+from djfast.io.origins import origin
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage
-from djfast.plan.steps import Plan
+from djfast.plan.steps import Plan, Select
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows
+from djfast.runners.reorder import reordered
 from djfast.runners.report import Tally
+from djfast.runners.selection import Value, chosen, read_values, values_for
 from djfast.runners.spool import Spool
 from djfast.runners.workers import in_order
+
+
+class _Compared(NamedTuple):
+    """What a selector saw of one batch."""
+
+    rows_in: int
+    has_field: bool
+    values: Sequence[Value]  # of the rows that can be compared
+    row_bytes: Sequence[int]
 
 
 class _Done(NamedTuple):
@@ -24,6 +40,7 @@ class _Done(NamedTuple):
     piece: Any  # as rows, or compressed for the spool
     piece_rows: int
     keys: list[tuple[bytes, bytes | None]]
+    compared: _Compared | None
     row_count: int
     line_count: int
     counts: list[tuple[int, int, int, int]]
@@ -79,19 +96,23 @@ class StageLoop:
         for number, (bound, layout) in enumerate(zip(self.stages, layouts)):
             is_last = number == len(self.stages) - 1
             spool: Spool[Any] | None = None
-            if bound.stage.dedups:
+            if bound.stage.dedups or bound.stage.select:
                 spool = Spool(self.spool_folder, self.rows.piece.unpack)
             done = self._batches(source, bound, layout, spool, is_first=number == 0)
             if spool is None:
                 for each in done:
                     self._emit(each.piece)
                 continue
-            mask = self._deduplicate(done, bound, spool)
-            if is_last:
-                for first, piece in _positions(spool):
-                    self._emit(piece.select(mask, first))
+            if bound.stage.select:
+                order, row_bytes = self._select(done, bound.stage.select, spool)
+                if not _is_ascending(order):
+                    pieces = reordered(spool, order, row_bytes, self.rows.piece, self.spool_folder)
+                    source = self._passed_on(pieces, is_last=is_last)
+                    continue
+                mask = _mask(order, len(row_bytes))
             else:
-                source = self._reopened(spool, mask)
+                mask = self._deduplicate(done, bound, spool)
+            source = self._kept(spool, mask, is_last=is_last)
 
     def _emit(self, piece: Any) -> None:
         self.rows_written += piece.row_count
@@ -127,10 +148,15 @@ class StageLoop:
             batch = rows.open(block, stage)
             bound.run(batch)
             keys = [batch.keys(dedup.slot) for dedup in stage.dedups]
+            compared = None if stage.select is None else _compare(batch, stage.select)
             piece = rows.close(block, batch, layout)
+            if compared is not None:
+                compared = compared._replace(row_bytes=piece.row_bytes())
             if spool is not None:
                 piece = spool.prepare(piece)
-            return _Done(block, piece, batch.alive_count, keys, batch.row_count, batch.line_count, batch.counts, batch.rejections)
+            return _Done(
+                block, piece, batch.alive_count, keys, compared, batch.row_count, batch.line_count, batch.counts, batch.rejections
+            )
 
         return work
 
@@ -138,7 +164,8 @@ class StageLoop:
         row, number, op, reason, line = entry
         place = base + number if block.numbers is None else _number(block.numbers, number)
         name = self.plan.ops[op].spec.name if op >= 0 else "read"
-        return Rejected(name, op, reason, block.file, place + 1, self._row(block, row) if line is None else line)
+        file = origin(block.file, number)
+        return Rejected(name, op, reason, file, place + 1, self._row(block, row) if line is None else line)
 
     @staticmethod
     def _row(block: Any, row: int) -> Any:
@@ -166,10 +193,73 @@ class StageLoop:
             self.tally.add_op(dedup.op, before, mask.count(1))
         return mask
 
-    def _reopened(self, spool: Spool[Any], mask: bytes) -> Iterator[Any]:
-        for first, piece in _positions(spool):
-            if _kept(mask, first, piece.row_count):
-                yield self.rows.reopen(piece, mask, first)
+    def _select(self, done: Iterator[_Done], select: Select, spool: Spool[Any]) -> tuple[Sequence[int], Sequence[int]]:
+        """Collect values while rows wait, then choose; return the chosen rows in their order, and the bytes of all rows."""
+        name = self.plan.ops[select.op].spec.name
+        values = values_for(select.selection, select.field)
+        row_bytes = array("Q")
+        rows_in = 0
+        has_field = False
+        for each in done:
+            assert each.compared is not None
+            rows_in += each.compared.rows_in
+            has_field = has_field or each.compared.has_field
+            if each.piece_rows == 0:
+                continue
+            try:
+                values.add(each.compared.values)
+            except SchemaError as error:
+                raise SchemaError(f"{name}: {error}") from None
+            row_bytes.extend(each.compared.row_bytes)
+            spool.append(each.piece)
+        if len(values) > 1 and not has_field and select.slot >= 0:
+            raise SchemaError(f"{name}: no row has the field '{select.field}'")
+        order = chosen(select.selection, values)
+        self.tally.add_op(select.op, rows_in, len(order))
+        return order, row_bytes
+
+    def _kept(self, spool: Spool[Any], mask: bytes, *, is_last: bool) -> Iterator[Any]:
+        """Write the rows whose byte is set, or make them the input of the next stage."""
+        if is_last:
+            for first, piece in _positions(spool):
+                self._emit(piece.select(mask, first))
+            return iter(())
+        return (
+            self.rows.reopen(piece, mask, first)
+            for first, piece in _positions(spool)
+            if mask.count(1, first, first + piece.row_count)
+        )
+
+    def _passed_on(self, pieces: Iterator[Any], *, is_last: bool) -> Iterator[Any]:
+        """Write pieces, or make them the input of the next stage."""
+        if is_last:
+            for piece in pieces:
+                self._emit(piece)
+            return iter(())
+        return (self.rows.reopen(piece, b"\x01" * piece.row_count, 0) for piece in pieces)
+
+
+def _compare(batch: _native.Batch, select: Select) -> _Compared:
+    """Read the values that a selector compares; rows whose value cannot be compared leave the batch."""
+    rows = batch.alive
+    if select.slot < 0:
+        return _Compared(len(rows), True, [None] * len(rows), ())
+    fields = batch.values(select.slot)
+    values, errors = read_values(fields, as_numbers=select.selection.as_numbers)
+    if errors:
+        batch.reject([(rows[at], f"field '{select.field}': {reason}") for at, reason in errors], select.op)
+    return _Compared(len(rows), any(fields), values, ())
+
+
+def _is_ascending(order: Sequence[int]) -> bool:
+    return isinstance(order, range) or all(map(lt, order, islice(order, 1, None)))
+
+
+def _mask(rows: Sequence[int], count: int) -> bytes:
+    mask = bytearray(count)
+    for row in rows:
+        mask[row] = 1
+    return bytes(mask)
 
 
 def _positions(spool: Spool[Any]) -> Iterator[tuple[int, Any]]:
@@ -177,10 +267,6 @@ def _positions(spool: Spool[Any]) -> Iterator[tuple[int, Any]]:
     for piece in spool.drain():
         yield first, piece
         first += piece.row_count
-
-
-def _kept(mask: bytes, first: int, count: int) -> int:
-    return mask.count(1, first, first + count)
 
 
 def _number(numbers: Any, position: int) -> int:
