@@ -16,22 +16,24 @@ from djfast.runners.permutation import permutation
 Value = bool | int | float | str | None
 
 _LARGEST_EXACT = 1 << 53  # doubles tell all whole numbers up to here apart
-_BELOW_ALL = -float((1 << 63) - 1)  # where a range finds what is no number; Data-Juicer's constant
+_BEYOND_ALL = float((1 << 63) - 1)  # stands for what is no number; Data-Juicer's constant
 
 
-def read_values(fields: Sequence[str], *, as_numbers: bool) -> tuple[list[Value], list[tuple[int, str]]]:
+def read_values(fields: Sequence[str], selection: Selection) -> tuple[list[Value], list[tuple[int, str]]]:
     """Read the JSON of a field, row by row; the empty text is a missing field.
 
     Returns
     -------
     list of values
-        None for null and missing, and with `as_numbers` for all that is no number. Rows with an error are left out.
+        None for null and missing. For a selection of numbers, what is none is beyond all numbers, on the side that comes
+        last. Rows with an error are left out.
     list of (int, str)
         Positions of the rows whose value cannot be compared, and why.
     """
     values = _parsed(fields)
-    if as_numbers:
-        return [number_of(value) for value in values], []
+    if selection.as_numbers:
+        no_number = -_BEYOND_ALL if selection.descending else _BEYOND_ALL
+        return [number_of(value, no_number) for value in values], []
     errors = [
         (row, f"its value is a {'list' if isinstance(value, list) else 'mapping'}, which has no order")
         for row, value in enumerate(values)
@@ -54,12 +56,12 @@ def _value(field: str) -> Any:
         return json.loads(field, parse_int=float)
 
 
-def number_of(value: Any) -> float | None:
-    """Read a JSON value as a number: a text by the number that it spells, a list by its mean; None when there is none."""
+def number_of(value: Any, no_number: float) -> float:
+    """Read a JSON value as a number: a text by the number that it spells, a list by its mean."""
     try:
         return float(value) if isinstance(value, str) else _mean(value)
     except (TypeError, ValueError, ArithmeticError):
-        return None
+        return no_number
 
 
 def _mean(value: Any) -> float:
@@ -184,8 +186,6 @@ def _range(selection: Selection, values: RowValues) -> Sequence[int]:
     high = rows if selection.share is None else int(selection.share * rows)
     if selection.limit is not None:
         high = min(high, selection.limit)
-    for row in values.absent:
-        values.items[row] = _BELOW_ALL
     smallest = _leading(max(low, high), range(rows), values.items, descending=False)
     return array("Q", _leading(max(low, high) - low, smallest, values.items, descending=True))
 

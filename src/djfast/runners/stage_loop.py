@@ -245,7 +245,7 @@ def _compare(batch: _native.Batch, select: Select) -> _Compared:
     if select.slot < 0:
         return _Compared(len(rows), True, [None] * len(rows), ())
     fields = batch.values(select.slot)
-    values, errors = read_values(fields, as_numbers=select.selection.as_numbers)
+    values, errors = read_values(fields, select.selection)
     if errors:
         batch.reject([(rows[at], f"field '{select.field}': {reason}") for at, reason in errors], select.op)
     return _Compared(len(rows), any(fields), values, ())

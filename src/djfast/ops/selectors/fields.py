@@ -29,9 +29,10 @@ class TopkSpecifiedFieldSelector(FieldSelector, name="topk_specified_field_selec
     """Takes the rows with the largest or smallest values of a field, in the order of the values.
 
     Values of a field of the row itself are compared as they are: all of them numbers and booleans, or all of them texts;
-    both in one field are an error. Values of a nested field are compared as numbers, a text by the number that it spells
-    and a list by its mean. Rows with equal values stay in their order; rows whose value is null, missing or no number come
-    last, in their order. Without `topk` and `top_ratio`, and with fewer than two rows, all rows pass.
+    both in one field are an error, and a row with a list or an object is set aside. Values of a nested field are compared as
+    numbers, a text by the number that it spells and a list by its mean; the empty text is none. Rows with equal values stay
+    in their order; rows whose value is null, missing or no number come last, in their order. Without `topk` and `top_ratio`,
+    and with fewer than two rows, all rows pass.
     """
 
     examples = (

@@ -9,9 +9,9 @@ from djfast.errors import RecipeError
 class RandomSelector(Selector, name="random_selector"):
     """Takes rows at random, shuffled; the same rows in every run.
 
-    Texts are not looked at. The shuffle is that of numpy's `default_rng(42).permutation`. More rows than there are repeat
-    the shuffled rows. A share so small that it comes to no row, a number that is exactly that of the rows, and fewer than
-    two rows let all pass, in their order.
+    Texts, empty or not, are not looked at. The shuffle is that of numpy's `default_rng(42).permutation`. More rows than there
+    are repeat the shuffled rows. A share so small that it comes to no row, a number that is exactly that of the rows, and
+    fewer than two rows let all pass, in their order.
     """
 
     examples = (
