@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from djfast import _native
 from djfast.errors import InputError, SchemaError
 from djfast.io.files import InputFile
-from djfast.io.lines import gathered_lines
-from djfast.io.origins import joined, origin, origins_of
+from djfast.io.lines import LinePool
+from djfast.io.origins import joined, origins, origins_of
 from djfast.plan.build import HASHES, META, RESERVED, STATS
 from djfast.plan.steps import Plan, Stage
 
@@ -93,17 +93,22 @@ class ArrowPiece:
         return [size + share for size in sizes]
 
     @classmethod
-    def gather(cls, pieces: Sequence[ArrowPiece], picks: Sequence[tuple[int, int]]) -> ArrowPiece:
-        """Make a piece of rows of other pieces, given as (piece, row)."""
+    def gatherer(cls, pieces: Sequence[ArrowPiece]) -> Callable[[Sequence[tuple[int, int]]], ArrowPiece]:
+        """Return what makes a piece of rows of other pieces, given as (piece, row)."""
         import pyarrow as pa
 
         starts = [0, *accumulate(piece.row_count for piece in pieces)]
         table = pa.concat_tables([pa.Table.from_batches([piece.batch]) for piece in pieces], promote_options="permissive")
-        rows = table.take(pa.array([starts[piece] + row for piece, row in picks], pa.int64()))
-        [batch] = rows.combine_chunks().to_batches()
-        side, side_ends = gathered_lines([(piece.side, piece.side_ends) for piece in pieces], picks)
-        numbers = [pieces[piece].numbers[row] for piece, row in picks]
-        return cls(batch, side, side_ends, numbers, joined(origin(pieces[piece].file, row) for piece, row in picks))
+        side = LinePool([(piece.side, piece.side_ends) for piece in pieces])
+        files = [origins(piece.file, piece.row_count) for piece in pieces]
+
+        def gather(picks: Sequence[tuple[int, int]]) -> ArrowPiece:
+            rows = table.take(pa.array([starts[piece] + row for piece, row in picks], pa.int64()))
+            [batch] = rows.combine_chunks().to_batches()
+            numbers = [pieces[piece].numbers[row] for piece, row in picks]
+            return cls(batch, *side.take(picks), numbers, joined(files[piece][row] for piece, row in picks))
+
+        return gather
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows as dictionaries."""

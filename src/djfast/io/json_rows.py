@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError
 from djfast.io.compression import open_bytes
 from djfast.io.files import InputFile
-from djfast.io.lines import gathered_lines, line_bytes
-from djfast.io.origins import joined, origin, origins_of
+from djfast.io.lines import LinePool, line_bytes
+from djfast.io.origins import joined, origins, origins_of
 from djfast.plan.build import HASHES, META, STATS
 from djfast.plan.steps import Plan, Stage
 
@@ -84,20 +84,19 @@ class JsonPiece:
         return line_bytes(self.ends)
 
     @classmethod
-    def gather(cls, pieces: Sequence[JsonPiece], picks: Sequence[tuple[int, int]]) -> JsonPiece:
-        """Make a piece of rows of other pieces, given as (piece, row)."""
-        lines, ends = gathered_lines([(piece.lines, piece.ends) for piece in pieces], picks)
-        side, side_ends = gathered_lines([(piece.side, piece.side_ends) for piece in pieces], picks)
+    def gatherer(cls, pieces: Sequence[JsonPiece]) -> Callable[[Sequence[tuple[int, int]]], JsonPiece]:
+        """Return what makes a piece of rows of other pieces, given as (piece, row)."""
+        lines = LinePool([(piece.lines, piece.ends) for piece in pieces])
+        side = LinePool([(piece.side, piece.side_ends) for piece in pieces])
         numbers = [array("I", piece.numbers) for piece in pieces]
-        files = [piece.file.decode() for piece in pieces]
-        return cls(
-            lines,
-            ends,
-            side,
-            side_ends,
-            array("I", (numbers[piece][row] for piece, row in picks)).tobytes(),
-            (joined(origin(files[piece], row) for piece, row in picks) or "").encode(),
-        )
+        files = [origins(piece.file.decode(), piece.row_count) for piece in pieces]
+
+        def gather(picks: Sequence[tuple[int, int]]) -> JsonPiece:
+            own_numbers = array("I", (numbers[piece][row] for piece, row in picks))
+            file = joined(files[piece][row] for piece, row in picks) or ""
+            return cls(*lines.take(picks), *side.take(picks), own_numbers.tobytes(), file.encode())
+
+        return gather
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Parse the lines."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native
@@ -59,11 +59,15 @@ class ListPiece:
         return [0] * self.row_count
 
     @classmethod
-    def gather(cls, pieces: Sequence[ListPiece], picks: Sequence[tuple[int, int]]) -> ListPiece:
-        """Make a piece of rows of other pieces, given as (piece, row)."""
-        # A row that is taken twice must not be one object in the result.
-        rows = [dict(pieces[piece].rows[row]) for piece, row in picks]
-        return cls(rows, [pieces[piece].numbers[row] for piece, row in picks])
+    def gatherer(cls, pieces: Sequence[ListPiece]) -> Callable[[Sequence[tuple[int, int]]], ListPiece]:
+        """Return what makes a piece of rows of other pieces, given as (piece, row)."""
+
+        def gather(picks: Sequence[tuple[int, int]]) -> ListPiece:
+            # A row that is taken twice must not be one object in the result.
+            rows = [dict(pieces[piece].rows[row]) for piece, row in picks]
+            return cls(rows, [pieces[piece].numbers[row] for piece, row in picks])
+
+        return gather
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows."""

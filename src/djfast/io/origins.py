@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _NUL = "\0"
 
 
+@lru_cache(maxsize=16)  # a block may be asked about many of its rows, one at a time
+def _split(names: str) -> list[str]:
+    return names.split(_NUL)
+
+
 def origin(names: str | None, row: int) -> str | None:
     """Return the file of one row."""
-    return names.split(_NUL)[row] if names is not None and _NUL in names else names
+    return _split(names)[row] if names is not None and _NUL in names else names
+
+
+def origins(names: str | None, rows: int) -> Sequence[str | None]:
+    """Return the files of all rows, one for each."""
+    return names.split(_NUL) if names is not None and _NUL in names else [names] * rows
 
 
 def origins_of(names: str | None, rows: Iterable[int]) -> str | None:

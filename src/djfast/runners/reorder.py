@@ -46,20 +46,21 @@ def reordered(
     row_bytes : sequence of int
         About how many bytes each waiting row takes.
     piece_type : type
-        Of the pieces; its ``gather(pieces, picks)`` makes a piece of rows of other pieces, given as (piece, row).
+        Of the pieces; its ``gatherer(pieces)`` makes pieces of rows of other pieces, given as (piece, row).
     folder : str or None
         Where buckets wait on disk; None keeps everything in memory.
     """
     first_places = [0] if folder is None else _cuts(order, row_bytes, window_bytes)
     is_one = len(first_places) == 1
     buckets = [_Bucket(Spool(None if is_one else folder, piece_type.unpack, window_bytes=0)) for _ in first_places]
-    for pieces, picks in _loads(waiting, order, window_bytes // 4):
+    for pieces, picks in _loads(waiting, order, len(row_bytes), window_bytes // 4):
+        gather = piece_type.gatherer(pieces)
         picks.sort()
         start = 0
         for number, bucket in enumerate(buckets):
             end = len(picks) if number + 1 == len(buckets) else bisect_right(picks, (first_places[number + 1], -1, -1))
             if start < end:
-                bucket.spool.append(piece_type.gather(pieces, [(piece, row) for _, piece, row in picks[start:end]]))
+                bucket.spool.append(gather([(piece, row) for _, piece, row in picks[start:end]]))
                 bucket.places.extend(place for place, _, _ in picks[start:end])
             start = end
     for bucket in buckets:
@@ -80,22 +81,37 @@ def _cuts(order: Sequence[int], row_bytes: Sequence[int], window_bytes: int) -> 
     return cuts
 
 
-def _loads(waiting: Spool[Any], order: Sequence[int], load_bytes: int) -> Iterator[tuple[list[Any], list[tuple[int, int, int]]]]:
+def _places_by_row(order: Sequence[int], rows: int) -> tuple[array[int], array[int]]:
+    """Sort places by the row that goes there: the places of row 0, of row 1 and so on, and where those of each row end."""
+    counts = array("Q", bytes(8 * rows))
+    for row in order:
+        counts[row] += 1
+    ends = array("Q", accumulate(counts))
+    places = array("Q", bytes(8 * len(order)))
+    for place, row in enumerate(order):
+        places[ends[row] - counts[row]] = place
+        counts[row] -= 1
+    return places, ends
+
+
+def _loads(
+    waiting: Spool[Any], order: Sequence[int], rows: int, load_bytes: int
+) -> Iterator[tuple[list[Any], list[tuple[int, int, int]]]]:
     """Yield some waiting pieces at a time, with (place, piece, row) for the rows that come out."""
-    by_row = array("Q", sorted(range(len(order)), key=order.__getitem__))
+    places, ends = _places_by_row(order, rows)
     at = 0
     first = 0
     pieces: list[Any] = []
     picks: list[tuple[int, int, int]] = []
     held = 0
     for piece in waiting.drain():
-        end = first + piece.row_count
-        before = len(picks)
-        while at < len(by_row) and order[by_row[at]] < end:
-            picks.append((by_row[at], len(pieces), order[by_row[at]] - first))
-            at += 1
-        first = end
-        if len(picks) == before:
+        before = at
+        for row in range(piece.row_count):
+            while at < ends[first + row]:
+                picks.append((places[at], len(pieces), row))
+                at += 1
+        first += piece.row_count
+        if at == before:
             continue
         pieces.append(piece)
         held += piece.byte_count()
@@ -108,6 +124,7 @@ def _loads(waiting: Spool[Any], order: Sequence[int], load_bytes: int) -> Iterat
 
 def _sorted_bucket(bucket: _Bucket, order: Sequence[int], row_bytes: Sequence[int], piece_type: Any) -> Iterator[Any]:
     pieces = list(bucket.spool.drain())
+    gather = piece_type.gatherer(pieces)
     starts = [0, *accumulate(piece.row_count for piece in pieces)]
     picks: list[tuple[int, int]] = []
     filled = 0
@@ -116,7 +133,7 @@ def _sorted_bucket(bucket: _Bucket, order: Sequence[int], row_bytes: Sequence[in
         picks.append((number, waiting - starts[number]))
         filled += row_bytes[order[bucket.places[waiting]]]
         if filled >= _PIECE_BYTES:
-            yield piece_type.gather(pieces, picks)
+            yield gather(picks)
             picks, filled = [], 0
     if picks:
-        yield piece_type.gather(pieces, picks)
+        yield gather(picks)
