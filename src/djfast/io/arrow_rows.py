@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError, SchemaError
 from djfast.io.files import InputFile
-from djfast.io.lines import LinePool
-from djfast.io.origins import joined, origins, origins_of
+from djfast.io.origins import Origins
 from djfast.plan.build import HASHES, META, RESERVED, STATS
 from djfast.plan.steps import Plan, Stage
 
@@ -75,7 +74,7 @@ class ArrowPiece:
         kept = [i for i in range(self.row_count) if mask[first + i]]
         side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
         numbers = [self.numbers[i] for i in kept]
-        return ArrowPiece(self.batch.take(pa.array(kept, pa.int64())), side, b"", numbers, origins_of(self.file, kept))
+        return ArrowPiece(self.batch.take(pa.array(kept, pa.int64())), side, b"", numbers, Origins(self.file).of(kept))
 
     def row_bytes(self) -> list[int]:
         """Return about how many bytes each row takes: its texts, and its share of the rest."""
@@ -93,20 +92,18 @@ class ArrowPiece:
         return [size + share for size in sizes]
 
     @classmethod
-    def gatherer(cls, pieces: Sequence[ArrowPiece]) -> Callable[[Sequence[tuple[int, int]]], ArrowPiece]:
-        """Return what makes a piece of rows of other pieces, given as (piece, row)."""
+    def gatherer(cls, pieces: Sequence[ArrowPiece]) -> Callable[[array[int]], ArrowPiece]:
+        """Return what makes a piece of some rows of other pieces, numbered through."""
         import pyarrow as pa
 
-        starts = [0, *accumulate(piece.row_count for piece in pieces)]
         table = pa.concat_tables([pa.Table.from_batches([piece.batch]) for piece in pieces], promote_options="permissive")
-        side = LinePool([(piece.side, piece.side_ends) for piece in pieces])
-        files = [origins(piece.file, piece.row_count) for piece in pieces]
+        side = _native.LinePool([(piece.side, piece.side_ends) for piece in pieces])
+        numbers = [number for piece in pieces for number in piece.numbers]
+        files = Origins.joined([(piece.file, piece.row_count) for piece in pieces])
 
-        def gather(picks: Sequence[tuple[int, int]]) -> ArrowPiece:
-            rows = table.take(pa.array([starts[piece] + row for piece, row in picks], pa.int64()))
-            [batch] = rows.combine_chunks().to_batches()
-            numbers = [pieces[piece].numbers[row] for piece, row in picks]
-            return cls(batch, *side.take(picks), numbers, joined(files[piece][row] for piece, row in picks))
+        def gather(rows: array[int]) -> ArrowPiece:
+            [batch] = table.take(pa.array(rows, pa.int64())).combine_chunks().to_batches()
+            return cls(batch, *side.take(rows), [numbers[row] for row in rows], files.of(rows))
 
         return gather
 
@@ -199,7 +196,7 @@ class ArrowRows:
         if layout.drops_hashes:
             dropped += HASHES
         rows = rows.select([name for name in rows.schema.names if name not in dropped])
-        return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], origins_of(block.file, alive))
+        return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], Origins(block.file).of(alive))
 
     def reopen(self, piece: ArrowPiece, mask: bytes, first: int) -> ArrowBlock:
         """Make the kept rows of a piece the input of the next stage."""
@@ -340,8 +337,6 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _side_lines(rows: pa.RecordBatch) -> tuple[bytes, bytes]:
-    from array import array
-
     names = [name for name in (STATS, META) if name in rows.schema.names]
     lines = []
     ends = array("Q")

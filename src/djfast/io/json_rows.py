@@ -12,8 +12,7 @@ from djfast import _native
 from djfast.errors import InputError
 from djfast.io.compression import open_bytes
 from djfast.io.files import InputFile
-from djfast.io.lines import LinePool, line_bytes
-from djfast.io.origins import joined, origins, origins_of
+from djfast.io.origins import Origins
 from djfast.plan.build import HASHES, META, STATS
 from djfast.plan.steps import Plan, Stage
 
@@ -81,20 +80,20 @@ class JsonPiece:
 
     def row_bytes(self) -> list[int]:
         """Return the bytes of each row."""
-        return line_bytes(self.ends)
+        ends = array("Q", self.ends)
+        return [end - begin for begin, end in zip([0, *ends], ends)]
 
     @classmethod
-    def gatherer(cls, pieces: Sequence[JsonPiece]) -> Callable[[Sequence[tuple[int, int]]], JsonPiece]:
-        """Return what makes a piece of rows of other pieces, given as (piece, row)."""
-        lines = LinePool([(piece.lines, piece.ends) for piece in pieces])
-        side = LinePool([(piece.side, piece.side_ends) for piece in pieces])
-        numbers = [array("I", piece.numbers) for piece in pieces]
-        files = [origins(piece.file.decode(), piece.row_count) for piece in pieces]
+    def gatherer(cls, pieces: Sequence[JsonPiece]) -> Callable[[array[int]], JsonPiece]:
+        """Return what makes a piece of some rows of other pieces, numbered through."""
+        lines = _native.LinePool([(piece.lines, piece.ends) for piece in pieces])
+        side = _native.LinePool([(piece.side, piece.side_ends) for piece in pieces])
+        numbers = array("I", b"".join(piece.numbers for piece in pieces))
+        files = Origins.joined([(piece.file.decode(), piece.row_count) for piece in pieces])
 
-        def gather(picks: Sequence[tuple[int, int]]) -> JsonPiece:
-            own_numbers = array("I", (numbers[piece][row] for piece, row in picks))
-            file = joined(files[piece][row] for piece, row in picks) or ""
-            return cls(*lines.take(picks), *side.take(picks), own_numbers.tobytes(), file.encode())
+        def gather(rows: array[int]) -> JsonPiece:
+            own_numbers = array("I", map(numbers.__getitem__, rows)).tobytes()
+            return cls(*lines.take(rows), *side.take(rows), own_numbers, (files.of(rows) or "").encode())
 
         return gather
 
@@ -168,7 +167,7 @@ class JsonRows:
             alive = array("I", numbers)
             in_file = array("I", block.numbers)
             numbers = array("I", (in_file[n] for n in alive)).tobytes()
-            file = origins_of(file, alive) or ""
+            file = Origins(file).of(alive) or ""
         lines, ends, side, side_ends = batch.write_json(layout)
         return JsonPiece(lines, ends, side, side_ends, numbers, file.encode())
 
@@ -177,7 +176,7 @@ class JsonRows:
         lines = _native.select_lines(piece.lines, piece.ends, mask, first)
         numbers = array("I", piece.numbers)
         kept = [row for row in range(piece.row_count) if mask[first + row]]
-        file = origins_of(piece.file.decode(), kept) or ""
+        file = Origins(piece.file.decode()).of(kept) or ""
         return JsonBlock(lines, len(lines), file, array("I", (numbers[row] for row in kept)).tobytes())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -59,13 +60,14 @@ class ListPiece:
         return [0] * self.row_count
 
     @classmethod
-    def gatherer(cls, pieces: Sequence[ListPiece]) -> Callable[[Sequence[tuple[int, int]]], ListPiece]:
-        """Return what makes a piece of rows of other pieces, given as (piece, row)."""
+    def gatherer(cls, pieces: Sequence[ListPiece]) -> Callable[[array[int]], ListPiece]:
+        """Return what makes a piece of some rows of other pieces, numbered through."""
+        everything = [row for piece in pieces for row in piece.rows]
+        numbers = [number for piece in pieces for number in piece.numbers]
 
-        def gather(picks: Sequence[tuple[int, int]]) -> ListPiece:
+        def gather(rows: array[int]) -> ListPiece:
             # A row that is taken twice must not be one object in the result.
-            rows = [dict(pieces[piece].rows[row]) for piece, row in picks]
-            return cls(rows, [pieces[piece].numbers[row] for piece, row in picks])
+            return cls([dict(everything[row]) for row in rows], [numbers[row] for row in rows])
 
         return gather
 

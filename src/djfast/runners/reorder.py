@@ -7,7 +7,7 @@ everything fits one bucket, no byte goes to disk.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -19,11 +19,17 @@ _PIECE_BYTES = 1 << 20
 
 
 class _Bucket:
-    """Rows of consecutive places, in the order in which they were waiting."""
+    """Rows for consecutive places, from `first_place` on, in the order in which they were waiting."""
 
-    def __init__(self, spool: Spool[Any]) -> None:
+    def __init__(self, first_place: int, spool: Spool[Any]) -> None:
+        self.first_place = first_place
         self.spool = spool
         self.places = array("Q")
+
+    def add(self, piece: Any, places: Sequence[int]) -> None:
+        """Take rows and their places."""
+        self.spool.append(piece)
+        self.places.extend(places)
 
 
 def reordered(
@@ -46,30 +52,29 @@ def reordered(
     row_bytes : sequence of int
         About how many bytes each waiting row takes.
     piece_type : type
-        Of the pieces; its ``gatherer(pieces)`` makes pieces of rows of other pieces, given as (piece, row).
+        Of the pieces; its ``gatherer(pieces)`` makes pieces of some rows of other pieces, numbered through.
     folder : str or None
         Where buckets wait on disk; None keeps everything in memory.
     """
-    first_places = [0] if folder is None else _cuts(order, row_bytes, window_bytes)
-    is_one = len(first_places) == 1
-    buckets = [_Bucket(Spool(None if is_one else folder, piece_type.unpack, window_bytes=0)) for _ in first_places]
-    for pieces, picks in _loads(waiting, order, len(row_bytes), window_bytes // 4):
-        gather = piece_type.gatherer(pieces)
-        picks.sort()
-        start = 0
-        for number, bucket in enumerate(buckets):
-            end = len(picks) if number + 1 == len(buckets) else bisect_right(picks, (first_places[number + 1], -1, -1))
-            if start < end:
-                bucket.spool.append(gather([(piece, row) for _, piece, row in picks[start:end]]))
-                bucket.places.extend(place for place, _, _ in picks[start:end])
-            start = end
+    cuts = [0] if folder is None else _cuts(order, row_bytes, window_bytes)
+    folder = folder if len(cuts) > 1 else None
+    buckets = [_Bucket(place, Spool(folder, piece_type.unpack, window_bytes=0)) for place in cuts]
+    by_row = _places_by_row(order, len(row_bytes))
+    start = 0
+    for pieces, first, end in _loads(waiting, window_bytes // 4):
+        stop = bisect_left(by_row, end, start, key=order.__getitem__)
+        if start < stop:
+            _distribute(by_row[start:stop], order, first, piece_type.gatherer(pieces), buckets)
+        start = stop
     for bucket in buckets:
         yield from _sorted_bucket(bucket, order, row_bytes, piece_type)
 
 
 def _cuts(order: Sequence[int], row_bytes: Sequence[int], window_bytes: int) -> list[int]:
     """Return the first place of each bucket."""
-    total = sum(row_bytes[row] for row in order)
+    total = sum(map(row_bytes.__getitem__, order))
+    if total <= window_bytes:
+        return [0]
     limit = max(window_bytes, -(-total // (_MOST_BUCKETS - 1)))
     cuts = [0]
     filled = 0
@@ -81,59 +86,57 @@ def _cuts(order: Sequence[int], row_bytes: Sequence[int], window_bytes: int) -> 
     return cuts
 
 
-def _places_by_row(order: Sequence[int], rows: int) -> tuple[array[int], array[int]]:
-    """Sort places by the row that goes there: the places of row 0, of row 1 and so on, and where those of each row end."""
+def _places_by_row(order: Sequence[int], rows: int) -> array[int]:
+    """Sort places by the row that goes there, by counting; the places of one row ascend."""
     counts = array("Q", bytes(8 * rows))
     for row in order:
         counts[row] += 1
-    ends = array("Q", accumulate(counts))
+    next_of_row = array("Q", [0, *accumulate(counts)])
     places = array("Q", bytes(8 * len(order)))
     for place, row in enumerate(order):
-        places[ends[row] - counts[row]] = place
-        counts[row] -= 1
-    return places, ends
+        places[next_of_row[row]] = place
+        next_of_row[row] += 1
+    return places
 
 
-def _loads(
-    waiting: Spool[Any], order: Sequence[int], rows: int, load_bytes: int
-) -> Iterator[tuple[list[Any], list[tuple[int, int, int]]]]:
-    """Yield some waiting pieces at a time, with (place, piece, row) for the rows that come out."""
-    places, ends = _places_by_row(order, rows)
-    at = 0
-    first = 0
+def _loads(waiting: Spool[Any], load_bytes: int) -> Iterator[tuple[list[Any], int, int]]:
+    """Yield some waiting pieces at a time, with the number of their first row and of the one after their last."""
     pieces: list[Any] = []
-    picks: list[tuple[int, int, int]] = []
-    held = 0
+    first = end = held = 0
     for piece in waiting.drain():
-        before = at
-        for row in range(piece.row_count):
-            while at < ends[first + row]:
-                picks.append((places[at], len(pieces), row))
-                at += 1
-        first += piece.row_count
-        if at == before:
-            continue
         pieces.append(piece)
+        end += piece.row_count
         held += piece.byte_count()
         if held > load_bytes:
-            yield pieces, picks
-            pieces, picks, held = [], [], 0
+            yield pieces, first, end
+            pieces, first, held = [], end, 0
     if pieces:
-        yield pieces, picks
+        yield pieces, first, end
+
+
+def _distribute(places: array[int], order: Sequence[int], first: int, gather: Any, buckets: list[_Bucket]) -> None:
+    """Put rows into the buckets of their places; `first` is the number of the first row that `gather` knows."""
+    if len(buckets) > 1:
+        places = array("Q", sorted(places))
+    start = 0
+    for number, bucket in enumerate(buckets):
+        is_last = number + 1 == len(buckets)
+        stop = len(places) if is_last else bisect_left(places, buckets[number + 1].first_place, start)
+        if start < stop:
+            own = places[start:stop]
+            bucket.add(gather(array("Q", (order[place] - first for place in own))), own)
+        start = stop
 
 
 def _sorted_bucket(bucket: _Bucket, order: Sequence[int], row_bytes: Sequence[int], piece_type: Any) -> Iterator[Any]:
-    pieces = list(bucket.spool.drain())
-    gather = piece_type.gatherer(pieces)
-    starts = [0, *accumulate(piece.row_count for piece in pieces)]
-    picks: list[tuple[int, int]] = []
-    filled = 0
-    for waiting in sorted(range(len(bucket.places)), key=bucket.places.__getitem__):
-        number = bisect_right(starts, waiting) - 1
-        picks.append((number, waiting - starts[number]))
-        filled += row_bytes[order[bucket.places[waiting]]]
+    gather = piece_type.gatherer(list(bucket.spool.drain()))
+    places = bucket.places
+    waiting = array("Q", sorted(range(len(places)), key=places.__getitem__))
+    start = filled = 0
+    for at, row in enumerate(waiting):
+        filled += row_bytes[order[places[row]]]
         if filled >= _PIECE_BYTES:
-            yield gather(picks)
-            picks, filled = [], 0
-    if picks:
-        yield gather(picks)
+            yield gather(waiting[start : at + 1])
+            start, filled = at + 1, 0
+    if start < len(waiting):
+        yield gather(waiting[start:])

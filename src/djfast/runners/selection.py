@@ -33,13 +33,15 @@ def read_values(fields: Sequence[str], selection: Selection) -> tuple[list[Value
     values = _parsed(fields)
     if selection.as_numbers:
         no_number = -_BEYOND_ALL if selection.descending else _BEYOND_ALL
-        return [number_of(value, no_number) for value in values], []
+        return [value if type(value) is float else number_of(value, no_number) for value in values], []
+    if not {list, dict} & set(map(type, values)):
+        return values, []
     errors = [
         (row, f"its value is a {'list' if isinstance(value, list) else 'mapping'}, which has no order")
         for row, value in enumerate(values)
         if isinstance(value, list | dict)
     ]
-    return [value for value in values if not isinstance(value, list | dict)] if errors else values, errors
+    return [value for value in values if not isinstance(value, list | dict)], errors
 
 
 def _parsed(fields: Sequence[str]) -> list[Any]:
@@ -93,7 +95,7 @@ class RowValues:
         SchemaError
             If there are texts and numbers.
         """
-        kinds = {type(value) for value in values}
+        kinds = set(map(type, values))
         if type(None) in kinds:
             self.absent.extend(row for row, value in enumerate(values, len(self.items)) if value is None)
             values = [0.0 if value is None else value for value in values]

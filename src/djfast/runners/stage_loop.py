@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from djfast import _native
 from djfast.declare import Grouping
 from djfast.errors import SchemaError
-from djfast.io.origins import origin
+from djfast.io.origins import Origins
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage
 from djfast.plan.steps import Plan, Select
@@ -164,7 +164,7 @@ class StageLoop:
         row, number, op, reason, line = entry
         place = base + number if block.numbers is None else _number(block.numbers, number)
         name = self.plan.ops[op].spec.name if op >= 0 else "read"
-        file = origin(block.file, number)
+        file = Origins(block.file).of((number,))
         return Rejected(name, op, reason, file, place + 1, self._row(block, row) if line is None else line)
 
     @staticmethod
