@@ -130,13 +130,13 @@ def _distribute(places: array[int], order: Sequence[int], first: int, gather: An
 
 def _sorted_bucket(bucket: _Bucket, order: Sequence[int], row_bytes: Sequence[int], piece_type: Any) -> Iterator[Any]:
     gather = piece_type.gatherer(list(bucket.spool.drain()))
-    places = bucket.places
-    waiting = array("Q", sorted(range(len(places)), key=places.__getitem__))
+    count = len(bucket.places)
+    rows = array("Q", bytes(8 * count))  # of the bucket, by place; every place is somebody's
+    for row, place in enumerate(bucket.places):
+        rows[place - bucket.first_place] = row
     start = filled = 0
-    for at, row in enumerate(waiting):
-        filled += row_bytes[order[places[row]]]
-        if filled >= _PIECE_BYTES:
-            yield gather(waiting[start : at + 1])
-            start, filled = at + 1, 0
-    if start < len(waiting):
-        yield gather(waiting[start:])
+    for stop in range(1, count + 1):
+        filled += row_bytes[order[bucket.first_place + stop - 1]]
+        if filled >= _PIECE_BYTES or stop == count:
+            yield gather(rows[start:stop])
+            start, filled = stop, 0
