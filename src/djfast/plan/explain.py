@@ -13,7 +13,9 @@ def explain(plan: Plan) -> list[str]:
     for number, stage in enumerate(plan.stages, 1):
         names = _names(stage)
         uses = _uses(stage)
-        lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}")
+        looked_into = [path for path in stage.reserved if not path.startswith("__dj__")]
+        look = f"; look into {', '.join(looked_into)}" if looked_into else ""
+        lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}{look}")
         lines += [_line(plan, step, names, uses) for step in stage.steps]
         lines += [
             f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.grouping.kind}) of {names[d.slot]}"
