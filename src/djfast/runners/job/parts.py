@@ -144,8 +144,8 @@ class PartFile:
         except OSError:
             return False
 
-    def pieces(self, unpack: Callable[..., Any]) -> Iterator[tuple[int, Any]]:
-        """Yield first line numbers and pieces of rows."""
+    def pieces(self, unpack: Callable[..., Any]) -> Iterator[Any]:
+        """Yield the rows in pieces; their line numbers count in the split."""
         with open(self.path, "rb") as file:
             yield from read_packed(_Section(file, self.entry.keys_at), unpack)
 

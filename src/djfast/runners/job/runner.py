@@ -290,9 +290,9 @@ class Job:
             return
         mask = self._mask(number - 1, split)
         first = 0
-        for first_line, piece in self._part(number - 1, split).pieces(self.rows.piece.unpack):
+        for piece in self._part(number - 1, split).pieces(self.rows.piece.unpack):
             if mask.count(1, first, first + piece.row_count):
-                yield self.rows.reopen(piece, mask, first, first_line)
+                yield self.rows.reopen(piece, mask, first)
             first += piece.row_count
 
     def _part(self, number: int, split: int) -> PartFile:
@@ -410,7 +410,7 @@ class Job:
         for split in splits:
             mask = self._mask(last, split) if has_answer else b""
             first = 0
-            for _, piece in self._part(last, split).pieces(self.rows.piece.unpack):
+            for piece in self._part(last, split).pieces(self.rows.piece.unpack):
                 yield piece.select(mask, first) if has_answer else piece
                 first += piece.row_count
                 self._stopping.check()
