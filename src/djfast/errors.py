@@ -31,6 +31,10 @@ class InputError(DjfastError, OSError):
     """An input file or folder cannot be found or read."""
 
 
+class OutputError(DjfastError, OSError):
+    """Something cannot be written: the disk is full, or the folder may not be written to."""
+
+
 class TooManyErrors(DjfastError, RuntimeError):
     """More rows were rejected than `max_errors` allows, or the first one with ``skip_op_error: false``."""
 
@@ -40,7 +44,18 @@ class LaunchError(DjfastError, RuntimeError):
 
 
 class ResumeError(DjfastError, RuntimeError):
-    """A folder holds an unfinished job of another recipe, input or version."""
+    """A folder holds an unfinished job of another recipe, input or version, or another run has taken it over."""
+
+
+class Preempted(DjfastError, RuntimeError):
+    """The run was asked to stop before its end; what is finished is kept.
+
+    `is_common` tells whether all ranks stop by themselves.
+    """
+
+    def __init__(self, *, is_common: bool = False) -> None:
+        super().__init__("the run was asked to stop; what is finished is kept, run the same command again to go on")
+        self.is_common = is_common
 
 
 class InternalError(DjfastError, RuntimeError):

@@ -17,6 +17,7 @@ COMMANDS = {
 
 EXIT_FAILED = 1
 EXIT_WRONG_RECIPE = 2
+EXIT_RESUMABLE = 85  # what batch systems take for "put this job back into the queue"
 EXIT_INTERRUPTED = 130
 
 
@@ -55,26 +56,42 @@ def _parser() -> argparse.ArgumentParser:
 
 def _guarded(module: object, options: argparse.Namespace, rest: list[str]) -> int:
     """Run a subcommand; errors that the user can fix become messages instead of tracebacks."""
-    from djfast.errors import DjfastError, InternalError
-
     try:
         return int(module.main(options, rest))  # type: ignore[attr-defined]
-    except InternalError:
-        raise
-    except DjfastError as error:
-        print(f"djfast: error: {error}", file=sys.stderr)
-        return exit_status(error)
-    except KeyboardInterrupt:
-        print("djfast: interrupted; no result was written", file=sys.stderr)
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_FAILED
+    except (Exception, KeyboardInterrupt) as error:
+        message = message_of(error)
+        if message is None:
+            raise
+        print(f"djfast: {message}" if isinstance(error, KeyboardInterrupt) else f"djfast: error: {message}", file=sys.stderr)
+        return exit_status(error)
 
 
-def exit_status(error: Exception) -> int:
-    """Exit status of an error that the user can fix."""
-    from djfast.errors import RecipeError
+def message_of(error: BaseException) -> str | None:
+    """Say what the user can do about an error; None if it is a bug, which a traceback tells most of."""
+    from djfast.errors import DjfastError, InternalError
 
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; no result was written"
+    if isinstance(error, MemoryError):
+        detail = f" ({error})" if str(error) else ""
+        return f"out of memory{detail}; give the process more of it, or lower np or batch_bytes"
+    if isinstance(error, DjfastError) and not isinstance(error, InternalError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def exit_status(error: BaseException) -> int:
+    """Exit status of a run that this error ended."""
+    from djfast.errors import Preempted, RecipeError
+
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    if isinstance(error, Preempted):
+        return EXIT_RESUMABLE
     return EXIT_WRONG_RECIPE if isinstance(error, RecipeError) else EXIT_FAILED
 
 

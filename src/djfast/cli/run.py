@@ -8,12 +8,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from djfast.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, add_recipe_arguments, exit_status, load
+from djfast.cli.main import EXIT_RESUMABLE, add_recipe_arguments, exit_status, load, message_of
 from djfast.ranks.launcher import Launch, detect_launch
 
 if TYPE_CHECKING:
     from djfast.ranks import Ranks
     from djfast.runners.job.runner import Job
+    from djfast.runners.job.stopping import Stopping
     from djfast.runners.progress import Progress
     from djfast.runners.report import Report
 
@@ -46,24 +47,29 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     if recipe.settings["use_checkpoint"]:  # type: ignore[attr-defined]
         from djfast.ranks import Alone
 
-        return _finish(options, _job(options, recipe, Alone(), progress))
+        return _finish(options, _job(options, recipe, Alone(), progress, _listening()))
     report = run_recipe(recipe, progress=progress, may_exit=True)  # type: ignore[arg-type]
     _show_report(options, report, len(recipe.notices))  # type: ignore[attr-defined]
     return 0
 
 
-def _job(options: argparse.Namespace, recipe: object, ranks: Ranks, progress: Progress) -> Job:
-    from djfast.runners.job.runner import Job
+def _listening() -> Stopping:
     from djfast.runners.job.stopping import Stopping
 
     stopping = Stopping()
     stopping.listen()
+    return stopping
+
+
+def _job(options: argparse.Namespace, recipe: object, ranks: Ranks, progress: Progress, stopping: Stopping) -> Job:
+    from djfast.runners.job.runner import Job
+
     return Job(recipe, ranks, progress=progress, stopping=stopping, is_fresh=options.fresh, may_exit=True)  # type: ignore[arg-type]
 
 
 def _finish(options: argparse.Namespace, job: Job) -> int:
     """Run a job to its end, or to where it was asked to stop."""
-    from djfast.runners.job.stopping import EXIT_RESUMABLE, Preempted
+    from djfast.errors import Preempted
 
     try:
         report = job.run()
@@ -82,39 +88,44 @@ def _run_ranks(options: argparse.Namespace, rest: list[str], launch: Launch) -> 
     """Run as one of several processes: whatever happens here, the others must not wait for it forever."""
     from djfast.ranks import connect
 
+    stopping = _listening()  # before the libraries are loaded, which takes its time
     ranks = connect(launch)
     job = None
     try:
-        status, job = _prepared(options, rest, ranks)
+        status, job = _prepared(options, rest, ranks, stopping)
         if job is not None:
             status = _finish(options, job)
-    except KeyboardInterrupt:
-        status = EXIT_INTERRUPTED
-        ranks.abort(status)
     except BaseException as error:
-        status = EXIT_FAILED
-        _show_failure(error, ranks, launch)
+        status = exit_status(error)
+        _show_failure(error, launch)
         (job.ranks if job is not None else ranks).abort(status)
     (job.ranks if job is not None else ranks).close(status)
     return status
 
 
-def _prepared(options: argparse.Namespace, rest: list[str], ranks: Ranks) -> tuple[int, Job | None]:
+def _prepared(options: argparse.Namespace, rest: list[str], ranks: Ranks, stopping: Stopping) -> tuple[int, Job | None]:
     """Load and plan on every rank. What is wrong on some is said once, and all stop."""
     from djfast import _native
     from djfast.errors import DjfastError
+    from djfast.ranks import RankLost
     from djfast.runners.progress import Progress
 
     job = None
     problem: tuple[int, str] | None = None
     try:
         recipe = load(options, rest)
-        progress = Progress(is_quiet=options.quiet or ranks.rank != 0)
+        progress = Progress(is_quiet=options.quiet)  # rank 0 shows it, and that may be another process later
         _native.keep_freed_memory()
-        job = _job(options, recipe, ranks, progress)
+        job = _job(options, recipe, ranks, progress, stopping)
     except DjfastError as error:
         problem = exit_status(error), str(error)
-    problems = [json.loads(body) for body in ranks.gather_all(json.dumps(problem).encode())]
+    try:
+        problems = [json.loads(body) for body in ranks.gather_all(json.dumps(problem).encode())]
+    except RankLost:
+        if job is None or not ranks.can_regroup:
+            raise
+        job.ranks = ranks.regroup()
+        return 0, job
     if not any(problems):
         if ranks.rank == 0 and job is not None:
             _show_notices(options, job.recipe.notices)
@@ -127,19 +138,20 @@ def _prepared(options: argparse.Namespace, rest: list[str], ranks: Ranks) -> tup
     return max(each[0] for each in problems if each), None
 
 
-def _show_failure(error: BaseException, ranks: Ranks, launch: Launch) -> None:
-    import traceback
-
-    from djfast.errors import DjfastError, InternalError
+def _show_failure(error: BaseException, launch: Launch) -> None:
+    from djfast.errors import Preempted, ResumeError
 
     where = f"rank {launch.rank} of {launch.size}"
-    if isinstance(error, DjfastError) and not isinstance(error, InternalError):
-        print(f"djfast: error: {error} ({where})", file=sys.stderr)
-    elif isinstance(error, OSError | MemoryError):
-        print(f"djfast: error: {type(error).__name__}: {error} ({where})", file=sys.stderr)
+    message = message_of(error)
+    if message is not None:
+        print(f"djfast: error: {message} ({where})", file=sys.stderr)
     else:
+        import traceback
+
+        print(f"djfast: error in {where}:", file=sys.stderr)
         traceback.print_exception(error)
-    print("djfast: what is finished is kept; run the same command again to go on", file=sys.stderr)
+    if not isinstance(error, Preempted | ResumeError):  # which say so themselves
+        print("djfast: what is finished is kept; run the same command again to go on", file=sys.stderr)
 
 
 def _show_notices(options: argparse.Namespace, notices: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 
 from djfast.errors import InputError
 from djfast.io.compression import compress_file, compression_of
+from djfast.io.durable import writing
 
 
 class Piece(Protocol):
@@ -72,27 +73,40 @@ class ResultFile:
     kind : {"jsonl", "json", "parquet"}
     shard_bytes : int
         Cut the result into ``floor(bytes / shard_bytes) + 1`` shards of nearly equal row counts; 0 is one file.
+    mark : str, optional
+        Tells temporary names, ``<name>.tmp-<mark>``, from those of other runs; by default the number of this process.
     """
 
-    def __init__(self, path: str, kind: str, *, shard_bytes: int = 0) -> None:
+    def __init__(self, path: str, kind: str, *, shard_bytes: int = 0, mark: str | None = None) -> None:
         self.path = path
         self.kind = kind
         self.shard_bytes = shard_bytes
-        self._temporary = f"{path}.tmp-{os.getpid()}"
+        self._mark = f".tmp-{mark or os.getpid()}"
+        self._temporary = path + self._mark
         self._side_path = stats_path(path)
         self._side: IO[bytes] | None = None
         self._writer: _LineWriter | _ParquetWriter | None = None
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with self._writing():
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, piece: Any) -> None:
-        """Take the next rows."""
-        if self._writer is None:
-            self._writer = self._open(piece)
-        self._writer.write(piece)
-        if piece.side:
-            if self._side is None:
-                self._side = open(f"{self._side_path}.tmp-{os.getpid()}", "wb")  # noqa: SIM115 - closed in finish
-            self._side.write(piece.side)
+        """Take the next rows.
+
+        Raises
+        ------
+        OutputError
+        """
+        with self._writing():
+            if self._writer is None:
+                self._writer = self._open(piece)
+            self._writer.write(piece)
+            if piece.side:
+                if self._side is None:
+                    self._side = open(self._side_path + self._mark, "wb")  # noqa: SIM115 - closed in finish
+                self._side.write(piece.side)
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return writing(self._temporary, setting="export_path")
 
     def _open(self, piece: Any) -> _LineWriter | _ParquetWriter:
         if self.kind == "parquet" and hasattr(piece, "batch"):
@@ -100,7 +114,16 @@ class ResultFile:
         return _LineWriter(self._temporary)
 
     def finish(self) -> list[str]:
-        """Close, cut into shards if asked, and rename."""
+        """Close, cut into shards if asked, and rename.
+
+        Raises
+        ------
+        OutputError
+        """
+        with self._writing():
+            return self._finish()
+
+    def _finish(self) -> list[str]:
         writer = self._writer or _LineWriter(self._temporary)
         writer.close()
         is_lines = isinstance(writer, _LineWriter)
@@ -111,7 +134,7 @@ class ResultFile:
         paths = [self.path]
         if len(shards) > 1:
             paths = shard_paths(self.path, self.kind + (compression_of(self.path) or ""), len(shards))
-            (_cut_parquet if self.kind == "parquet" else _cut_lines)(self._temporary, paths, shards, self.kind)
+            (_cut_parquet if self.kind == "parquet" else _cut_lines)(self._temporary, paths, shards, self.kind, self._mark)
             os.unlink(self._temporary)
             write_manifest(self.path, [file_record(path, path, rows) for path, rows in zip(paths, shards)])
         else:
@@ -125,13 +148,15 @@ class ResultFile:
 
     def abandon(self) -> None:
         """Remove what was written so far."""
-        if self._writer is not None:
-            self._writer.close()
-        if self._side is not None:
-            self._side.close()
-        for path in (self._temporary, f"{self._temporary}.parquet", f"{self._side_path}.tmp-{os.getpid()}"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+        for file in (self._writer, self._side):
+            with contextlib.suppress(OSError):  # closing writes what is held, and the disk may be full
+                if file is not None:
+                    file.close()
+        folder, own_name = os.path.split(self.path)
+        for name in os.listdir(folder or "."):  # beside the result: stats, shards, and steps on the way to them
+            begin, mark, rest = name.partition(self._mark)
+            if mark and rest[:1] in ("", ".") and begin.startswith(own_name.partition(".")[0]):
+                os.unlink(os.path.join(folder, name))
 
 
 def _publish(temporary: str, path: str) -> None:
@@ -258,10 +283,10 @@ class _ParquetWriter:
         self._writer.close()
 
 
-def _cut_lines(path: str, paths: list[str], shards: list[int], kind: str) -> None:
+def _cut_lines(path: str, paths: list[str], shards: list[int], kind: str, mark: str) -> None:
     with open(path, "rb") as source:
         for shard_path, count in zip(paths, shards):
-            temporary = f"{shard_path}.tmp-{os.getpid()}"
+            temporary = shard_path + mark
             with open(temporary, "wb") as shard:
                 for _ in range(count):
                     shard.write(source.readline())
@@ -282,7 +307,7 @@ def _lines_to_array(path: str) -> None:
     os.replace(f"{path}.array", path)
 
 
-def _cut_parquet(path: str, paths: list[str], shards: list[int], kind: str) -> None:
+def _cut_parquet(path: str, paths: list[str], shards: list[int], kind: str, mark: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -290,7 +315,7 @@ def _cut_parquet(path: str, paths: list[str], shards: list[int], kind: str) -> N
         batches = source.iter_batches()
         rest: Any = None
         for shard_path, count in zip(paths, shards):
-            temporary = f"{shard_path}.tmp-{os.getpid()}"
+            temporary = shard_path + mark
             with pq.ParquetWriter(temporary, source.schema_arrow, compression="zstd") as shard:
                 while count:
                     batch = rest if rest is not None and rest.num_rows else next(batches)

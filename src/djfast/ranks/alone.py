@@ -19,7 +19,7 @@ class Alone:
     def __init__(self) -> None:
         self._answer: Callable[[int, bytes], bytes | None] | None = None
 
-    def gather_all(self, body: bytes) -> list[bytes]:
+    def gather_all(self, body: bytes, meanwhile: Callable[[], None] | None = None) -> list[bytes]:
         """Return the bytes."""
         return [body]
 

@@ -76,7 +76,7 @@ class Calls:
         self._open: dict[int, _Waiting] = {}
         self._outgoing: queue.SimpleQueue[tuple[int, bytes, list[bytes]]] = queue.SimpleQueue()
         self._is_closing = threading.Event()
-        self.failure: RankLost | None = None
+        self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._move, name="djfast-calls", daemon=True)
         self._thread.start()
 
@@ -121,8 +121,8 @@ class Calls:
                     self._take(*came)
                 elif not moved:
                     self._channel.rest(is_urgent=bool(self._open))
-        except RankLost as loss:
-            self.failure = loss
+        except Exception as failure:  # a lost rank, or anything else: the threads that wait raise it
+            self.failure = failure
             for waiting in list(self._open.values()):
                 waiting.event.set()
 

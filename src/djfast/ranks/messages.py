@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from djfast.errors import DjfastError
+
 
 class Message(NamedTuple):
     """Bytes from another rank."""
@@ -13,7 +15,7 @@ class Message(NamedTuple):
     body: bytes
 
 
-class RankLost(Exception):
+class RankLost(DjfastError, RuntimeError):
     """A rank is gone. The others may go on after `Ranks.regroup`, where the MPI library can do that."""
 
 
@@ -24,8 +26,11 @@ class Ranks(Protocol):
     size: int
     can_regroup: bool
 
-    def gather_all(self, body: bytes) -> list[bytes]:
-        """Give every rank the bytes of all ranks, by rank. All ranks call it; none leaves before all came."""
+    def gather_all(self, body: bytes, meanwhile: Callable[[], None] | None = None) -> list[bytes]:
+        """Give every rank the bytes of all ranks, by rank. All ranks call it; none leaves before all came.
+
+        `meanwhile` is called again and again while this rank waits.
+        """
         ...
 
     def stream(self, outgoing: Iterator[tuple[int, Any]], take: Callable[[int, Any], None]) -> None:

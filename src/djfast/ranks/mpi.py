@@ -73,8 +73,9 @@ class MpiRanks:
         self._server: threading.Thread | None = None
         self._stopping = threading.Event()
         self._local_answer: Callable[[int, bytes], bytes | None] | None = None
+        self._server_error: Exception | None = None
 
-    def gather_all(self, body: bytes) -> list[bytes]:
+    def gather_all(self, body: bytes, meanwhile: Callable[[], None] | None = None) -> list[bytes]:
         """Give every rank the bytes of all ranks."""
         tag = self._next_tag()
         with self._failures_noticed():
@@ -85,6 +86,8 @@ class MpiRanks:
                 came = self._receive(tag)
                 if came is None:
                     self._notice_failures()
+                    if meanwhile is not None:
+                        meanwhile()
                     nap.take()
                     continue
                 bodies[came[0]] = came[1]
@@ -102,6 +105,7 @@ class MpiRanks:
         """Ask rank 0 and wait for its answer."""
         if self.rank == 0:
             assert self._local_answer is not None, "nobody serves"
+            self._notice_failures()
             return self._local_answer(0, body) or b""
         with self._failures_noticed():
             self._send(b"?" + body, 0, _ASK)
@@ -146,6 +150,9 @@ class MpiRanks:
                 nap.reset()
             except self._mpi.Exception:
                 nap.take()  # the threads that work notice the lost rank themselves
+            except Exception as error:
+                self._server_error = error  # for the thread that works: nobody is answered any more
+                return
 
     def stop_serving(self) -> None:
         """End what `serve` began."""
@@ -168,9 +175,19 @@ class MpiRanks:
 
     def regroup(self) -> Ranks:
         """Return the ranks that are left, renumbered."""
-        with contextlib.suppress(self._mpi.Exception):
-            self._comm.Revoke()  # whoever still waits on the old communicator is woken
-        return MpiRanks(self._comm.Shrink())
+        communicator = self._comm
+        while True:
+            with contextlib.suppress(self._mpi.Exception):
+                communicator.Revoke()  # whoever still waits on the old communicator is woken
+            communicator = communicator.Shrink()
+            communicator.Set_errhandler(self._mpi.ERRORS_RETURN)
+            ranks = None
+            with contextlib.suppress(self._mpi.Exception):
+                ranks = MpiRanks(communicator)
+            # Another rank may have been lost meanwhile: then some have a new communicator, and some have not.
+            with contextlib.suppress(self._mpi.Exception):
+                if communicator.Agree(int(ranks is not None)) and ranks is not None:
+                    return ranks
 
     def close(self, status: int) -> None:
         """Leave in peace. After a loss the library's own farewell would wait for the dead."""
@@ -204,7 +221,9 @@ class MpiRanks:
         return status.source, bytes(body)
 
     def _notice_failures(self) -> None:
-        """Raise when a rank is known to be lost: waiting for it would take forever."""
+        """Raise when a rank is known to be lost, or nobody answers any more: waiting would take forever."""
+        if self._server_error is not None:
+            raise self._server_error
         if self.can_regroup and self._comm.Get_failed().size:
             raise RankLost("a rank is lost")
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from djfast.errors import TooManyErrors
+from djfast.io.durable import writing
 
 
 class Rejected(NamedTuple):
@@ -32,14 +35,19 @@ class RejectedRows:
     ----------
     path : str or None
         Where the rows go; None keeps them in `rows`.
+    temporary : str, optional
+        Name of the file until it is closed; by default the file has its own name from the beginning.
     max_errors : float, int or None
         Most rejected rows: a share of the rows read when below 1 or a float, else a count; None is no limit.
     is_fatal : callable
         ``is_fatal(op_index)`` says whether the first bad row of an OP (or of reading, -1) stops the run.
     """
 
-    def __init__(self, path: str | None, *, max_errors: float | int | None, is_fatal: Any) -> None:
+    def __init__(
+        self, path: str | None, *, max_errors: float | int | None, is_fatal: Any, temporary: str | None = None
+    ) -> None:
         self.path = path
+        self._temporary = temporary or path
         self.max_errors = max_errors
         self.is_fatal = is_fatal
         self.count = 0
@@ -84,18 +92,24 @@ class RejectedRows:
             )
 
     def _write(self, rejected: Rejected) -> None:
-        if self._file is None:
-            Path(str(self.path)).parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(str(self.path), "wb")  # noqa: SIM115 - closed with the run
         entry = {"op": rejected.op, "reason": rejected.reason, "file": rejected.file, "line": rejected.line}
         head = json.dumps(entry, ensure_ascii=False)[:-1].encode("utf-8", "backslashreplace")
-        self._file.write(head + b", " + row_member(rejected.row) + b"}\n")
+        with self._writing():
+            if self._file is None:
+                Path(str(self.path)).parent.mkdir(parents=True, exist_ok=True)
+                self._file = open(str(self._temporary), "wb")  # noqa: SIM115 - closed with the run
+            self._file.write(head + b", " + row_member(rejected.row) + b"}\n")
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            with self._writing():
+                file.close()
+                os.replace(str(self._temporary), str(self.path))
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(str(self._temporary), setting="export_path")
 
 
 class RowMember(bytes):

@@ -57,10 +57,10 @@ def reordered(
     folder : str or None
         Where buckets wait on disk; None keeps everything in memory.
     """
-    cuts = [0] if folder is None else _cuts(order, row_bytes, window_bytes)
+    cuts = [0] if folder is None else cuts_of(order, row_bytes, window_bytes)
     folder = folder if len(cuts) > 1 else None
     buckets = [_Bucket(place, Spool(folder, piece_type.unpack, window_bytes=0)) for place in cuts]
-    by_row = _places_by_row(order, len(row_bytes))
+    by_row = places_by_row(order, len(row_bytes))
     start = 0
     for pieces, first, end in _loads(waiting, window_bytes // 4):
         stop = bisect_left(by_row, end, start, key=order.__getitem__)
@@ -68,10 +68,12 @@ def reordered(
             _distribute(by_row[start:stop], order, first, piece_type.gatherer(pieces), buckets)
         start = stop
     for bucket in buckets:
-        yield from _sorted_bucket(bucket, order, row_bytes, piece_type)
+        pieces = list(bucket.spool.drain())
+        if pieces:
+            yield from in_places(pieces, bucket.places, piece_type)
 
 
-def _cuts(order: Sequence[int], row_bytes: Sequence[int], window_bytes: int) -> list[int]:
+def cuts_of(order: Sequence[int], row_bytes: Sequence[int], window_bytes: int) -> list[int]:
     """Return the first place of each bucket."""
     total = sum(map(row_bytes.__getitem__, order))
     if total <= window_bytes:
@@ -87,7 +89,7 @@ def _cuts(order: Sequence[int], row_bytes: Sequence[int], window_bytes: int) -> 
     return cuts
 
 
-def _places_by_row(order: Sequence[int], rows: int) -> array[int]:
+def places_by_row(order: Sequence[int], rows: int) -> array[int]:
     """Sort places by the row that goes there, by counting; the places of one row ascend."""
     counts = array("Q", bytes(8 * rows))
     for row in order:
@@ -115,29 +117,36 @@ def _loads(waiting: Spool[Any], load_bytes: int) -> Iterator[tuple[list[Any], in
         yield pieces, first, end
 
 
+def by_place(places: array[int], cuts: Sequence[int]) -> Iterator[tuple[int, int, array[int]]]:
+    """Cut ascending places into those of each bucket: its number, its first place, and the places."""
+    start = 0
+    for bucket, first_place in enumerate(cuts):
+        is_last = bucket + 1 == len(cuts)
+        stop = len(places) if is_last else bisect_left(places, cuts[bucket + 1], start)
+        if start < stop:
+            yield bucket, first_place, places[start:stop]
+        start = stop
+
+
 def _distribute(places: array[int], order: Sequence[int], first: int, gather: Any, buckets: list[_Bucket]) -> None:
     """Put rows into the buckets of their places; `first` is the number of the first row that `gather` knows."""
     if len(buckets) > 1:
         places = array("Q", sorted(places))
-    start = 0
-    for number, bucket in enumerate(buckets):
-        is_last = number + 1 == len(buckets)
-        stop = len(places) if is_last else bisect_left(places, buckets[number + 1].first_place, start)
-        if start < stop:
-            own = places[start:stop]
-            bucket.add(gather(array("Q", (order[place] - first for place in own))), own)
-        start = stop
+    for number, first_place, own in by_place(places, [bucket.first_place for bucket in buckets]):
+        piece = gather(array("Q", (order[place] - first for place in own)))
+        buckets[number].add(piece, array("Q", (place - first_place for place in own)))
 
 
-def _sorted_bucket(bucket: _Bucket, order: Sequence[int], row_bytes: Sequence[int], piece_type: Any) -> Iterator[Any]:
-    gather = piece_type.gatherer(list(bucket.spool.drain()))
-    count = len(bucket.places)
-    rows = array("Q", bytes(8 * count))  # of the bucket, by place; every place is somebody's
-    for row, place in enumerate(bucket.places):
-        rows[place - bucket.first_place] = row
+def in_places(pieces: list[Any], places: Sequence[int], piece_type: Any) -> Iterator[Any]:
+    """Yield the rows of pieces by their places in a bucket, all of which are taken, in pieces of about a megabyte."""
+    gather = piece_type.gatherer(pieces)
+    sizes = [size for piece in pieces for size in piece.row_bytes()]
+    rows = array("Q", bytes(8 * len(places)))  # by place
+    for row, place in enumerate(places):
+        rows[place] = row
     start = filled = 0
-    for stop in range(1, count + 1):
-        filled += row_bytes[order[bucket.first_place + stop - 1]]
-        if filled >= _PIECE_BYTES or stop == count:
+    for stop, row in enumerate(rows, 1):
+        filled += sizes[row]
+        if filled >= _PIECE_BYTES or stop == len(rows):
             yield gather(rows[start:stop])
             start, filled = stop, 0

@@ -39,6 +39,17 @@ class Report(NamedTuple):
         plain["ranks"] = [rank._asdict() for rank in self.ranks]
         return plain
 
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Report:
+        """Return what `to_dict` recorded."""
+        nested = {
+            "ops": tuple(OpReport(**op) for op in record["ops"]),
+            "ranks": tuple(RankReport(**rank) for rank in record["ranks"]),
+            "export_paths": tuple(record["export_paths"]),
+            "notices": tuple(record["notices"]),
+        }
+        return cls(**{**record, **nested})
+
     def last_line(self) -> str:
         """Return the summary that ends a run."""
         rate = self.bytes_read / 1e6 / self.seconds if self.seconds else 0.0

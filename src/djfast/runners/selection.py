@@ -164,6 +164,17 @@ def chosen(selection: Selection, values: RowValues | RowGroups | RowCount) -> Se
     return _range(selection, values) if selection.kind == "range" else _top(selection, values)
 
 
+def limit_of(selection: Selection, rows: int) -> tuple[int, int]:
+    """Return ranks of so many rows between which a selection takes, by its kind from the top or from the smallest."""
+    if selection.kind != "range":
+        return 0, min(_limit(selection, rows), rows)
+    low = max(int((selection.low_share or 0) * rows), selection.low_limit or 0)
+    high = rows if selection.share is None else int(selection.share * rows)
+    if selection.limit is not None:
+        high = min(high, selection.limit)
+    return low, max(low, high)
+
+
 def _limit(selection: Selection, available: int) -> int:
     """Combine share and limit; the share is of what is available."""
     if selection.share is None:
@@ -174,7 +185,7 @@ def _limit(selection: Selection, available: int) -> int:
 
 def _top(selection: Selection, values: RowValues) -> Sequence[int]:
     rows: Sequence[int] = range(len(values))
-    limit = min(_limit(selection, len(rows)), len(rows))
+    _, limit = limit_of(selection, len(values))
     if values.absent:
         absent = set(values.absent)
         rows = array("Q", (row for row in rows if row not in absent))
@@ -183,13 +194,9 @@ def _top(selection: Selection, values: RowValues) -> Sequence[int]:
 
 
 def _range(selection: Selection, values: RowValues) -> Sequence[int]:
-    rows = len(values)
-    low = max(int((selection.low_share or 0) * rows), selection.low_limit or 0)
-    high = rows if selection.share is None else int(selection.share * rows)
-    if selection.limit is not None:
-        high = min(high, selection.limit)
-    smallest = _leading(max(low, high), range(rows), values.items, descending=False)
-    return array("Q", _leading(max(low, high) - low, smallest, values.items, descending=True))
+    low, high = limit_of(selection, len(values))
+    smallest = _leading(high, range(len(values)), values.items, descending=False)
+    return array("Q", _leading(high - low, smallest, values.items, descending=True))
 
 
 def _leading(count: int, rows: Sequence[int], values: Sequence[Any], *, descending: bool) -> list[int]:

@@ -12,6 +12,7 @@ from djfast.runners.progress import Progress
 from djfast.runners.report import Tally
 
 NO_MORE = -1
+STOP = -2  # there are more, but a rank must stop
 
 
 class Desk:
@@ -28,7 +29,7 @@ class Desk:
     """
 
     def __init__(self, names: list[str], progress: Progress, metrics: Metrics, *, most_rejected: int | None) -> None:
-        self.stops = False  # a rank must stop: no more splits for anyone
+        self.stops = False  # a rank must stop, or too many rows were rejected: no more splits for anyone
         self._names = names
         self._progress = progress
         self._metrics = metrics
@@ -58,7 +59,9 @@ class Desk:
             self._metrics.update(tally, self._news)
             if not news["asks"]:
                 return b""
-            split = NO_MORE if self.stops or not self._splits else self._splits.pop()
+            if not self._splits:
+                return str(NO_MORE).encode()
+            split = STOP if self.stops else self._splits.pop()
         return str(split).encode()
 
     def _sum(self) -> Tally:

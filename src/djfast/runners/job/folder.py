@@ -1,8 +1,12 @@
-"""The folder of a job on the shared file system: what the job is, its parts and its journal."""
+"""The folder of a job on the shared file system: what the job is, its parts and its journal.
+
+There is no lock. Whoever begins an attempt puts its name into ``job.json``, and the newest name counts: an attempt that
+finds another one there stops before it writes anything that matters. What it wrote until then does no harm, for all names
+are its own, and parts of the same job are equal, whoever wrote them.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -10,9 +14,10 @@ import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from djfast.errors import ResumeError
+from djfast.io.durable import write_durably
 from djfast.io.files import InputFile
 from djfast.io.results import stem
 from djfast.plan.resources import resource_files
@@ -23,6 +28,20 @@ from djfast.runners.job.journal import Journal
 # Settings that decide which rows are in the parts; the others may differ between attempts.
 _SETTINGS = ("text_keys", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error")
 _FORMAT = 1  # of parts and journal
+
+
+class Attempt(NamedTuple):
+    """What ``job.json`` says about the attempt that owns a folder.
+
+    `job` is new when a job starts over, `attempt` with every attempt. All splits are of `split_bytes` bytes, which the
+    first attempt decides.
+    """
+
+    job: str
+    attempt: str
+    host: str
+    process: int
+    split_bytes: int
 
 
 class JobFolder:
@@ -37,6 +56,7 @@ class JobFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.writer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.attempt: Attempt | None = None
 
     @classmethod
     def of(cls, recipe: Recipe) -> JobFolder:
@@ -45,47 +65,103 @@ class JobFolder:
         place = recipe.settings["work_dir"] or os.path.dirname(export)
         return cls(Path(place) / f"{os.path.basename(stem(export))}.job")
 
-    def journal(self) -> Journal:
-        """Return the journal as it is on disk now."""
-        journal = Journal(self.path / "journal", self.writer)
-        journal.read()
-        return journal
-
-    def open(self, identity: Mapping[str, Any], *, split_bytes: int) -> int:
-        """Make the folder, or check that the job in it is this one. Returns the size of the job's splits.
+    def open(self, identity: Mapping[str, Any], *, split_bytes: int) -> Attempt:
+        """Begin an attempt: go on with the unfinished job in the folder, or make a new one.
 
         Raises
         ------
         ResumeError
             If the folder holds an unfinished job of another recipe, input or version; the message says what differs.
         """
-        manifest = self.path / "job.json"
         identity = json.loads(json.dumps(identity))  # as it is read back: no tuples
-        with contextlib.suppress(FileNotFoundError):
-            record = json.loads(manifest.read_text(encoding="utf-8"))
+        job = uuid.uuid4().hex[:8]
+        record = self._record()
+        if record is not None:
+            job, split_bytes = record["attempt"]["job"], record["attempt"]["split_bytes"]
             differences = _differences(record["identity"], identity)
-            if not differences:
-                return int(record["split_bytes"])
-            if self.journal().done is None:
+            if differences and self._journal_of(job).done is None:
                 shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
                 raise ResumeError(
                     f"{self.path} holds an unfinished job that is not this one: {shown}. Run what it was begun with to finish "
                     "it, or start over with --fresh"
                 )
-            self.clear()
+            if differences:
+                self.clear()
+                return self.open(identity, split_bytes=split_bytes)
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = manifest.with_name(f"job.json.tmp-{self.writer}")
-        temporary.write_text(json.dumps({"identity": identity, "split_bytes": split_bytes}, indent=1), encoding="utf-8")
-        temporary.replace(manifest)
-        return split_bytes
+        attempt = Attempt(job, uuid.uuid4().hex[:8], socket.gethostname(), os.getpid(), split_bytes)
+        body = json.dumps({"attempt": attempt._asdict(), "identity": identity}, indent=1)
+        write_durably(self._manifest, body.encode())
+        self.join(attempt)
+        return attempt
+
+    def join(self, attempt: Attempt) -> None:
+        """Take part in an attempt that another rank opened."""
+        self.attempt = attempt
+
+    def check_owned(self) -> None:
+        """Stop if another run has begun an attempt in this folder.
+
+        Raises
+        ------
+        ResumeError
+            If it has. The newest attempt goes on: where a batch system puts a job back into its queue, the older one may
+            be a process that nobody could kill.
+        """
+        record = self._record()
+        if record is None:
+            raise ResumeError(f"{self.path} is gone: another run started over, or it was removed. This one stops")
+        owner = Attempt(**record["attempt"])
+        if self.attempt is not None and owner.attempt != self.attempt.attempt:
+            raise ResumeError(
+                f"another run has taken over {self.path}, and this one stops: process {owner.process} on {owner.host}"
+            )
+
+    def journal(self) -> Journal:
+        """Return the job's journal, as it is on disk now."""
+        assert self.attempt is not None, "the folder is not open"
+        return self._journal_of(self.attempt.job)
+
+    def _journal_of(self, job: str) -> Journal:
+        journal = Journal(self.path, job, self.writer)
+        journal.read()
+        return journal
+
+    @property
+    def _manifest(self) -> Path:
+        return self.path / "job.json"
+
+    def _record(self) -> dict[str, Any] | None:
+        """Return what ``job.json`` holds, None if there is none."""
+        try:
+            record: dict[str, Any] = json.loads(self._manifest.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise ResumeError(f"{self._manifest} is damaged ({error}); start over with --fresh") from error
+        return record
 
     def clear(self) -> None:
-        """Forget the job."""
+        """Forget the job. Its name goes first, so that whoever still works on it notices."""
+        self._manifest.unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
     def remove_parts(self) -> None:
-        """Remove what only an unfinished job needs."""
+        """Remove what only an unfinished job needs, and what crashed attempts left behind."""
         shutil.rmtree(self.path / "parts", ignore_errors=True)
+        for leftover in self.path.glob("*.tmp-*"):
+            leftover.unlink(missing_ok=True)
+
+    def mark(self) -> str:
+        """Name for temporary files of this attempt, the same on all ranks."""
+        assert self.attempt is not None, "the folder is not open"
+        return f"{self.attempt.job}-{self.attempt.attempt}"
+
+    def remove_leftovers(self, place: str) -> None:
+        """Remove temporary files that earlier attempts of this job left in a folder."""
+        assert self.attempt is not None, "the folder is not open"
+        for leftover in Path(place).glob(f"*.tmp-{self.attempt.job}-*"):
+            leftover.unlink(missing_ok=True)
 
 
 def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a job has finished: lines of JSON in plain files, one file for each process, none ever changed or locked.
 
-A line counts when it is whole: its checksum fits. So the journal can be read at any time, also after a crash in the middle
-of a line, and the order in which files are read does not matter.
+A line counts when it is whole, its checksum fits, and the files that it names are there in their full size. So the journal
+can be read at any time, also after a crash in the middle of a line, and the order in which files are read does not matter.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+
+from djfast.io.durable import sync_folder, writing
 
 
 class PartEntry(NamedTuple):
@@ -46,9 +48,11 @@ class AnswerEntry(NamedTuple):
 
 
 class DoneEntry(NamedTuple):
-    """The result is complete. `files` holds ``[path, bytes]``."""
+    """The result is complete. `files` holds ``[path, bytes]``, `export` the settings that it was written with."""
 
     files: list[list[Any]]
+    export: list[Any]
+    report: dict[str, Any]
 
 
 class SuspectEntry(NamedTuple):
@@ -69,37 +73,66 @@ class Journal:
     Parameters
     ----------
     folder : Path
-        Where the files are; made when the first line is written.
+        The job's folder; the journal is a folder in it.
+    job : str
+        The files' names begin with it: lines of a job that was started over do not count any more.
     writer : str
         Name of this process's file, which no other process of this or an earlier attempt has.
     """
 
-    def __init__(self, folder: Path, writer: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, job: str, writer: str) -> None:
         self.parts: dict[tuple[int, int], PartEntry] = {}
         self.answers: dict[int, AnswerEntry] = {}
         self.suspects: list[SuspectEntry] = []
         self.done: DoneEntry | None = None
-        self._path = folder / f"{writer}.jsonl"
+        self._folder = folder
+        self._job = job
+        self._path = folder / "journal" / f"{job}-{writer}.jsonl"
         self._file: IO[bytes] | None = None
         self._fresh: list[bytes] = []
 
     def read(self) -> None:
-        """Take in every whole line of every file."""
-        if self.folder.is_dir():
-            for path in sorted(self.folder.glob("*.jsonl")):
-                self._take_lines(path.read_bytes().splitlines())
+        """Take in every line that counts.
+
+        This process's own file is made first: a network file system may list a folder as it was a minute ago, but not
+        after a change that was made from here.
+        """
+        self._open()
+        for path in sorted(self._path.parent.glob(f"{self._job}-*.jsonl")):
+            for line in path.read_bytes().splitlines():
+                entry = entry_of(line)
+                if entry is not None and self._is_backed(entry):
+                    self._take(entry)
 
     def append(self, entry: Entry) -> None:
         """Write an entry, so that it survives a crash right after this call."""
         line = _line(entry)
-        if self._file is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - open as long as the process
-        self._file.write(line)
-        os.fsync(self._file.fileno())
+        file = self._open()
+        with writing(self._path, setting="work_dir"):
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
         self._fresh.append(line)
         self._take(entry)
+
+    def _open(self) -> IO[bytes]:
+        if self._file is None:
+            with writing(self._path, setting="work_dir"):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = open(self._path, "ab")  # noqa: SIM115 - open as long as the process
+                sync_folder(self._path.parent)
+        return self._file
+
+    def _is_backed(self, entry: Entry) -> bool:
+        """Tell whether what an entry names is there: a part or mask may have been lost, or cut off by a crash."""
+        if isinstance(entry, PartEntry):
+            return file_bytes(self._folder / entry.path) == entry.size
+        if isinstance(entry, AnswerEntry):
+            needed: dict[str, int] = {}
+            for _, path, offset, size, _ in entry.masks:
+                needed[path] = max(needed.get(path, 0), offset + size)
+            return all(file_bytes(self._folder / path) >= size for path, size in needed.items())
+        return True
 
     def fresh_lines(self) -> bytes:
         """Return the lines that were written since the last call, for the other ranks.
@@ -121,7 +154,7 @@ class Journal:
 
     def _take_lines(self, lines: Iterable[bytes]) -> None:
         for line in lines:
-            entry = _entry(line)
+            entry = entry_of(line)
             if entry is not None:
                 self._take(entry)
 
@@ -140,13 +173,22 @@ class Journal:
             self.done = entry
 
 
+def file_bytes(path: str | Path) -> int:
+    """Return the size of a file, -1 if there is none."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
+
+
 def _line(entry: Entry) -> bytes:
     name = next(name for name, kind in _KINDS.items() if kind is type(entry))
     body = json.dumps({"entry": name, **entry._asdict()}, ensure_ascii=True, separators=(",", ":")).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def _entry(line: bytes) -> Entry | None:
+def entry_of(line: bytes) -> Entry | None:
+    """Return the entry in a line; None if a crash has cut the line off."""
     checksum, _, body = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(body):
         return None  # cut off by a crash

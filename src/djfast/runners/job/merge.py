@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from djfast.io.compression import compression_of
+from djfast.io.durable import writing
 from djfast.io.results import ResultFile, file_record, shard_paths, shard_rows, stats_path, write_manifest
 from djfast.ranks import Ranks
 
@@ -21,11 +22,16 @@ _COPY_BYTES = 16 << 20
 
 
 class Output(NamedTuple):
-    """Where the result goes, and how."""
+    """Where the result goes, and how. `mark` is the attempt's own name for what is not complete yet."""
 
     path: str
     kind: str
     shard_bytes: int
+    mark: str
+
+    def temporary(self, path: str) -> str:
+        """Name of a file of the result until it is complete: no two attempts have the same."""
+        return f"{path}.tmp-{self.mark}"
 
     @property
     def is_lines(self) -> bool:
@@ -33,14 +39,15 @@ class Output(NamedTuple):
         return self.kind == "jsonl" and compression_of(self.path) is None
 
 
-def merge_alone(pieces: Iterator[Any], output: Output) -> tuple[list[str], int]:
-    """Write all pieces and return the paths and the number of rows."""
-    result = ResultFile(output.path, output.kind, shard_bytes=output.shard_bytes)
+def merge_alone(pieces: Iterator[Any], output: Output, may_publish: Callable[[], None]) -> tuple[list[str], int]:
+    """Write all pieces and return the paths and the number of rows. `may_publish` raises if another run has taken over."""
+    result = ResultFile(output.path, output.kind, shard_bytes=output.shard_bytes, mark=output.mark)
     rows = 0
     try:
         for piece in pieces:
             result.write(piece)
             rows += piece.row_count
+        may_publish()
         return result.finish(), rows
     except BaseException:
         result.abandon()
@@ -55,7 +62,9 @@ class _Share(NamedTuple):
     side_bytes: int
 
 
-def merge_together(pieces: Iterator[Any], output: Output, ranks: Ranks, scratch: Path) -> tuple[list[str], int]:
+def merge_together(
+    pieces: Iterator[Any], output: Output, ranks: Ranks, scratch: Path, may_publish: Callable[[], None]
+) -> tuple[list[str], int]:
     """Write this rank's pieces to their place in the result; all ranks call it and get the paths and the number of rows.
 
     Parameters
@@ -64,29 +73,43 @@ def merge_together(pieces: Iterator[Any], output: Output, ranks: Ranks, scratch:
         Rows of this rank. Ranks have neighbouring rows, in their order.
     scratch : Path
         Folder for this rank's own files.
+    may_publish : callable
+        Raises if another run has taken over.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
     lines_path, side_path = scratch / f"{ranks.rank}.lines", scratch / f"{ranks.rank}.stats"
-    mine = _write_share(pieces, lines_path, side_path)
+    with writing(lines_path, setting="work_dir"):
+        scratch.mkdir(parents=True, exist_ok=True)
+        mine = _write_share(pieces, lines_path, side_path)
     shares = [_Share(*share) for share in _gathered(ranks, list(mine))]
     rows = sum(share.rows for share in shares)
     counts = shard_rows(rows, sum(share.bytes for share in shares), output.shard_bytes)
     paths = [output.path] if len(counts) == 1 else shard_paths(output.path, output.kind, len(counts))
     first_row = sum(share.rows for share in shares[: ranks.rank])
-    _place(lines_path, list(_segments(lines_path, first_row, counts)), paths, ranks)
-    records = _hashed(paths, counts, ranks) if len(paths) > 1 else []
-    has_stats = any(share.side_bytes for share in shares)
-    if has_stats:
-        _place(side_path, [(0, 0, mine.side_bytes)], [stats_path(output.path)], ranks)
-    if ranks.rank == 0:
-        for path in [*paths, *([stats_path(output.path)] if has_stats else [])]:
-            os.replace(_temporary(path), path)
-        if records:
-            write_manifest(output.path, records)
+    side_paths = [stats_path(output.path)] if any(share.side_bytes for share in shares) else []
+    try:
+        with writing(output.path, setting="export_path"):
+            _place(lines_path, list(_segments(lines_path, first_row, counts)), paths, output, ranks)
+            records = _hashed(paths, counts, output, ranks) if len(paths) > 1 else []
+            if side_paths:
+                _place(side_path, [(0, 0, mine.side_bytes)], side_paths, output, ranks)
+            if ranks.rank == 0:
+                may_publish()
+                _publish([*paths, *side_paths], output, records)
+    except BaseException:
+        for path in [*paths, *side_paths]:
+            Path(output.temporary(path)).unlink(missing_ok=True)
+        raise
     lines_path.unlink()
     side_path.unlink()
     ranks.gather_all(b"")
     return paths, rows
+
+
+def _publish(paths: Sequence[str], output: Output, records: list[dict[str, Any]]) -> None:
+    for path in paths:
+        os.replace(output.temporary(path), path)
+    if records:
+        write_manifest(output.path, records)
 
 
 def _write_share(pieces: Iterator[Any], lines_path: Path, side_path: Path) -> _Share:
@@ -120,7 +143,9 @@ def _segments(path: Path, first_row: int, counts: Sequence[int]) -> Iterator[tup
             begin = position
 
 
-def _place(source: Path, segments: list[tuple[int, int, int]], paths: Sequence[str], ranks: Ranks) -> None:
+def _place(
+    source: Path, segments: list[tuple[int, int, int]], paths: Sequence[str], output: Output, ranks: Ranks
+) -> None:
     """Copy segments of a rank's file behind those of the ranks before it."""
     sizes = _gathered(ranks, [[shard, end - begin] for shard, begin, end in segments])
     totals = [0] * len(paths)
@@ -132,12 +157,12 @@ def _place(source: Path, segments: list[tuple[int, int, int]], paths: Sequence[s
     if ranks.rank == 0:
         for path, total in zip(paths, totals):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            with open(_temporary(path), "wb") as file:
+            with open(output.temporary(path), "wb") as file:
                 file.truncate(total)
     ranks.gather_all(b"")  # the files are there
     with open(source, "rb") as file:
         for shard, begin, end in segments:
-            with open(_temporary(paths[shard]), "r+b") as target:
+            with open(output.temporary(paths[shard]), "r+b") as target:
                 _copy(file, begin, end, target, offsets[shard])
                 target.flush()
                 os.fsync(target.fileno())
@@ -154,16 +179,11 @@ def _copy(source: IO[bytes], begin: int, end: int, target: IO[bytes], offset: in
         left -= len(chunk)
 
 
-def _hashed(paths: Sequence[str], counts: Sequence[int], ranks: Ranks) -> list[dict[str, Any]]:
+def _hashed(paths: Sequence[str], counts: Sequence[int], output: Output, ranks: Ranks) -> list[dict[str, Any]]:
     """Return the records of all shards for the manifest; every rank sums up some."""
     mine = range(ranks.rank, len(paths), ranks.size)
-    records = _gathered(ranks, [[i, file_record(_temporary(paths[i]), paths[i], counts[i])] for i in mine])
+    records = _gathered(ranks, [[i, file_record(output.temporary(paths[i]), paths[i], counts[i])] for i in mine])
     return [record for _, record in sorted((entry for each in records for entry in each), key=lambda entry: entry[0])]
-
-
-def _temporary(path: str) -> str:
-    # The same name in every attempt: what an interrupted one left is written over.
-    return f"{path}.tmp-job"
 
 
 def _gathered(ranks: Ranks, value: Any) -> list[Any]:

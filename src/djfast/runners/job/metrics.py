@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -33,8 +34,9 @@ class Metrics:
             return
         self._next = self._clock() + _PERIOD
         temporary = self._path.with_name(f"{self._path.name}.tmp-{os.getpid()}")
-        temporary.write_text("\n".join(_lines(tally, ranks)) + "\n", encoding="utf-8")
-        temporary.replace(self._path)
+        with contextlib.suppress(OSError):  # what only a monitor reads is not worth a run
+            temporary.write_text("\n".join(_lines(tally, ranks)) + "\n", encoding="utf-8")
+            temporary.replace(self._path)
 
 
 def _lines(tally: Tally, ranks: Mapping[int, Mapping[str, Any]]) -> list[str]:

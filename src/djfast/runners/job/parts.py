@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from djfast.errors import ResumeError
+from djfast.io.durable import writing
 from djfast.runners.job.journal import PartEntry
 from djfast.runners.rejected import Rejected, row_member
 from djfast.runners.report import Tally
@@ -44,9 +47,10 @@ class PartWriter:
         self._folder = folder
         self._path = f"parts/stage-{stage}/{split // 1000:06d}/{split:09d}-{writer}.part"
         target = folder / self._path
-        target.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = target.with_suffix(".tmp")
-        self._file = _Counted(open(self._temporary, "wb", buffering=1 << 18))  # noqa: SIM115 - closed in finish
+        with self._writing():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _Counted(open(self._temporary, "wb", buffering=1 << 18))  # noqa: SIM115 - closed in finish
         self._rejected: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_HELD_REJECTED_BYTES)  # noqa: SIM115
         self._keys: list[tuple[int, list[tuple[bytes, bytes | None]]]] = []
 
@@ -61,7 +65,8 @@ class PartWriter:
             self.tally.rows_read += done.row_count
             self.tally.bytes_read += done.byte_count
         if done.piece_rows:
-            write_packed(self._file, done.piece, done.first_line(self.lines))
+            with self._writing():
+                write_packed(self._file, done.piece, done.first_line(self.lines))
             if done.keys:
                 self._keys.append((done.piece_rows, done.keys))
         self.rows += done.piece_rows
@@ -69,6 +74,10 @@ class PartWriter:
 
     def finish(self) -> PartEntry:
         """Make the part visible and return its entry for the journal."""
+        with self._writing():
+            return self._finish()
+
+    def _finish(self) -> PartEntry:
         keys_at = self._file.size
         for rows, keys in self._keys:
             for each, present in keys:
@@ -101,6 +110,9 @@ class PartWriter:
         self._file.abandon()
         self._temporary.unlink(missing_ok=True)
 
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self._temporary, setting="work_dir")
+
 
 class _Counted:
     """A file that counts what is written to it."""
@@ -119,7 +131,8 @@ class _Counted:
         self._file.close()
 
     def abandon(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # closing writes what is held, and the disk may be full
+            self._file.close()
 
 
 class BatchKeys(NamedTuple):
@@ -136,13 +149,6 @@ class PartFile:
     def __init__(self, folder: Path, entry: PartEntry) -> None:
         self.entry = entry
         self.path = folder / entry.path
-
-    def check(self) -> bool:
-        """Tell whether the file is there in its full size."""
-        try:
-            return self.path.stat().st_size == self.entry.size
-        except OSError:
-            return False
 
     def pieces(self, unpack: Callable[..., Any]) -> Iterator[Any]:
         """Yield the rows in pieces; their line numbers count in the split."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from djfast import errors
@@ -101,8 +101,11 @@ class Places:
         self.sent_away += 1
         return _unpacked_done(self._calls.ask(rank, [b"%d" % number, *block.pack()]))
 
-    def finish(self) -> None:
-        """Work for others until no rank has anything left. All ranks call it when they have no split any more."""
+    def finish(self, meanwhile: Callable[[], None]) -> None:
+        """Work for others until no rank has anything left. All ranks call it when they have no split any more.
+
+        `meanwhile` is called again and again while this rank waits.
+        """
         if self._calls is None:
             return
         if not self.is_device:
@@ -111,6 +114,7 @@ class Places:
         with self._changed:
             while len(self._announced - self._device_ranks) < self._ranks.size - len(self._device_ranks):
                 self._raise_failure()
+                meanwhile()
                 self._changed.wait(timeout=1.0)
 
     def close(self) -> None:
@@ -178,7 +182,7 @@ def _packed_done(done: Done) -> list[bytes]:
 def _unpacked_done(parts: list[bytes]) -> Done:
     if parts[0] == _ERROR:
         name, message = parts[1].decode(), parts[2].decode()
-        kind = getattr(errors, name, None)
+        kind = getattr(errors, name, MemoryError if name == "MemoryError" else None)
         raise kind(message) if kind is not None else InternalError(f"{name}: {message}")
     head = json.loads(parts[0])
     piece_end = 1 + head.pop("piece_parts")

@@ -12,25 +12,25 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from djfast.errors import InternalError, RecipeError
-from djfast.io.files import InputFile
+from djfast.errors import InternalError, Preempted, RecipeError
+from djfast.io.durable import sync_file, writing
+from djfast.io.files import InputFile, file_size
 from djfast.io.results import rejected_path
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Dedup, Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
-from djfast.runners.job.desk import NO_MORE, Desk
-from djfast.runners.job.folder import JobFolder, identity_of
-from djfast.runners.job.journal import AnswerEntry, DoneEntry, Journal, PartEntry, SuspectEntry
+from djfast.runners.job.desk import NO_MORE, STOP, Desk
+from djfast.runners.job.folder import Attempt, JobFolder, identity_of
+from djfast.runners.job.journal import AnswerEntry, DoneEntry, Journal, PartEntry, SuspectEntry, file_bytes
 from djfast.runners.job.merge import Output, merge_alone, merge_together
 from djfast.runners.job.metrics import Metrics
 from djfast.runners.job.parts import PartFile, PartWriter
 from djfast.runners.job.places import Places, worker_count
-from djfast.runners.job.stopping import EXIT_RESUMABLE, Preempted, Stopping
+from djfast.runners.job.stopping import EXIT_RESUMABLE, Stopping
 from djfast.runners.job.survivors import answer_alone, answer_together, owned, read_mask, write_masks
 from djfast.runners.local import fatal_ops, input_files, plan_recipe, rows_of, with_side_files, write_run_json
 from djfast.runners.memory import budget_of, key_bytes_of
@@ -49,9 +49,10 @@ class _Start(NamedTuple):
     """What rank 0 finds when an attempt begins, and tells the others."""
 
     files: list[InputFile]
-    split_bytes: int
-    journal: bytes
-    missing: list[list[int]]  # (stage, split) of parts whose files are not there any more
+    splits: list[Split]
+    attempt: Attempt
+    lines: str  # of the journal
+    is_complete: bool  # the result is there already
 
 
 class Job:
@@ -93,6 +94,8 @@ class Job:
         self._stopping = stopping
         self._is_fresh = is_fresh
         self._may_exit = may_exit
+        self._was_refused = False  # the desk gave no split, as a rank must stop
+        self._told_to_stop = False
         self._names = [op.spec.name for op in self.plan.ops]
         self._is_fatal = fatal_ops(self.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
         self._started = time.monotonic()
@@ -122,14 +125,20 @@ class Job:
                 self.ranks.stop_serving()
                 self.ranks = self.ranks.regroup()
                 self.device_ranks = _last_ranks(min(len(self.device_ranks), self.ranks.size - 1), self.ranks)
-                self._is_fresh = False
                 if self.ranks.rank == 0:
                     self._progress.note(f"a rank was lost; {self.ranks.size} go on")
+            except OSError:
+                # What is missing or in the way may be the work of another run, and that is what must be said then.
+                if self.folder.attempt is not None:
+                    self.folder.check_owned()
+                raise
 
     def _attempt(self) -> Report | None:
         start = self._begin()
+        if start.is_complete:
+            return self._report_again() if self.ranks.rank == 0 else None
         self.files = start.files
-        self.splits = splits_of(self.files, start.split_bytes)
+        self.splits = start.splits
         self.rows = rows_of(self.files, self.recipe, self.budget.batch_bytes)
         desk = None
         if self.ranks.rank == 0:
@@ -150,22 +159,49 @@ class Job:
         """Agree on input and splits, and on what is finished already."""
         body = b""
         if self.ranks.rank == 0:
-            if self._is_fresh:
-                self.folder.clear()
-            files = input_files(self.recipe)
-            identity = identity_of(self.recipe, self.plan, files)
-            wanted = self.recipe.settings["split_bytes"] or default_split_bytes(sum(os.path.getsize(f.path) for f in files))
-            split_bytes = self.folder.open(identity, split_bytes=int(wanted))
-            journal = self.folder.journal()
-            missing = [list(key) for key, entry in journal.parts.items() if not PartFile(self.folder.path, entry).check()]
-            lines = journal.all_lines().decode()
-            body = json.dumps([[list(file) for file in files], split_bytes, lines, missing]).encode()
-        files, split_bytes, lines, missing = json.loads(self.ranks.gather_all(body)[0])
-        self.journal = Journal(self.folder.path / "journal", self.folder.writer)
+            body = json.dumps(self._look_around()).encode()
+        files, splits, attempt, lines, is_complete = json.loads(self.ranks.gather_all(body)[0])
+        self._is_fresh = False
+        start = _Start(
+            [InputFile(*file) for file in files], [Split(*split) for split in splits], Attempt(*attempt), lines, is_complete
+        )
+        self.folder.join(start.attempt)
+        self.journal = Journal(self.folder.path, start.attempt.job, self.folder.writer)
         self.journal.take_lines([lines.encode()])
-        for stage, split in missing:
-            del self.journal.parts[stage, split]
-        return _Start([InputFile(*file) for file in files], split_bytes, lines, missing)
+        return start
+
+    def _look_around(self) -> _Start:
+        """Find input and splits, and what is finished, on rank 0."""
+        if self._is_fresh:
+            self.folder.clear()
+        files = input_files(self.recipe)
+        identity = identity_of(self.recipe, self.plan, files)
+        wanted = self.recipe.settings["split_bytes"] or default_split_bytes(sum(file_size(file.path) for file in files))
+        attempt = self.folder.open(identity, split_bytes=int(wanted))
+        journal = self.folder.journal()
+        is_complete = journal.done is not None and self._is_complete(journal.done)
+        if journal.done is not None and not is_complete:
+            self._progress.note("the result of the finished job is not there as it was: starting over")
+            self.folder.clear()
+            attempt = self.folder.open(identity, split_bytes=int(wanted))
+            journal = self.folder.journal()
+        return _Start(files, splits_of(files, attempt.split_bytes), attempt, journal.all_lines().decode(), is_complete)
+
+    def _is_complete(self, done: DoneEntry) -> bool:
+        """Tell whether a finished job's result is what this recipe asks for, and still there."""
+        return done.export == self._export() and all(file_bytes(path) == size for path, size in done.files)
+
+    def _export(self) -> list[Any]:
+        """Return the settings that decide how the result is written."""
+        settings = self.recipe.settings
+        return [os.path.abspath(str(settings["export_path"])), settings["export_format"], settings["export_shard_size"]]
+
+    def _report_again(self) -> Report:
+        """Return the report of a job that was complete before this attempt."""
+        assert self.journal.done is not None
+        self.folder.remove_parts()
+        report = Report.of(self.journal.done.report)
+        return report._replace(notices=(*report.notices, "already complete, nothing was computed; --fresh runs it again"))
 
     def _open_desk(self) -> Desk:
         limit = self.recipe.settings["max_errors"]
@@ -191,16 +227,18 @@ class Job:
         self._mine = Tally(self._names)
         with self._stopping.gently():
             lost = self._run_splits(number, run)
-        if lost is not None:
-            raise lost
-        stops = self._stopping.is_asked or (desk is not None and desk.stops)
-        news = json.dumps({"lines": self.journal.fresh_lines().decode(), "stops": stops}).encode()
-        all_news = [json.loads(body) for body in self._waiting(lambda: self.ranks.gather_all(news))]
-        self.journal.take_lines(each["lines"].encode() for each in all_news)
-        if any(each["stops"] for each in all_news):
-            if self.ranks.rank == 0:
-                self._write_rejected(final=False)
-            raise Preempted(is_common=True)
+            if lost is not None:
+                raise lost
+            stops = self._stopping.is_asked or self._was_refused
+            news = json.dumps({"lines": self.journal.fresh_lines().decode(), "stops": stops}).encode()
+            all_news = [json.loads(body) for body in self._waiting(lambda: self.ranks.gather_all(news, self._pass_stop_on))]
+            self.journal.take_lines(each["lines"].encode() for each in all_news)
+            if any(each["stops"] for each in all_news):
+                if self.ranks.rank == 0:
+                    self._write_rejected(final=False)
+                raise Preempted(is_common=True)
+        if self._stopping.is_asked:
+            raise Preempted
         missing = [split for split in range(len(self.splits)) if (number, split) not in self.journal.parts]
         if missing:
             raise InternalError(f"splits {missing[:5]} of pass {number} were not done by any rank")
@@ -237,12 +275,13 @@ class Job:
                 if done is not None:
                     self._add(writer, done, work)
                 else:
+                    self.folder.check_owned()
                     self.journal.append(writer.finish())
                     writer = None
                 if not lost:
                     self._tell()
             if not lost:
-                self._waiting(places.finish)
+                self._waiting(lambda: places.finish(self._pass_stop_on))
         except RankLost as error:
             lost.append(error)
         finally:
@@ -306,7 +345,16 @@ class Job:
         if self._stopping.is_asked:
             self._tell(at_once=True)
             return NO_MORE
-        return int(self._waiting(lambda: self.ranks.ask(self._news(asks=True))))
+        answer = int(self._waiting(lambda: self.ranks.ask(self._news(asks=True))))
+        self._was_refused = answer == STOP
+        return NO_MORE if self._was_refused else answer
+
+    def _pass_stop_on(self) -> None:
+        """While this rank waits for the others: if it was asked to stop, they should, too."""
+        if self._stopping.is_asked and not self._told_to_stop:
+            self._told_to_stop = True
+            self._tell(at_once=True)
+        self._stopping.check()
 
     def _tell(self, *, at_once: bool = False) -> None:
         """Tell rank 0 how far this rank is, now and then."""
@@ -360,16 +408,20 @@ class Job:
     def _merge(self) -> Report | None:
         """Write the result; rank 0 returns the report."""
         settings = self.recipe.settings
+        self.folder.check_owned()
+        export = str(settings["export_path"])
+        if self.ranks.rank == 0:
+            self.folder.remove_leftovers(os.path.dirname(export))
         rejected = self._write_rejected(final=True) if self.ranks.rank == 0 else None
-        output = Output(str(settings["export_path"]), str(settings["export_format"]), int(settings["export_shard_size"]))
+        output = Output(export, str(settings["export_format"]), int(settings["export_shard_size"]), self.folder.mark())
         splits = range(len(self.splits))
         is_lines = output.is_lines and hasattr(self.rows.piece, "lines")
         if is_lines and self.ranks.size > 1:
             share = owned([self._part(len(self.passes) - 1, split) for split in splits], self.ranks)[self.ranks.rank]
-            scratch = self.folder.path / "parts" / "merge"
-            paths, written = merge_together(self._pieces(share), output, self.ranks, scratch)
+            scratch = self.folder.path / "parts" / f"merge-{self.folder.mark()}"
+            paths, written = merge_together(self._pieces(share), output, self.ranks, scratch, self.folder.check_owned)
         elif self.ranks.rank == 0:
-            paths, written = merge_alone(self._pieces(splits), output)
+            paths, written = merge_alone(self._pieces(splits), output, self.folder.check_owned)
         mine = RankReport(
             self.ranks.rank,
             self._before.rows_read + self._mine.rows_read,
@@ -381,7 +433,6 @@ class Job:
         self._progress.clear()
         if rejected is None:
             return None
-        self.journal.append(DoneEntry([[path, os.path.getsize(path)] for path in paths]))
         total = self._finished()
         report = Report(
             rows_read=total.rows_read,
@@ -398,10 +449,20 @@ class Job:
             ranks=tuple(reports),
         )
         report = with_side_files(report, self.plan, output.path)
-        work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(output.path)))
-        write_run_json(Path(work_dir) / "run.json", self.recipe, self.files, report)
-        self.folder.remove_parts()
+        with writing(self.folder.path.parent / "run.json", setting="work_dir"):
+            write_run_json(self.folder.path.parent / "run.json", self.recipe, self.files, report)
+        self._finish(report)
         return report
+
+    def _finish(self, report: Report) -> None:
+        """Journal that the job is complete, when its result is sure to survive a crash, and clean up."""
+        paths = [os.path.abspath(path) for path in (*report.export_paths, report.stats_path) if path and os.path.exists(path)]
+        for path in paths:
+            sync_file(path)
+        self.journal.append(DoneEntry([[path, file_bytes(path)] for path in paths], self._export(), report.to_dict()))
+        # An attempt that began before that line was written does not know it, and still needs the parts.
+        self.folder.check_owned()
+        self.folder.remove_parts()
 
     def _pieces(self, splits: Sequence[int]) -> Iterator[Any]:
         """Rows of the result from some parts of the last pass."""
@@ -417,9 +478,10 @@ class Job:
 
     def _write_rejected(self, *, final: bool) -> RejectedRows:
         """Write the rejected rows of all finished parts, in the order of a run without ranks."""
-        settings = self.recipe.settings
+        path = rejected_path(str(self.recipe.settings["export_path"]))
+        limit = self.recipe.settings["max_errors"]
         rows = RejectedRows(
-            rejected_path(str(settings["export_path"])), max_errors=settings["max_errors"], is_fatal=self._is_fatal
+            path, max_errors=limit, is_fatal=self._is_fatal, temporary=f"{path}.tmp-{self.folder.mark()}"
         )
         bases = _first_lines(self.splits, [self.journal.parts.get((0, split)) for split in range(len(self.splits))])
         try:

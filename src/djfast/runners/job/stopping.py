@@ -8,21 +8,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from djfast.errors import DjfastError
+from djfast.errors import Preempted
 
 EXIT_RESUMABLE = 85  # what batch systems take for "put this job back into the queue"
 GRACE_SECONDS = 20.0
-
-
-class Preempted(DjfastError, RuntimeError):
-    """The run was asked to stop before its end; what is finished is kept.
-
-    `is_common` tells whether all ranks stop by themselves.
-    """
-
-    def __init__(self, *, is_common: bool = False) -> None:
-        super().__init__("the run was asked to stop; what is finished is kept, run the same command again to go on")
-        self.is_common = is_common
 
 
 class Stopping:
@@ -46,8 +35,10 @@ class Stopping:
             signal.signal(number, self._asked)
 
     def _asked(self, number: int, frame: Any) -> None:
+        if self.is_asked:
+            return  # mpirun sends more than one signal; one is enough to unwind
         self.is_asked = True
-        self._deadline = min(self._deadline, time.monotonic() + self._grace)
+        self._deadline = time.monotonic() + self._grace
         if not self._is_gentle:
             raise Preempted
 

@@ -1,0 +1,65 @@
+"""Writing what must be there after a crash, and saying where and what to do when it cannot be written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from djfast.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "; make room there and run again, or choose another place with {setting}",
+    errno.EDQUOT: "; your quota there is used up: make room and run again, or choose another place with {setting}",
+}
+
+
+@contextlib.contextmanager
+def writing(path: str | Path, *, setting: str) -> Iterator[None]:
+    """Name the file when it cannot be written, and the recipe's setting that moves it.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # one of ours, which says more
+            raise
+        remedy = _REMEDIES.get(error.errno, "").format(setting=setting)
+        raise OutputError(f"cannot write {error.filename or path}: {error.strerror}{remedy}") from error
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Give a file these bytes, so that after a crash it holds either all of them or what it held before."""
+    temporary = path.with_name(f"{path.name}.tmp-{uuid.uuid4().hex[:8]}")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_file(path: str | Path) -> None:
+    """Bring a file that others wrote to the disk, with its name."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_folder(Path(path).parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk. Where folders cannot be synced, the file system does it by itself."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
