@@ -97,11 +97,17 @@ class Journal:
         line = _line(entry)
         if self._file is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - open as long as the process
+            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - closed in close
         self._file.write(line)
         os.fsync(self._file.fileno())
         self._fresh.append(line)
         self._take(entry)
+
+    def close(self) -> None:
+        """Close this process's file; another entry would open it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def fresh_lines(self) -> bytes:
         """Return the lines that were written since the last call, for the other ranks.

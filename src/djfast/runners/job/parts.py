@@ -65,7 +65,8 @@ class PartWriter:
             if done.keys:
                 self._keys.append((done.piece_rows, done.keys))
         self.rows += done.piece_rows
-        self.lines += done.line_count
+        # Where a file has rows and no lines, it is rows that are counted.
+        self.lines += done.line_count if done.block.numbers is None else done.row_count
 
     def finish(self) -> PartEntry:
         """Make the part visible and return its entry for the journal."""

@@ -72,6 +72,7 @@ class Job:
         self.plan: Plan = plan_recipe(recipe)
         self.stages: list[BoundStage] = bind_plan(self.plan)
         self.folder = JobFolder.of(recipe)
+        self.journal = self._empty_journal()
         self._progress = progress
         self._stopping = stopping
         self._is_fresh = is_fresh
@@ -79,7 +80,8 @@ class Job:
         self._is_fatal = fatal_ops(self.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
         self._started = time.monotonic()
         self._waited = 0.0
-        self._mine = Tally(self._names)  # what this process did, in all attempts of this run
+        self._earlier = Tally(self._names)  # what this process did in other stages and attempts
+        self._mine = Tally(self._names)  # in this stage
         self._next_news = 0.0
 
     def run(self) -> Report | None:
@@ -105,6 +107,8 @@ class Job:
                 self._is_fresh = False
                 if self.ranks.rank == 0:
                     self._progress.note(f"a rank was lost; {self.ranks.size} go on")
+            finally:
+                self.journal.close()
 
     def _attempt(self) -> Report | None:
         start = self._begin()
@@ -141,11 +145,14 @@ class Job:
             lines = journal.all_lines().decode()
             body = json.dumps([[list(file) for file in files], split_bytes, lines, missing]).encode()
         files, split_bytes, lines, missing = json.loads(self.ranks.gather_all(body)[0])
-        self.journal = Journal(self.folder.path / "journal", self.folder.writer)
+        self.journal = self._empty_journal()
         self.journal.take_lines([lines.encode()])
         for stage, split in missing:
             del self.journal.parts[stage, split]
         return _Start([InputFile(*file) for file in files], split_bytes, lines, missing)
+
+    def _empty_journal(self) -> Journal:
+        return Journal(self.folder.path / "journal", self.folder.writer)
 
     def _open_desk(self) -> Desk:
         limit = self.recipe.settings["max_errors"]
@@ -163,6 +170,7 @@ class Job:
         if desk is not None:
             todo = [split for split in range(len(self.splits)) if (number, split) not in self.journal.parts]
             desk.open(todo, self._finished())
+        self._earlier.add(self._mine)
         self._mine = Tally(self._names)
         with self._stopping.gently():
             lost = self._run_splits(number, bound)
@@ -308,8 +316,8 @@ class Job:
         """Write the result from the last stage's parts; rank 0 does."""
         mine = RankReport(
             self.ranks.rank,
-            self._mine.rows_read,
-            self._mine.bytes_read,
+            self._earlier.rows_read + self._mine.rows_read,
+            self._earlier.bytes_read + self._mine.bytes_read,
             round(time.monotonic() - self._started, 3),
             round(self._waited, 3),
         )
