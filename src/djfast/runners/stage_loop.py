@@ -66,6 +66,17 @@ class StageWork:
         return Done(block, piece, batch.alive_count, keys, batch.row_count, batch.line_count, batch.counts, batch.rejections)
 
 
+def empty_piece(plan: Plan, stages: list[BoundStage], rows: Any) -> Any:
+    """Return a piece of the result without rows, None where rows have no columns that a result must have all the same."""
+    if not hasattr(rows, "empty_block"):
+        return None
+    block = rows.empty_block()
+    for bound, layout in zip(stages, rows.layouts(plan)):
+        piece = StageWork(bound, layout, rows).run(block).piece
+        block = rows.reopen(piece, b"", 0, 0)
+    return piece
+
+
 def rejected_rows(done: Done, plan: Plan, first_line: int) -> Iterator[Rejected]:
     """Bad rows of a batch in their order. `first_line` is the number of its first line, counted from 0."""
     block = done.block
@@ -138,6 +149,8 @@ class StageLoop:
                     self._emit(piece.select(mask, first))
             else:
                 source = self._reopened(spool, mask)
+        if self.rows_written == 0 and (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
+            self._emit(piece)
 
     def _emit(self, piece: Any) -> None:
         self.rows_written += piece.row_count

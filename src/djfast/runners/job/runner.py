@@ -34,7 +34,7 @@ from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.spool import packed
-from djfast.runners.stage_loop import Done, StageWork, rejected_rows
+from djfast.runners.stage_loop import Done, StageWork, empty_piece, rejected_rows
 from djfast.runners.workers import in_order
 
 _NEWS_SECONDS = 1.0
@@ -343,6 +343,8 @@ class Job:
                     result.write(kept)
                     written += kept.row_count
                     self._stopping.check()
+            if written == 0 and (empty := empty_piece(self.plan, self.stages, self.rows)) is not None:
+                result.write(empty)
             paths = result.finish()
         except BaseException:
             result.abandon()
