@@ -81,6 +81,7 @@ class Job:
         self._started = time.monotonic()
         self._waited = 0.0
         self._earlier = Tally(self._names)  # what this process did in other stages and attempts
+        self._stage = 0
         self._mine = Tally(self._names)  # in this stage
         self._next_news = 0.0
 
@@ -169,7 +170,8 @@ class Job:
         """Bring all splits through one stage."""
         if desk is not None:
             todo = [split for split in range(len(self.splits)) if (number, split) not in self.journal.parts]
-            desk.open(todo, self._finished())
+            desk.open(number, todo, self._finished())
+        self._stage = number
         self._earlier.add(self._mine)
         self._mine = Tally(self._names)
         with self._stopping.gently():
@@ -271,7 +273,13 @@ class Job:
             self.ranks.tell(self._news(asks=False))
 
     def _news(self, *, asks: bool) -> bytes:
-        news = {"asks": asks, "stops": self._stopping.is_asked, "waited": self._waited, "tally": self._mine.to_record()}
+        news = {
+            "stage": self._stage,
+            "asks": asks,
+            "stops": self._stopping.is_asked,
+            "waited": self._waited,
+            "tally": self._mine.to_record(),
+        }
         return json.dumps(news).encode()
 
     def _waiting(self, wait: Callable[[], Any]) -> Any:
