@@ -98,7 +98,9 @@ class Journal:
         if self._file is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - closed in close
-        self._file.write(line)
+        rest = memoryview(line)
+        while rest:  # a disk that fills up takes a part of it, and says so at the next attempt only
+            rest = rest[self._file.write(rest) :]
         os.fsync(self._file.fileno())
         self._fresh.append(line)
         self._take(entry)
@@ -156,7 +158,7 @@ def _line(entry: Entry) -> bytes:
 
 def _entry(line: bytes) -> Entry | None:
     checksum, _, body = line.partition(b" ")
-    if checksum != b"%08x" % zlib.crc32(body):
+    if not body or checksum != b"%08x" % zlib.crc32(body):
         return None  # cut off by a crash
     record = json.loads(body)
     kind = _KINDS[record.pop("entry")]
