@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,14 +15,14 @@ import pytest
 
 from djfast.errors import InputError
 from djfast.ranks import Alone
+from djfast.runners.job import exchange, survivors
 from tests.ranks import picky_op
 from tests.ranks.made_cases import Case, make_case
+from tests.ranks.mpirun import run_module
 from tests.ranks.outcomes import files_of, run_locally, run_with_ranks
 from tests.ranks.threads import run_threads
 
 _USUAL_SEEDS = "0:60"
-_FLAGS = ["--oversubscribe", "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "btl", "self,sm,tcp", "--mca", "osc", "^ucx"]
-_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 class Expected(NamedTuple):
@@ -85,7 +82,9 @@ def test_a_process_alone_with_a_job(expected: list[Expected], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("size", [2, 3, 7])
-def test_ranks_in_threads(expected: list[Expected], tmp_path: Path, size: int) -> None:
+def test_ranks_in_threads(expected: list[Expected], tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "_BATCH_ROWS", 11)
+    monkeypatch.setattr(survivors, "_PASS_BYTES", 1 << (20 if size == 2 else 50))  # a few bands at a time, or one
     for each in expected:
         place = tmp_path / str(each.case.seed)
         recipe = each.case.variant(place, 10 + size)
@@ -94,14 +93,8 @@ def test_ranks_in_threads(expected: list[Expected], tmp_path: Path, size: int) -
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_ranks_of_mpi(expected: list[Expected], tmp_path: Path, size: int) -> None:
-    mpirun = shutil.which("mpirun", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    pytest.importorskip("mpi4py")
-    if mpirun is None:
-        pytest.skip("there is no mpirun")
     recipes = {each.case.seed: each.case.variant(tmp_path / str(each.case.seed), 100 + size) for each in expected}
     (tmp_path / "recipes.json").write_text(json.dumps(list(recipes.values())))
-    command = [mpirun, *_FLAGS, "-n", str(size), sys.executable, "-m", "tests.ranks.session", str(tmp_path)]
-    ended = subprocess.run(command, env={**os.environ, **_ROOT}, capture_output=True, text=True, timeout=170)
-    assert ended.returncode == 0, ended.stderr[-5000:]
+    run_module(size, "tests.ranks.session", str(tmp_path))
     for each, counts in zip(expected, json.loads((tmp_path / "counts.json").read_text())):
         _compare(each, counts, tmp_path / str(each.case.seed))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from djfast.declare import Grouping
 from djfast.plan.steps import Dedup
+from djfast.runners.job import exchange
 from djfast.runners.job.components import non_roots
 from djfast.runners.job.parts import PartFile
 from djfast.runners.job.survivors import Answer, answer_alone, answer_together, block_masks, owned, read_mask, write_masks
@@ -24,6 +25,14 @@ from tests.ranks.threads import Threads, run_threads
 WIDTHS = {"equal": 2, "hamming": 1}
 SIZES = range(1, 8)
 Row = tuple[int, ...] | None  # the words of a row's key; None has no key
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_batches() -> Iterator[None]:
+    """Let tables of some thousand rows travel in several batches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exchange, "_BATCH_ROWS", 1000)
+        yield
 
 
 def union_find_non_roots(links: Sequence[tuple[int, int]]) -> list[int]:
@@ -171,7 +180,8 @@ def test_ranks_together_find_what_one_finds(
 ) -> None:
     dedups = dedups_of(groupings)
     columns = [random_rows(grouping, count, rng) for grouping in groupings]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exchange, "_BATCH_ROWS", 7)
         parts = made_parts(Path(folder), columns, [width_of(grouping) for grouping in groupings], rng)
         assert together(dedups, parts, size, budget) == answer_alone(dedups, parts)
 
