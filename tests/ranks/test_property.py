@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +17,12 @@ import pytest
 from djfast.errors import InputError
 from djfast.ranks import Alone
 from djfast.runners.job import exchange, survivors
+from djfast.runners.job.stopping import Preempted, Stopping
 from tests.ranks import picky_op
 from tests.ranks.made_cases import Case, make_case
 from tests.ranks.mpirun import run_module
 from tests.ranks.outcomes import files_of, run_locally, run_with_ranks
-from tests.ranks.threads import run_threads
+from tests.ranks.threads import Threads, run_threads
 
 _USUAL_SEEDS = "0:60"
 
@@ -89,6 +91,41 @@ def test_ranks_in_threads(expected: list[Expected], tmp_path: Path, size: int, m
         place = tmp_path / str(each.case.seed)
         recipe = each.case.variant(place, 10 + size)
         _compare(each, run_threads(size, lambda ranks, recipe=recipe: run_with_ranks(recipe, ranks))[0], place)
+
+
+class StopsSoon(Stopping):
+    """Is asked to stop when some batches are done."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self._batches = batches
+
+    def check(self) -> None:
+        self._batches -= 1
+        self.is_asked = self._batches <= 0
+
+
+def test_a_job_that_is_stopped_goes_on_with_other_ranks(expected: list[Expected], tmp_path: Path) -> None:
+    stops = 0
+    for each in expected:
+        rng = random.Random(each.case.seed)
+        place = tmp_path / str(each.case.seed)
+        counts = None
+        for attempt in range(5):
+            recipe = each.case.variant(place, 50 + attempt)
+            batches = [rng.randint(0, 8) if attempt < 4 else 1 << 30 for _ in range(5)]
+
+            def work(ranks: Threads, recipe: Any = recipe, batches: Any = batches) -> dict[str, Any] | None:
+                return run_with_ranks(recipe, ranks, StopsSoon(batches[ranks.rank]))
+
+            try:
+                counts = run_threads(rng.choice([1, 2, 3, 5]), work)[0]
+                break
+            except Preempted:
+                stops += 1
+                assert not [path for path in place.iterdir() if path.suffix != ".job" and ".rejected" not in path.name]
+        _compare(each, counts, place)
+    assert stops > 5 or len(expected) < 10
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
