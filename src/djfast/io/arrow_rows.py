@@ -204,13 +204,12 @@ class ArrowRows:
         rows = block.batch.take(pa.array(alive, pa.int64()))
         for path, slot in layout.stage.values:
             values = batch.values(slot)
-            kind = pa.string() if path in HASHES else None
-            if kind is not None:
+            if path in HASHES:
                 values = [v.hex() if isinstance(v, bytes) else str(v[0]) if v else None for v in values]
-            rows = _set_column(rows, path, pa.array(values, kind))
-        stats = batch.stats_objects(layout.stats) if layout.stage.stats else []
-        if stats:
-            merged = _merged_stats(rows, stats)
+            # The type is given because a batch that has lost all its rows has no value to tell it by.
+            rows = _set_column(rows, path, pa.array(values, pa.string()))
+        if layout.stage.stats:
+            merged = _merged_stats(rows, batch.stats_objects(layout.stats))
             rows = _set_column(rows, STATS, pa.array(merged, _stats_type(rows, layout.stage)))
         side, side_ends = _side_lines(rows) if layout.has_side_lines else (b"", b"")
         dropped = [] if layout.embeds_stats else [STATS, META]
@@ -265,6 +264,18 @@ class ParquetRows(ArrowRows):
             If the file cannot be read, or has fewer row groups than when the split was made.
         """
         return self._blocks(self.files[split.file].path, split.start, split.end)
+
+    def empty_block(self) -> ArrowBlock:
+        """Return a block with the columns of the first file and no rows."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.files[0].path
+        try:
+            schema = pq.read_schema(path)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"cannot read {path}: {error}") from error
+        return ArrowBlock(pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema), path, [])
 
     def _blocks(self, path: str, start: int, end: int | None) -> Iterator[ArrowBlock]:
         import pyarrow as pa

@@ -21,7 +21,7 @@ from djfast.runners.reorder import reordered
 from djfast.runners.report import Tally
 from djfast.runners.selection import chosen, values_for
 from djfast.runners.spool import Spool
-from djfast.runners.stage_work import Done, PassWork, StageWork, rejected_rows
+from djfast.runners.stage_work import Done, PassWork, StageWork, empty_piece, rejected_rows
 from djfast.runners.workers import in_order
 
 
@@ -103,6 +103,8 @@ class StageLoop:
             else:
                 mask = self._deduplicate(done, bound, spool)
             source = self._kept(spool, mask, is_last=is_last)
+        if self.rows_written == 0 and (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
+            self._emit(piece)
 
     def _emit(self, piece: Any) -> None:
         self.rows_written += piece.row_count

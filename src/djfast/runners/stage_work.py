@@ -188,6 +188,17 @@ class PassWork:
         return done._replace(piece=self._prepare(done.piece))
 
 
+def empty_piece(plan: Plan, stages: Sequence[BoundStage], rows: Any) -> Any:
+    """Return a piece of the result without rows, None where rows have no columns that a result must have all the same."""
+    if not hasattr(rows, "empty_block"):
+        return None
+    block = rows.empty_block()
+    for bound, layout in zip(stages, rows.layouts(plan)):
+        piece = StageWork(bound, layout, rows).run(block).piece
+        block = rows.reopen(piece, b"", 0)
+    return piece
+
+
 def rejected_rows(done: Done, plan: Plan, lines_before: int) -> Iterator[Rejected]:
     """Bad rows of a batch in their order. `lines_before` it are lines of the same file."""
     first_line = done.first_line(lines_before)
