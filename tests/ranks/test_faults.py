@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.ranks.jobs import PROCESS, SPLIT_BYTES, Result, TestJob, undisturbed, write_documents
 from tests.ranks.launching import Launch, Outcome, find_mpirun, launched, run
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError, SchemaError
 from djfast.io.files import InputFile
+from djfast.io.origins import Origins
 from djfast.io.splits import Split
-from djfast.plan.build import HASHES, META, STATS
+from djfast.plan.build import HASHES, META, RESERVED, STATS
 from djfast.plan.steps import Plan, Stage
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ArrowBlock(NamedTuple):
-    """A record batch and where it came from; `numbers` are the rows' numbers in `file`."""
+    """A record batch and where it came from; `numbers` are the rows' numbers in `file`, which may name one file for each."""
 
     batch: pa.RecordBatch
     file: str | None
@@ -83,6 +85,11 @@ class ArrowPiece:
         """Return the bytes held."""
         return int(self.batch.nbytes) + len(self.side) + len(self.side_ends)
 
+    def counted_from(self, first_line: int) -> ArrowPiece:
+        """Return these rows with line numbers that count from `first_line`."""
+        self.numbers = [first_line + number for number in self.numbers]
+        return self
+
     def select(self, mask: bytes, first: int) -> ArrowPiece:
         """Keep the rows whose byte in ``mask[first:]`` is set."""
         import pyarrow as pa
@@ -90,7 +97,38 @@ class ArrowPiece:
         kept = [i for i in range(self.row_count) if mask[first + i]]
         side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
         numbers = [self.numbers[i] for i in kept]
-        return ArrowPiece(self.batch.take(pa.array(kept, pa.int64())), side, b"", numbers, self.file)
+        return ArrowPiece(self.batch.take(pa.array(kept, pa.int64())), side, b"", numbers, Origins(self.file).of(kept))
+
+    def row_bytes(self) -> list[int]:
+        """Return about how many bytes each row takes: its texts, and its share of the rest."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        sizes = [0] * self.row_count
+        rest = self.byte_count()
+        for column in self.batch.columns:
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+                lengths = pc.fill_null(pc.binary_length(column), 0).to_pylist()
+                sizes = [size + length for size, length in zip(sizes, lengths)]
+                rest -= sum(lengths)
+        share = max(rest, 0) // max(1, self.row_count)
+        return [size + share for size in sizes]
+
+    @classmethod
+    def gatherer(cls, pieces: Sequence[ArrowPiece]) -> Callable[[array[int]], ArrowPiece]:
+        """Return what makes a piece of some rows of other pieces, numbered through."""
+        import pyarrow as pa
+
+        table = pa.concat_tables([pa.Table.from_batches([piece.batch]) for piece in pieces], promote_options="permissive")
+        side = _native.LinePool([(piece.side, piece.side_ends) for piece in pieces])
+        numbers = [number for piece in pieces for number in piece.numbers]
+        files = Origins.joined([(piece.file, piece.row_count) for piece in pieces])
+
+        def gather(rows: array[int]) -> ArrowPiece:
+            [batch] = table.take(pa.array(rows, pa.int64())).combine_chunks().to_batches()
+            return cls(batch, *side.take(rows), [numbers[row] for row in rows], files.of(rows))
+
+        return gather
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows as dictionaries."""
@@ -152,11 +190,7 @@ class ArrowRows:
                 errors += [(i, f"field '{path}' is null") for i, ok in enumerate(column.is_valid().to_pylist()) if not ok]
             columns.append(column)
         for name in stage.reserved:
-            values: list[str | None] = [None] * block.batch.num_rows
-            if name in block.batch.schema.names:
-                column = block.batch.column(name).to_pylist()
-                values = [None if v is None else json.dumps(_without_nulls(v), default=repr) for v in column]
-            columns.append(pa.array(values, pa.large_string()))
+            columns.append(pa.array(_json_values(block.batch, name), pa.large_string()))
         batch = _native.batch_of_arrow(columns, block.batch.num_rows, stage.slot_count)
         if errors:
             batch.reject(errors, -1)
@@ -170,25 +204,24 @@ class ArrowRows:
         rows = block.batch.take(pa.array(alive, pa.int64()))
         for path, slot in layout.stage.values:
             values = batch.values(slot)
-            kind = pa.string() if path in HASHES else None
-            if kind is not None:
+            if path in HASHES:
                 values = [v.hex() if isinstance(v, bytes) else str(v[0]) if v else None for v in values]
-            rows = _set_column(rows, path, pa.array(values, kind))
-        stats = batch.stats_objects(layout.stats) if layout.stage.stats else []
-        if stats:
-            merged = _merged_stats(rows, stats)
+            # The type is given because a batch that has lost all its rows has no value to tell it by.
+            rows = _set_column(rows, path, pa.array(values, pa.string()))
+        if layout.stage.stats:
+            merged = _merged_stats(rows, batch.stats_objects(layout.stats))
             rows = _set_column(rows, STATS, pa.array(merged, _stats_type(rows, layout.stage)))
         side, side_ends = _side_lines(rows) if layout.has_side_lines else (b"", b"")
         dropped = [] if layout.embeds_stats else [STATS, META]
         if layout.drops_hashes:
             dropped += HASHES
         rows = rows.select([name for name in rows.schema.names if name not in dropped])
-        return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], block.file)
+        return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], Origins(block.file).of(alive))
 
-    def reopen(self, piece: ArrowPiece, mask: bytes, first: int, first_line: int) -> ArrowBlock:
+    def reopen(self, piece: ArrowPiece, mask: bytes, first: int) -> ArrowBlock:
         """Make the kept rows of a piece the input of the next stage."""
         kept = piece.select(mask, first)
-        return ArrowBlock(kept.batch, piece.file, [first_line + n for n in kept.numbers])
+        return ArrowBlock(kept.batch, kept.file, kept.numbers)
 
 
 class _ArrowLayout(NamedTuple):
@@ -231,6 +264,18 @@ class ParquetRows(ArrowRows):
             If the file cannot be read, or has fewer row groups than when the split was made.
         """
         return self._blocks(self.files[split.file].path, split.start, split.end)
+
+    def empty_block(self) -> ArrowBlock:
+        """Return a block with the columns of the first file and no rows."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.files[0].path
+        try:
+            schema = pq.read_schema(path)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"cannot read {path}: {error}") from error
+        return ArrowBlock(pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema), path, [])
 
     def _blocks(self, path: str, start: int, end: int | None) -> Iterator[ArrowBlock]:
         import pyarrow as pa
@@ -297,6 +342,23 @@ def text_column(batch: pa.RecordBatch, path: str) -> pa.Array:
         raise SchemaError(f"field '{path}' cannot be read as texts: {error}") from error
 
 
+def _json_values(batch: pa.RecordBatch, path: str) -> list[str | None]:
+    """JSON of a field of any type; None where a row has none. A reserved field that is null is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    head, *rest = [path] if path in batch.schema.names else path.split(".")
+    if head not in batch.schema.names:
+        return [None] * batch.num_rows
+    column = batch.column(head)
+    for name in rest:
+        if not pa.types.is_struct(column.type) or column.type.get_field_index(name) < 0:
+            return [None] * batch.num_rows
+        column = pc.struct_field(column, name)
+    null = None if path in RESERVED else "null"
+    return [null if v is None else json.dumps(_without_nulls(v), default=str) for v in column.to_pylist()]
+
+
 def _is_view(kind: pa.DataType) -> bool:
     return str(kind) == "string_view"
 
@@ -350,8 +412,6 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _side_lines(rows: pa.RecordBatch) -> tuple[bytes, bytes]:
-    from array import array
-
     names = [name for name in (STATS, META) if name in rows.schema.names]
     lines = []
     ends = array("Q")

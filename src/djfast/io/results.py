@@ -16,6 +16,10 @@ from djfast.errors import InputError
 from djfast.io.compression import compress_file, compression_of
 from djfast.io.durable import writing
 
+# Of a Parquet file.
+_UNIT_ROWS = 256
+_GROUP_BYTES = 64 << 20
+
 
 class Piece(Protocol):
     """Result rows as a carrier hands them over."""
@@ -148,10 +152,12 @@ class ResultFile:
 
     def abandon(self) -> None:
         """Remove what was written so far."""
-        for file in (self._writer, self._side):
-            with contextlib.suppress(OSError):  # closing writes what is held, and the disk may be full
-                if file is not None:
-                    file.close()
+        with contextlib.suppress(OSError):  # closing writes what is held, and the disk may be full
+            if self._writer is not None:
+                self._writer.abandon()
+        with contextlib.suppress(OSError):
+            if self._side is not None:
+                self._side.close()
         folder, own_name = os.path.split(self.path)
         for name in os.listdir(folder or "."):  # beside the result: stats, shards, and steps on the way to them
             begin, mark, rest = name.partition(self._mark)
@@ -255,6 +261,9 @@ class _LineWriter:
     def close(self) -> None:
         self._file.close()
 
+    def abandon(self) -> None:
+        self._file.close()
+
 
 def _json_value(value: Any) -> Any:
     if isinstance(value, bytes):
@@ -265,22 +274,78 @@ def _json_value(value: Any) -> Any:
 
 
 class _ParquetWriter:
-    """Record batches as Parquet."""
+    """Record batches as Parquet.
+
+    Row groups end after a whole number of units, a unit being so many rows, where the units' sizes reach a limit: where
+    batches end leaves no trace in the file.
+    """
 
     def __init__(self, path: str, schema: Any) -> None:
         import pyarrow.parquet as pq
 
         self.rows = 0
         self.bytes = 0
+        self._schema = schema
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._loose: list[Any] = []  # batches that do not fill a unit yet
+        self._loose_rows = 0
+        self._units: list[Any] = []
+        self._units_bytes = 0
 
     def write(self, piece: Any) -> None:
+        if not piece.batch.schema.equals(self._schema):
+            raise InputError(
+                f"the input files have different columns, which do not fit one Parquet file; export jsonl instead. The first "
+                f"rows have {_shown(self._schema)}, others {_shown(piece.batch.schema)}"
+            )
         self.rows += piece.batch.num_rows
-        self.bytes += piece.batch.nbytes
-        self._writer.write_batch(piece.batch)
+        self._loose.append(piece.batch)
+        self._loose_rows += piece.batch.num_rows
+        if self._loose_rows >= _UNIT_ROWS:
+            self._take_units()
+
+    def _take_units(self, *, rest: bool = False) -> None:
+        """Cut loose rows into units."""
+        import pyarrow as pa
+
+        table = pa.Table.from_batches(self._loose, self._schema).combine_chunks()
+        whole = self._loose_rows if rest else self._loose_rows // _UNIT_ROWS * _UNIT_ROWS
+        for first in range(0, whole, _UNIT_ROWS):
+            # Rows that are taken, and not cut out, have forgotten what they were part of; and the size of a message, unlike
+            # `nbytes`, leaves out bits for nulls where there are none. So both depend on nothing but the rows.
+            unit = table.take(pa.array(range(first, min(first + _UNIT_ROWS, whole)), pa.int64()))
+            self._units_bytes += sum(map(pa.ipc.get_record_batch_size, unit.to_batches()))
+            self._units.append(unit)
+            if self._units_bytes >= _GROUP_BYTES:
+                self._write_group()
+        self._loose = table.slice(whole).to_batches()
+        self._loose_rows -= whole
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+
+        group = pa.concat_tables(self._units).combine_chunks()
+        for number, field in enumerate(group.schema):
+            if pa.types.is_dictionary(field.type):  # its order, and what no row uses, come from the batches
+                values = group.column(number).cast(field.type.value_type)
+                group = group.set_column(number, field, values.combine_chunks().dictionary_encode().cast(field.type))
+        self._writer.write_table(group, row_group_size=max(1, group.num_rows))
+        self.bytes += self._units_bytes
+        self._units, self._units_bytes = [], 0
 
     def close(self) -> None:
+        if self._loose_rows:
+            self._take_units(rest=True)
+        if self._units:
+            self._write_group()
         self._writer.close()
+
+    def abandon(self) -> None:
+        self._writer.close()
+
+
+def _shown(schema: Any) -> str:
+    return ", ".join(f"{field.name}: {field.type}" for field in schema)
 
 
 def _cut_lines(path: str, paths: list[str], shards: list[int], kind: str, mark: str) -> None:

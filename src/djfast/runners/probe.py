@@ -75,7 +75,7 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
                 waiting += sum(map(len, packed(done.piece))) if done.piece_rows else 0
             if not done.piece_rows:
                 break
-            block = rows.reopen(done.piece, b"\x01" * done.piece_rows, 0, 0)
+            block = rows.reopen(done.piece, b"\x01" * done.piece_rows, 0)
         if read >= PROBE_BYTES or time.monotonic() > deadline:
             break
     seconds = time.process_time() - began

@@ -72,7 +72,7 @@ class Report(NamedTuple):
 
 
 class RankReport(NamedTuple):
-    """What one rank of a job did in its last attempt. `waited` is time without anything to do, in seconds."""
+    """What one rank of a job did, in all its stages. `waited` is time without anything to do, in seconds."""
 
     rank: int
     rows_read: int

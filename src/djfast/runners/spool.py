@@ -6,7 +6,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO, Generic, Protocol, TypeVar
+from typing import IO, Any, Generic, Protocol, TypeVar
 
 from djfast.runners.memory import LARGEST_WINDOW
 
@@ -34,6 +34,10 @@ class Spoolable(Protocol):
 
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
+        ...
+
+    def counted_from(self, first_line: int) -> Any:
+        """Return the same rows with line numbers that count from `first_line`."""
         ...
 
     def byte_count(self) -> int:
@@ -86,12 +90,13 @@ class Spool(Generic[Piece]):
         assert self._file is not None
         write_packed(self._file, parts, first_line)
 
-    def drain(self) -> Iterator[tuple[int, Piece]]:
-        """Yield the first line numbers and pieces in order, once; what was yielded is no longer held."""
+    def drain(self) -> Iterator[Piece]:
+        """Yield the pieces in order, once; what was yielded is no longer held."""
         if self._file is None:
             self._held.reverse()
             while self._held:
-                yield self._held.pop()
+                first_line, piece = self._held.pop()
+                yield piece.counted_from(first_line)
             return
         self._file.seek(0)
         yield from read_packed(self._file, self._unpack)
@@ -123,9 +128,9 @@ def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
     return len(header) + sum(map(len, parts))
 
 
-def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[tuple[int, Piece]]:
-    """Yield the first line numbers and pieces of a file from where it stands to its end."""
+def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[Piece]:
+    """Yield the pieces of a file from where it stands to its end."""
     while head := file.read(16):
         count, first_line = struct.unpack("<2Q", head)
         sizes = struct.unpack(f"<{count}Q", file.read(8 * count))
-        yield first_line, unpack(*unpacked([file.read(size) for size in sizes]))
+        yield unpack(*unpacked([file.read(size) for size in sizes])).counted_from(first_line)

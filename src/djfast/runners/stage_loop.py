@@ -1,21 +1,27 @@
-"""The loop that every runner shares: read, run a stage's program, wait for global answers, go on."""
+"""The loop of a run in one process: read, run a stage's program, wait for global answers, go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from operator import lt
 from typing import Any
 
 from djfast import _native
 from djfast.declare import Grouping
+from djfast.errors import SchemaError
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage, Watcher
-from djfast.plan.steps import Plan
+from djfast.plan.steps import Plan, Select
 from djfast.runners.memory import LARGEST_WINDOW
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
+from djfast.runners.reorder import reordered
 from djfast.runners.report import Tally
+from djfast.runners.selection import chosen, values_for
 from djfast.runners.spool import Spool
-from djfast.runners.stage_work import Done, PassWork, StageWork, rejected_rows
+from djfast.runners.stage_work import Done, PassWork, StageWork, empty_piece, rejected_rows
 from djfast.runners.workers import in_order
 
 
@@ -76,7 +82,7 @@ class StageLoop:
         for number, (bound, layout) in enumerate(zip(self.stages, layouts)):
             is_last = number == len(self.stages) - 1
             spool: Spool[Any] | None = None
-            if bound.stage.dedups:
+            if bound.stage.dedups or bound.stage.select:
                 spool = Spool(self.spool_folder, self.rows.piece.unpack, window_bytes=self.window_bytes)
             prepare = spool.prepare if spool else None
             work = PassWork([StageWork(bound, layout, self.rows, self.watcher)], self.rows, prepare=prepare)
@@ -85,12 +91,20 @@ class StageLoop:
                 for each, _ in done:
                     self._emit(each.piece)
                 continue
-            mask = self._deduplicate(done, bound, spool)
-            if is_last:
-                for first, _, piece in _positions(spool):
-                    self._emit(piece.select(mask, first))
+            if bound.stage.select:
+                order, row_bytes = self._select(done, bound.stage.select, spool)
+                if not is_ascending(order):
+                    pieces = reordered(
+                        spool, order, row_bytes, self.rows.piece, self.spool_folder, window_bytes=self.window_bytes
+                    )
+                    source = self._passed_on(pieces, is_last=is_last)
+                    continue
+                mask = mask_of(order, len(row_bytes))
             else:
-                source = self._reopened(spool, mask)
+                mask = self._deduplicate(done, bound, spool)
+            source = self._kept(spool, mask, is_last=is_last)
+        if self.rows_written == 0 and (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
+            self._emit(piece)
 
     def _emit(self, piece: Any) -> None:
         self.rows_written += piece.row_count
@@ -134,17 +148,72 @@ class StageLoop:
             self.tally.add_op(dedup.op, before, mask.count(1))
         return mask
 
-    def _reopened(self, spool: Spool[Any], mask: bytes) -> Iterator[Any]:
-        for first, first_line, piece in _positions(spool):
-            if mask.count(1, first, first + piece.row_count):
-                yield self.rows.reopen(piece, mask, first, first_line)
+    def _select(
+        self, done: Iterator[tuple[Done, int]], select: Select, spool: Spool[Any]
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """Collect values while rows wait, then choose; return the chosen rows in their order, and the bytes of all rows."""
+        name = self.plan.ops[select.op].spec.name
+        values = values_for(select.selection, select.field)
+        row_bytes = array("Q")
+        rows_in = 0
+        has_field = False
+        for each, first_line in done:
+            assert each.compared is not None
+            rows_in += each.compared.rows_in
+            has_field = has_field or each.compared.has_field
+            if each.piece_rows == 0:
+                continue
+            try:
+                values.add(each.compared.values)
+            except SchemaError as error:
+                raise SchemaError(f"{name}: {error}") from None
+            row_bytes.extend(each.compared.row_bytes)
+            spool.append(each.piece, first_line)
+        if len(values) > 1 and not has_field and select.slot >= 0:
+            raise SchemaError(f"{name}: no row has the field '{select.field}'")
+        order = chosen(select.selection, values)
+        self.tally.add_op(select.op, rows_in, len(order))
+        return order, row_bytes
+
+    def _kept(self, spool: Spool[Any], mask: bytes, *, is_last: bool) -> Iterator[Any]:
+        """Write the rows whose byte is set, or make them the input of the next stage."""
+        if is_last:
+            for first, piece in _positions(spool):
+                self._emit(piece.select(mask, first))
+            return iter(())
+        return (
+            self.rows.reopen(piece, mask, first)
+            for first, piece in _positions(spool)
+            if mask.count(1, first, first + piece.row_count)
+        )
+
+    def _passed_on(self, pieces: Iterator[Any], *, is_last: bool) -> Iterator[Any]:
+        """Write pieces, or make them the input of the next stage."""
+        if is_last:
+            for piece in pieces:
+                self._emit(piece)
+            return iter(())
+        return (self.rows.reopen(piece, b"\x01" * piece.row_count, 0) for piece in pieces)
 
 
-def _positions(spool: Spool[Any]) -> Iterator[tuple[int, int, Any]]:
-    """Pieces with the position of their first row among all rows, and the number that their line numbers count from."""
+def is_ascending(order: Sequence[int]) -> bool:
+    """Tell whether chosen rows keep their order, each once."""
+    return isinstance(order, range) or all(map(lt, order, islice(order, 1, None)))
+
+
+def mask_of(rows: Sequence[int], count: int) -> bytes:
+    """One byte for each of `count` rows, 1 for those that are named."""
+    mask = bytearray(count)
+    for row in rows:
+        mask[row] = 1
+    return bytes(mask)
+
+
+def _positions(spool: Spool[Any]) -> Iterator[tuple[int, Any]]:
+    """Pieces with the position of their first row among all rows."""
     first = 0
-    for first_line, piece in spool.drain():
-        yield first, first_line, piece
+    for piece in spool.drain():
+        yield first, piece
         first += piece.row_count
 
 

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from djfast import _native
+from djfast.io.origins import Origins
 from djfast.plan.bind import BoundStage, Watcher
-from djfast.plan.steps import Plan
+from djfast.plan.steps import Plan, Select
 from djfast.runners.rejected import Rejected
+from djfast.runners.selection import Value, read_values
 from djfast.runners.spool import unpacked
 
 
 class BadRow(NamedTuple):
     """A row that was set aside. `place` counts from 0, in the file if the batch's lines are numbered, else in the batch."""
 
+    file: str | None
     place: int
     op: int  # -1 is reading
     reason: str
     row: Any
+
+
+class Compared(NamedTuple):
+    """What a selector saw of one batch."""
+
+    rows_in: int
+    has_field: bool
+    values: Sequence[Value]  # of the rows that can be compared
+    row_bytes: Sequence[int]
 
 
 class Done(NamedTuple):
@@ -31,6 +44,7 @@ class Done(NamedTuple):
     piece: Any  # as rows, or packed for rows that wait or travel
     piece_rows: int
     keys: list[tuple[bytes, bytes | None]]
+    compared: Compared | None
     counts: list[tuple[int, int, int, int]]
     bad_rows: list[BadRow]
 
@@ -49,6 +63,7 @@ class Done(NamedTuple):
             piece=following.piece,
             piece_rows=following.piece_rows,
             keys=following.keys,
+            compared=following.compared,
             counts=[*self.counts, *following.counts],
             bad_rows=sorted([*self.bad_rows, *following.bad_rows], key=lambda bad: bad.place),
         )
@@ -79,7 +94,10 @@ class StageWork:
         batch = self._rows.open(block, self.stage)
         self._bound.run(batch, self._watcher)
         keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
+        compared = None if self.stage.select is None else _compare(batch, self.stage.select)
         piece = self._rows.close(block, batch, self._layout)
+        if compared is not None:
+            compared = compared._replace(row_bytes=piece.row_bytes())
         return Done(
             file=block.file,
             is_numbered=block.numbers is not None,
@@ -89,15 +107,28 @@ class StageWork:
             piece=piece,
             piece_rows=batch.alive_count,
             keys=keys,
+            compared=compared,
             counts=batch.counts,
             bad_rows=list(_bad_rows(batch.rejections, block)),
         )
 
 
+def _compare(batch: _native.Batch, select: Select) -> Compared:
+    """Read the values that a selector compares; rows whose value cannot be compared leave the batch."""
+    rows = batch.alive
+    if select.slot < 0:
+        return Compared(len(rows), True, [None] * len(rows), ())
+    fields = batch.values(select.slot)
+    values, errors = read_values(fields, select.selection)
+    if errors:
+        batch.reject([(rows[at], f"field '{select.field}': {reason}") for at, reason in errors], select.op)
+    return Compared(len(rows), any(fields), values, ())
+
+
 def _bad_rows(rejections: list[tuple[int, int, int, str, bytes | None]], block: Any) -> Iterator[BadRow]:
     for row, number, op, reason, line in sorted(rejections, key=lambda entry: entry[0]):
         place = number if block.numbers is None else _number(block.numbers, number)
-        yield BadRow(place, op, reason, _row(block, row) if line is None else line)
+        yield BadRow(Origins(block.file).of((number,)), place, op, reason, _row(block, row) if line is None else line)
 
 
 def _row(block: Any, row: int) -> Any:
@@ -138,7 +169,6 @@ class PassWork:
         self._rows = rows
         self._run_stage = run_stage or self.run_stage
         self._prepare = prepare
-        self.dedups = works[-1].stage.dedups
         self.local_ops = range(works[0].stage.local_ops.start, works[-1].stage.local_ops.stop)
 
     def run_stage(self, number: int, block: Any) -> Done:
@@ -152,10 +182,21 @@ class PassWork:
             if done.piece_rows == 0:
                 break
             piece = self._rows.piece.unpack(*unpacked(done.piece)) if isinstance(done.piece, list) else done.piece
-            done = done.then(self._run_stage(number, self._rows.reopen(piece, b"\x01" * piece.row_count, 0, 0)))
+            done = done.then(self._run_stage(number, self._rows.reopen(piece, b"\x01" * piece.row_count, 0)))
         if self._prepare is None or isinstance(done.piece, list):
             return done
         return done._replace(piece=self._prepare(done.piece))
+
+
+def empty_piece(plan: Plan, stages: Sequence[BoundStage], rows: Any) -> Any:
+    """Return a piece of the result without rows, None where rows have no columns that a result must have all the same."""
+    if not hasattr(rows, "empty_block"):
+        return None
+    block = rows.empty_block()
+    for bound, layout in zip(stages, rows.layouts(plan)):
+        piece = StageWork(bound, layout, rows).run(block).piece
+        block = rows.reopen(piece, b"", 0)
+    return piece
 
 
 def rejected_rows(done: Done, plan: Plan, lines_before: int) -> Iterator[Rejected]:
@@ -163,4 +204,4 @@ def rejected_rows(done: Done, plan: Plan, lines_before: int) -> Iterator[Rejecte
     first_line = done.first_line(lines_before)
     for bad in done.bad_rows:
         name = plan.ops[bad.op].spec.name if bad.op >= 0 else "read"
-        yield Rejected(name, bad.op, bad.reason, done.file, first_line + bad.place + 1, bad.row)
+        yield Rejected(name, bad.op, bad.reason, bad.file, first_line + bad.place + 1, bad.row)

@@ -115,6 +115,12 @@ class Journal:
         self._fresh.append(line)
         self._take(entry)
 
+    def close(self) -> None:
+        """Close this process's file; another entry would open it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def _open(self) -> IO[bytes]:
         if self._file is None:
             with writing(self._path, setting="work_dir"):
@@ -133,6 +139,7 @@ class Journal:
                 needed[path] = max(needed.get(path, 0), offset + size)
             return all(file_bytes(self._folder / path) >= size for path, size in needed.items())
         return True
+
 
     def fresh_lines(self) -> bytes:
         """Return the lines that were written since the last call, for the other ranks.
@@ -190,7 +197,7 @@ def _line(entry: Entry) -> bytes:
 def entry_of(line: bytes) -> Entry | None:
     """Return the entry in a line; None if a crash has cut the line off."""
     checksum, _, body = line.partition(b" ")
-    if checksum != b"%08x" % zlib.crc32(body):
+    if not body or checksum != b"%08x" % zlib.crc32(body):
         return None  # cut off by a crash
     record = json.loads(body)
     kind = _KINDS[record.pop("entry")]

@@ -70,7 +70,8 @@ class PartWriter:
             if done.keys:
                 self._keys.append((done.piece_rows, done.keys))
         self.rows += done.piece_rows
-        self.lines += done.line_count
+        # Where a file has rows and no lines, it is rows that are counted.
+        self.lines += done.row_count if done.is_numbered else done.line_count
 
     def finish(self) -> PartEntry:
         """Make the part visible and return its entry for the journal."""
@@ -150,8 +151,8 @@ class PartFile:
         self.entry = entry
         self.path = folder / entry.path
 
-    def pieces(self, unpack: Callable[..., Any]) -> Iterator[tuple[int, Any]]:
-        """Yield first line numbers and pieces of rows."""
+    def pieces(self, unpack: Callable[..., Any]) -> Iterator[Any]:
+        """Yield the rows in pieces; their line numbers count in the split."""
         with open(self.path, "rb") as file:
             yield from read_packed(_Section(file, self.entry.keys_at), unpack)
 

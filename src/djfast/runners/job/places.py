@@ -18,7 +18,7 @@ from djfast.ranks import Ranks
 from djfast.ranks.calls import Calls, Question
 from djfast.runners.rejected import RowMember, row_member
 from djfast.runners.spool import packed
-from djfast.runners.stage_work import BadRow, Done, StageWork
+from djfast.runners.stage_work import BadRow, Compared, Done, StageWork
 
 CREDITS = 2  # blocks of one rank that may wait or be worked on at another
 _ERROR = b"error"
@@ -171,7 +171,8 @@ def _packed_done(done: Done) -> list[bytes]:
         "piece_rows": done.piece_rows,
         "piece_parts": len(done.piece),
         "counts": done.counts,
-        "bad_rows": [[bad.place, bad.op, bad.reason] for bad in done.bad_rows],
+        "bad_rows": [[bad.file, bad.place, bad.op, bad.reason] for bad in done.bad_rows],
+        "compared": done.compared,
         "present": [present is not None for _, present in done.keys],
     }
     keys = [part for key, present in done.keys for part in (key, present or b"")]
@@ -189,6 +190,14 @@ def _unpacked_done(parts: list[bytes]) -> Done:
     keys_end = piece_end + 2 * len(present)
     keys = [(parts[piece_end + 2 * i], parts[piece_end + 2 * i + 1] if has else None) for i, has in enumerate(present)]
     places = zip(head.pop("bad_rows"), parts[keys_end:])
-    bad = [BadRow(place, op, reason, RowMember(row)) for (place, op, reason), row in places]
+    bad = [BadRow(file, place, op, reason, RowMember(row)) for (file, place, op, reason), row in places]
+    compared = head.pop("compared")
     counts = [tuple(count) for count in head.pop("counts")]
-    return Done(piece=parts[1:piece_end], keys=keys, counts=counts, bad_rows=bad, **head)
+    return Done(
+        piece=parts[1:piece_end],
+        keys=keys,
+        compared=None if compared is None else Compared(*compared),
+        counts=counts,
+        bad_rows=bad,
+        **head,
+    )

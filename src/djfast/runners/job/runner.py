@@ -38,7 +38,7 @@ from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.spool import packed
-from djfast.runners.stage_work import Done, PassWork, StageWork, rejected_rows
+from djfast.runners.stage_work import Done, PassWork, StageWork, empty_piece, rejected_rows
 from djfast.runners.watch import Suspect, Watch
 from djfast.runners.workers import in_order
 
@@ -90,6 +90,7 @@ class Job:
         self.passes = self.plan.passes()
         self.budget = budget_of(recipe.settings, workers=worker_count(int(recipe.settings["np"]), ranks))
         self.folder = JobFolder.of(recipe)
+        self.journal = Journal(self.folder.path, "", self.folder.writer)
         self._progress = progress
         self._stopping = stopping
         self._is_fresh = is_fresh
@@ -100,8 +101,9 @@ class Job:
         self._is_fatal = fatal_ops(self.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
         self._started = time.monotonic()
         self._waited = 0.0
-        self._mine = Tally(self._names)  # what this process did in this pass
-        self._before = Tally(self._names)  # and in all passes before
+        self._before = Tally(self._names)  # what this process did in other passes and attempts
+        self._pass = 0
+        self._mine = Tally(self._names)  # in this pass
         self._next_news = 0.0
 
     def run(self) -> Report | None:
@@ -132,6 +134,8 @@ class Job:
                 if self.folder.attempt is not None:
                     self.folder.check_owned()
                 raise
+            finally:
+                self.journal.close()
 
     def _attempt(self) -> Report | None:
         start = self._begin()
@@ -222,7 +226,8 @@ class Job:
         """Bring all splits through one pass."""
         if desk is not None:
             todo = [split for split in range(len(self.splits)) if (number, split) not in self.journal.parts]
-            desk.open(todo, self._finished())
+            desk.open(number, todo, self._finished())
+        self._pass = number
         self._before.add(self._mine)
         self._mine = Tally(self._names)
         with self._stopping.gently():
@@ -329,9 +334,9 @@ class Job:
             return
         mask = self._mask(number - 1, split)
         first = 0
-        for first_line, piece in self._part(number - 1, split).pieces(self.rows.piece.unpack):
+        for piece in self._part(number - 1, split).pieces(self.rows.piece.unpack):
             if mask.count(1, first, first + piece.row_count):
-                yield self.rows.reopen(piece, mask, first, first_line)
+                yield self.rows.reopen(piece, mask, first)
             first += piece.row_count
 
     def _part(self, number: int, split: int) -> PartFile:
@@ -363,7 +368,13 @@ class Job:
             self.ranks.tell(self._news(asks=False))
 
     def _news(self, *, asks: bool) -> bytes:
-        news = {"asks": asks, "stops": self._stopping.is_asked, "waited": self._waited, "tally": self._mine.to_record()}
+        news = {
+            "stage": self._pass,
+            "asks": asks,
+            "stops": self._stopping.is_asked,
+            "waited": self._waited,
+            "tally": self._mine.to_record(),
+        }
         return json.dumps(news).encode()
 
     def _waiting(self, wait: Callable[[], Any]) -> Any:
@@ -421,7 +432,7 @@ class Job:
             scratch = self.folder.path / "parts" / f"merge-{self.folder.mark()}"
             paths, written = merge_together(self._pieces(share), output, self.ranks, scratch, self.folder.check_owned)
         elif self.ranks.rank == 0:
-            paths, written = merge_alone(self._pieces(splits), output, self.folder.check_owned)
+            paths, written = merge_alone(self._all_pieces(), output, self.folder.check_owned)
         mine = RankReport(
             self.ranks.rank,
             self._before.rows_read + self._mine.rows_read,
@@ -464,6 +475,15 @@ class Job:
         self.folder.check_owned()
         self.folder.remove_parts()
 
+    def _all_pieces(self) -> Iterator[Any]:
+        """All rows of the result, at least their columns."""
+        rows = 0
+        for piece in self._pieces(range(len(self.splits))):
+            rows += piece.row_count
+            yield piece
+        if rows == 0 and (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
+            yield piece
+
     def _pieces(self, splits: Sequence[int]) -> Iterator[Any]:
         """Rows of the result from some parts of the last pass."""
         last = len(self.passes) - 1
@@ -471,7 +491,7 @@ class Job:
         for split in splits:
             mask = self._mask(last, split) if has_answer else b""
             first = 0
-            for _, piece in self._part(last, split).pieces(self.rows.piece.unpack):
+            for piece in self._part(last, split).pieces(self.rows.piece.unpack):
                 yield piece.select(mask, first) if has_answer else piece
                 first += piece.row_count
                 self._stopping.check()
