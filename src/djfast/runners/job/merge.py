@@ -162,7 +162,8 @@ def _place(
     ranks.gather_all(b"")  # the files are there
     with open(source, "rb") as file:
         for shard, begin, end in segments:
-            with open(output.temporary(paths[shard]), "r+b") as target:
+            # Not for reading, too: a client of NFS that has read a page writes all of it back, with it its neighbour's bytes.
+            with open(os.open(output.temporary(paths[shard]), os.O_WRONLY), "wb") as target:
                 _copy(file, begin, end, target, offsets[shard])
                 target.flush()
                 os.fsync(target.fileno())
