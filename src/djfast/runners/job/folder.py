@@ -54,6 +54,8 @@ class JobFolder:
     def open(self, identity: Mapping[str, Any], *, split_bytes: int) -> int:
         """Make the folder, or check that the job in it is this one. Returns the size of the job's splits.
 
+        A finished job makes room: its parts are gone, and only a run brings its result about again.
+
         Raises
         ------
         ResumeError
@@ -64,9 +66,9 @@ class JobFolder:
         with contextlib.suppress(FileNotFoundError):
             record = json.loads(manifest.read_text(encoding="utf-8"))
             differences = _differences(record["identity"], identity)
-            if not differences:
-                return int(record["split_bytes"])
             if self.journal().done is None:
+                if not differences:
+                    return int(record["split_bytes"])
                 shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
                 raise ResumeError(
                     f"{self.path} holds an unfinished job that is not this one: {shown}. Run what it was begun with to finish "
