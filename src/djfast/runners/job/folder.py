@@ -61,10 +61,9 @@ class JobFolder:
         ResumeError
             If the folder holds an unfinished job of another recipe, input or version; the message says what differs.
         """
-        manifest = self.path / "job.json"
         identity = json.loads(json.dumps(identity))  # as it is read back: no tuples
-        with contextlib.suppress(FileNotFoundError):
-            record = json.loads(manifest.read_text(encoding="utf-8"))
+        record = self._read_manifest()
+        if record is not None:
             differences = _differences(record["identity"], identity)
             if self.journal().done is None:
                 if not differences:
@@ -76,10 +75,38 @@ class JobFolder:
                 )
             self.clear()
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = manifest.with_name(f"job.json.tmp-{self.writer}")
-        temporary.write_text(json.dumps({"identity": identity, "split_bytes": split_bytes}, indent=1), encoding="utf-8")
-        temporary.replace(manifest)
+        self._write_manifest({"identity": identity, "split_bytes": split_bytes})
         return split_bytes
+
+    def note_splits(self, count: int) -> None:
+        """Keep the number of splits, for who looks at the job from outside and reads no input."""
+        record = self._read_manifest()
+        if record is not None and record.get("splits") != count:
+            self._write_manifest({**record, "splits": count})
+
+    def split_count(self) -> int:
+        """Return what `note_splits` kept; 0 before that."""
+        record = self._read_manifest()
+        return 0 if record is None else int(record.get("splits", 0))
+
+    def differences(self, identity: Mapping[str, Any]) -> list[str] | None:
+        """Say in what the job in the folder differs from another; None if there is no job.
+
+        No difference is an empty list.
+        """
+        record = self._read_manifest()
+        return None if record is None else _differences(record["identity"], json.loads(json.dumps(identity)))
+
+    def _read_manifest(self) -> dict[str, Any] | None:
+        with contextlib.suppress(FileNotFoundError):
+            record: dict[str, Any] = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
+            return record
+        return None
+
+    def _write_manifest(self, record: Mapping[str, Any]) -> None:
+        temporary = self.path / f"job.json.tmp-{self.writer}"
+        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        temporary.replace(self.path / "job.json")
 
     def clear(self) -> None:
         """Forget the job."""

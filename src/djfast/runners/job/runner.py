@@ -113,6 +113,7 @@ class Job:
         self.rows = rows_of(self.files, self.recipe)
         desk = None
         if self.ranks.rank == 0:
+            self.folder.note_splits(len(self.splits))
             desk = self._open_desk()
             self.ranks.serve(desk.answer)
         try:
