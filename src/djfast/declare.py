@@ -186,7 +186,11 @@ class Op:
         "Adds a row index under this name.", default=None, refused="rows are numbered only when they are written"
     )
     work_dir: str | None = param("Folder for side files.", default=None, no_effect="the run's folder is used")
-    accelerator: str | None = param("Device.", default=None, no_effect="the planner places functions")
+    accelerator: str | None = param(
+        "Where the OP runs: cuda takes it to the ranks that own a device, where the recipe has device_ranks.",
+        default=None,
+        choices=(None, "cpu", "cuda"),
+    )
     batch_size: int | None = param("Rows per call.", default=None, no_effect="batches are sized by bytes")
     num_proc: int | None = param("Workers.", default=None, no_effect=_ONE_QUEUE)
     cpu_required: float | None = param("CPUs per worker.", default=None, no_effect=_ONE_QUEUE)

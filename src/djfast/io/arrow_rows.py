@@ -29,6 +29,31 @@ class ArrowBlock(NamedTuple):
         """Bytes of the batch in memory."""
         return int(self.batch.nbytes)
 
+    def pack(self) -> list[bytes]:
+        """Return the parts as bytes."""
+        return [_batch_bytes(self.batch), json.dumps([self.file, list(self.numbers)]).encode()]
+
+    @classmethod
+    def unpack(cls, batch: bytes, rest: bytes) -> ArrowBlock:
+        """Return what `pack` packed."""
+        return cls(_batch_of(batch), *json.loads(rest))
+
+
+def _batch_bytes(batch: pa.RecordBatch) -> bytes:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def _batch_of(stream: bytes) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(stream) as reader:
+        return reader.read_next_batch()
+
 
 class ArrowPiece:
     """Rows that have left a stage, with the lines of the stats file."""
@@ -45,22 +70,14 @@ class ArrowPiece:
 
     def pack(self) -> list[bytes]:
         """Return the record batch as Arrow IPC, and the rest."""
-        import pyarrow as pa
-
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.batch.schema) as writer:
-            writer.write_batch(self.batch)
         rest = json.dumps([self.file, self.numbers]).encode()
-        return [sink.getvalue().to_pybytes(), self.side, self.side_ends, rest]
+        return [_batch_bytes(self.batch), self.side, self.side_ends, rest]
 
     @classmethod
     def unpack(cls, batch: bytes, side: bytes, side_ends: bytes, rest: bytes) -> ArrowPiece:
         """Return what `pack` packed."""
-        import pyarrow as pa
-
         file, numbers = json.loads(rest)
-        with pa.ipc.open_stream(batch) as reader:
-            return cls(reader.read_next_batch(), side, side_ends, numbers, file)
+        return cls(_batch_of(batch), side, side_ends, numbers, file)
 
     def byte_count(self) -> int:
         """Return the bytes held."""
@@ -89,6 +106,7 @@ class ArrowRows:
         Whether ``__dj__stats__`` and ``__dj__meta__``, and the hash columns, stay in the result.
     """
 
+    block = ArrowBlock
     piece = ArrowPiece
 
     def __init__(self, *, keeps_stats: bool, keeps_hashes: bool) -> None:

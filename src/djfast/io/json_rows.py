@@ -33,6 +33,15 @@ class JsonBlock(NamedTuple):
         """Bytes of the lines."""
         return self.end
 
+    def pack(self) -> list[bytes]:
+        """Return the parts as bytes."""
+        return [self.data[: self.end], self.file.encode(), b"" if self.numbers is None else b"=" + self.numbers]
+
+    @classmethod
+    def unpack(cls, data: bytes, file: bytes, numbers: bytes) -> JsonBlock:
+        """Return what `pack` packed."""
+        return cls(data, len(data), file.decode(), numbers[1:] if numbers else None)
+
 
 class JsonPiece:
     """Lines that have left a stage, with the lines of the stats file and the numbers of the lines they came from."""
@@ -94,6 +103,7 @@ class JsonRows:
         Whether ``__dj__stats__`` and ``__dj__meta__``, and the hash columns, stay in the result.
     """
 
+    block = JsonBlock
     piece = JsonPiece
 
     def __init__(self, files: Sequence[InputFile], *, batch_bytes: int, keeps_stats: bool, keeps_hashes: bool) -> None:

@@ -17,7 +17,14 @@ HASHES = ("__dj__hash", "__dj__minhash", "__dj__simhash", "__dj__imagehash", "__
 RESERVED = (STATS, META, *HASHES)
 
 
-def build_plan(ops: Sequence[Op], *, text_keys: Sequence[str] = (), keep_hashes: bool = False, drops_rows: bool = True) -> Plan:
+def build_plan(
+    ops: Sequence[Op],
+    *,
+    text_keys: Sequence[str] = (),
+    keep_hashes: bool = False,
+    drops_rows: bool = True,
+    has_devices: bool = False,
+) -> Plan:
     """Turn checked OPs into stages.
 
     Parameters
@@ -31,33 +38,62 @@ def build_plan(ops: Sequence[Op], *, text_keys: Sequence[str] = (), keep_hashes:
         Whether hash columns of deduplicators stay in the rows.
     drops_rows : bool
         False computes all stats and drops nothing, as analysis does.
+    has_devices : bool
+        Give OPs with ``accelerator: cuda`` stages of their own, which run on the ranks that own a device.
     """
-    notices: list[str] = []
-    stages = []
-    for number, group in enumerate(_stage_groups(ops)):
-        required = tuple(text_keys) if number == 0 else ()
-        stage = _StageBuilder(
-            text_keys[0] if text_keys else "text",
-            required,
-            keep_hashes=keep_hashes,
-            drops_rows=drops_rows,
-            notices=notices,
-        )
-        for index in group:
-            stage.add(index, ops[index])
-        stages.append(stage.finish(group))
-    return Plan(tuple(stages), tuple(ops), tuple(notices))
+    groups = _stage_groups(ops, has_devices=has_devices)
+
+    def build(required: Sequence[tuple[str, ...]]) -> Plan:
+        notices: list[str] = []
+        stages = []
+        for group, fields in zip(groups, required):
+            stage = _StageBuilder(
+                text_keys[0] if text_keys else "text",
+                fields,
+                keep_hashes=keep_hashes,
+                drops_rows=drops_rows,
+                notices=notices,
+            )
+            for index in group:
+                stage.add(index, ops[index])
+            stages.append(stage.finish(group)._replace(on_device=has_devices and bool(group) and _on_device(ops[group[0]])))
+        return Plan(tuple(stages), tuple(ops), tuple(notices))
+
+    plan = build([tuple(text_keys), *[()] * (len(groups) - 1)])
+    return build(_fields_read_at_once(plan)) if has_devices else plan
 
 
-def _stage_groups(ops: Sequence[Op]) -> list[list[int]]:
-    """Cut the recipe after each run of deduplicators."""
+def _fields_read_at_once(plan: Plan) -> list[tuple[str, ...]]:
+    """Fields that each stage must find: the first one of a pass also those of the stages behind it.
+
+    So a row without a text is set aside in the same place, however a recipe is cut for devices.
+    """
+    required: list[tuple[str, ...]] = [()] * len(plan.stages)
+    for run in plan.passes():
+        fields: dict[str, None] = {}
+        made: set[str] = set()
+        for number in run:
+            fields.update(dict.fromkeys(path for path in plan.stages[number].texts if path not in made))
+            made.update(path for path, _ in plan.stages[number].values)
+        required[run.start] = tuple(fields)
+    return required
+
+
+def _stage_groups(ops: Sequence[Op], *, has_devices: bool) -> list[list[int]]:
+    """Cut the recipe after each run of deduplicators, and where it goes to a device or comes back."""
     groups: list[list[int]] = [[]]
     for index, op in enumerate(ops):
-        follows_dedup = groups[-1] and isinstance(ops[groups[-1][-1]], Deduplicator)
-        if follows_dedup and not isinstance(op, Deduplicator):
+        before = ops[groups[-1][-1]] if groups[-1] else None
+        follows_dedup = isinstance(before, Deduplicator) and not isinstance(op, Deduplicator)
+        stays = before is None or isinstance(op, Deduplicator) or _on_device(op) == _on_device(before)
+        if follows_dedup or (has_devices and not stays):
             groups.append([])
         groups[-1].append(index)
     return groups
+
+
+def _on_device(op: Op) -> bool:
+    return op.accelerator == "cuda"
 
 
 class _StageBuilder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from djfast.declare import Grouping, Op
@@ -48,6 +49,7 @@ class Stage(NamedTuple):
     dedups: tuple[Dedup, ...]
     slot_count: int
     local_ops: range  # indices of the OPs before the deduplicators
+    on_device: bool = False  # on the ranks that own a device, where there are some
 
     def field_index(self, path: str) -> int:
         """Index of a path that is read, -1 when it is not."""
@@ -61,3 +63,9 @@ class Plan(NamedTuple):
     stages: tuple[Stage, ...]
     ops: tuple[Op, ...]
     notices: tuple[str, ...]
+
+    def passes(self) -> list[range]:
+        """Cut the stages into runs that a batch goes through without waiting for others."""
+        ends = [number + 1 for number, stage in enumerate(self.stages) if stage.dedups]
+        bounds = [0, *ends, *([len(self.stages)] if not ends or ends[-1] < len(self.stages) else [])]
+        return [range(first, last) for first, last in pairwise(bounds)]

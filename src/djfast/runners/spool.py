@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import IO, Generic, Protocol, TypeVar
 
+from djfast.runners.memory import LARGEST_WINDOW
+
 
 class Writable(Protocol):
     """What bytes can be written to."""
@@ -41,14 +43,13 @@ class Spoolable(Protocol):
 
 Piece = TypeVar("Piece", bound=Spoolable)
 
-WINDOW_BYTES = 128 << 20
 _LEVEL = -5  # fast: half the size of web text, several times the speed of the default level
 
 
 class Spool(Generic[Piece]):
     """Keeps pieces in order. Up to `window_bytes` stay in memory, so that small jobs never touch the disk."""
 
-    def __init__(self, folder: str | None, unpack: Callable[..., Piece], *, window_bytes: int = WINDOW_BYTES) -> None:
+    def __init__(self, folder: str | None, unpack: Callable[..., Piece], *, window_bytes: int = LARGEST_WINDOW) -> None:
         self._folder = folder
         self._unpack = unpack
         self._window_bytes = window_bytes
@@ -106,6 +107,14 @@ def packed(piece: Spoolable) -> list[bytes]:
     return [compressor.compress(part) for part in piece.pack()]
 
 
+def unpacked(parts: list[bytes]) -> list[bytes]:
+    """Return the parts of a packed piece as `pack` gave them."""
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor()
+    return [decompressor.decompress(part) for part in parts]
+
+
 def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
     """Write a packed piece, and return how many bytes that took."""
     header = struct.pack(f"<{len(parts) + 2}Q", len(parts), first_line, *map(len, parts))
@@ -116,10 +125,7 @@ def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
 
 def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[tuple[int, Piece]]:
     """Yield the first line numbers and pieces of a file from where it stands to its end."""
-    import zstandard
-
-    decompressor = zstandard.ZstdDecompressor()
     while head := file.read(16):
         count, first_line = struct.unpack("<2Q", head)
         sizes = struct.unpack(f"<{count}Q", file.read(8 * count))
-        yield first_line, unpack(*(decompressor.decompress(file.read(size)) for size in sizes))
+        yield first_line, unpack(*unpacked([file.read(size) for size in sizes]))

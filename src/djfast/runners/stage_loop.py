@@ -2,77 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 from djfast import _native
 from djfast.declare import Grouping
 from djfast.io.results import Result
-from djfast.plan.bind import BoundStage
+from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Plan
+from djfast.runners.memory import LARGEST_WINDOW
 from djfast.runners.progress import Progress
-from djfast.runners.rejected import Rejected, RejectedRows
+from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Tally
 from djfast.runners.spool import Spool
+from djfast.runners.stage_work import Done, PassWork, StageWork, rejected_rows
 from djfast.runners.workers import in_order
-
-
-class Done(NamedTuple):
-    """What became of one batch."""
-
-    block: Any
-    piece: Any  # as rows, or packed for rows that wait
-    piece_rows: int
-    keys: list[tuple[bytes, bytes | None]]
-    row_count: int
-    line_count: int
-    counts: list[tuple[int, int, int, int]]
-    rejections: list[tuple[int, int, int, str, bytes | None]]
-
-    @property
-    def readable(self) -> int:
-        """Rows that could be read."""
-        return self.row_count - sum(1 for _, _, op, _, _ in self.rejections if op < 0)
-
-
-class StageWork:
-    """One stage's program on blocks: what every runner does with a batch.
-
-    Parameters
-    ----------
-    bound, layout
-        The stage's program, and how its rows are written.
-    rows : JsonRows, ArrowRows or ListRows
-        How rows are carried.
-    prepare : callable
-        Applied to each piece by the worker that made it, as compression is.
-    """
-
-    def __init__(self, bound: BoundStage, layout: Any, rows: Any, prepare: Callable[[Any], Any] | None = None) -> None:
-        self.stage = bound.stage
-        self._bound = bound
-        self._layout = layout
-        self._rows = rows
-        self._prepare = prepare
-
-    def run(self, block: Any) -> Done:
-        """Run the program on one block."""
-        batch = self._rows.open(block, self.stage)
-        self._bound.run(batch)
-        keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
-        piece = self._rows.close(block, batch, self._layout)
-        if self._prepare is not None:
-            piece = self._prepare(piece)
-        return Done(block, piece, batch.alive_count, keys, batch.row_count, batch.line_count, batch.counts, batch.rejections)
-
-
-def rejected_rows(done: Done, plan: Plan, first_line: int) -> Iterator[Rejected]:
-    """Bad rows of a batch in their order. `first_line` is the number of its first line, counted from 0."""
-    block = done.block
-    for row, number, op, reason, line in sorted(done.rejections, key=lambda entry: entry[0]):
-        place = first_line + number if block.numbers is None else _number(block.numbers, number)
-        name = plan.ops[op].spec.name if op >= 0 else "read"
-        yield Rejected(name, op, reason, block.file, place + 1, _row(block, row) if line is None else line)
 
 
 class StageLoop:
@@ -92,6 +36,10 @@ class StageLoop:
         Where bad rows go.
     spool_folder : str or None
         Where rows wait on disk; None keeps them in memory.
+    window_bytes : int
+        Bytes of waiting rows that stay in memory.
+    watcher : Watcher or None
+        Is told what is worked on.
     """
 
     def __init__(
@@ -105,6 +53,8 @@ class StageLoop:
         rejected: RejectedRows,
         progress: Progress,
         spool_folder: str | None,
+        window_bytes: int = LARGEST_WINDOW,
+        watcher: Watcher | None = None,
     ) -> None:
         self.plan = plan
         self.stages = stages
@@ -114,6 +64,8 @@ class StageLoop:
         self.rejected = rejected
         self.progress = progress
         self.spool_folder = spool_folder
+        self.window_bytes = window_bytes
+        self.watcher = watcher
         self.tally = Tally([op.spec.name for op in plan.ops])
         self.rows_written = 0
 
@@ -125,8 +77,9 @@ class StageLoop:
             is_last = number == len(self.stages) - 1
             spool: Spool[Any] | None = None
             if bound.stage.dedups:
-                spool = Spool(self.spool_folder, self.rows.piece.unpack)
-            work = StageWork(bound, layout, self.rows, spool.prepare if spool else None)
+                spool = Spool(self.spool_folder, self.rows.piece.unpack, window_bytes=self.window_bytes)
+            prepare = spool.prepare if spool else None
+            work = PassWork([StageWork(bound, layout, self.rows, self.watcher)], self.rows, prepare=prepare)
             done = self._batches(source, work, is_first=number == 0)
             if spool is None:
                 for each, _ in done:
@@ -144,20 +97,20 @@ class StageLoop:
         self.result.write(piece)
         self.progress.update(self.tally)
 
-    def _batches(self, source: Iterator[Any], work: StageWork, *, is_first: bool) -> Iterator[tuple[Done, int]]:
+    def _batches(self, source: Iterator[Any], work: PassWork, *, is_first: bool) -> Iterator[tuple[Done, int]]:
         """Run one stage over all blocks, in order, and account for rows. Yields batches and their first line numbers."""
         base = 0
         file: Any = None
         for done in in_order(source, work.run, threads=self.threads):
-            if done.block.file != file:
-                file, base = done.block.file, 0
+            if done.file != file:
+                file, base = done.file, 0
             for row in rejected_rows(done, self.plan, base):
                 self.rejected.add(row)
             if is_first:
                 self.tally.rows_read += done.row_count
-                self.tally.bytes_read += done.block.byte_count
-            self.tally.add_batch(work.stage.local_ops, done.readable, done.counts)
-            yield done, base if done.block.numbers is None else 0
+                self.tally.bytes_read += done.byte_count
+            self.tally.add_batch(work.local_ops, done.readable, done.counts)
+            yield done, done.first_line(base)
             base += done.line_count
             self.progress.update(self.tally)
 
@@ -193,18 +146,6 @@ def _positions(spool: Spool[Any]) -> Iterator[tuple[int, int, Any]]:
     for first_line, piece in spool.drain():
         yield first, first_line, piece
         first += piece.row_count
-
-
-def _row(block: Any, row: int) -> Any:
-    if hasattr(block, "rows"):
-        return block.rows[row]
-    return block.batch.slice(row, 1).to_pylist()[0]
-
-
-def _number(numbers: Any, position: int) -> int:
-    if isinstance(numbers, bytes):
-        return int.from_bytes(numbers[8 * position : 8 * position + 8], "little")
-    return int(numbers[position])
 
 
 def make_groups(grouping: Grouping) -> Any:
