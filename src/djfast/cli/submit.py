@@ -71,8 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Write the file, print its path, and send it if asked to."""
-    recipe: Recipe = load(options, rest)  # type: ignore[assignment]
     _refuse_secrets(options, rest)
+    recipe: Recipe = load(options, rest)  # type: ignore[assignment]
     from djfast.runners.job.folder import JobFolder
 
     place = JobFolder.of(recipe).path.with_suffix("")
@@ -127,7 +127,8 @@ def _refuse_secrets(options: argparse.Namespace, rest: list[str]) -> None:
     from djfast.recipe.secrets import is_secret, redacted
 
     for override in [*map(parse_set, options.set), *parse_flags(rest)]:
-        holds_one = any(map(is_secret, override.path)) or redacted({"_": _plain(override.text)}) != {"_": _plain(override.text)}
+        value = _plain(override.text)
+        holds_one = any(map(is_secret, override.path)) or redacted(value) != value
         if holds_one and re.fullmatch(r"\$\{\w+\}", override.text.strip()) is None:
             raise RecipeError(
                 f"{override.label} is a secret and would be written into the batch file; write ${{NAME}} in the recipe and "
