@@ -122,9 +122,14 @@ class JobFolder:
         assert self.attempt is not None, "the folder is not open"
         return self._journal_of(self.attempt.job)
 
-    def _journal_of(self, job: str) -> Journal:
+    def look(self) -> Journal:
+        """Return the journal for someone who only looks: nothing is written."""
+        record = self._record()
+        return self._journal_of(record["attempt"]["job"] if record is not None else "", joins=False)
+
+    def _journal_of(self, job: str, *, joins: bool = True) -> Journal:
         journal = Journal(self.path, job, self.writer)
-        journal.read()
+        journal.read(joins=joins)
         return journal
 
     @property
@@ -140,6 +145,25 @@ class JobFolder:
         except ValueError as error:
             raise ResumeError(f"{self._manifest} is damaged ({error}); start over with --fresh") from error
         return record
+
+    def note_splits(self, count: int) -> None:
+        """Keep the number of splits, for who looks at the job from outside and reads no input."""
+        record = self._record()
+        if record is not None and record.get("splits") != count:
+            write_durably(self._manifest, json.dumps({**record, "splits": count}, indent=1).encode())
+
+    def split_count(self) -> int:
+        """Return what `note_splits` kept; 0 before that."""
+        record = self._record()
+        return 0 if record is None else int(record.get("splits", 0))
+
+    def differences(self, identity: Mapping[str, Any]) -> list[str] | None:
+        """Say in what the job in the folder differs from another; None if there is no job.
+
+        No difference is an empty list.
+        """
+        record = self._record()
+        return None if record is None else _differences(record["identity"], json.loads(json.dumps(identity)))
 
     def clear(self) -> None:
         """Forget the job. Its name goes first, so that whoever still works on it notices."""
