@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cases import COMPLETE, DJFAST, ENVIRONMENT, UNFINISHED, Case, make_case
-from hosts import Hosts, is_open_mpi, two_hosts, why_no_hosts
+
+from tests.ranks.cases import COMPLETE, DJFAST, ENVIRONMENT, UNFINISHED, Case, make_case
+from tests.ranks.hosts import Hosts, is_open_mpi, two_hosts, why_no_hosts
 
 REASON = why_no_hosts()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))

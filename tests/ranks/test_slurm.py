@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from cases import COMPLETE, DJFAST, ENVIRONMENT, make_case
-from hosts import mpirun
-from slurm import ask, cluster, wait_for_state, why_no_slurm
+
+from tests.ranks.cases import COMPLETE, DJFAST, ENVIRONMENT, make_case
+from tests.ranks.hosts import mpirun
+from tests.ranks.slurm import ask, cluster, wait_for_state, why_no_slurm
 
 REASON = why_no_slurm() or (None if mpirun() else "there is no mpirun")
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
