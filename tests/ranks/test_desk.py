@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 
-from djfast.runners.job.desk import NO_MORE, Desk
+from djfast.runners.job.desk import NO_MORE, STOP, Desk
 from djfast.runners.job.metrics import Metrics
 from djfast.runners.progress import Progress
 from djfast.runners.report import Tally
@@ -49,7 +49,7 @@ def test_one_rank_that_stops_ends_the_work_of_all() -> None:
     desk.open(0, [3, 4], finished(0))
     assert desk.answer(1, news(0)) == b"3"
     assert desk.answer(2, news(0, asks=False, stops=True)) == b""
-    assert int(desk.answer(1, news(0))) == NO_MORE
+    assert int(desk.answer(1, news(0))) == STOP
     assert desk.stops
 
 

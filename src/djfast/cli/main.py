@@ -10,6 +10,8 @@ from importlib import import_module
 # Subcommand -> what it does. Its module djfast.cli.NAME is imported when it is used.
 COMMANDS = {
     "run": "Run a recipe.",
+    "submit": "Write a batch file for Slurm that runs a recipe on many nodes, and send it.",
+    "status": "Say whether a run with ranks is complete.",
     "plan": "Show what a recipe would do: stages, steps, what is shared, what runs natively.",
     "ops": "List the OPs, or show one.",
     "schema": "Print the JSON Schema of recipes, for editors.",

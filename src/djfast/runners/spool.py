@@ -122,15 +122,28 @@ def unpacked(parts: list[bytes]) -> list[bytes]:
 
 def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
     """Write a packed piece, and return how many bytes that took."""
-    header = struct.pack(f"<{len(parts) + 2}Q", len(parts), first_line, *map(len, parts))
+    return write_parts(file, [struct.pack("<Q", first_line), *parts])
+
+
+def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[Piece]:
+    """Yield the pieces of a file from where it stands to its end."""
+    while parts := read_parts(file):
+        (first_line,) = struct.unpack("<Q", parts[0])
+        yield unpack(*unpacked(parts[1:])).counted_from(first_line)
+
+
+def write_parts(file: Writable, parts: list[bytes]) -> int:
+    """Write some bytes after their number and sizes, and return how many bytes that took."""
+    header = struct.pack(f"<{len(parts) + 1}Q", len(parts), *map(len, parts))
     for part in [header, *parts]:
         file.write(part)
     return len(header) + sum(map(len, parts))
 
 
-def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[Piece]:
-    """Yield the pieces of a file from where it stands to its end."""
-    while head := file.read(16):
-        count, first_line = struct.unpack("<2Q", head)
-        sizes = struct.unpack(f"<{count}Q", file.read(8 * count))
-        yield unpack(*unpacked([file.read(size) for size in sizes])).counted_from(first_line)
+def read_parts(file: Readable) -> list[bytes]:
+    """Return what `write_parts` wrote; nothing at the end of the file."""
+    head = file.read(8)
+    if not head:
+        return []
+    (count,) = struct.unpack("<Q", head)
+    return [file.read(size) for size in struct.unpack(f"<{count}Q", file.read(8 * count))]

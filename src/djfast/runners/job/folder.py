@@ -74,7 +74,7 @@ class JobFolder:
             If the folder holds an unfinished job of another recipe, input or version; the message says what differs.
         """
         identity = json.loads(json.dumps(identity))  # as it is read back: no tuples
-        record = _read(self.path / "job.json")
+        record = self._record()
         if record is None:
             record = {"job": uuid.uuid4().hex[:8], "split_bytes": split_bytes, "identity": identity}
             self.path.mkdir(parents=True, exist_ok=True)
@@ -122,10 +122,37 @@ class JobFolder:
         assert self.attempt is not None, "the folder is not open"
         return self._journal_of(self.attempt.job)
 
-    def _journal_of(self, job: str) -> Journal:
+    def look(self) -> Journal:
+        """Return the journal for someone who only looks: nothing is written."""
+        record = self._record()
+        return self._journal_of(record["job"] if record is not None else "", joins=False)
+
+    def _journal_of(self, job: str, *, joins: bool = True) -> Journal:
         journal = Journal(self.path, job, self.writer)
-        journal.read()
+        journal.read(joins=joins)
         return journal
+
+    def note_splits(self, count: int) -> None:
+        """Keep the number of splits, for who looks at the job from outside and reads no input."""
+        record = self._record()
+        if record is not None and record.get("splits") != count:
+            write_durably(self.path / "job.json", json.dumps({**record, "splits": count}, indent=1).encode())
+
+    def split_count(self) -> int:
+        """Return what `note_splits` kept; 0 before that."""
+        record = self._record()
+        return 0 if record is None else int(record.get("splits", 0))
+
+    def differences(self, identity: Mapping[str, Any]) -> list[str] | None:
+        """Say in what the job in the folder differs from another; None if there is no job.
+
+        No difference is an empty list.
+        """
+        record = self._record()
+        return None if record is None else _differences(record["identity"], json.loads(json.dumps(identity)))
+
+    def _record(self) -> dict[str, Any] | None:
+        return _read(self.path / "job.json")
 
     def clear(self) -> None:
         """Forget the job. The attempt's name goes first, so that whoever still works on it notices."""

@@ -37,14 +37,29 @@ class PartEntry(NamedTuple):
 
 
 class AnswerEntry(NamedTuple):
-    """A stage's global answer: which rows of each part stay.
+    """A stage's global answer: which rows of each part stay, or in which order rows come out.
 
-    `masks` holds ``[split, path, offset, size, rows that stay]``, `ops` ``[op, rows in, rows out]`` of the deduplicators.
+    `masks` holds ``[split, path, offset, size, rows that stay]``, `ops` ``[op, rows in, rows out]`` of the deduplicators or
+    the selector. Where rows change places, `order` is the path of the chosen rows' numbers, `size` its bytes, and `cuts`
+    are the first places of the buckets that become the splits of the next stage, with the end of the last one.
     """
 
     stage: int
     masks: list[list[Any]]
     ops: list[list[int]]
+    order: str = ""
+    size: int = 0
+    cuts: list[int] = []  # noqa: RUF012 - never changed
+
+
+class MovedEntry(NamedTuple):
+    """The rows of a split, written bucket by bucket for a new order. `buckets` holds ``[bucket, offset]``."""
+
+    stage: int
+    split: int
+    path: str
+    size: int
+    buckets: list[list[int]]
 
 
 class DoneEntry(NamedTuple):
@@ -63,8 +78,14 @@ class SuspectEntry(NamedTuple):
     seconds: float
 
 
-Entry = PartEntry | AnswerEntry | DoneEntry | SuspectEntry
-_KINDS: dict[str, type[Any]] = {"part": PartEntry, "answer": AnswerEntry, "done": DoneEntry, "suspect": SuspectEntry}
+Entry = PartEntry | AnswerEntry | MovedEntry | DoneEntry | SuspectEntry
+_KINDS: dict[str, type[Any]] = {
+    "part": PartEntry,
+    "answer": AnswerEntry,
+    "moved": MovedEntry,
+    "done": DoneEntry,
+    "suspect": SuspectEntry,
+}
 
 
 class Journal:
@@ -83,6 +104,7 @@ class Journal:
     def __init__(self, folder: Path, job: str, writer: str) -> None:
         self.parts: dict[tuple[int, int], PartEntry] = {}
         self.answers: dict[int, AnswerEntry] = {}
+        self.moved: dict[tuple[int, int], MovedEntry] = {}
         self.suspects: list[SuspectEntry] = []
         self.done: DoneEntry | None = None
         self._folder = folder
@@ -91,13 +113,14 @@ class Journal:
         self._file: IO[bytes] | None = None
         self._fresh: list[bytes] = []
 
-    def read(self) -> None:
+    def read(self, *, joins: bool = True) -> None:
         """Take in every line that counts.
 
-        This process's own file is made first: a network file system may list a folder as it was a minute ago, but not
-        after a change that was made from here.
+        A process that joins the job makes its own file first: a network file system may list a folder as it was a minute
+        ago, but not after a change that was made from here.
         """
-        self._open()
+        if joins:
+            self._open()
         for path in sorted(self._path.parent.glob(f"{self._job}-*.jsonl")):
             for line in path.read_bytes().splitlines():
                 entry = entry_of(line)
@@ -131,12 +154,14 @@ class Journal:
 
     def _is_backed(self, entry: Entry) -> bool:
         """Tell whether what an entry names is there: a part or mask may have been lost, or cut off by a crash."""
-        if isinstance(entry, PartEntry):
+        if isinstance(entry, PartEntry | MovedEntry):
             return file_bytes(self._folder / entry.path) == entry.size
         if isinstance(entry, AnswerEntry):
             needed: dict[str, int] = {}
             for _, path, offset, size, _ in entry.masks:
                 needed[path] = max(needed.get(path, 0), offset + size)
+            if entry.order:
+                needed[entry.order] = entry.size
             return all(file_bytes(self._folder / path) >= size for path, size in needed.items())
         return True
 
@@ -151,7 +176,7 @@ class Journal:
 
     def all_lines(self) -> bytes:
         """Return everything that is known, as lines."""
-        entries: list[Entry] = [*self.parts.values(), *self.answers.values(), *self.suspects]
+        entries: list[Entry] = [*self.parts.values(), *self.answers.values(), *self.moved.values(), *self.suspects]
         return b"".join(map(_line, [*entries, *([self.done] if self.done else [])]))
 
     def take_lines(self, bodies: Iterable[bytes]) -> None:
@@ -171,6 +196,8 @@ class Journal:
             key = (entry.stage, entry.split)
             known = self.parts.get(key)
             self.parts[key] = entry if known is None else min(known, entry, key=lambda part: part.path)
+        elif isinstance(entry, MovedEntry):
+            self.moved[entry.stage, entry.split] = entry
         elif isinstance(entry, AnswerEntry):
             self.answers[entry.stage] = entry
         elif isinstance(entry, SuspectEntry):

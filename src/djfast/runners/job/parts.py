@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import tempfile
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,7 +19,7 @@ from djfast.runners.job.journal import PartEntry
 from djfast.runners.rejected import Rejected, row_member
 from djfast.runners.report import Tally
 from djfast.runners.spool import read_packed, write_packed
-from djfast.runners.stage_work import Done
+from djfast.runners.stage_work import Compared, Done
 
 _HELD_REJECTED_BYTES = 8 << 20
 
@@ -69,6 +70,9 @@ class PartWriter:
                 write_packed(self._file, done.piece, done.first_line(self.lines))
             if done.keys:
                 self._keys.append((done.piece_rows, done.keys))
+        if done.compared is not None:
+            seen = json.dumps([done.compared.rows_in, done.compared.has_field, list(done.compared.values)]).encode()
+            self._keys.append((done.piece_rows, [(seen, array("Q", done.compared.row_bytes).tobytes())]))
         self.rows += done.piece_rows
         # Where a file has rows and no lines, it is rows that are counted.
         self.lines += done.row_count if done.is_numbered else done.line_count
@@ -170,6 +174,12 @@ class PartFile:
                 else:
                     file.seek(key_bytes + present_bytes, os.SEEK_CUR)
                 number += 1
+
+    def compared(self) -> Iterator[Compared]:
+        """Yield what the stage's selector saw, batch by batch."""
+        for batch in self.keys(0, 1):
+            rows_in, has_field, values = json.loads(batch.keys)
+            yield Compared(rows_in, has_field, values, array("Q", batch.present or b""))
 
     def rejected(self) -> Iterator[tuple[dict[str, Any], bytes]]:
         """Yield the heads of rejected rows, with line numbers that count from the split's first line, and their rows."""

@@ -11,7 +11,9 @@ import json
 import os
 import sys
 import time
+from array import array
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from djfast.errors import InternalError, Preempted, RecipeError
@@ -20,7 +22,7 @@ from djfast.io.files import InputFile, file_size
 from djfast.io.results import rejected_path
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.plan.bind import BoundStage, bind_plan
-from djfast.plan.steps import Dedup, Plan
+from djfast.plan.steps import Plan, Select, Stage
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.job.desk import NO_MORE, STOP, Desk
@@ -30,14 +32,17 @@ from djfast.runners.job.merge import Output, merge_alone, merge_together
 from djfast.runners.job.metrics import Metrics
 from djfast.runners.job.parts import PartFile, PartWriter
 from djfast.runners.job.places import Places, worker_count
+from djfast.runners.job.selecting import Mover, bucket_pieces, choose, read_order, write_order
 from djfast.runners.job.stopping import EXIT_RESUMABLE, Stopping
 from djfast.runners.job.survivors import answer_alone, answer_together, owned, read_mask, write_masks
 from djfast.runners.local import fatal_ops, input_files, plan_recipe, rows_of, with_side_files, write_run_json
 from djfast.runners.memory import budget_of, key_bytes_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
+from djfast.runners.reorder import cuts_of
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.spool import packed
+from djfast.runners.stage_loop import is_ascending, mask_of
 from djfast.runners.stage_work import Done, PassWork, StageWork, empty_piece, rejected_rows
 from djfast.runners.watch import Suspect, Watch
 from djfast.runners.workers import in_order
@@ -102,7 +107,7 @@ class Job:
         self._started = time.monotonic()
         self._waited = 0.0
         self._before = Tally(self._names)  # what this process did in other passes and attempts
-        self._pass = 0
+        self._phase = 0
         self._mine = Tally(self._names)  # in this pass
         self._next_news = 0.0
 
@@ -146,13 +151,16 @@ class Job:
         self.rows = rows_of(self.files, self.recipe, self.budget.batch_bytes)
         desk = None
         if self.ranks.rank == 0:
+            self.folder.note_splits(len(self.splits))
             desk = self._open_desk()
             self.ranks.serve(desk.answer)
         try:
             for number, run in enumerate(self.passes):
                 self._run_pass(number, run, desk)
-                if self._dedups(number) and number not in self.journal.answers:
+                if self._waits(number) and number not in self.journal.answers:
                     self._answer(number)
+                if self._is_moved(number):
+                    self._move(number, desk)
         finally:
             self.ranks.stop_serving()
         report = self._merge()
@@ -172,6 +180,7 @@ class Job:
         self.folder.join(start.attempt)
         self.journal = Journal(self.folder.path, start.attempt.job, self.folder.writer)
         self.journal.take_lines([lines.encode()])
+        self._masks: dict[int, dict[int, list[Any]]] = {}
         return start
 
     def _look_around(self) -> _Start:
@@ -218,20 +227,41 @@ class Job:
 
     # Splits
 
-    def _dedups(self, number: int) -> tuple[Dedup, ...]:
-        """Return the deduplicators at the end of a pass."""
-        return self.stages[self.passes[number].stop - 1].stage.dedups
+    def _end(self, number: int) -> Stage:
+        """Return the last stage of a pass, whose deduplicators or selector all rows wait for."""
+        return self.stages[self.passes[number].stop - 1].stage
+
+    def _waits(self, number: int) -> bool:
+        return bool(self._end(number).dedups) or self._end(number).select is not None
+
+    def _is_moved(self, number: int) -> bool:
+        """Whether the selector of a pass gave rows a new order."""
+        return number in self.journal.answers and bool(self.journal.answers[number].order)
+
+    def _split_count(self, number: int) -> int:
+        """Return the number of splits of a pass: of the input, or buckets of rows in a new order."""
+        for earlier in range(number - 1, -1, -1):
+            if self._is_moved(earlier):
+                return len(self.journal.answers[earlier].cuts) - 1
+        return len(self.splits)
 
     def _run_pass(self, number: int, run: range, desk: Desk | None) -> None:
         """Bring all splits through one pass."""
         if desk is not None:
-            todo = [split for split in range(len(self.splits)) if (number, split) not in self.journal.parts]
-            desk.open(number, todo, self._finished())
-        self._pass = number
+            todo = [split for split in range(self._split_count(number)) if (number, split) not in self.journal.parts]
+            desk.open(2 * number, todo, self._finished())
+        self._hand_out(2 * number, lambda: self._run_splits(number, run))
+        missing = [split for split in range(self._split_count(number)) if (number, split) not in self.journal.parts]
+        if missing:
+            raise InternalError(f"splits {missing[:5]} of pass {number} were not done by any rank")
+
+    def _hand_out(self, phase: int, work: Callable[[], RankLost | None]) -> None:
+        """Work on splits from the desk until there are none, and tell all ranks what was finished."""
+        self._phase = phase
         self._before.add(self._mine)
         self._mine = Tally(self._names)
         with self._stopping.gently():
-            lost = self._run_splits(number, run)
+            lost = work()
             if lost is not None:
                 raise lost
             stops = self._stopping.is_asked or self._was_refused
@@ -244,9 +274,6 @@ class Job:
                 raise Preempted(is_common=True)
         if self._stopping.is_asked:
             raise Preempted
-        missing = [split for split in range(len(self.splits)) if (number, split) not in self.journal.parts]
-        if missing:
-            raise InternalError(f"splits {missing[:5]} of pass {number} were not done by any rank")
 
     def _run_splits(self, number: int, stages: range) -> RankLost | None:
         """Work on splits until there are none. A lost rank is told at the end: what was begun is finished first."""
@@ -332,19 +359,31 @@ class Job:
         if number == 0:
             yield from self.rows.read(self.splits[split])
             return
-        mask = self._mask(number - 1, split)
-        first = 0
-        for piece in self._part(number - 1, split).pieces(self.rows.piece.unpack):
+        for piece, mask, first in self._left(number - 1, split):
             if mask.count(1, first, first + piece.row_count):
                 yield self.rows.reopen(piece, mask, first)
+
+    def _left(self, number: int, split: int) -> Iterator[tuple[Any, bytes, int]]:
+        """Rows that a pass left for a split of the next one, or for the result: pieces, a mask, and where they begin in it."""
+        if self._is_moved(number):
+            moved = [self.journal.moved[number, each] for each in range(self._split_count(number))]
+            for piece in bucket_pieces(self.folder.path, moved, split, self.rows.piece):
+                yield piece, b"\x01" * piece.row_count, 0
+            return
+        part = self._part(number, split)
+        mask = self._mask(number, split) if self._waits(number) else b"\x01" * part.entry.rows
+        first = 0
+        for piece in part.pieces(self.rows.piece.unpack):
+            yield piece, mask, first
             first += piece.row_count
 
     def _part(self, number: int, split: int) -> PartFile:
         return PartFile(self.folder.path, self.journal.parts[number, split])
 
     def _mask(self, number: int, split: int) -> bytes:
-        entry = next(entry for entry in self.journal.answers[number].masks if entry[0] == split)
-        return read_mask(self.folder.path, entry)
+        if number not in self._masks:
+            self._masks[number] = {entry[0]: entry for entry in self.journal.answers[number].masks}
+        return read_mask(self.folder.path, self._masks[number][split])
 
     def _next_split(self) -> int:
         if self._stopping.is_asked:
@@ -369,7 +408,7 @@ class Job:
 
     def _news(self, *, asks: bool) -> bytes:
         news = {
-            "stage": self._pass,
+            "stage": self._phase,
             "asks": asks,
             "stops": self._stopping.is_asked,
             "waited": self._waited,
@@ -387,9 +426,13 @@ class Job:
     # Global answers
 
     def _answer(self, number: int) -> None:
-        """Find the rows that stay after a pass's deduplicators."""
-        dedups = self._dedups(number)
-        parts = [self._part(number, split) for split in range(len(self.splits))]
+        """Find the rows that stay after a pass's deduplicators, or that its selector takes."""
+        parts = [self._part(number, split) for split in range(self._split_count(number))]
+        select = self._end(number).select
+        if select is not None:
+            self._select(number, select, parts)
+            return
+        dedups = self._end(number).dedups
         in_memory = sum(part.entry.rows for part in parts) * key_bytes_of([dedup.grouping for dedup in dedups])
         if self.ranks.size == 1 and in_memory <= self.budget.key_bytes:
             answer = answer_alone(dedups, parts)
@@ -403,6 +446,58 @@ class Job:
             self.journal.append(entry)
         else:
             self.journal.answers[number] = entry
+
+    def _select(self, number: int, select: Select, parts: list[PartFile]) -> None:
+        rows_in, order = choose(select, parts, self.ranks, self._names[select.op])
+        if self.ranks.rank == 0:
+            ops = [[select.op, rows_in, len(order)]]
+            begin = f"parts/stage-{number}/{self.folder.writer}"
+            if is_ascending(order):
+                mask = memoryview(mask_of(order, sum(part.entry.rows for part in parts)))
+                masks = {}
+                for split, part in enumerate(parts):
+                    masks[split], mask = bytes(mask[: part.entry.rows]), mask[part.entry.rows :]
+                written = write_masks(masks, self.folder.path, f"{begin}.masks")
+                self.journal.append(AnswerEntry(number, written, ops))
+            else:
+                sizes = array("Q", (size for part in parts for each in part.compared() for size in each.row_bytes))
+                cuts = [*cuts_of(order, sizes, self.budget.window_bytes), len(order)]
+                write_order(order, self.folder.path / f"{begin}.order")
+                self.journal.append(AnswerEntry(number, [], ops, f"{begin}.order", 8 * len(order), cuts))
+        self.journal.take_lines(self._waiting(lambda: self.ranks.gather_all(self.journal.fresh_lines())))
+
+    def _move(self, number: int, desk: Desk | None) -> None:
+        """Write the rows of a pass bucket by bucket of their new order."""
+        count = self._split_count(number)
+        if desk is not None:
+            todo = [split for split in range(count) if (number, split) not in self.journal.moved]
+            desk.open(2 * number + 1, todo, self._finished())
+        answer = self.journal.answers[number]
+        firsts = [0, *accumulate(self.journal.parts[number, split].rows for split in range(count))]
+        order = read_order(self.folder.path / answer.order)
+        mover = Mover(self.folder.path, self.folder.writer, order, answer.cuts[:-1], firsts[-1])
+        lines = self._lines_before(number)
+
+        def work() -> RankLost | None:
+            try:
+                while (split := self._next_split()) != NO_MORE:
+                    pieces = self._part(number, split).pieces(self.rows.piece.unpack)
+                    counted = [piece.counted_from(lines[split]) for piece in pieces]
+                    entry = mover.move(number, split, counted, firsts[split], self.rows.piece)
+                    self.folder.check_owned()
+                    self.journal.append(entry)
+                    self._stopping.check()
+            except RankLost as error:
+                return error
+            return None
+
+        self._hand_out(2 * number + 1, work)
+
+    def _lines_before(self, number: int) -> list[int]:
+        """Lines of the same file before each split of a pass. Rows in a new order have numbers that count in their files."""
+        if any(self._is_moved(earlier) for earlier in range(number)):
+            return [0] * self._split_count(number)
+        return _first_lines(self.splits, [self.journal.parts.get((0, split)) for split in range(len(self.splits))])
 
     # The end
 
@@ -425,10 +520,9 @@ class Job:
             self.folder.remove_leftovers(os.path.dirname(export))
         rejected = self._write_rejected(final=True) if self.ranks.rank == 0 else None
         output = Output(export, str(settings["export_format"]), int(settings["export_shard_size"]), self.folder.mark())
-        splits = range(len(self.splits))
         is_lines = output.is_lines and hasattr(self.rows.piece, "lines")
         if is_lines and self.ranks.size > 1:
-            share = owned([self._part(len(self.passes) - 1, split) for split in splits], self.ranks)[self.ranks.rank]
+            share = owned(self._rows_left(), self.ranks)[self.ranks.rank]
             scratch = self.folder.path / "parts" / f"merge-{self.folder.mark()}"
             paths, written = merge_together(self._pieces(share), output, self.ranks, scratch, self.folder.check_owned)
         elif self.ranks.rank == 0:
@@ -478,7 +572,7 @@ class Job:
     def _all_pieces(self) -> Iterator[Any]:
         """All rows of the result, at least their columns."""
         rows = 0
-        for piece in self._pieces(range(len(self.splits))):
+        for piece in self._pieces(range(self._split_count(len(self.passes)))):
             rows += piece.row_count
             yield piece
         if rows == 0 and (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
@@ -487,14 +581,18 @@ class Job:
     def _pieces(self, splits: Sequence[int]) -> Iterator[Any]:
         """Rows of the result from some parts of the last pass."""
         last = len(self.passes) - 1
-        has_answer = bool(self._dedups(last))
+        is_masked = self._waits(last) and not self._is_moved(last)
         for split in splits:
-            mask = self._mask(last, split) if has_answer else b""
-            first = 0
-            for piece in self._part(last, split).pieces(self.rows.piece.unpack):
-                yield piece.select(mask, first) if has_answer else piece
-                first += piece.row_count
+            for piece, mask, first in self._left(last, split):
+                yield piece.select(mask, first) if is_masked else piece
                 self._stopping.check()
+
+    def _rows_left(self) -> list[int]:
+        """Rows of each split of the result, about."""
+        last = len(self.passes) - 1
+        if self._is_moved(last):
+            return [end - begin for begin, end in pairwise(self.journal.answers[last].cuts)]
+        return [self.journal.parts[last, split].rows for split in range(self._split_count(last))]
 
     def _write_rejected(self, *, final: bool) -> RejectedRows:
         """Write the rejected rows of all finished parts, in the order of a run without ranks."""
@@ -503,11 +601,11 @@ class Job:
         rows = RejectedRows(
             path, max_errors=limit, is_fatal=self._is_fatal, temporary=f"{path}.tmp-{self.folder.mark()}"
         )
-        bases = _first_lines(self.splits, [self.journal.parts.get((0, split)) for split in range(len(self.splits))])
+        bases = {number: self._lines_before(number) for number in {number for number, _ in self.journal.parts}}
         try:
-            for (_, split), entry in sorted(self.journal.parts.items()):
+            for (number, split), entry in sorted(self.journal.parts.items()):
                 for head, member in PartFile(self.folder.path, entry).rejected():
-                    line = head["line"] + bases[split]
+                    line = head["line"] + bases[number][split]
                     rows.add(Rejected(head["op"], head["op_index"], head["reason"], head["file"], line, RowMember(member)))
             if final:
                 rows.check_share(self._finished().rows_read)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from djfast.runners.job.parts import PartFile
 from djfast.runners.job.survivors import owned
 from djfast.runners.reorder import by_place, in_places, places_by_row
 from djfast.runners.selection import RowCount, RowGroups, RowValues, chosen, limit_of, values_for
-from djfast.runners.spool import packed, read_packed, write_packed
+from djfast.runners.spool import packed, read_parts, unpacked, write_parts
 
 
 def choose(select: Select, parts: Sequence[PartFile], ranks: Ranks, op: str) -> tuple[int, Sequence[int]]:
@@ -37,7 +37,7 @@ def choose(select: Select, parts: Sequence[PartFile], ranks: Ranks, op: str) -> 
     SchemaError
         If values have no common order, or no row has the field.
     """
-    share = owned(parts, ranks)[ranks.rank]
+    share = owned([part.entry.rows for part in parts], ranks)[ranks.rank]
     first = sum(part.entry.rows for part in parts[: share.start])
     values = values_for(select.selection, select.field)
     rows_in, has_field = 0, False
@@ -187,59 +187,25 @@ class Mover:
                 piece = gather(array("Q", (self._order[place] - first_row for place in own)))
                 offset = file.tell()
                 relative = array("Q", (place - first_place for place in own)).tobytes()
-                write_packed(file, [*packed(piece), *packed(_Bytes(relative))], 0)
+                write_parts(file, [*packed(piece), relative])
                 index.append([bucket, offset])
         temporary.replace(target)
-        return MovedEntry(stage, split, path, index)
-
-
-class _Bytes:
-    """Bytes that are packed like rows."""
-
-    row_count = 0
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def pack(self) -> list[bytes]:
-        return [self._data]
-
-    def byte_count(self) -> int:
-        return len(self._data)
-
-    def counted_from(self, first_line: int) -> _Bytes:
-        return self
+        return MovedEntry(stage, split, path, target.stat().st_size, index)
 
 
 def bucket_pieces(
-    folder: Path, moved: Sequence[MovedEntry], bucket: int, unpack: Callable[..., Any], piece_type: Any
+    folder: Path, moved: Sequence[MovedEntry], bucket: int, piece_type: Any
 ) -> Iterator[Any]:
     """Yield the rows of a bucket in their order, in pieces of about a megabyte."""
     pieces: list[Any] = []
     places = array("Q")
     for entry in moved:
-        for number, offset in entry.index:
+        for number, offset in entry.buckets:
             if number == bucket:
                 with open(folder / entry.path, "rb") as file:
                     file.seek(offset)
-                    piece, own = next(read_packed(file, lambda *parts: _Moved(unpack(*parts[:-1]), parts[-1]))).pair()
-                pieces.append(piece)
+                    *parts, own = read_parts(file)
+                pieces.append(piece_type.unpack(*unpacked(parts)))
                 places.frombytes(own)
     if pieces:
         yield from in_places(pieces, places, piece_type)
-
-
-class _Moved:
-    """A piece and the places of its rows in a bucket."""
-
-    row_count = 0
-
-    def __init__(self, piece: Any, places: bytes) -> None:
-        self._piece = piece
-        self._places = places
-
-    def counted_from(self, first_line: int) -> _Moved:
-        return self
-
-    def pair(self) -> tuple[Any, bytes]:
-        return self._piece, self._places

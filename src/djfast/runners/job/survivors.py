@@ -66,16 +66,16 @@ def answer_alone(dedups: Sequence[Dedup], parts: Sequence[PartFile]) -> Answer:
     return Answer(masks, counts)
 
 
-def owned(parts: Sequence[PartFile], ranks: Ranks) -> list[range]:
-    """Cut the parts into one run of neighbours for each rank, of about equally many rows."""
-    total = sum(part.entry.rows for part in parts) or 1
+def owned(rows: Sequence[int], ranks: Ranks) -> list[range]:
+    """Cut parts of so many rows into one run of neighbours for each rank, of about equally many rows."""
+    total = sum(rows) or 1
     bounds = [0]
     seen = 0
-    for number, part in enumerate(parts):
+    for number, part_rows in enumerate(rows):
         while len(bounds) < ranks.size and seen * ranks.size >= len(bounds) * total:
             bounds.append(number)
-        seen += part.entry.rows
-    bounds += [len(parts)] * (ranks.size + 1 - len(bounds))
+        seen += part_rows
+    bounds += [len(rows)] * (ranks.size + 1 - len(bounds))
     return [range(bounds[rank], bounds[rank + 1]) for rank in range(ranks.size)]
 
 
@@ -85,7 +85,7 @@ def answer_together(dedups: Sequence[Dedup], parts: Sequence[PartFile], ranks: R
         import numpy as np
     except ImportError as error:
         raise MissingExtraError("deduplication between ranks needs numpy; pip install 'djfast[mpi]'") from error
-    shares = owned(parts, ranks)
+    shares = owned([part.entry.rows for part in parts], ranks)
     rows_before = np.cumsum([0] + [sum(parts[i].entry.rows for i in share) for share in shares])
     mine = [parts[i] for i in shares[ranks.rank]]
     rows = _Rows(ranks, rows_before)

@@ -1,0 +1,66 @@
+"""How far a job is, seen from outside: its folder is read, the data is not."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from djfast.plan.steps import Plan
+from djfast.recipe.load import Recipe
+from djfast.runners.job.folder import JobFolder, identity_of
+from djfast.runners.job.journal import Journal
+from djfast.runners.local import input_files, plan_recipe
+
+
+class Standing(NamedTuple):
+    """How far a job is. Neither begun nor complete: nothing is there that a run could go on with."""
+
+    is_begun: bool
+    is_complete: bool
+    text: str
+
+
+def standing_of(recipe: Recipe) -> Standing:
+    """Look at the job of a recipe.
+
+    A finished job counts only for the recipe, the input and the version that it was run with, and only while its result
+    is there.
+
+    Raises
+    ------
+    InputError
+        If the input is not there.
+    """
+    plan = plan_recipe(recipe)
+    folder = JobFolder.of(recipe)
+    differences = folder.differences(identity_of(recipe, plan, input_files(recipe)))
+    if differences is None:
+        return Standing(False, False, f"not begun: there is no job in {folder.path}")
+    if differences:
+        shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
+        return Standing(False, False, f"not begun: {folder.path} holds another job: {shown}")
+    journal = folder.look()
+    if journal.done is None:
+        return Standing(True, False, f"unfinished: {_progress(plan, journal, folder.split_count())}")
+    for path, size in journal.done.files:
+        if not os.path.isfile(path) or os.path.getsize(path) != size:
+            return Standing(False, False, f"not begun: it was complete, but {path} is gone or has changed since")
+    return Standing(True, True, f"complete: {', '.join(path for path, _ in journal.done.files)}")
+
+
+def _progress(plan: Plan, journal: Journal, splits: int) -> str:
+    """Say where the first stage that is not finished stands."""
+    last = len(plan.stages)
+    for number, stage in enumerate(plan.stages):
+        finished = sum(1 for stage_of_part, _ in journal.parts if stage_of_part == number)
+        answer = journal.answers.get(number)
+        if finished < splits or not splits:
+            return f"{finished} of {splits or '?'} splits of stage {number + 1} of {last}"
+        if (stage.dedups or stage.select) and answer is None:
+            return f"all splits of stage {number + 1} of {last}, but not its deduplicators or selector"
+        if answer is not None and answer.order:
+            moved = sum(1 for stage_of_rows, _ in journal.moved if stage_of_rows == number)
+            if moved < splits:
+                return f"{moved} of {splits} splits of stage {number + 1} of {last} in their new order"
+            splits = len(answer.cuts) - 1
+    return "all stages, but not the result"
