@@ -31,7 +31,7 @@ from djfast.runners.job.journal import AnswerEntry, DoneEntry, Journal, PartEntr
 from djfast.runners.job.merge import Output, merge_alone, merge_together
 from djfast.runners.job.metrics import Metrics
 from djfast.runners.job.parts import PartFile, PartWriter
-from djfast.runners.job.places import Places, worker_count
+from djfast.runners.job.places import CREDITS, Places
 from djfast.runners.job.selecting import Mover, bucket_pieces, choose, read_order, write_order
 from djfast.runners.job.stopping import EXIT_RESUMABLE, Stopping
 from djfast.runners.job.survivors import answer_alone, answer_together, owned, read_mask, write_masks
@@ -58,6 +58,23 @@ class _Start(NamedTuple):
     attempt: Attempt
     lines: str  # of the journal
     is_complete: bool  # the result is there already
+
+
+class _Elsewhere:
+    """Other ranks as places for a batch and the number of its split."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self.threads = places.threads
+
+    def offer(self) -> Callable[[tuple[int, Any]], tuple[int, Done | None]] | None:
+        work = self._places.offer()
+        if work is None:
+            return None
+        return lambda item: (item[0], work(item[1]))
+
+    def withdraw(self) -> None:
+        self._places.withdraw()
 
 
 class Job:
@@ -93,7 +110,7 @@ class Job:
         self.plan: Plan = plan_recipe(recipe, has_devices=bool(self.device_ranks))
         self.stages: list[BoundStage] = bind_plan(self.plan)
         self.passes = self.plan.passes()
-        self.budget = budget_of(recipe.settings, workers=worker_count(int(recipe.settings["np"]), ranks))
+        self.budget = budget_of(recipe.settings, workers=int(recipe.settings["np"]) + 2 * CREDITS * (ranks.size > 1))
         self.folder = JobFolder.of(recipe)
         self.journal = Journal(self.folder.path, "", self.folder.writer)
         self._progress = progress
@@ -300,8 +317,9 @@ class Job:
             split, block = item
             return split, None if block is None else work.run(block)
 
+        elsewhere = _Elsewhere(places) if places.threads else None
         try:
-            for split, done in in_order(blocks(), run, threads=worker_count(threads, self.ranks)):
+            for split, done in in_order(blocks(), run, threads=places.workers, elsewhere=elsewhere):
                 if writer is None:
                     writer = PartWriter(self.folder.path, number, split, self.folder.writer, Tally(self._names))
                 if done is not None:
