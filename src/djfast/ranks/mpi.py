@@ -55,7 +55,7 @@ def connect_mpi(launch: Launch) -> Ranks:
         )
     ranks = MpiRanks(world.Dup())
     if ranks.can_regroup:
-        threading.Thread(target=_show_life, args=(MPI,), name="djfast-life", daemon=True).start()
+        ranks.show_life()
     return ranks
 
 
@@ -76,6 +76,8 @@ class MpiRanks:
         self._sending: list[tuple[Any, Any]] = []  # requests and the buffers they read from
         self._server: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._life: threading.Thread | None = None
+        self._leaving = threading.Event()
         self._local_answer: Callable[[int, bytes], bytes | None] | None = None
 
     def gather_all(self, body: bytes) -> list[bytes]:
@@ -176,13 +178,28 @@ class MpiRanks:
             self._comm.Revoke()  # whoever still waits on the old communicator is woken
         return MpiRanks(self._comm.Shrink())
 
+    def show_life(self) -> None:
+        """Call the library from now on: its failure detector sends signs of life only then, and work may take long.
+
+        The thread that the detector has for this crashes one start in twenty (Open MPI 5.0.11).
+        """
+        self._life = threading.Thread(target=self._show_life, name="djfast-life", daemon=True)
+        self._life.start()
+
+    def _show_life(self) -> None:
+        while not self._leaving.wait(_LIFE_SECONDS):
+            self._mpi.COMM_SELF.Iprobe()
+
     def close(self, status: int) -> None:
         """Leave in peace, after all ranks came here."""
-        if not self.can_regroup:
-            self._mpi.Finalize()
+        if self._comm.size == self._mpi.COMM_WORLD.size:
+            self._leaving.set()
+            if self._life is not None:
+                self._life.join()
+            self._mpi.Finalize()  # leaving without it, where all ranks are there, makes Open MPI's mpirun hang now and then
             return
-        # Where ranks may be lost, the library's own farewell waits for the dead. Who leaves without it looks lost to the
-        # others: nobody minds any more once all have come this far.
+        # After a loss the library's own farewell waits for the dead. Who leaves without it looks lost to the others: nobody
+        # minds any more once all have come this far.
         with contextlib.suppress(RankLost):
             self.gather_all(b"")
         sys.stdout.flush()
@@ -389,16 +406,6 @@ def serialized(batch: Any) -> Any:
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     return sink.getvalue()
-
-
-def _show_life(mpi: Any) -> None:
-    """Call the library all the time: its failure detector sends signs of life only then, and work may take long.
-
-    The thread that the detector has for this crashes one start in twenty (Open MPI 5.0.11).
-    """
-    while True:
-        mpi.COMM_SELF.Iprobe()
-        time.sleep(_LIFE_SECONDS)
 
 
 def _survives_failures(mpi: Any) -> bool:
