@@ -18,35 +18,46 @@ struct Divisor {
 
 inline constexpr std::size_t subword_starts = 16;
 
-/// Buckets of all n-grams of `shortest` to `longest` code points (1 <= shortest) that start at one of the 16 first
-/// code points of `code_points`: that of length n from start s is written to buckets[(n - 1) * 16 + s].
-///
-/// A code point is given as its UTF-8 bytes, the first one lowest. 16 + longest of them are read.
-void hash_subwords(const std::uint32_t* code_points, std::size_t shortest, std::size_t longest, const Divisor& divisor,
-                   std::uint32_t* buckets) noexcept;
-
-/// Rows of some buckets: bit b % 32 of marks[b / 32] says that bucket b has one, before[b / 32] is the number of marks
-/// in the words before, and rows[n] is the row of the n-th mark.
-struct MarkedRows {
-  const std::uint32_t* marks;
-  const std::uint32_t* before;
-  const std::uint32_t* rows;
+/// Code points of a word in its frame, `<word>`, or a part of it. Each is given as its UTF-8 bytes, the first one
+/// lowest. 16 more are readable, and do not matter.
+struct FramedPart {
+  const std::uint32_t* code_points;
+  std::size_t length;
+  std::size_t starts;  // n-grams start at these first code points
+  bool is_first = true;  // begins with the word's <
+  bool is_last = true;   // ends with the word's >
 };
 
-/// Writes those of `count` <= 16 buckets that are marked, in their order; returns the end of what it wrote. `out` has
-/// room for 16, and may be written up to there.
-std::uint32_t* keep_marked(const std::uint32_t* buckets, std::size_t count, const std::uint32_t* marks,
-                           std::uint32_t* out) noexcept;
+/// Which n-grams count, and where.
+struct SubwordBuckets {
+  std::size_t shortest;  // in code points, from 1
+  std::size_t longest;
+  Divisor bucket_of;
+  const std::uint32_t* marks;  // bit b % 32 of marks[b / 32] says that bucket b has a row; null: every one has
+};
 
-/// Turns marked buckets into their rows.
-void rows_of_marks(std::uint32_t* buckets, std::size_t count, const MarkedRows& marked) noexcept;
+/// Writes the code points of valid UTF-8 text as FramedPart has them, and returns the end of what it wrote. Room for
+/// 16 more of them than the text has bytes may be written.
+std::uint32_t* unpack_code_points(const char* text, std::size_t size, std::uint32_t* out) noexcept;
+
+/// Writes the buckets that have a row of all n-grams of a part: for 16 starts after the other, by length, by start.
+/// The frame alone is no n-gram. Returns the end of what it wrote; 16 more may be written.
+std::uint32_t* keep_subwords(const FramedPart& part, const SubwordBuckets& buckets, std::uint32_t* out) noexcept;
+
+/// Bit b % 32 of marks[b / 32] says that bucket b has a row, before[b / 64] is the number of marks before that of
+/// bucket b / 64 * 64. Kept small, so that they stay in the processor's cache.
+struct MarkedBuckets {
+  const std::uint32_t* marks;
+  const std::uint32_t* before;
+};
+
+/// Replaces marked buckets by the number of marks before theirs.
+void places_of_marks(std::uint32_t* buckets, std::size_t count, const MarkedBuckets& marked) noexcept;
 
 namespace serial {
-void hash_subwords(const std::uint32_t* code_points, std::size_t shortest, std::size_t longest, const Divisor& divisor,
-                   std::uint32_t* buckets) noexcept;
-std::uint32_t* keep_marked(const std::uint32_t* buckets, std::size_t count, const std::uint32_t* marks,
-                           std::uint32_t* out) noexcept;
-void rows_of_marks(std::uint32_t* buckets, std::size_t count, const MarkedRows& marked) noexcept;
+std::uint32_t* unpack_code_points(const char* text, std::size_t size, std::uint32_t* out) noexcept;
+std::uint32_t* keep_subwords(const FramedPart& part, const SubwordBuckets& buckets, std::uint32_t* out) noexcept;
+void places_of_marks(std::uint32_t* buckets, std::size_t count, const MarkedBuckets& marked) noexcept;
 }  // namespace serial
 
 }  // namespace djfast::kernels

@@ -97,6 +97,20 @@ DJFAST_INLINE void add_vectors_body(const char* const* vectors, std::size_t coun
   }
 }
 
+DJFAST_INLINE void add_rows_body(const char* matrix, const std::uint32_t* rows, std::size_t count, std::size_t blocks,
+                                 float* total) noexcept {
+  for (std::size_t block = 0; block < blocks; ++block) {
+    Lanes sum;
+    __builtin_memcpy(&sum, total + block * 16, sizeof sum);
+    for (std::size_t i = 0; i < count; ++i) {
+      Lanes values;
+      __builtin_memcpy(&values, matrix + (rows[i] * blocks + block) * sizeof(Lanes), sizeof values);
+      sum += values;
+    }
+    __builtin_memcpy(total + block * 16, &sum, sizeof sum);
+  }
+}
+
 #if DJFAST_X86
 
 DJFAST_AVX512 std::size_t pack_words_avx512(const MarkedText& marked, const char*& word_begin, const WordPlace* places,
@@ -163,6 +177,16 @@ DJFAST_AVX512 void add_vectors_avx512(const char* const* vectors, std::size_t co
   add_vectors_body(vectors, count, blocks, total);
 }
 
+DJFAST_AVX2 void add_rows_avx2(const char* matrix, const std::uint32_t* rows, std::size_t count, std::size_t blocks,
+                               float* total) noexcept {
+  add_rows_body(matrix, rows, count, blocks, total);
+}
+
+DJFAST_AVX512 void add_rows_avx512(const char* matrix, const std::uint32_t* rows, std::size_t count,
+                                   std::size_t blocks, float* total) noexcept {
+  add_rows_body(matrix, rows, count, blocks, total);
+}
+
 #endif
 
 }  // namespace
@@ -194,6 +218,11 @@ std::size_t serial::find_words(const PendingWord* words, std::size_t count, Word
 
 void serial::add_vectors(const char* const* vectors, std::size_t count, std::size_t blocks, float* total) noexcept {
   add_vectors_body(vectors, count, blocks, total);
+}
+
+void serial::add_rows(const char* matrix, const std::uint32_t* rows, std::size_t count, std::size_t blocks,
+                      float* total) noexcept {
+  add_rows_body(matrix, rows, count, blocks, total);
 }
 
 std::size_t pack_words(const MarkedText& marked, const char*& word_begin, const WordPlace* places,
@@ -228,6 +257,18 @@ void add_vectors(const char* const* vectors, std::size_t count, std::size_t bloc
   }
 #endif
   serial::add_vectors(vectors, count, blocks, total);
+}
+
+void add_rows(const char* matrix, const std::uint32_t* rows, std::size_t count, std::size_t blocks,
+              float* total) noexcept {
+#if DJFAST_X86
+  switch (active_isa()) {
+    case Isa::avx512: return add_rows_avx512(matrix, rows, count, blocks, total);
+    case Isa::avx2: return add_rows_avx2(matrix, rows, count, blocks, total);
+    case Isa::serial: break;
+  }
+#endif
+  serial::add_rows(matrix, rows, count, blocks, total);
 }
 
 }  // namespace djfast::kernels

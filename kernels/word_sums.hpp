@@ -51,6 +51,10 @@ std::size_t find_words(const PendingWord* words, std::size_t count, WordPlace* p
 /// Adds the sum of `count` vectors of 16 * `blocks` floats, in their order, to `total`. All are aligned to 64 bytes.
 void add_vectors(const char* const* vectors, std::size_t count, std::size_t blocks, float* total) noexcept;
 
+/// Adds rows of a matrix of 16 * `blocks` floats a row, in their order, to `total`.
+void add_rows(const char* matrix, const std::uint32_t* rows, std::size_t count, std::size_t blocks,
+              float* total) noexcept;
+
 namespace serial {
 std::size_t pack_words(const MarkedText& marked, const char*& word_begin, const WordPlace* places,
                        std::size_t place_count, PendingWord* words) noexcept;
@@ -58,6 +62,8 @@ std::size_t find_words(const PendingWord* words, std::size_t count, WordPlace* p
                        std::size_t stride, const char** sums, std::uint32_t* row_counts,
                        std::uint32_t* missing) noexcept;
 void add_vectors(const char* const* vectors, std::size_t count, std::size_t blocks, float* total) noexcept;
+void add_rows(const char* matrix, const std::uint32_t* rows, std::size_t count, std::size_t blocks,
+              float* total) noexcept;
 }  // namespace serial
 
 }  // namespace djfast::kernels

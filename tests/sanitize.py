@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ["tests/kernels", "tests/dedup", "tests/io", "tests/models/test_language.py", "tests/run/test_recipes.py"]
+TESTS = ["tests/kernels", "tests/dedup", "tests/io", "tests/functions", "tests/models/test_language.py", "tests/run"]
 
 
 def main() -> int:

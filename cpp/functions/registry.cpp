@@ -9,6 +9,7 @@ void register_choices(Registry& registry);
 void register_comparisons(Registry& registry);
 void register_stats(Registry& registry);
 void register_letter_case(Registry& registry);
+void register_fields(Registry& registry);
 void register_repetition(Registry& registry);
 void register_text_size(Registry& registry);
 void register_words(Registry& registry);
@@ -40,6 +41,7 @@ const Registry& registry() {
     register_comparisons(functions);
     register_stats(functions);
     register_letter_case(functions);
+    register_fields(functions);
     register_repetition(functions);
     register_text_size(functions);
     register_words(functions);

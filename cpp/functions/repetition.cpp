@@ -9,15 +9,11 @@
 
 #include "djfast/function.hpp"
 #include "djfast/unicode.hpp"
-#include "kernels/text/word_keys.hpp"
 #include "cpp/text/grams.hpp"
-#include "cpp/text/groups.hpp"
 
 namespace djfast {
 namespace {
 
-using kernels::text::exact_key_bytes;
-using kernels::text::WordKey;
 using text::GramCounts;
 
 std::size_t gram_size(const Params& params) {
@@ -26,55 +22,24 @@ std::size_t gram_size(const Params& params) {
   return static_cast<std::size_t>(n);
 }
 
-/// The words of one list as items of group_equal.
-class Words {
- public:
-  Words(const std::string_view* words, const WordKey* keys) : words_(words), keys_(keys) {}
-
-  void begin_round(unsigned round) noexcept { multiplier_ = text::round_multiplier(round, 0); }
-  std::uint64_t hash(std::size_t word) const noexcept {
-    return kernels::text::hash_of(keys_[word], words_[word].size()) * multiplier_;
-  }
-  bool equal(std::size_t a, std::size_t b) const noexcept {
-    const std::size_t size = words_[a].size();
-    const std::uint64_t difference =
-        (keys_[a].low ^ keys_[b].low) | (keys_[a].high ^ keys_[b].high) | (size ^ words_[b].size());
-    return size <= exact_key_bytes ? difference == 0 : difference == 0 && words_[a] == words_[b];
-  }
-  bool less(std::size_t a, std::size_t b) const noexcept {
-    const int order = words_[a].compare(words_[b]);
-    return order != 0 ? order < 0 : a < b;
-  }
-
- private:
-  const std::string_view* words_;
-  const WordKey* keys_;
-  std::uint64_t multiplier_ = 1;
-};
-
-/// Replaces each word by the number of a word equal to it, then counts n-grams of those numbers.
-template <class Number>
-GramCounts count_word_grams(const std::string_view* words, std::size_t count, std::size_t n) {
-  constexpr std::size_t readable_beyond = 8 / sizeof(Number);
-  thread_local std::vector<WordKey> keys;
-  thread_local std::vector<Number> numbers;
-  thread_local text::GroupScratch<Number> scratch;
-  if (keys.size() < count) keys.resize(count);
-  if (numbers.size() < count + readable_beyond) numbers.resize(count + readable_beyond);
-  kernels::text::word_keys().load_keys(words, count, keys.data());
-  Words items{words, keys.data()};
-  std::iota(numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(count), Number{0});
-  text::group_equal<Number>(count, items, scratch, [of = numbers.data()](Number word, Number leader, Number equal) {
-    of[word] = static_cast<Number>(word - (word - leader) * equal);
-  });
-  return text::count_grams(numbers.data(), count, n);
-}
-
-double word_repetition(const std::string_view* words, std::size_t count, std::size_t n) {
+double word_repetition(const RowWords& words, std::size_t n) {
+  thread_local std::vector<std::uint32_t> room;
+  const std::size_t count = words.numbers.size();
   if (count < n) return 0.0;
-  const GramCounts counts = count < 0xFFFF ? count_word_grams<std::uint16_t>(words, count, n)
-                                           : count_word_grams<std::uint32_t>(words, count, n);
-  return static_cast<double>(counts.grams - counts.single) / static_cast<double>(counts.grams);
+  if (room.size() < count) room.resize(count);
+  // Only an n-gram whose words all occur again may occur again itself. In most texts few are like that.
+  std::uint32_t* const starts = room.data();
+  std::size_t candidates = 0;
+  std::size_t run = 0;  // words up to here that occur again
+  for (std::size_t end = 0; end < count; ++end) {
+    const std::size_t again = words.counts[words.numbers[end]] > 1 ? 1 : 0;
+    run = (run + 1) & (std::size_t{0} - again);
+    starts[candidates] = static_cast<std::uint32_t>(end + 1 - n);
+    candidates += run >= n ? 1 : 0;
+  }
+  if (candidates == 0) return 0.0;
+  const std::size_t single = text::count_single_grams(words.numbers.data(), {starts, candidates}, n);
+  return static_cast<double>(candidates - single) / static_cast<double>(count - n + 1);
 }
 
 class NgramRepetition final : public Function {
@@ -82,12 +47,9 @@ class NgramRepetition final : public Function {
   explicit NgramRepetition(std::size_t n) : n_(n) {}
 
   Column run(const Call& call) const override {
-    const auto& lists = std::get<TextLists>(*call.arguments[0]);
+    const auto& words = std::get<CountedWords>(*call.arguments[0]);
     Doubles ratios(call.row_count);
-    for (const auto row : call.rows) {
-      const std::size_t count = lists.offsets[row + 1] - lists.offsets[row];
-      ratios[row] = word_repetition(lists.items.data() + lists.offsets[row], count, n_);
-    }
+    for (const auto row : call.rows) ratios[row] = word_repetition(words[row], n_);
     return ratios;
   }
 
@@ -183,8 +145,8 @@ double char_repetition(std::string_view text, std::size_t n) {
 void register_repetition(Registry& registry) {
   registry.add({
       .name = "ngram_repetition",
-      .summary = "Share of a list's n-grams that occur more than once; 0.0 for a list of fewer than n items.",
-      .inputs = {Type::text_list},
+      .summary = "Share of the words' n-grams that occur more than once; 0.0 for fewer than n words.",
+      .inputs = {Type::counted_words},
       .output = Type::double_,
       .make = [](const Params& params) { return std::make_unique<NgramRepetition>(gram_size(params)); },
   });

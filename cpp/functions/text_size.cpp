@@ -63,9 +63,13 @@ class Lines final : public Function {
 class ListLength final : public Function {
  public:
   Column run(const Call& call) const override {
+    Int64s lengths(call.row_count);
+    if (const auto* words = std::get_if<CountedWords>(call.arguments[0])) {
+      for (const auto row : call.rows) lengths[row] = static_cast<std::int64_t>((*words)[row].numbers.size());
+      return lengths;
+    }
     const auto* texts = std::get_if<TextLists>(call.arguments[0]);
     const auto& offsets = texts != nullptr ? texts->offsets : std::get<NumberLists>(*call.arguments[0]).offsets;
-    Int64s lengths(call.row_count);
     for (const auto row : call.rows) lengths[row] = offsets[row + 1] - offsets[row];
     return lengths;
   }
@@ -118,7 +122,7 @@ void register_text_size(Registry& registry) {
   });
   registry.add({
       .name = "list_length",
-      .summary = "Number of items of a list, of texts or of numbers.",
+      .summary = "Number of items of a list, of words, texts or numbers.",
       .inputs = {Type::text_list},
       .output = Type::int64,
       .make = [](const Params&) { return std::make_unique<ListLength>(); },

@@ -261,4 +261,21 @@ Field find_member(std::string_view object, std::string_view key, Arena& arena) {
   return field;
 }
 
+std::vector<std::string_view> find_elements(std::string_view array) {
+  const char* end = array.data() + array.size();
+  std::vector<std::string_view> elements;
+  for (const char* at = array.data() + 1;;) {
+    const auto skipped = std::string_view{at, end}.find_first_not_of(" \t\r\n,");
+    if (skipped == std::string_view::npos) throw InternalError("elements are asked of a value that is not a JSON array");
+    at += skipped;
+    if (*at == ']') return elements;
+    Cursor cursor({at, end}, end, kernels::json::string_kernels());
+    if (cursor.value(static_cast<NoMembers*>(nullptr), 0).kind == Kind::missing) {
+      throw InternalError("elements are asked of a broken JSON array");
+    }
+    elements.emplace_back(at, cursor.at());
+    at = cursor.at();
+  }
+}
+
 }  // namespace djfast::json

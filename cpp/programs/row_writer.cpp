@@ -40,6 +40,14 @@ struct AppendValue {
     }
     out += ']';
   }
+  void operator()(const CountedWords& words) const {
+    out += '[';
+    for (const std::uint32_t number : words[row].numbers) {
+      if (out.back() != '[') out += ", ";
+      json::append_text(out, words[row].distinct[number]);
+    }
+    out += ']';
+  }
   void operator()(const NumberLists& lists) const {
     const auto begin = lists.offsets[row];
     const auto end = lists.offsets[row + 1];

@@ -1,5 +1,6 @@
 // Batches, programs and written rows for the Python stage loop.
 #include <cstring>
+#include <span>
 
 #if __has_include(<malloc.h>)
 #include <malloc.h>
@@ -225,6 +226,54 @@ py::bytes select_lines(const py::bytes& lines, const py::bytes& ends, const py::
   return py::bytes(selected);
 }
 
+/// The lines of several texts, numbered through, to take some of them in any order.
+class LinePool {
+ public:
+  /// `sources` are texts, and the ends of their lines as bytes of uint64. Texts without ends have no lines.
+  explicit LinePool(const std::vector<std::pair<py::bytes, py::bytes>>& sources) {
+    for (const auto& [text, ends] : sources) {
+      add(view_of(text), view_of(ends));
+      texts_.push_back(text);
+    }
+  }
+
+  /// (lines, line ends) of the lines with these numbers; ends are bytes of uint64. Nothing when no text has lines.
+  py::tuple take(const py::buffer& numbers) const {
+    const py::buffer_info info = numbers.request();
+    if (info.itemsize != sizeof(std::uint64_t)) throw InternalError("lines are numbered by 64-bit numbers");
+    const std::span<const std::uint64_t> rows{static_cast<const std::uint64_t*>(info.ptr), static_cast<std::size_t>(info.size)};
+    std::string taken;
+    std::vector<std::uint64_t> ends;
+    if (!lines_.empty()) {
+      const py::gil_scoped_release unlocked;  // the pool and the buffer outlive this call
+      std::size_t size = 0;
+      for (const auto row : rows) size += lines_.at(row).size();
+      taken.reserve(size);
+      ends.reserve(rows.size());
+      for (const auto row : rows) {
+        taken += lines_[row];
+        ends.push_back(taken.size());
+      }
+    }
+    return py::make_tuple(py::bytes(taken), bytes_of(ends));
+  }
+
+ private:
+  void add(std::string_view text, std::string_view ends) {
+    std::uint64_t begin = 0;
+    for (std::size_t at = 0; at < ends.size(); at += sizeof begin) {
+      std::uint64_t end = 0;
+      std::memcpy(&end, ends.data() + at, sizeof end);
+      if (end < begin || end > text.size()) throw InternalError("line ends are not ascending");
+      lines_.push_back(text.substr(begin, end - begin));
+      begin = end;
+    }
+  }
+
+  std::vector<py::bytes> texts_;  // keeps what the lines point into
+  std::vector<std::string_view> lines_;
+};
+
 Program make_program(const py::list& steps) {
   std::vector<Step> compiled;
   for (const auto& entry : steps) {
@@ -307,6 +356,9 @@ void register_batches(py::module_& module) {
         const py::gil_scoped_release unlocked;  // programs touch no Python object
         program.run(*owned.batch);
       }, py::arg("batch"));
+  py::class_<LinePool>(module, "LinePool", "The lines of several texts, numbered through, to take some of them in any order.")
+      .def(py::init<const std::vector<std::pair<py::bytes, py::bytes>>&>(), py::arg("sources"))
+      .def("take", &LinePool::take, py::arg("numbers"));
   module.def("read_json_batch", &read_json_batch, py::arg("block"), py::arg("end"), py::arg("paths"),
              py::arg("text_count"), py::arg("slot_count"));
   module.def("batch_of_texts", &batch_of_texts, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));

@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include "cpp/text/counted_words.hpp"
+
 namespace djfast::python {
 namespace {
 
@@ -52,6 +54,15 @@ Column lists_column(const py::list& values, Arena& arena) {
   return texts;
 }
 
+CountedWords counted(const TextLists& lists, std::size_t row_count, Arena& arena) {
+  CountedWords words(row_count);
+  for (std::size_t row = 0; row < row_count; ++row) {
+    const std::string_view* const items = lists.items.data();
+    words[row] = text::count_words({items + lists.offsets[row], items + lists.offsets[row + 1]}, arena);
+  }
+  return words;
+}
+
 py::str to_str(std::string_view text) { return {text.data(), text.size()}; }
 
 struct ToList {
@@ -78,6 +89,15 @@ struct ToList {
   }
   py::list operator()(const NumberLists& lists) const {
     return nested(lists.offsets, [&](std::size_t item) { return py::object(py::int_(lists.items[item])); });
+  }
+  py::list operator()(const CountedWords& words) const {
+    py::list out;
+    for (const RowWords& row : words) {
+      py::list inner;
+      for (const auto number : row.numbers) inner.append(to_str(row.distinct[number]));
+      out.append(inner);
+    }
+    return out;
   }
   py::list operator()(const Digests& digests) const {
     py::list out;
@@ -107,7 +127,7 @@ Params to_params(const py::dict& values) {
   return Params{std::move(params)};
 }
 
-Column to_column(const py::list& values, Arena& arena) {
+Column to_column(const py::list& values, Type wanted, Arena& arena) {
   if (values.empty()) return Texts{};
   const py::handle first = values[0];
   if (is_text(first)) {
@@ -123,7 +143,8 @@ Column to_column(const py::list& values, Arena& arena) {
   }
   if (PyLong_Check(first.ptr())) return values.cast<Int64s>();
   if (PyFloat_Check(first.ptr())) return values.cast<Doubles>();
-  return lists_column(values, arena);
+  Column lists = lists_column(values, arena);
+  return wanted == Type::counted_words ? counted(std::get<TextLists>(lists), values.size(), arena) : std::move(lists);
 }
 
 py::list to_list(const Column& column, std::size_t row_count) { return std::visit(ToList{row_count}, column); }

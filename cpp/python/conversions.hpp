@@ -16,8 +16,9 @@ namespace py = pybind11;
 Params to_params(const py::dict& values);
 
 /// A column from a Python list: str or bytes, int, float, bool, lists of str or of int. Bytes of texts are copied into
-/// the arena. The first element decides the type; an empty list is a text column.
-Column to_column(const py::list& values, Arena& arena);
+/// the arena. The first element decides the type; an empty list is a text column. Lists of str become counted words when
+/// that is the type `wanted`.
+Column to_column(const py::list& values, Type wanted, Arena& arena);
 
 /// A column as a Python list; dead rows are whatever the column holds for them.
 py::list to_list(const Column& column, std::size_t row_count);

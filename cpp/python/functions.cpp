@@ -10,7 +10,8 @@
 namespace djfast::python {
 namespace {
 
-constexpr const char* type_names[] = {"text", "int64", "double", "boolean", "text_list", "number_list", "digest"};
+constexpr const char* type_names[] = {"text",      "int64",       "double", "boolean",
+                                      "text_list", "number_list", "digest", "counted_words"};
 
 py::dict declarations() {
   py::dict all;
@@ -28,15 +29,18 @@ py::dict declarations() {
 
 py::list evaluate(const std::string& name, const py::list& columns, const py::dict& params) {
   Arena arena;
+  const FunctionSpec& spec = registry().find(name);
   std::vector<Column> arguments;
-  for (const auto& column : columns) arguments.push_back(to_column(column.cast<py::list>(), arena));
+  for (const auto& column : columns) {
+    arguments.push_back(to_column(column.cast<py::list>(), spec.inputs.at(arguments.size()), arena));
+  }
   std::vector<const Column*> pointers;
   for (const auto& argument : arguments) pointers.push_back(&argument);
   const std::size_t row_count = columns.empty() ? 0 : columns[0].cast<py::list>().size();
   std::vector<std::uint32_t> rows(row_count);
   std::iota(rows.begin(), rows.end(), 0U);
   RowErrors errors;
-  const auto function = registry().find(name).make(to_params(params));
+  const auto function = spec.make(to_params(params));
   Column result;
   {
     const py::gil_scoped_release unlocked;  // no Python object is touched below

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -95,7 +96,14 @@ void read_settings(Cursor& file, Parts& parts) {
   if (version == 11) parts.longest_subword = 0;  // supervised models of that version have no subwords
 }
 
-void read_dictionary(Cursor& file, Parts& parts) {
+/// An n-gram that survived pruning, as the file has it.
+struct PrunedNgram {
+  std::uint32_t bucket;
+  std::uint32_t row;  // of the input matrix
+};
+
+/// Returns the n-grams that survived pruning.
+std::vector<PrunedNgram> read_dictionary(Cursor& file, Parts& parts) {
   constexpr std::size_t smallest_entry = 1 + sizeof(std::int64_t) + 1;
   const auto count = file.size<std::int32_t>("the dictionary size", 1, file.left() / smallest_entry);
   parts.word_count = file.size<std::int32_t>("the number of words", 0, count - 1);
@@ -117,17 +125,19 @@ void read_dictionary(Cursor& file, Parts& parts) {
     occurrences += seen;
     parts.label_counts.push_back(seen);
   }
-  if (pruned_count < 0) return;
+  std::vector<PrunedNgram> pruned;
+  if (pruned_count < 0) return pruned;
   parts.is_pruned = true;
   if (static_cast<std::uint64_t>(pruned_count) > file.left() / (2 * sizeof(std::int32_t))) {
     file.fail("the file ends within the pruned n-grams");
   }
-  parts.pruned.reserve(static_cast<std::size_t>(pruned_count));
+  pruned.reserve(static_cast<std::size_t>(pruned_count));
   for (std::int64_t i = 0; i < pruned_count; ++i) {
     const auto bucket = file.size<std::int32_t>("a pruned n-gram", 0, 0x7FFFFFFF);
     const auto row = file.size<std::int32_t>("the row of a pruned n-gram", 0, 0x7FFFFFFF);
-    parts.pruned.push_back({static_cast<std::uint32_t>(bucket), static_cast<std::uint32_t>(parts.word_count + row)});
+    pruned.push_back({static_cast<std::uint32_t>(bucket), static_cast<std::uint32_t>(parts.word_count + row)});
   }
+  return pruned;
 }
 
 void check_memory(const Cursor& file, std::size_t rows, std::size_t columns) {
@@ -222,11 +232,11 @@ Matrix read_quantised(Cursor& file, std::size_t columns) {
   return matrix;
 }
 
-void check_rows(const Cursor& file, const Parts& parts) {
+void check_rows(const Cursor& file, const Parts& parts, const std::vector<PrunedNgram>& pruned) {
   const bool has_ngrams = parts.longest_subword > 0 || parts.word_ngrams > 1;
   std::size_t rows_needed = parts.word_count;
   if (parts.is_pruned) {
-    for (const auto& ngram : parts.pruned) rows_needed = std::max<std::size_t>(rows_needed, std::size_t{ngram.row} + 1);
+    for (const auto& ngram : pruned) rows_needed = std::max<std::size_t>(rows_needed, std::size_t{ngram.row} + 1);
   } else if (has_ngrams) {
     rows_needed += parts.buckets;
   }
@@ -239,6 +249,26 @@ void check_rows(const Cursor& file, const Parts& parts) {
     file.fail("the output matrix must have a row for each of the " + std::to_string(parts.label_counts.size()) +
               " labels, got " + std::to_string(parts.output.rows()));
   }
+}
+
+/// Brings the rows of n-grams into the order of their buckets: where a bucket's row is then follows from how many
+/// buckets are before it.
+void sort_rows(const Cursor& file, Parts& parts, std::vector<PrunedNgram> pruned) {
+  std::erase_if(pruned, [&](const PrunedNgram& ngram) { return ngram.bucket >= parts.buckets; });
+  std::ranges::stable_sort(pruned, {}, &PrunedNgram::bucket);
+  std::vector<std::uint32_t> rows(parts.word_count);
+  std::iota(rows.begin(), rows.end(), 0U);
+  for (std::size_t i = 0; i < pruned.size(); ++i) {
+    if (i + 1 < pruned.size() && pruned[i + 1].bucket == pruned[i].bucket) continue;  // the last one counts
+    parts.held.push_back(pruned[i].bucket);
+    rows.push_back(pruned[i].row);
+  }
+  check_memory(file, rows.size(), parts.input.columns());
+  Matrix sorted{rows.size(), parts.input.columns()};
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    sorted.write_row(row, reinterpret_cast<const float*>(parts.input.row_bytes(rows[row])));
+  }
+  parts.input = std::move(sorted);
 }
 
 }  // namespace
@@ -281,14 +311,15 @@ Parts read_model(const std::string& path) {
   Cursor file{path, mapped->bytes()};
   Parts parts;
   read_settings(file, parts);
-  read_dictionary(file, parts);
+  auto pruned = read_dictionary(file, parts);
   const bool is_quantised = file.flag("the quantisation flag");
   if (parts.is_pruned && !is_quantised) file.fail("n-grams are pruned but the matrix is not quantised");
   parts.input = is_quantised ? read_quantised(file, parts.dimension) : read_dense(file, parts.dimension, mapped);
   const bool output_is_quantised = file.flag("the output's quantisation flag") && is_quantised;
   parts.output =
       output_is_quantised ? read_quantised(file, parts.dimension) : read_dense(file, parts.dimension, mapped);
-  check_rows(file, parts);
+  check_rows(file, parts, pruned);
+  if (parts.is_pruned) sort_rows(file, parts, std::move(pruned));
   return parts;
 }
 

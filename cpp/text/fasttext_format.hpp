@@ -78,11 +78,6 @@ class Matrix {
 
 enum class Loss : std::int32_t { hierarchical_softmax = 1, negative_sampling = 2, softmax = 3, one_vs_all = 4 };
 
-struct PrunedNgram {
-  std::uint32_t bucket;
-  std::uint32_t row;  // of the input matrix
-};
-
 /// Longest n-gram of words or characters that a model may use; fastText's defaults are 1 and 6.
 inline constexpr std::size_t max_ngram = 64;
 
@@ -98,7 +93,8 @@ struct Parts {
   std::vector<std::string> entries;
   std::vector<std::int64_t> label_counts;
   bool is_pruned = false;
-  std::vector<PrunedNgram> pruned;  // all n-grams that have a row, when is_pruned
+  // When is_pruned: the buckets of n-grams that have a row, ascending. The i-th has row word_count + i.
+  std::vector<std::uint32_t> held;
   Matrix input;
   Matrix output;
 };

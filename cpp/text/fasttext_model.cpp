@@ -48,7 +48,9 @@ std::uint32_t ngram_hash_of(std::string_view word) noexcept {
 class Vocabulary {
  public:
   explicit Vocabulary(const std::vector<std::string>& entries)
-      : slots_(std::bit_ceil(entries.size() * 2), Slot{0, none}), offsets_{0} {
+      : slots_(std::bit_ceil(entries.size() * 2), Slot{0, none}),
+        marks_(std::max<std::size_t>(slots_.size() / 16, 1)),
+        offsets_{0} {
     for (const auto& entry : entries) {
       bytes_ += entry;
       offsets_.push_back(bytes_.size());
@@ -57,29 +59,38 @@ class Vocabulary {
     for (std::uint32_t entry = 0; entry < entries.size(); ++entry) {
       const std::uint64_t hash = hash_of(entries[entry]);
       slots_[slot_of(entries[entry], hash)] = {tag_of(hash), entry};
+      marks_[mark_of(hash) / 64] |= std::uint64_t{1} << mark_of(hash) % 64;
     }
   }
   /// Index of the entry, or `none`. `hash` is hash_of(text).
   std::uint32_t find(std::string_view text, std::uint64_t hash) const noexcept {
-    return slots_[slot_of(text, hash)].entry;
+    return is_marked(hash) ? slots_[slot_of(text, hash)].entry : none;
   }
-  void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+  void prefetch(std::uint64_t hash) const noexcept {
+    if (is_marked(hash)) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+  }
 
   static std::uint64_t hash_of(std::string_view text) noexcept {
+    constexpr std::uint64_t factor = 0x9E3779B97F4A7C15;
     std::uint64_t hash = text.size();
     const auto add = [&](std::uint64_t word) {
-      hash = (hash ^ word) * 0x9E3779B97F4A7C15;
+      hash = (hash ^ word) * factor;
       hash ^= hash >> 32;
     };
-    std::size_t at = 0;
-    for (; at + 8 <= text.size(); at += 8) {
-      std::uint64_t word;
-      std::memcpy(&word, text.data() + at, 8);
-      add(word);
+    const auto load = [&]<class Word>(Word word, std::size_t at) {
+      std::memcpy(&word, text.data() + at, sizeof word);
+      return std::uint64_t{word};
+    };
+    // The last load may overlap the one before.
+    const std::size_t size = text.size();
+    if (size >= 8) {
+      for (std::size_t at = 0; at + 8 < size; at += 8) add(load(std::uint64_t{}, at));
+      add(load(std::uint64_t{}, size - 8));
+    } else if (size >= 4) {
+      add(load(std::uint32_t{}, 0) | load(std::uint32_t{}, size - 4) << 32);
+    } else if (size > 0) {
+      add(load(std::uint8_t{}, 0) | load(std::uint8_t{}, size / 2) << 8 | load(std::uint8_t{}, size - 1) << 16);
     }
-    std::uint64_t rest = 0;
-    std::memcpy(&rest, text.data() + at, text.size() - at);
-    add(rest);
     return hash;
   }
 
@@ -89,6 +100,10 @@ class Vocabulary {
     std::uint32_t entry;
   };
 
+  std::size_t mark_of(std::uint64_t hash) const noexcept { return hash >> 20 & (marks_.size() * 64 - 1); }
+  bool is_marked(std::uint64_t hash) const noexcept {
+    return (marks_[mark_of(hash) / 64] >> mark_of(hash) % 64 & 1) != 0;
+  }
   static std::uint32_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 32); }
 
   std::size_t slot_of(std::string_view text, std::uint64_t hash) const noexcept {
@@ -105,48 +120,41 @@ class Vocabulary {
   }
 
   std::vector<Slot> slots_;  // a power of two, at most half full
+  // Eight to sixteen bits per entry, one of them set. Those of an ordinary vocabulary stay in the processor's first
+  // cache, and tell most strangers.
+  std::vector<std::uint64_t> marks_;
   std::vector<std::size_t> offsets_;
   std::string bytes_;
 };
 
-/// Rows of the n-grams that survived pruning, by bucket.
+/// Which n-grams survived pruning.
 class PrunedIndex {
  public:
-  PrunedIndex(const std::vector<PrunedNgram>& ngrams, std::uint32_t buckets) {
-    std::vector<PrunedNgram> sorted;
-    for (const auto& ngram : ngrams) {
-      if (ngram.bucket < buckets) sorted.push_back(ngram);
-    }
-    std::ranges::stable_sort(sorted, {}, &PrunedNgram::bucket);
-    for (std::size_t i = 0; i < sorted.size(); ++i) {
-      if (i + 1 < sorted.size() && sorted[i + 1].bucket == sorted[i].bucket) continue;  // the last one counts
-      held_.push_back(sorted[i].bucket);
-      rows_.push_back(sorted[i].row);
-    }
+  PrunedIndex(std::vector<std::uint32_t> held, std::uint32_t buckets) : held_(std::move(held)) {
     if (buckets > max_marked_buckets) return;
-    marks_.resize(buckets / 32 + std::size_t{1});
+    marks_.resize(2 * (buckets / 64 + std::size_t{1}));
     for (const std::uint32_t bucket : held_) marks_[bucket / 32] |= std::uint32_t{1} << bucket % 32;
-    for (std::uint32_t before = 0; const std::uint32_t marks : marks_) {
-      before_.push_back(before);
-      before += static_cast<std::uint32_t>(std::popcount(marks));
+    std::uint32_t before = 0;
+    for (std::size_t word = 0; word < marks_.size(); ++word) {
+      if (word % 2 == 0) before_.push_back(before);
+      before += static_cast<std::uint32_t>(std::popcount(marks_[word]));
     }
   }
 
-  /// Writes those of up to 16 buckets that have a row; returns the end of what it wrote. `out` has room for all 16.
-  std::uint32_t* keep_held(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
-    if (!marks_.empty()) return kernels::keep_marked(buckets.data(), buckets.size(), marks_.data(), out);
-    return std::ranges::copy_if(buckets, out, [&](std::uint32_t bucket) {
-             return std::ranges::binary_search(held_, bucket);
-           }).out;
+  /// Marks of the buckets that have a row, as kernels::SubwordBuckets has them; null when there are too many buckets.
+  const std::uint32_t* marks() const noexcept { return marks_.empty() ? nullptr : marks_.data(); }
+  bool holds(std::uint32_t bucket) const noexcept {
+    if (marks_.empty()) return std::ranges::binary_search(held_, bucket);
+    return (marks_[bucket / 32] >> bucket % 32 & 1) != 0;
   }
-  /// Turns buckets that have a row into their rows.
-  void to_rows(std::span<std::uint32_t> buckets) const noexcept {
+  /// Replaces buckets that have a row by their places among those.
+  void to_places(std::span<std::uint32_t> buckets) const noexcept {
     if (!marks_.empty()) {
-      kernels::rows_of_marks(buckets.data(), buckets.size(), {marks_.data(), before_.data(), rows_.data()});
+      kernels::places_of_marks(buckets.data(), buckets.size(), {marks_.data(), before_.data()});
       return;
     }
     for (auto& bucket : buckets) {
-      bucket = rows_[static_cast<std::size_t>(std::ranges::lower_bound(held_, bucket) - held_.begin())];
+      bucket = static_cast<std::uint32_t>(std::ranges::lower_bound(held_, bucket) - held_.begin());
     }
   }
 
@@ -154,10 +162,9 @@ class PrunedIndex {
   // Models have a few million; the marks of this many take 8 MiB.
   static constexpr std::uint32_t max_marked_buckets = std::uint32_t{1} << 26;
 
-  // See kernels::MarkedRows. Most n-grams of a text are pruned, and the marks alone stay in the processor's cache.
+  // See kernels::MarkedBuckets. Most n-grams of a text are pruned, and the marks stay in the processor's cache.
   std::vector<std::uint32_t, HugePages<std::uint32_t>> marks_;
   std::vector<std::uint32_t> before_;
-  std::vector<std::uint32_t> rows_;
   std::vector<std::uint32_t> held_;  // buckets that have a row, in ascending order
 };
 
@@ -210,7 +217,7 @@ struct WordRows {
 /// Sums of short words that a thread has met lately. What it holds changes the time of a prediction only.
 class WordTable {
  public:
-  static constexpr std::size_t max_bytes = std::size_t{12} << 20;
+  static constexpr std::size_t max_bytes = std::size_t{24} << 20;
 
   /// Empties the table for a model whose rows have `blocks` lanes.
   void reset(std::uint64_t model_id, std::size_t blocks) {
@@ -259,6 +266,11 @@ constexpr std::size_t longest_short_word = 30;
 constexpr std::size_t max_chunk_ngrams =
     (chunk_bytes / (longest_short_word + 1) + 2) * (longest_short_word + 2) * (longest_short_word + 2);
 
+// Code points of its short words in their frames; that last one may also begin before the chunk.
+constexpr std::size_t max_chunk_code_points = chunk_bytes + 2 * chunk_words + longest_short_word;
+// What kernels may read or write beyond code points and buckets.
+constexpr std::size_t kernel_margin = 2 * kernels::subword_starts;
+
 /// A word that the table does not hold.
 struct NewWord {
   std::uint32_t index;  // in Scratch::words
@@ -266,6 +278,8 @@ struct NewWord {
   std::string_view text;
   Block* sum;
   std::uint64_t hash;
+  const std::uint32_t* code_points;  // of a short word
+  std::size_t length;
   std::uint32_t* subword_rows;
   std::size_t row_count;
 };
@@ -281,8 +295,8 @@ struct Scratch {
   std::vector<std::uint32_t> row_counts = std::vector<std::uint32_t>(chunk_words);
   std::vector<std::uint32_t> missing = std::vector<std::uint32_t>(chunk_words);
   std::vector<NewWord> new_words = std::vector<NewWord>(chunk_words);
-  std::vector<std::uint32_t> subword_rows =
-      std::vector<std::uint32_t>(max_chunk_ngrams + kernels::subword_starts);
+  std::vector<std::uint32_t> code_points = std::vector<std::uint32_t>(max_chunk_code_points + kernel_margin);
+  std::vector<std::uint32_t> subword_rows = std::vector<std::uint32_t>(max_chunk_ngrams + kernel_margin);
   std::vector<std::uint32_t> word_hashes;
   std::vector<std::pair<std::int32_t, double>> open_nodes;
   std::vector<float> outputs;
@@ -322,7 +336,7 @@ class Predictor final : public Model {
         bucket_of_(std::max(parts.buckets, 1U)),
         buckets_(parts.buckets),
         vocabulary_(parts.entries),
-        pruned_(parts.pruned, parts.buckets),
+        pruned_(std::move(parts.held), parts.buckets),
         input_(std::move(parts.input)),
         output_(std::move(parts.output)) {
     for (std::size_t entry = word_count_; entry < parts.entries.size(); ++entry) {
@@ -390,6 +404,8 @@ class Predictor final : public Model {
                       .text = {word.text, word.length},
                       .sum = scratch.new_sums.data() + i * dimension_blocks_,
                       .hash = 0,
+                      .code_points = nullptr,
+                      .length = 0,
                       .subword_rows = nullptr,
                       .row_count = 0};
     }
@@ -422,9 +438,16 @@ class Predictor final : public Model {
   /// Sums the rows of words that the table does not hold. Each step asks for the memory of the next one for all words,
   /// which hides most of the waiting.
   void sum_new_words(std::span<NewWord> words, Scratch& scratch) const {
+    std::uint32_t* code_point = scratch.code_points.data();
     for (auto& fresh : words) {
       fresh.hash = Vocabulary::hash_of(fresh.text);
       vocabulary_.prefetch(fresh.hash);
+      if (fresh.text.size() > longest_short_word) continue;
+      fresh.code_points = code_point;
+      *code_point++ = '<';
+      code_point = kernels::unpack_code_points(fresh.text.data(), fresh.text.size(), code_point);
+      *code_point++ = '>';
+      fresh.length = static_cast<std::size_t>(code_point - fresh.code_points);
     }
     std::uint32_t* next = scratch.subword_rows.data();
     for (auto& fresh : words) {
@@ -436,7 +459,7 @@ class Predictor final : public Model {
       std::fill_n(fresh.sum, dimension_blocks_, Block{});
       fresh.rows = add_entry(fresh.text, fresh.hash, fresh.sum);
       if (fresh.rows.is_label || fresh.rows.ends_sentence || longest_subword_ == 0) continue;
-      add_subwords(fresh.text, [&](std::span<const std::uint32_t> buckets) { next = keep_held(buckets, next); });
+      next = keep_subwords({.code_points = fresh.code_points, .length = fresh.length, .starts = fresh.length}, next);
       fresh.row_count = static_cast<std::size_t>(next - fresh.subword_rows);
     }
     to_rows({scratch.subword_rows.data(), next});
@@ -475,7 +498,7 @@ class Predictor final : public Model {
       for (std::size_t last = first + 1; last < hashes.size() && last < first + word_ngrams_; ++last) {
         hash = hash * 116049371 + static_cast<std::uint64_t>(static_cast<std::int32_t>(hashes[last]));
         const auto bucket = static_cast<std::uint32_t>(hash % buckets_);
-        sum.add({&bucket, 1});
+        if (is_held(bucket)) sum.add({&bucket, 1});
       }
     }
     row_count += sum.finish();
@@ -487,47 +510,37 @@ class Predictor final : public Model {
     for (std::size_t block = 0; block < dimension_blocks_; ++block) to[block].values += from[block].values;
   }
 
-  /// Writes those of up to 16 buckets that have a row; returns the end of what it wrote. `out` has room for all 16.
-  std::uint32_t* keep_held(std::span<const std::uint32_t> buckets, std::uint32_t* out) const noexcept {
-    return is_pruned_ ? pruned_.keep_held(buckets, out) : std::ranges::copy(buckets, out).out;
+  bool is_held(std::uint32_t bucket) const noexcept { return !is_pruned_ || pruned_.holds(bucket); }
+  /// Writes the buckets that have a row of a part's n-grams, as the kernel does.
+  std::uint32_t* keep_subwords(const kernels::FramedPart& part, std::uint32_t* out) const noexcept {
+    const std::uint32_t* marks = is_pruned_ ? pruned_.marks() : nullptr;
+    std::uint32_t* const end =
+        kernels::keep_subwords(part, {shortest_subword_, longest_subword_, bucket_of_, marks}, out);
+    if (!is_pruned_ || marks != nullptr) return end;
+    return std::remove_if(out, end, [this](std::uint32_t bucket) { return !pruned_.holds(bucket); });
   }
   /// Turns buckets that have a row into rows of the input matrix, and asks for their memory.
   void to_rows(std::span<std::uint32_t> buckets) const noexcept {
-    if (is_pruned_) {
-      pruned_.to_rows(buckets);
-    } else {
-      for (auto& bucket : buckets) bucket += word_count_;
+    if (is_pruned_) pruned_.to_places(buckets);
+    for (auto& row : buckets) {
+      row += word_count_;
+      __builtin_prefetch(input_.row_bytes(row));
     }
-    for (const std::uint32_t row : buckets) __builtin_prefetch(input_.row_bytes(row));
   }
   void add_rows(std::span<const std::uint32_t> rows, Block* sum) const noexcept {
-    if (dimension_blocks_ == 1) {
-      Lanes total = sum->values;
-      for (const std::uint32_t row : rows) {
-        Lanes values;
-        input_.load(row, 0, values);
-        total += values;
-      }
-      sum->values = total;
-      return;
-    }
-    for (const std::uint32_t row : rows) {
-      for (std::size_t block = 0; block < dimension_blocks_; ++block) {
-        Lanes values;
-        input_.load(row, block, values);
-        sum[block].values += values;
-      }
-    }
+    kernels::add_rows(input_.row_bytes(0), rows.data(), rows.size(), dimension_blocks_, reinterpret_cast<float*>(sum));
   }
 
   /// Sums n-grams of which there may be any number, some at a time.
   class NgramSum {
    public:
     NgramSum(const Predictor& model, Block* sum) : model_(model), sum_(sum), partial_sum_(model.dimension_blocks_) {}
-    /// Adds up to 16 buckets.
+    /// Adds buckets that have a row.
     void add(std::span<const std::uint32_t> buckets) {
-      if (end_ + kernels::subword_starts > std::end(waiting_)) settle();
-      end_ = model_.keep_held(buckets, end_);
+      for (const std::uint32_t bucket : buckets) {
+        if (end_ == std::end(waiting_)) settle();
+        *end_++ = bucket;
+      }
     }
     /// Returns the number of rows added.
     std::uint32_t finish() {
@@ -569,58 +582,40 @@ class Predictor final : public Model {
     WordRows rows = add_entry(word, Vocabulary::hash_of(word), out);
     if (rows.is_label || rows.ends_sentence || longest_subword_ == 0) return rows;
     NgramSum sum{*this, out};
-    add_subwords(word, [&](std::span<const std::uint32_t> buckets) { sum.add(buckets); });
+    add_subwords(word, sum);
     rows.count += sum.finish();
     return rows;
   }
 
-  /// Hands the buckets of the n-grams of `<word>` to `take`, up to 16 at a time. The frame alone is no n-gram.
-  template <class Take>
-  void add_subwords(std::string_view word, Take take) const {
-    // A window of code points moves over the word, so that a text without spaces needs no memory of its size.
-    constexpr std::size_t starts_per_window = 256;
-    std::uint32_t window[starts_per_window + max_ngram + kernels::subword_starts + max_ngram];
-    std::uint32_t buckets[max_ngram * kernels::subword_starts];
-    const char* at = word.data();
-    const char* const end = at + word.size();
+  /// Adds the n-grams of `<word>`.
+  void add_subwords(std::string_view word, NgramSum& sum) const {
+    // A window moves over the word, so that a text without spaces needs no memory of its size.
+    constexpr std::size_t window_bytes = 256;
+    std::uint32_t window[max_ngram + window_bytes + 2 + kernel_margin] = {};
+    std::uint32_t kept[max_ngram * kernels::subword_starts + kernel_margin];
     std::size_t filled = 0;
     window[filled++] = '<';
     for (bool is_first = true, is_last = false; !is_last; is_first = false) {
-      while (filled < starts_per_window + longest_subword_) {
-        if (at == end) {
-          window[filled++] = '>';
-          is_last = true;
-          break;
-        }
-        window[filled++] = packed_code_point(at, end);
-      }
-      std::fill_n(window + filled, kernels::subword_starts + longest_subword_, 0U);
-      const std::size_t starts = is_last ? filled : starts_per_window;
+      std::size_t taken = std::min(word.size(), window_bytes);
+      is_last = taken == word.size();
+      while (!is_last && (word[taken] & 0xC0) == 0x80 && taken > window_bytes - 3) --taken;
+      filled = static_cast<std::size_t>(kernels::unpack_code_points(word.data(), taken, window + filled) - window);
+      word.remove_prefix(taken);
+      if (is_last) window[filled++] = '>';
+      // Starts whose longest n-gram is not there yet wait for the next part.
+      const std::size_t starts = is_last ? filled : filled - std::min(filled, longest_subword_ - 1);
       for (std::size_t start = 0; start < starts; start += kernels::subword_starts) {
-        kernels::hash_subwords(window + start, shortest_subword_, longest_subword_, bucket_of_, buckets);
-        for (std::size_t length = shortest_subword_; length <= longest_subword_; ++length) {
-          const std::size_t low = length == 1 && is_first && start == 0 ? 1 : 0;
-          const std::size_t ends = filled + 1 - (length == 1 && is_last ? 1 : 0);
-          if (start + length >= ends) break;
-          const std::size_t high = std::min({kernels::subword_starts, starts - start, ends - length - start});
-          if (high > low) take(std::span{buckets + (length - 1) * kernels::subword_starts + low, high - low});
-        }
+        const auto* end = keep_subwords({.code_points = window + start,
+                                         .length = filled - start,
+                                         .starts = std::min(kernels::subword_starts, starts - start),
+                                         .is_first = is_first && start == 0,
+                                         .is_last = is_last},
+                                        kept);
+        sum.add({kept, end});
       }
-      if (!is_last) {
-        filled -= starts_per_window;
-        std::memmove(window, window + starts_per_window, filled * sizeof *window);
-      }
+      filled -= starts;
+      std::memmove(window, window + starts, filled * sizeof *window);
     }
-  }
-
-  /// The UTF-8 bytes of the code point at `at`, the first one lowest; moves past it.
-  static std::uint32_t packed_code_point(const char*& at, const char* end) noexcept {
-    std::uint32_t bytes = static_cast<unsigned char>(*at++);
-    if (bytes < 0x80) return bytes;
-    for (int shift = 8; shift < 32 && at < end && (static_cast<unsigned char>(*at) & 0xC0) == 0x80; shift += 8) {
-      bytes |= static_cast<std::uint32_t>(static_cast<unsigned char>(*at++)) << shift;
-    }
-    return bytes;
   }
 
   float dot(std::size_t output_row, const std::vector<Block>& mean) const noexcept {

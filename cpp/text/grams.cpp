@@ -101,8 +101,24 @@ class LongGrams : public GramBytes {
   std::uint64_t multiplier_ = 1;
 };
 
+/// Some of the n-grams of a sequence, those at `starts`.
+template <class Grams>
+class ChosenGrams {
+ public:
+  ChosenGrams(Grams grams, const std::uint32_t* starts) : grams_(grams), starts_(starts) {}
+
+  void begin_round(unsigned round) noexcept { grams_.begin_round(round); }
+  std::uint64_t hash(std::size_t gram) const noexcept { return grams_.hash(starts_[gram]); }
+  bool equal(std::size_t a, std::size_t b) const noexcept { return grams_.equal(starts_[a], starts_[b]); }
+  bool less(std::size_t a, std::size_t b) const noexcept { return grams_.less(starts_[a], starts_[b]); }
+
+ private:
+  Grams grams_;
+  const std::uint32_t* starts_;
+};
+
 template <class Index, class Grams>
-GramCounts count_items(std::size_t grams, Grams items) {
+GramCounts count_indexed(std::size_t grams, Grams items) {
   thread_local GroupScratch<Index> scratch;
   thread_local std::vector<Index> further;  // how often a leader occurs again; all zero between calls
   thread_local std::vector<std::uint32_t> repeated;
@@ -129,24 +145,29 @@ GramCounts count_items(std::size_t grams, Grams items) {
   return {grams, distinct, distinct - several, {repeated.data(), several}};
 }
 
-template <class Grams, class Code>
-GramCounts count_sized(const Code* codes, std::size_t grams, std::size_t n) {
+template <class Grams>
+GramCounts count_items(std::size_t grams, Grams items) {
   // Short indices keep the tables of an ordinary document in the first cache.
-  if (grams < std::numeric_limits<std::uint16_t>::max()) return count_items<std::uint16_t>(grams, Grams{codes, n});
-  return count_items<std::uint32_t>(grams, Grams{codes, n});
+  if (grams < std::numeric_limits<std::uint16_t>::max()) return count_indexed<std::uint16_t>(grams, items);
+  return count_indexed<std::uint32_t>(grams, items);
+}
+
+/// Calls `use` with the n-grams of some codes, as the fastest class for their size.
+template <class Code, class Use>
+auto with_grams(const Code* codes, std::size_t n, Use use) {
+  switch ((n * sizeof(Code) + 7) / 8) {
+    case 1: return use(ShortGrams<Code, 1>{codes, n});
+    case 2: return use(ShortGrams<Code, 2>{codes, n});
+    case 3: return use(ShortGrams<Code, 3>{codes, n});
+    case 4: return use(ShortGrams<Code, 4>{codes, n});
+    default: return use(LongGrams{codes, n});
+  }
 }
 
 template <class Code>
 GramCounts count_codes(const Code* codes, std::size_t length, std::size_t n) {
   if (length < n) return {};
-  const std::size_t grams = length - n + 1;
-  switch ((n * sizeof(Code) + 7) / 8) {
-    case 1: return count_sized<ShortGrams<Code, 1>>(codes, grams, n);
-    case 2: return count_sized<ShortGrams<Code, 2>>(codes, grams, n);
-    case 3: return count_sized<ShortGrams<Code, 3>>(codes, grams, n);
-    case 4: return count_sized<ShortGrams<Code, 4>>(codes, grams, n);
-    default: return count_sized<LongGrams>(codes, grams, n);
-  }
+  return with_grams(codes, n, [grams = length - n + 1](auto items) { return count_items(grams, items); });
 }
 
 }  // namespace
@@ -161,6 +182,12 @@ GramCounts count_grams(const std::uint16_t* codes, std::size_t length, std::size
 
 GramCounts count_grams(const std::uint32_t* codes, std::size_t length, std::size_t n) {
   return count_codes(codes, length, n);
+}
+
+std::size_t count_single_grams(const std::uint32_t* codes, std::span<const std::uint32_t> starts, std::size_t n) {
+  return with_grams(codes, n, [starts](auto items) {
+    return count_items(starts.size(), ChosenGrams{items, starts.data()}).single;
+  });
 }
 
 }  // namespace djfast::text

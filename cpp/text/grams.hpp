@@ -19,4 +19,8 @@ GramCounts count_grams(const std::uint8_t* codes, std::size_t length, std::size_
 GramCounts count_grams(const std::uint16_t* codes, std::size_t length, std::size_t n);
 GramCounts count_grams(const std::uint32_t* codes, std::size_t length, std::size_t n);
 
+/// How many of the n-grams that start at `starts`, ascending, are not equal to any other of them. As above, 8
+/// readable bytes must follow the codes.
+std::size_t count_single_grams(const std::uint32_t* codes, std::span<const std::uint32_t> starts, std::size_t n);
+
 }  // namespace djfast::text

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/text/word_keys.hpp"
+#include "djfast/column.hpp"
 
 namespace djfast::text {
 
@@ -16,22 +16,21 @@ class WordSet {
  public:
   explicit WordSet(std::vector<std::string> words);
 
-  /// How many of `words`, whose keys are given, are in the set. `candidates` has room for `count` numbers.
-  std::size_t count(const std::string_view* words, const kernels::text::WordKey* keys, std::size_t count,
-                    std::uint32_t* candidates) const noexcept;
+  /// How often the words of the set occur among those of a row, all together. `candidates` has room for a number per
+  /// distinct word.
+  std::size_t count(const RowWords& words, std::uint32_t* candidates) const noexcept;
 
  private:
   struct Slot {
-    kernels::text::WordKey key;
-    std::uint64_t size;  // `unused` when there is no word
-    std::size_t word;    // in words_
+    std::uint64_t hash;
+    std::size_t word;  // in words_; `unused` when there is none
   };
-  static constexpr std::uint64_t unused = ~std::uint64_t{0};
+  static constexpr std::size_t unused = ~std::size_t{0};
 
   std::size_t first_slot(std::uint64_t hash) const noexcept { return hash & mask_; }
   std::size_t second_slot(std::uint64_t hash) const noexcept { return hash >> 24 & mask_; }
   static std::uint16_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint16_t>(hash >> 48); }
-  bool contains(std::string_view word, const kernels::text::WordKey& key) const noexcept;
+  bool holds(const Slot& slot, std::uint64_t hash, std::string_view word) const noexcept;
   bool place_all();
   bool place(Slot slot);
 

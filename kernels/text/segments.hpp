@@ -22,15 +22,13 @@ struct SegmentKernels {
   /// size + 2 numbers.
   std::uint64_t* (*line_lengths)(std::string_view text, std::uint64_t* lengths) noexcept;
 
-  /// Number of maximal runs without space, LF and TAB.
+  /// Number of words: maximal runs without space, LF and TAB that hold a code point that is not special.
   std::size_t (*count_words)(std::string_view text) noexcept;
 
-  /// Start and end byte of each maximal run without space, LF and TAB. `edges` has room for the text's size + 65
-  /// entries; returns the end, an even number of entries.
+  /// Start and end byte of each of those words, from its first code point that is not special on. Of special characters
+  /// at its end some may be left. `edges` has room for the text's size + 65 entries; returns the end, an even number of
+  /// entries.
   std::uint32_t* (*word_edges)(std::string_view text, std::uint32_t* edges) noexcept;
-
-  /// Number of those runs that hold a code point that is not special.
-  std::size_t (*count_words_with_content)(std::string_view text) noexcept;
 };
 
 const SegmentKernels& segments() noexcept;

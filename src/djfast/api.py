@@ -28,8 +28,14 @@ def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) ->
     import json
 
     from djfast.recipe.load import load_recipe
-    from djfast.runners.local import run_recipe
 
     given = dict(recipe) if isinstance(recipe, Mapping) else os.fspath(recipe)
     texts = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
-    return run_recipe(load_recipe(given, overrides=texts))
+    recipe_ = load_recipe(given, overrides=texts)
+    if recipe_.settings["use_checkpoint"]:
+        from djfast.runners.job import run_alone
+
+        return run_alone(recipe_)
+    from djfast.runners.local import run_recipe
+
+    return run_recipe(recipe_)

@@ -12,6 +12,7 @@ from djfast.errors import RecipeError
 _CLEANING = "djfast.ops.text.cleaning"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
+_FIELDS = "djfast.ops.selectors.fields"
 
 OPS: dict[str, str] = {
     "alphanumeric_filter": "djfast.ops.text.characters",
@@ -24,14 +25,19 @@ OPS: dict[str, str] = {
     "document_simhash_deduplicator": _DOCUMENT,
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
+    "frequency_specified_field_selector": _FIELDS,
     "language_id_score_filter": "djfast.ops.text.language",
     "maximum_line_length_filter": _LENGTHS,
     "perplexity_filter": "djfast.ops.text.language",
     "punctuation_normalization_mapper": _CLEANING,
+    "random_selector": "djfast.ops.selectors.random",
+    "range_specified_field_selector": _FIELDS,
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
+    "tags_specified_field_selector": _FIELDS,
     "text_length_filter": _LENGTHS,
     "token_num_filter": _LENGTHS,
+    "topk_specified_field_selector": _FIELDS,
     "whitespace_normalization_mapper": _CLEANING,
     "word_repetition_filter": "djfast.ops.text.repetition",
     "words_num_filter": _LENGTHS,

@@ -186,7 +186,11 @@ class Op:
         "Adds a row index under this name.", default=None, refused="rows are numbered only when they are written"
     )
     work_dir: str | None = param("Folder for side files.", default=None, no_effect="the run's folder is used")
-    accelerator: str | None = param("Device.", default=None, no_effect="the planner places functions")
+    accelerator: str | None = param(
+        "Where the OP runs: cuda takes it to the ranks that own a device, where the recipe has device_ranks.",
+        default=None,
+        choices=(None, "cpu", "cuda"),
+    )
     batch_size: int | None = param("Rows per call.", default=None, no_effect="batches are sized by bytes")
     num_proc: int | None = param("Workers.", default=None, no_effect=_ONE_QUEUE)
     cpu_required: float | None = param("CPUs per worker.", default=None, no_effect=_ONE_QUEUE)
@@ -366,3 +370,40 @@ class Deduplicator(Op):
     def columns(self) -> dict[str, Expr]:
         """Hash columns that stay in the result with ``keep_hashes_in_res_ds``, by reserved name."""
         return {}
+
+
+class Selection(NamedTuple):
+    """Which rows a selector takes, and in which order, once it knows the values of all rows.
+
+    ``all``: every row, untouched. ``top``: the rows with the largest values, or the smallest. ``range``: the rows between
+    two ranks, the largest first. ``frequent``: all rows with the most frequent values, or the rarest. ``random``: the
+    first rows of a fixed shuffle.
+
+    A share and a limit bound each other. They are of rows, of distinct values for ``frequent``; None bounds nothing.
+    """
+
+    kind: str
+    share: float | None = None
+    limit: int | None = None
+    low_share: float | None = None  # range only: the ranks below are left out
+    low_limit: int | None = None
+    descending: bool = True
+    as_numbers: bool = False  # values are read as numbers, texts and lists included
+
+
+class Selector(Op):
+    """Picks rows by comparing them with each other; may change their order."""
+
+    kind = "selector"
+
+    def keep(self) -> Expr | None:
+        """Condition on the row alone, for a selector that need not see the others."""
+        return None
+
+    def values(self) -> Expr | None:
+        """JSON that rows are compared by; None when they are not looked at."""
+        return None
+
+    def selection(self) -> Selection:
+        """Which rows are taken."""
+        return Selection("all")

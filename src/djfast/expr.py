@@ -9,7 +9,7 @@ class Expr(NamedTuple):
     """A pure function of columns. Equal expressions compute equal columns.
 
     ``fn`` is the name of a function in the native registry or in `djfast.functions`; the leaf ``col`` names a role
-    (``text``) or a stat of the same OP.
+    (``text``) or a stat of the same OP, the leaf ``field`` any field by its path, whatever its type.
     """
 
     fn: str
@@ -22,7 +22,7 @@ class Expr(NamedTuple):
 
     def __str__(self) -> str:
         """Return the expression as one would write it."""
-        if self.fn == "col":
+        if self.fn in ("col", "field"):
             return str(self.params[0][1])
         inside = [str(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.params]
         return f"{self.fn}({', '.join(inside)})"
@@ -31,6 +31,11 @@ class Expr(NamedTuple):
 def col(name: str) -> Expr:
     """Return the column of a role or of a stat."""
     return Expr("col", (), (("name", name),))
+
+
+def field(path: str) -> Expr:
+    """Return the JSON of a field, the empty text where a row has none. Stats are the fields ``__dj__stats__.NAME``."""
+    return Expr("field", (), (("path", path),))
 
 
 def call(fn: str, *args: Expr, **params: Any) -> Expr:

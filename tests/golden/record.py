@@ -3,7 +3,8 @@
     PEER/bin/python tests/golden/record.py > tests/golden/cases.jsonl
 
 PEER is an environment with py-data-juicer==1.6.1 and aiohttp. Needs no network and no model. One line a case: ``op``,
-``params``, ``inputs`` (name of a list below), and ``stats`` and ``kept`` ids, or ``outputs`` (texts), as Data-Juicer gives them.
+``params``, ``inputs`` (name of a list in inputs.json), and ``stats`` and ``kept`` ids, or ``outputs`` (texts), as Data-Juicer
+gives them.
 """
 
 from __future__ import annotations
@@ -52,6 +53,32 @@ DEDUPLICATORS: list[tuple[str, dict[str, Any]]] = [
     ("document_simhash_deduplicator", {"window_size": 3}),
     ("document_simhash_deduplicator", {"tokenization": "character", "hamming_distance": 5, "num_blocks": 8}),
 ]
+SELECTORS: list[tuple[str, dict[str, Any]]] = [
+    ("topk_specified_field_selector", {"field_key": "word", "topk": 7}),
+    ("topk_specified_field_selector", {"field_key": "word", "top_ratio": 0.4, "reverse": False}),
+    ("topk_specified_field_selector", {"field_key": "number", "top_ratio": 0.7, "topk": 9}),
+    ("topk_specified_field_selector", {"field_key": "meta.number", "top_ratio": 1.0}),
+    ("topk_specified_field_selector", {"field_key": "meta.number", "top_ratio": 1.0, "reverse": False}),
+    ("topk_specified_field_selector", {"field_key": "meta.spelled", "topk": 5}),
+    ("topk_specified_field_selector", {"field_key": "meta.spelled", "topk": 8, "reverse": False}),
+    ("topk_specified_field_selector", {"field_key": "meta.list", "topk": 8, "reverse": False}),
+    ("topk_specified_field_selector", {"field_key": "number"}),
+    ("range_specified_field_selector", {"field_key": "number", "lower_percentile": 0.2, "upper_percentile": 0.7}),
+    ("range_specified_field_selector", {"field_key": "meta.number", "lower_rank": 1, "upper_rank": 100}),
+    ("range_specified_field_selector", {"field_key": "meta.spelled", "lower_percentile": 0.0, "upper_rank": 6}),
+    ("range_specified_field_selector", {"field_key": "word", "lower_rank": 9, "upper_rank": 3}),
+    ("range_specified_field_selector", {"field_key": "number", "upper_rank": 3}),
+    ("frequency_specified_field_selector", {"field_key": "word", "topk": 3}),
+    ("frequency_specified_field_selector", {"field_key": "meta.number", "top_ratio": 0.5, "reverse": False}),
+    ("frequency_specified_field_selector", {"field_key": "meta.word", "top_ratio": 0.9, "topk": 2}),
+    ("frequency_specified_field_selector", {"field_key": "word", "top_ratio": 0.01}),
+    ("random_selector", {"select_ratio": 0.5}),
+    ("random_selector", {"select_num": 5, "select_ratio": 0.9}),
+    ("random_selector", {"select_num": 40}),
+    ("random_selector", {"select_ratio": 0.01}),
+    ("tags_specified_field_selector", {"field_key": "word", "target_tags": ["pear", ""]}),
+    ("tags_specified_field_selector", {"field_key": "meta.number", "target_tags": [7, 2.5]}),
+]
 WORDS = {
     "stopwords.json": {"en": ["the", "a", "of", "and", "is"], "de": ["der", "und"]},
     "flagged_words.json": {"en": ["gadzooks", "fiddlesticks"], "zh": ["坏词"]},
@@ -70,10 +97,11 @@ def main() -> None:
         from loguru import logger
 
         logger.remove()
-        for kind, cases in (("filter", FILTERS), ("mapper", MAPPERS), ("deduplicator", DEDUPLICATORS)):
+        kinds = {"filter": FILTERS, "mapper": MAPPERS, "deduplicator": DEDUPLICATORS, "selector": SELECTORS}
+        for kind, cases in kinds.items():
             for number, (name, params) in enumerate(cases):
-                inputs = "duplicates" if kind == "deduplicator" else "texts"
-                rows = [{"id": i, "text": text} for i, text in enumerate(INPUTS[inputs])]
+                inputs = {"deduplicator": "duplicates", "selector": "records"}.get(kind, "texts")
+                rows = rows_of(INPUTS[inputs])
                 [op] = load_ops([{name: dict(params)}])
                 done = NestedDataset.from_list(rows).process(op).to_list()
                 case: dict[str, Any] = {"id": f"{name}-{number}", "op": name, "params": params, "inputs": inputs}
@@ -84,6 +112,11 @@ def main() -> None:
                 if kind == "filter":
                     case["stats"] = [stats_of(op, row) for row in rows]
                 print(json.dumps(case, ensure_ascii=False))
+
+
+def rows_of(inputs: list[Any]) -> list[dict[str, Any]]:
+    """Return the rows of a list of texts or records."""
+    return [{"id": i, **(entry if isinstance(entry, dict) else {"text": entry})} for i, entry in enumerate(inputs)]
 
 
 def stats_of(op: Any, row: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import djfast
-from tests.golden.record import WORDS
+from tests.golden.record import WORDS, rows_of
 
 HERE = Path(__file__).parent
 INPUTS = json.loads((HERE / "inputs.json").read_text(encoding="utf-8"))
@@ -26,7 +26,7 @@ def word_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
 def test_answer_is_the_recorded_one(case: dict[str, Any]) -> None:
-    rows = [{"id": i, "text": text} for i, text in enumerate(INPUTS[case["inputs"]])]
+    rows = rows_of(INPUTS[case["inputs"]])
     [op] = djfast.load_ops([{case["op"]: case["params"]}])
     got = djfast.Dataset.from_list(rows).process(op).to_list()
     if "outputs" in case:

@@ -57,8 +57,8 @@ def at_every_level(function: str, *columns: list, **params) -> list:
     return answers[0]
 
 
-def split_words(text: str) -> list[str]:
-    return [word for word in text.replace("\n", " ").replace("\t", " ").split(" ") if word]
+def split(text: str) -> list[str]:
+    return [piece for piece in text.replace("\n", " ").replace("\t", " ").split(" ") if piece]
 
 
 def strip_special(word: str) -> str:
@@ -69,14 +69,14 @@ def strip_special(word: str) -> str:
     return word
 
 
-def refine(words: list[str], *, lower: bool, strip: bool, groups: list[int], join: str) -> list[str]:
-    refined = [word.lower() for word in words] if lower else list(words)
-    if strip:
-        refined = [word for word in map(strip_special, refined) if word]
-    single = list(refined)
-    for size in groups:
-        refined += [join.join(single[start : start + size]) for start in range(len(single) - size + 1)]
-    return refined
+def words_of(pieces: list[str], groups: list[int] = (), join: str = "") -> list[str]:
+    single = [word for word in map(strip_special, pieces) if word]
+    grouped = [join.join(single[start : start + size]) for size in groups for start in range(len(single) - size + 1)]
+    return single + grouped
+
+
+def words_in(text: str) -> list[str]:
+    return words_of(split(text))
 
 
 def word_repetition(words: list[str], n: int) -> float:
@@ -118,43 +118,46 @@ def test_lines_are_those_of_splitlines(text):
 
 @given(texts)
 def test_words_end_at_spaces_tabs_and_line_feeds(text):
-    assert at_every_level("words", [text]) == [split_words(text)]
-
-
-@given(texts)
-def test_words_without_content_do_not_count(text):
-    expected = sum(1 for word in split_words(text) if strip_special(word))
-    assert at_every_level("words_count", [text]) == [expected]
+    assert at_every_level("words", [text], groups=[], join="") == [words_in(text)]
+    assert at_every_level("words_count", [text]) == [len(words_in(text))]
 
 
 @pytest.mark.usefixtures("level")
-@pytest.mark.parametrize("separator", ["\n", "\r\n", "\r", "\x85", "\u2028", " ", "\t", "\n\r", "-", " - ", "\u3000"])
-@pytest.mark.parametrize("filler", ["x", "é", "中", "😀", "."])
+@pytest.mark.parametrize(
+    "separator", ["\n", "\r\n", "\r", "\x85", "\u2028", " ", "\t", "\n\r", "-", " - ", "\u3000", "...) ", " «"]
+)
+@pytest.mark.parametrize("filler", ["x", "é", "中", "😀", ".", "…"])
 def test_separators_are_found_anywhere_around_a_vector(filler, separator):
     values = [filler * before + separator + filler * after for before in range(131) for after in (0, 1, 62, 63, 64, 65)]
     assert evaluate("lines", values) == [[len(line) for line in text.splitlines()] for text in values]
-    assert evaluate("words", values) == [split_words(text) for text in values]
-    assert evaluate("words_count", values) == [sum(1 for word in split_words(text) if strip_special(word)) for text in values]
+    assert evaluate("words", values, groups=[], join="") == [words_in(text) for text in values]
+    assert evaluate("words_count", values) == [len(words_in(text)) for text in values]
     assert evaluate("text_length", values) == [len(text) for text in values]
     for cls, belongs in (("alnum", str.isalnum), ("alpha", str.isalpha), ("special", SPECIAL.__contains__)):
         assert evaluate("count_class", values, cls=cls) == [sum(map(belongs, text)) for text in values]
 
 
-@given(st.lists(texts, min_size=1, max_size=5), st.booleans(), st.booleans(), st.lists(st.integers(1, 4), max_size=3))
-def test_words_are_refined(values, lower, strip, groups):
-    words = [split_words(text) for text in values]
-    params = {"lower": lower, "strip": strip, "groups": groups, "join": " "}
-    assert at_every_level("refine_words", words, **params) == [refine(each, **params) for each in words]
+@given(st.lists(texts, min_size=1, max_size=5), st.lists(st.integers(1, 4), max_size=3))
+def test_groups_of_words_follow(values, groups):
+    expected = [words_of(split(text), groups, "-") for text in values]
+    assert at_every_level("words", values, groups=groups, join="-") == expected
+
+
+@given(st.lists(texts, min_size=1, max_size=5), st.booleans(), st.lists(st.integers(1, 4), max_size=3))
+def test_pieces_become_words(values, lower, groups):
+    pieces = [split(text) for text in values]
+    expected = [words_of([piece.lower() if lower else piece for piece in each], groups, " ") for each in pieces]
+    assert at_every_level("words_of_pieces", pieces, lower=lower, groups=groups, join=" ") == expected
 
 
 def test_words_of_a_lowered_text_are_the_lowered_words():
     text = "ΟΔΟΣ ΣΑΣ. Σ' İΣ\tAΣ\n'Σ ΑΣ"
-    assert evaluate("words", evaluate("lower", [text])) == [[word.lower() for word in split_words(text)]]
+    assert evaluate("words", evaluate("lower", [text]), groups=[], join="") == [words_of([word.lower() for word in split(text)])]
 
 
 def test_a_group_size_below_one_is_refused():
     with pytest.raises(ValueError, match="word group size must be >= 1, got 0"):
-        evaluate("refine_words", [["a"]], lower=False, strip=False, groups=[0], join="")
+        evaluate("words", ["a"], groups=[0], join="")
 
 
 alphabets = st.sampled_from(["ab", "abc d", "é中", "a中", "a😀", "".join(map(chr, range(0x4E00, 0x4E80)))])
@@ -190,7 +193,7 @@ def test_repetition_in_long_texts(n):
         values.append("".join(chooser.choices(phrases, k=300)))
         values.append(letters * 5_000)
     assert evaluate("char_ngram_repetition", values, n=n) == [char_repetition(text, n) for text in values]
-    words = [split_words(text) for text in values] + [[str(number % 60_000) for number in range(70_000)]]
+    words = [split(text) for text in values] + [[str(number % 60_000) for number in range(70_000)]]
     assert evaluate("ngram_repetition", words, n=n) == [word_repetition(each, n) for each in words]
 
 

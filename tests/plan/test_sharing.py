@@ -23,7 +23,6 @@ def test_words_are_split_once() -> None:
         "flagged_words_filter",
     )
     assert _functions(plan).count("words") == 1
-    assert _functions(plan).count("refine_words") == 1
 
 
 def test_lines_are_measured_once() -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from djfast.ranks import RankLost
+from djfast.ranks.calls import Channel
 from djfast.ranks.mpi import serialized
 
 Result = TypeVar("Result")
@@ -47,6 +48,32 @@ class _World:
                 continue
 
 
+class ThreadChannel(Channel):
+    """Calls between the ranks of `run_threads`."""
+
+    def __init__(self, world: _World, number: int, rank: int) -> None:
+        self._world = world
+        self._number = number
+        self._rank = rank
+
+    def send(self, rank: int, head: bytes, parts: list[bytes]) -> None:
+        self._world.queue("channel", self._number, rank).put((self._rank, head, [bytes(part) for part in parts]))
+
+    def receive(self) -> tuple[int, bytes, list[bytes]] | None:
+        self._world.check()
+        try:
+            came: tuple[int, bytes, list[bytes]] = self._world.queue("channel", self._number, self._rank).get_nowait()
+        except queue.Empty:
+            return None
+        return came
+
+    def is_sent(self) -> bool:
+        return True
+
+    def rest(self, *, is_urgent: bool) -> None:
+        time.sleep(0.0002 if is_urgent else 0.001)
+
+
 class Threads:
     """One of the ranks of `run_threads`."""
 
@@ -57,6 +84,7 @@ class Threads:
         self.size = world.size
         self._world = world
         self._exchanges = 0
+        self._channels = 0
         self._server: threading.Thread | None = None
         self._answer: Callable[[int, bytes], bytes | None] | None = None
 
@@ -143,6 +171,10 @@ class Threads:
             self._server.join()
             self._server = None
         self._answer = None
+
+    def open_channel(self) -> ThreadChannel | None:
+        self._channels += 1
+        return ThreadChannel(self._world, self._channels, self.rank) if self.size > 1 else None
 
     def abort(self, status: int) -> None:
         self._world.has_failed.set()

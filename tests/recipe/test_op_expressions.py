@@ -18,12 +18,12 @@ def test_word_filters_share_their_words():
     words = stat("word_repetition_filter").args[0]
     assert stat("stopwords_filter").args[0] == words
     assert stat("flagged_words_filter").args[0] == words
-    assert str(words) == "refine_words(words(lower(text)), groups=(), join='', lower=False, strip=True)"
+    assert str(words) == "words(lower(text), groups=(), join='')"
 
 
 def test_pieces_are_lowercased_after_splitting():
     assert str(stat("word_repetition_filter", tokenization=True, lang="zh").args[0]) == (
-        "refine_words(sentencepiece_pieces(text, model='zh.sp.model'), groups=(), join='', lower=True, strip=True)"
+        "words_of_pieces(sentencepiece_pieces(text, model='zh.sp.model'), groups=(), join='', lower=True)"
     )
 
 

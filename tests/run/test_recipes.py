@@ -324,3 +324,13 @@ def test_rows_that_a_filter_drops_are_not_computed_further(tmp_path: Path) -> No
     process = [{"text_length_filter": {"min_len": 5}}, mapper, {"words_num_filter": {"min_num": 0}}]
     report = djfast.run(recipe(tmp_path, process))
     assert [(op.rows_in, op.rows_out) for op in report.ops] == [(3, 1), (1, 1), (1, 1)]
+
+
+def test_a_row_rejected_after_a_deduplicator_is_named_by_its_line_in_the_file(tmp_path):
+    rows = [{"text": f"row number {i} with some words", "b": None if i == 4321 else "x"} for i in range(5000)]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    process = [{"document_deduplicator": {}}, {"text_length_filter": {"text_key": "b", "min_len": 1}}]
+    paths = {"dataset_path": str(tmp_path / "in.jsonl"), "export_path": str(tmp_path / "out.jsonl")}
+    report = djfast.run({**paths, "process": process, "batch_bytes": 8192, "np": 2})
+    (entry,) = map(json.loads, (tmp_path / "out.rejected.jsonl").read_text().splitlines())
+    assert (report.rows_rejected, entry["line"]) == (1, 4322)

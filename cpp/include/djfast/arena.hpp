@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace djfast {
@@ -36,6 +38,17 @@ class Arena {
     next_ += size;
     room_ -= size;
     used_ += size;
+  }
+
+  /// Room for `count` values, to be written before they are read.
+  template <class Value>
+  std::span<Value> array(std::size_t count) {
+    static_assert(std::is_trivially_copyable_v<Value>);
+    void* room = reserve(count * sizeof(Value) + alignof(Value));
+    std::size_t left = room_;
+    std::align(alignof(Value), count * sizeof(Value), room, left);
+    commit(room_ - left + count * sizeof(Value));
+    return {static_cast<Value*>(room), count};
   }
 
   /// A copy of `text` that lives as long as the arena.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -28,6 +29,16 @@ struct NumberLists {
   std::vector<std::uint64_t> items;
 };
 
+/// The words of a row with equal ones found: functions then compare numbers, and look at each distinct word once. The
+/// arrays lie in the batch's arena; the last three have an entry per distinct word, in the order of first occurrence.
+struct RowWords {
+  std::span<const std::uint32_t> numbers;      // of each word in order: the entry of its distinct word
+  std::span<const std::string_view> distinct;
+  std::span<const std::uint64_t> hashes;       // kernels::text::hash_of
+  std::span<const std::uint32_t> counts;       // how often each occurs
+};
+using CountedWords = std::vector<RowWords>;
+
 /// `width` bytes per row, row after row (digests).
 struct Digests {
   std::size_t width = 0;
@@ -35,11 +46,11 @@ struct Digests {
 };
 
 /// Column types, by the names that function declarations use.
-enum class Type { text, int64, double_, boolean, text_list, number_list, digest };
+enum class Type { text, int64, double_, boolean, text_list, number_list, digest, counted_words };
 
 /// A column has one entry per row of the batch, also for rows that are no longer alive: those are unspecified
 /// and never read.
-using Column = std::variant<Texts, Int64s, Doubles, Booleans, TextLists, NumberLists, Digests>;
+using Column = std::variant<Texts, Int64s, Doubles, Booleans, TextLists, NumberLists, Digests, CountedWords>;
 
 inline Type type_of(const Column& column) noexcept { return static_cast<Type>(column.index()); }
 

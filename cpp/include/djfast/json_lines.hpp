@@ -65,4 +65,7 @@ void append_line(std::string& out, std::string_view line, std::span<const Change
 /// The text of a string with a lone surrogate escape is a null view.
 Field find_member(std::string_view object, std::string_view key, Arena& arena);
 
+/// The elements of the JSON array `array` (as in Field::raw), as they stand there.
+std::vector<std::string_view> find_elements(std::string_view array);
+
 }  // namespace djfast::json

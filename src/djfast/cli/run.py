@@ -47,7 +47,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         from djfast.ranks import Alone
 
         return _finish(options, _job(options, recipe, Alone(), progress))
-    report = run_recipe(recipe, progress=progress)  # type: ignore[arg-type]
+    report = run_recipe(recipe, progress=progress, may_exit=True)  # type: ignore[arg-type]
     _show_report(options, report, len(recipe.notices))  # type: ignore[attr-defined]
     return 0
 
@@ -58,7 +58,7 @@ def _job(options: argparse.Namespace, recipe: object, ranks: Ranks, progress: Pr
 
     stopping = Stopping()
     stopping.listen()
-    return Job(recipe, ranks, progress=progress, stopping=stopping, is_fresh=options.fresh)  # type: ignore[arg-type]
+    return Job(recipe, ranks, progress=progress, stopping=stopping, is_fresh=options.fresh, may_exit=True)  # type: ignore[arg-type]
 
 
 def _finish(options: argparse.Namespace, job: Job) -> int:
@@ -152,5 +152,8 @@ def _show_report(options: argparse.Namespace, report: Report, shown: int) -> Non
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     elif not options.quiet:
         _show_notices(options, report.notices[shown:])
-        print("\n".join(report.funnel()), file=sys.stderr)
+        from djfast.runners.report import rank_lines
+
+        lines = [*report.funnel(), *(rank_lines(report.ranks) if len(report.ranks) > 1 else [])]
+        print("\n".join(lines), file=sys.stderr)
         print(report.last_line())

@@ -56,6 +56,8 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_FTFY,), "Each line repaired by ftfy."),
         PythonFunction("ftfy_text", "djfast.functions.repair", ("text",), "text",
                        (_FTFY,), "The text repaired by ftfy."),
+        PythonFunction("is_one_of", "djfast.functions.membership", ("text",), "boolean",
+                       (), "Whether a field, given as JSON, is one of some values."),
     )
 }  # fmt: skip
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError, SchemaError
 from djfast.io.files import InputFile
+from djfast.io.origins import Origins
 from djfast.io.splits import Split
-from djfast.plan.build import HASHES, META, STATS
+from djfast.plan.build import HASHES, META, RESERVED, STATS
 from djfast.plan.steps import Plan, Stage
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ArrowBlock(NamedTuple):
-    """A record batch and where it came from; `numbers` are the rows' numbers in `file`."""
+    """A record batch and where it came from; `numbers` are the rows' numbers in `file`, which may name one file for each."""
 
     batch: pa.RecordBatch
     file: str | None
@@ -28,6 +30,31 @@ class ArrowBlock(NamedTuple):
     def byte_count(self) -> int:
         """Bytes of the batch in memory."""
         return int(self.batch.nbytes)
+
+    def pack(self) -> list[bytes]:
+        """Return the parts as bytes."""
+        return [_batch_bytes(self.batch), json.dumps([self.file, list(self.numbers)]).encode()]
+
+    @classmethod
+    def unpack(cls, batch: bytes, rest: bytes) -> ArrowBlock:
+        """Return what `pack` packed."""
+        return cls(_batch_of(batch), *json.loads(rest))
+
+
+def _batch_bytes(batch: pa.RecordBatch) -> bytes:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def _batch_of(stream: bytes) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(stream) as reader:
+        return reader.read_next_batch()
 
 
 class ArrowPiece:
@@ -45,26 +72,23 @@ class ArrowPiece:
 
     def pack(self) -> list[bytes]:
         """Return the record batch as Arrow IPC, and the rest."""
-        import pyarrow as pa
-
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.batch.schema) as writer:
-            writer.write_batch(self.batch)
         rest = json.dumps([self.file, self.numbers]).encode()
-        return [sink.getvalue().to_pybytes(), self.side, self.side_ends, rest]
+        return [_batch_bytes(self.batch), self.side, self.side_ends, rest]
 
     @classmethod
     def unpack(cls, batch: bytes, side: bytes, side_ends: bytes, rest: bytes) -> ArrowPiece:
         """Return what `pack` packed."""
-        import pyarrow as pa
-
         file, numbers = json.loads(rest)
-        with pa.ipc.open_stream(batch) as reader:
-            return cls(reader.read_next_batch(), side, side_ends, numbers, file)
+        return cls(_batch_of(batch), side, side_ends, numbers, file)
 
     def byte_count(self) -> int:
         """Return the bytes held."""
         return int(self.batch.nbytes) + len(self.side) + len(self.side_ends)
+
+    def counted_from(self, first_line: int) -> ArrowPiece:
+        """Return these rows with line numbers that count from `first_line`."""
+        self.numbers = [first_line + number for number in self.numbers]
+        return self
 
     def select(self, mask: bytes, first: int) -> ArrowPiece:
         """Keep the rows whose byte in ``mask[first:]`` is set."""
@@ -73,7 +97,38 @@ class ArrowPiece:
         kept = [i for i in range(self.row_count) if mask[first + i]]
         side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
         numbers = [self.numbers[i] for i in kept]
-        return ArrowPiece(self.batch.take(pa.array(kept, pa.int64())), side, b"", numbers, self.file)
+        return ArrowPiece(self.batch.take(pa.array(kept, pa.int64())), side, b"", numbers, Origins(self.file).of(kept))
+
+    def row_bytes(self) -> list[int]:
+        """Return about how many bytes each row takes: its texts, and its share of the rest."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        sizes = [0] * self.row_count
+        rest = self.byte_count()
+        for column in self.batch.columns:
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+                lengths = pc.fill_null(pc.binary_length(column), 0).to_pylist()
+                sizes = [size + length for size, length in zip(sizes, lengths)]
+                rest -= sum(lengths)
+        share = max(rest, 0) // max(1, self.row_count)
+        return [size + share for size in sizes]
+
+    @classmethod
+    def gatherer(cls, pieces: Sequence[ArrowPiece]) -> Callable[[array[int]], ArrowPiece]:
+        """Return what makes a piece of some rows of other pieces, numbered through."""
+        import pyarrow as pa
+
+        table = pa.concat_tables([pa.Table.from_batches([piece.batch]) for piece in pieces], promote_options="permissive")
+        side = _native.LinePool([(piece.side, piece.side_ends) for piece in pieces])
+        numbers = [number for piece in pieces for number in piece.numbers]
+        files = Origins.joined([(piece.file, piece.row_count) for piece in pieces])
+
+        def gather(rows: array[int]) -> ArrowPiece:
+            [batch] = table.take(pa.array(rows, pa.int64())).combine_chunks().to_batches()
+            return cls(batch, *side.take(rows), [numbers[row] for row in rows], files.of(rows))
+
+        return gather
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows as dictionaries."""
@@ -89,6 +144,7 @@ class ArrowRows:
         Whether ``__dj__stats__`` and ``__dj__meta__``, and the hash columns, stay in the result.
     """
 
+    block = ArrowBlock
     piece = ArrowPiece
 
     def __init__(self, *, keeps_stats: bool, keeps_hashes: bool) -> None:
@@ -134,11 +190,7 @@ class ArrowRows:
                 errors += [(i, f"field '{path}' is null") for i, ok in enumerate(column.is_valid().to_pylist()) if not ok]
             columns.append(column)
         for name in stage.reserved:
-            values: list[str | None] = [None] * block.batch.num_rows
-            if name in block.batch.schema.names:
-                column = block.batch.column(name).to_pylist()
-                values = [None if v is None else json.dumps(_without_nulls(v), default=repr) for v in column]
-            columns.append(pa.array(values, pa.large_string()))
+            columns.append(pa.array(_json_values(block.batch, name), pa.large_string()))
         batch = _native.batch_of_arrow(columns, block.batch.num_rows, stage.slot_count)
         if errors:
             batch.reject(errors, -1)
@@ -164,12 +216,12 @@ class ArrowRows:
         if layout.drops_hashes:
             dropped += HASHES
         rows = rows.select([name for name in rows.schema.names if name not in dropped])
-        return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], block.file)
+        return ArrowPiece(rows, side, side_ends, [block.numbers[i] for i in alive], Origins(block.file).of(alive))
 
-    def reopen(self, piece: ArrowPiece, mask: bytes, first: int, first_line: int) -> ArrowBlock:
+    def reopen(self, piece: ArrowPiece, mask: bytes, first: int) -> ArrowBlock:
         """Make the kept rows of a piece the input of the next stage."""
         kept = piece.select(mask, first)
-        return ArrowBlock(kept.batch, piece.file, [first_line + n for n in kept.numbers])
+        return ArrowBlock(kept.batch, kept.file, kept.numbers)
 
 
 class _ArrowLayout(NamedTuple):
@@ -290,6 +342,23 @@ def text_column(batch: pa.RecordBatch, path: str) -> pa.Array:
         raise SchemaError(f"field '{path}' cannot be read as texts: {error}") from error
 
 
+def _json_values(batch: pa.RecordBatch, path: str) -> list[str | None]:
+    """JSON of a field of any type; None where a row has none. A reserved field that is null is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    head, *rest = [path] if path in batch.schema.names else path.split(".")
+    if head not in batch.schema.names:
+        return [None] * batch.num_rows
+    column = batch.column(head)
+    for name in rest:
+        if not pa.types.is_struct(column.type) or column.type.get_field_index(name) < 0:
+            return [None] * batch.num_rows
+        column = pc.struct_field(column, name)
+    null = None if path in RESERVED else "null"
+    return [null if v is None else json.dumps(_without_nulls(v), default=str) for v in column.to_pylist()]
+
+
 def _is_view(kind: pa.DataType) -> bool:
     return str(kind) == "string_view"
 
@@ -343,8 +412,6 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _side_lines(rows: pa.RecordBatch) -> tuple[bytes, bytes]:
-    from array import array
-
     names = [name for name in (STATS, META) if name in rows.schema.names]
     lines = []
     ends = array("Q")

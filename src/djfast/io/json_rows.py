@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError
 from djfast.io.compression import DecompressedFile, open_bytes
 from djfast.io.files import InputFile, file_size, holds_array
+from djfast.io.origins import Origins
 from djfast.io.splits import Split
 from djfast.plan.build import HASHES, META, STATS
 from djfast.plan.steps import Plan, Stage
@@ -21,7 +22,11 @@ PROBE_BYTES = 16 << 10  # read at once where only the next line feed is looked f
 
 
 class JsonBlock(NamedTuple):
-    """Whole lines, ``data[:end]``. `numbers`, 64 bits each, are the lines' places in `file` where they are no run."""
+    """Whole lines, ``data[:end]``.
+
+    `numbers`, 64 bits each, gives each line's number in `file` where the block is no run of lines; `file` may then name one
+    for each line.
+    """
 
     data: bytes
     end: int
@@ -32,6 +37,15 @@ class JsonBlock(NamedTuple):
     def byte_count(self) -> int:
         """Bytes of the lines."""
         return self.end
+
+    def pack(self) -> list[bytes]:
+        """Return the parts as bytes."""
+        return [self.data[: self.end], self.file.encode(), b"" if self.numbers is None else b"=" + self.numbers]
+
+    @classmethod
+    def unpack(cls, data: bytes, file: bytes, numbers: bytes) -> JsonBlock:
+        """Return what `pack` packed."""
+        return cls(data, len(data), file.decode(), numbers[1:] if numbers else None)
 
 
 class JsonPiece:
@@ -70,11 +84,36 @@ class JsonPiece:
         """Return the bytes held."""
         return sum(map(len, self.pack()))
 
+    def counted_from(self, first_line: int) -> JsonPiece:
+        """Return these rows with line numbers that count from `first_line`."""
+        if first_line:
+            self.numbers = array("Q", (first_line + number for number in array("Q", self.numbers))).tobytes()
+        return self
+
     def select(self, mask: bytes, first: int) -> JsonPiece:
         """Keep the rows whose byte in ``mask[first:]`` is set. Only the lines are kept, not where each one ends."""
         lines = _native.select_lines(self.lines, self.ends, mask, first)
         side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
         return JsonPiece(lines, b"", side, b"", b"", self.file, mask.count(1, first, first + self.row_count))
+
+    def row_bytes(self) -> list[int]:
+        """Return the bytes of each row."""
+        ends = array("Q", self.ends)
+        return [end - begin for begin, end in zip([0, *ends], ends)]
+
+    @classmethod
+    def gatherer(cls, pieces: Sequence[JsonPiece]) -> Callable[[array[int]], JsonPiece]:
+        """Return what makes a piece of some rows of other pieces, numbered through."""
+        lines = _native.LinePool([(piece.lines, piece.ends) for piece in pieces])
+        side = _native.LinePool([(piece.side, piece.side_ends) for piece in pieces])
+        numbers = array("Q", b"".join(piece.numbers for piece in pieces))
+        files = Origins.joined([(piece.file.decode(), piece.row_count) for piece in pieces])
+
+        def gather(rows: array[int]) -> JsonPiece:
+            own_numbers = array("Q", map(numbers.__getitem__, rows)).tobytes()
+            return cls(*lines.take(rows), *side.take(rows), own_numbers, (files.of(rows) or "").encode())
+
+        return gather
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Parse the lines."""
@@ -94,6 +133,7 @@ class JsonRows:
         Whether ``__dj__stats__`` and ``__dj__meta__``, and the hash columns, stay in the result.
     """
 
+    block = JsonBlock
     piece = JsonPiece
 
     def __init__(self, files: Sequence[InputFile], *, batch_bytes: int, keeps_stats: bool, keeps_hashes: bool) -> None:
@@ -158,18 +198,21 @@ class JsonRows:
     def close(self, block: JsonBlock, batch: _native.Batch, layout: _native.RowLayout) -> JsonPiece:
         """Write the alive rows back as lines."""
         numbers = array("I", batch.line_numbers)
+        file = block.file
         if block.numbers is not None:
-            origin = array("Q", block.numbers)
-            numbers = array("Q", (origin[n] for n in numbers))
+            file = Origins(file).of(numbers) or ""
+            in_file = array("Q", block.numbers)
+            numbers = array("Q", (in_file[n] for n in numbers))
         lines, ends, side, side_ends = batch.write_json(layout)
-        return JsonPiece(lines, ends, side, side_ends, array("Q", numbers).tobytes(), block.file.encode())
+        return JsonPiece(lines, ends, side, side_ends, array("Q", numbers).tobytes(), file.encode())
 
-    def reopen(self, piece: JsonPiece, mask: bytes, first: int, first_line: int) -> JsonBlock:
-        """Make the kept rows of a piece the input of the next stage. Its line numbers count from `first_line`."""
+    def reopen(self, piece: JsonPiece, mask: bytes, first: int) -> JsonBlock:
+        """Make the kept rows of a piece the input of the next stage."""
         lines = _native.select_lines(piece.lines, piece.ends, mask, first)
         numbers = array("Q", piece.numbers)
-        kept = array("Q", (first_line + n for n, keep in zip(numbers, mask[first : first + piece.row_count]) if keep))
-        return JsonBlock(lines, len(lines), piece.file.decode(), kept.tobytes())
+        kept = [row for row in range(piece.row_count) if mask[first + row]]
+        file = Origins(piece.file.decode()).of(kept) or ""
+        return JsonBlock(lines, len(lines), file, array("Q", (numbers[row] for row in kept)).tobytes())
 
 
 def _plain_blocks(path: str, split: Split, size: int) -> Iterator[JsonBlock]:

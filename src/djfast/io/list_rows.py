@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native
-from djfast.plan.build import HASHES, META, STATS
+from djfast.plan.build import HASHES, META, RESERVED, STATS
 from djfast.plan.steps import Plan, Stage
 
 _MISSING = object()
@@ -49,10 +50,31 @@ class ListPiece:
         """Return 0: the rows belong to the caller."""
         return 0
 
+    def counted_from(self, first_line: int) -> ListPiece:
+        """Return these rows with line numbers that count from `first_line`."""
+        self.numbers = [first_line + number for number in self.numbers]
+        return self
+
     def select(self, mask: bytes, first: int) -> ListPiece:
         """Keep the rows whose byte in ``mask[first:]`` is set."""
         kept = [i for i in range(self.row_count) if mask[first + i]]
         return ListPiece([self.rows[i] for i in kept], [self.numbers[i] for i in kept])
+
+    def row_bytes(self) -> list[int]:
+        """Return zeros: the rows belong to the caller."""
+        return [0] * self.row_count
+
+    @classmethod
+    def gatherer(cls, pieces: Sequence[ListPiece]) -> Callable[[array[int]], ListPiece]:
+        """Return what makes a piece of some rows of other pieces, numbered through."""
+        everything = [row for piece in pieces for row in piece.rows]
+        numbers = [number for piece in pieces for number in piece.numbers]
+
+        def gather(rows: array[int]) -> ListPiece:
+            # A row that is taken twice must not be one object in the result.
+            return cls([dict(everything[row]) for row in rows], [numbers[row] for row in rows])
+
+        return gather
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows."""
@@ -96,7 +118,7 @@ class ListRows:
                 column.append(value if reason is None else None)
             columns.append(column)
         for name in stage.reserved:
-            columns.append([None if row.get(name) is None else json.dumps(row[name], default=repr) for row in block.rows])
+            columns.append([_json_value(row, name) for row in block.rows])
         batch = _native.batch_of_texts(columns, len(block.rows), stage.slot_count)
         if errors:
             batch.reject(errors, -1)
@@ -120,10 +142,10 @@ class ListRows:
                     row.pop(name, None)
         return ListPiece(rows, [block.numbers[i] for i in alive])
 
-    def reopen(self, piece: ListPiece, mask: bytes, first: int, first_line: int) -> ListBlock:
+    def reopen(self, piece: ListPiece, mask: bytes, first: int) -> ListBlock:
         """Make the kept rows of a piece the input of the next stage."""
         kept = piece.select(mask, first)
-        return ListBlock(kept.rows, [first_line + n for n in kept.numbers])
+        return ListBlock(kept.rows, kept.numbers)
 
 
 class _ListLayout(NamedTuple):
@@ -159,6 +181,14 @@ def _spoken(value: Any) -> str:
     if value is _MISSING:
         return "is missing"
     return "is null" if value is None else f"is not a text but a {type(value).__name__}"
+
+
+def _json_value(row: Mapping[str, Any], path: str) -> str | None:
+    """JSON of a field of any type, None when it is missing. A reserved field that is null is missing."""
+    value = lookup(row, path)
+    if value is _MISSING or (value is None and path in RESERVED):
+        return None
+    return json.dumps(value, default=str)
 
 
 def _is_unicode(text: str) -> bool:

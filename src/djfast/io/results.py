@@ -6,6 +6,7 @@ Files are written under a temporary name and renamed when they are complete: a r
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -107,7 +108,7 @@ class ResultFile:
         writer = self._writer or _LineWriter(self._temporary)
         writer.close()
         is_lines = isinstance(writer, _LineWriter)
-        shards = self._shards(writer)
+        shards = shard_rows(writer.rows, writer.bytes, self.shard_bytes)
         if is_lines and self.kind == "parquet":
             _lines_to_parquet(self._temporary, f"{self._temporary}.parquet")
             os.replace(f"{self._temporary}.parquet", self._temporary)
@@ -116,6 +117,7 @@ class ResultFile:
             paths = shard_paths(self.path, self.kind + (compression_of(self.path) or ""), len(shards))
             (_cut_parquet if self.kind == "parquet" else _cut_lines)(self._temporary, paths, shards, self.kind)
             os.unlink(self._temporary)
+            write_manifest(self.path, [file_record(path, path, rows) for path, rows in zip(paths, shards)])
         else:
             if self.kind == "json":
                 _lines_to_array(self._temporary)
@@ -124,14 +126,6 @@ class ResultFile:
             self._side.close()
             os.replace(self._side.name, self._side_path)
         return paths
-
-    def _shards(self, writer: _LineWriter | _ParquetWriter) -> list[int]:
-        """Row counts of the shards."""
-        if not self.shard_bytes:
-            return [writer.rows]
-        count = max(1, min(writer.rows, writer.bytes // self.shard_bytes + 1))
-        base, extra = divmod(writer.rows, count)
-        return [base + (i < extra) for i in range(count)]
 
     def abandon(self) -> None:
         """Remove what was written so far."""
@@ -176,6 +170,44 @@ def shard_paths(path: str, suffix: str, count: int) -> list[str]:
     base = name.split(".", 1)[0]
     width = len(str(count)) + 1
     return [os.path.join(folder, f"{base}-{i:0{width}d}-of-{count:0{width}d}.{suffix}") for i in range(count)]
+
+
+def shard_rows(rows: int, size: int, shard_bytes: int) -> list[int]:
+    """Row counts of the shards of a result of so many rows and bytes."""
+    if not shard_bytes:
+        return [rows]
+    count = max(1, min(rows, size // shard_bytes + 1))
+    base, extra = divmod(rows, count)
+    return [base + (i < extra) for i in range(count)]
+
+
+def file_record(path: str, name: str, rows: int) -> dict[str, Any]:
+    """Return the manifest's record of a file that lies at `path` and will be called `name`."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _sha256(file)
+    return {"file": os.path.basename(name), "rows": rows, "bytes": os.path.getsize(path), "sha256": digest.hexdigest()}
+
+
+def _sha256(file: IO[bytes]) -> Any:
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    return digest
+
+
+def manifest_path(path: str) -> str:
+    """Name of the manifest beside a sharded result."""
+    return f"{stem(path)}.manifest.json"
+
+
+def write_manifest(path: str, records: list[dict[str, Any]]) -> None:
+    """Write the manifest of a sharded result: files in order, their rows, bytes and checksums."""
+    target = manifest_path(path)
+    temporary = f"{target}.tmp-{os.getpid()}"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump({"rows": sum(record["rows"] for record in records), "files": records}, file, indent=1)
+        file.write("\n")
+    os.replace(temporary, target)
 
 
 class _LineWriter:

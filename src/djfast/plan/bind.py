@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from djfast import _native, functions
 from djfast.declare import Op
 from djfast.plan.resources import resolve
 from djfast.plan.steps import Compute, Keep, Plan, Stage
+
+
+class Watcher(Protocol):
+    """Is told what a thread works on, and may forbid a row."""
+
+    def enter(self, op: int, arguments: Sequence[Any]) -> str | None:
+        """Begin a row of an OP, or a batch when there are no arguments; a reason sets the row aside."""
+        ...
+
+    def leave(self) -> None:
+        """End it."""
+        ...
 
 
 class PythonStep(NamedTuple):
@@ -18,7 +30,7 @@ class PythonStep(NamedTuple):
     function: Callable[..., Any]
     skips_empty_lists: bool
 
-    def run(self, batch: _native.Batch) -> None:
+    def run(self, batch: _native.Batch, watcher: Watcher | None = None) -> None:
         """Compute the step's slot for the alive rows."""
         if self.skips_empty_lists:
             rows, *columns = batch.filled_lists(self.step.args[0])
@@ -27,11 +39,16 @@ class PythonStep(NamedTuple):
             columns = [batch.values(slot) for slot in self.step.args]
         done, results, errors = [], [], []
         for row, *arguments in zip(rows, *columns):
+            if watcher is not None and (reason := watcher.enter(self.step.op, arguments)) is not None:
+                errors.append((row, reason))
+                continue
             try:
                 results.append(self.function(*arguments))
                 done.append(row)
             except Exception as error:  # whatever a library raises for one row is that row's error
                 errors.append((row, f"{type(error).__name__}: {error}"[:1000]))
+        if watcher is not None:
+            watcher.leave()
         batch.set_values(self.step.slot, self.step.type, done, results)
         if errors:
             batch.reject(errors, self.step.op)
@@ -62,10 +79,17 @@ class BoundStage:
             self.segments.append(_native.Program(native))
             native.clear()
 
-    def run(self, batch: _native.Batch) -> None:
+    def run(self, batch: _native.Batch, watcher: Watcher | None = None) -> None:
         """Run all steps on a batch."""
         for segment in self.segments:
+            if isinstance(segment, PythonStep):
+                segment.run(batch, watcher)
+                continue
+            if watcher is not None:
+                watcher.enter(-1, ())
             segment.run(batch)
+            if watcher is not None:
+                watcher.leave()
 
 
 def bind_plan(plan: Plan) -> list[BoundStage]:

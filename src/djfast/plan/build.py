@@ -1,4 +1,4 @@
-"""From OPs to a plan: roles become fields, equal expressions become one slot, deduplicators end a stage."""
+"""From OPs to a plan: roles become fields, equal expressions become one slot, deduplicators and selectors end a stage."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from djfast import functions
-from djfast.declare import Deduplicator, Filter, Mapper, Op
+from djfast.declare import Deduplicator, Filter, Mapper, Op, Selector
 from djfast.errors import InternalError, RecipeError
 from djfast.expr import Expr
-from djfast.plan.steps import Compute, Dedup, Keep, Plan, Stage
+from djfast.plan.steps import Compute, Dedup, Keep, Plan, Select, Stage
 
 STATS = "__dj__stats__"
 META = "__dj__meta__"
@@ -17,7 +17,14 @@ HASHES = ("__dj__hash", "__dj__minhash", "__dj__simhash", "__dj__imagehash", "__
 RESERVED = (STATS, META, *HASHES)
 
 
-def build_plan(ops: Sequence[Op], *, text_keys: Sequence[str] = (), keep_hashes: bool = False, drops_rows: bool = True) -> Plan:
+def build_plan(
+    ops: Sequence[Op],
+    *,
+    text_keys: Sequence[str] = (),
+    keep_hashes: bool = False,
+    drops_rows: bool = True,
+    has_devices: bool = False,
+) -> Plan:
     """Turn checked OPs into stages.
 
     Parameters
@@ -31,33 +38,69 @@ def build_plan(ops: Sequence[Op], *, text_keys: Sequence[str] = (), keep_hashes:
         Whether hash columns of deduplicators stay in the rows.
     drops_rows : bool
         False computes all stats and drops nothing, as analysis does.
+    has_devices : bool
+        Give OPs with ``accelerator: cuda`` stages of their own, which run on the ranks that own a device.
     """
-    notices: list[str] = []
-    stages = []
-    for number, group in enumerate(_stage_groups(ops)):
-        required = tuple(text_keys) if number == 0 else ()
-        stage = _StageBuilder(
-            text_keys[0] if text_keys else "text",
-            required,
-            keep_hashes=keep_hashes,
-            drops_rows=drops_rows,
-            notices=notices,
-        )
-        for index in group:
-            stage.add(index, ops[index])
-        stages.append(stage.finish(group))
-    return Plan(tuple(stages), tuple(ops), tuple(notices))
+    groups = _stage_groups(ops, drops_rows=drops_rows, has_devices=has_devices)
+
+    def build(required: Sequence[tuple[str, ...]]) -> Plan:
+        notices: list[str] = []
+        stages = []
+        for group, fields in zip(groups, required):
+            stage = _StageBuilder(
+                text_keys[0] if text_keys else "text",
+                fields,
+                keep_hashes=keep_hashes,
+                drops_rows=drops_rows,
+                notices=notices,
+            )
+            for index in group:
+                stage.add(index, ops[index])
+            stages.append(stage.finish(group)._replace(on_device=has_devices and bool(group) and _on_device(ops[group[0]])))
+        return Plan(tuple(stages), tuple(ops), tuple(notices))
+
+    plan = build([tuple(text_keys), *[()] * (len(groups) - 1)])
+    return build(_fields_read_at_once(plan)) if has_devices else plan
 
 
-def _stage_groups(ops: Sequence[Op]) -> list[list[int]]:
-    """Cut the recipe after each run of deduplicators."""
+def _fields_read_at_once(plan: Plan) -> list[tuple[str, ...]]:
+    """Fields that each stage must find: the first one of a pass also those of the stages behind it.
+
+    So a row without a text is set aside in the same place, however a recipe is cut for devices.
+    """
+    required: list[tuple[str, ...]] = [()] * len(plan.stages)
+    for run in plan.passes():
+        fields: dict[str, None] = {}
+        made: set[str] = set()
+        for number in run:
+            fields.update(dict.fromkeys(path for path in plan.stages[number].texts if path not in made))
+            made.update(path for path, _ in plan.stages[number].values)
+        required[run.start] = tuple(fields)
+    return required
+
+
+def _stage_groups(ops: Sequence[Op], *, drops_rows: bool, has_devices: bool) -> list[list[int]]:
+    """Cut the recipe after each run of deduplicators, after each selector that waits for all rows, and at devices."""
     groups: list[list[int]] = [[]]
+    before: Op | None = None
     for index, op in enumerate(ops):
-        follows_dedup = groups[-1] and isinstance(ops[groups[-1][-1]], Deduplicator)
-        if follows_dedup and not isinstance(op, Deduplicator):
+        is_cut = isinstance(before, Deduplicator) and not isinstance(op, Deduplicator)
+        is_cut = is_cut or (drops_rows and isinstance(before, Selector) and _waits(before))
+        stays = before is None or isinstance(op, Deduplicator | Selector) or _on_device(op) == _on_device(before)
+        if is_cut or (has_devices and not stays):
             groups.append([])
         groups[-1].append(index)
+        before = op
     return groups
+
+
+def _on_device(op: Op) -> bool:
+    return op.accelerator == "cuda"
+
+
+def _waits(op: Selector) -> bool:
+    """Tell whether a selector must see all rows."""
+    return op.keep() is None and op.selection().kind != "all"
 
 
 class _StageBuilder:
@@ -81,6 +124,8 @@ class _StageBuilder:
         self.steps: list[Compute | Keep] = []
         self.stats: dict[str, int] = {}
         self.dedups: list[Dedup] = []
+        self.select: Select | None = None
+        self.looked_into: list[str] = []  # paths whose JSON is read, whatever their type
         for path in required:
             self.field(path)
 
@@ -96,8 +141,22 @@ class _StageBuilder:
             if self.keep_hashes:
                 for name, expr in op.columns().items():
                     self.current[name] = self.lower(expr, index, op, {})
+        elif isinstance(op, Selector):
+            if self.drops_rows:
+                self._add_selector(index, op)
         else:
             raise InternalError(f"OPs of kind {op.kind} cannot be planned")
+
+    def _add_selector(self, index: int, op: Selector) -> None:
+        condition = op.keep()
+        if condition is not None:
+            self.steps.append(Keep(self.lower(condition, index, op, {}), index))
+        elif _waits(op):
+            values = op.values()
+            slot = -1 if values is None else self.lower(values, index, op, {})
+            self.select = Select(slot, index, op.selection(), "" if values is None else str(values))
+        else:
+            self.notices.append(f"{op.spec.name}: its parameters select nothing, so all rows pass")
 
     def _add_filter(self, index: int, op: Filter) -> None:
         own: dict[str, int] = {}
@@ -149,17 +208,32 @@ class _StageBuilder:
         return self.current[path]
 
     def reserved(self, name: str) -> int:
-        """Slot with the raw JSON of a reserved field."""
+        """Slot with the raw JSON of a field, reserved or looked into."""
         key = ("reserved", (), name)
         if key not in self.slots:
             self.slots[key] = self._new_slot("text")
         return self.slots[key]
+
+    def json(self, path: str, index: int) -> int:
+        """Slot with the JSON of a field of any type: its value now when an OP reads or assigned it, else as the row has it."""
+        if path in self.current:
+            return self.number("json_of", (self.current[path],), (), index)
+        stat = path.removeprefix(f"{STATS}.")
+        if stat != path and stat in self.stats:
+            return self.number("json_of", (self.stats[stat],), (), index)
+        head, dot, rest = path.partition(".")
+        self.looked_into += [path, head]
+        if not dot:
+            return self.reserved(path)
+        return self.number("through_lists", (self.reserved(path), self.reserved(head)), (("path", rest),), index)
 
     def lower(self, expr: Expr, index: int, op: Op, own_stats: dict[str, int]) -> int:
         """Slot that holds the value of an expression."""
         if expr.fn == "col":
             name = expr.param("name")
             return own_stats[name] if name in own_stats else self.field(self.path(name, op))
+        if expr.fn == "field":
+            return self.json(expr.param("path"), index)
         args = tuple(self.lower(arg, index, op, own_stats) for arg in expr.args)
         return self.number(expr.fn, args, expr.params, index)
 
@@ -186,9 +260,8 @@ class _StageBuilder:
 
     def finish(self, ops: Sequence[int]) -> Stage:
         """Renumber, so that the fields that are read come first."""
-        for name in RESERVED:
-            self.reserved(name)
-        order = [*self.fields.values(), *(self.reserved(name) for name in RESERVED)]
+        reserved = tuple(dict.fromkeys((*RESERVED, *self.looked_into)))
+        order = [*self.fields.values(), *(self.reserved(name) for name in reserved)]
         order += [step.slot for step in self.steps if isinstance(step, Compute)]
         new = {slot: position for position, slot in enumerate(order)}
         steps = tuple(
@@ -197,14 +270,16 @@ class _StageBuilder:
             else step._replace(slot=new[step.slot])
             for step in self.steps
         )
+        waiting = len(self.dedups) + (self.select is not None)
         changed = {path: slot for path, slot in self.current.items() if self.fields.get(path) != slot}
         return Stage(
             texts=tuple(self.fields),
-            reserved=RESERVED,
+            reserved=reserved,
             steps=steps,
             values=tuple((path, new[slot]) for path, slot in changed.items()),
             stats=tuple((name, new[slot], self.types[slot]) for name, slot in self.stats.items()),
             dedups=tuple(d._replace(slot=new[d.slot]) for d in self.dedups),
+            select=self.select and self.select._replace(slot=new.get(self.select.slot, -1)),
             slot_count=len(order),
-            local_ops=range(ops[0], ops[0] + len(ops) - len(self.dedups)) if ops else range(0),
+            local_ops=range(ops[0], ops[0] + len(ops) - waiting) if ops else range(0),
         )

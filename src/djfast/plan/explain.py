@@ -13,12 +13,18 @@ def explain(plan: Plan) -> list[str]:
     for number, stage in enumerate(plan.stages, 1):
         names = _names(stage)
         uses = _uses(stage)
-        lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}")
+        looked_into = [path for path in stage.reserved if not path.startswith("__dj__")]
+        look = f"; look into {', '.join(looked_into)}" if looked_into else ""
+        lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}{look}")
         lines += [_line(plan, step, names, uses) for step in stage.steps]
         lines += [
             f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.grouping.kind}) of {names[d.slot]}"
             for d in stage.dedups
         ]
+        if stage.select is not None:
+            select = stage.select
+            of = f" by {names[select.slot]}" if select.slot >= 0 else ""
+            lines.append(f"  wait    {plan.ops[select.op].spec.name}: rows of the whole input ({select.selection.kind}){of}")
         lines += [f"  write   {path} = {names[slot]}" for path, slot in stage.values]
     native = sum(1 for stage in plan.stages for step in stage.steps if isinstance(step, Compute) and step.native)
     python = sum(1 for stage in plan.stages for step in stage.steps if isinstance(step, Compute) and not step.native)
@@ -83,6 +89,12 @@ def plan_record(plan: Plan) -> dict[str, Any]:
                 "deduplicators": [
                     {"op": plan.ops[d.op].spec.name, "slot": d.slot, "grouping": d.grouping._asdict()} for d in stage.dedups
                 ],
+                "selector": stage.select
+                and {
+                    "op": plan.ops[stage.select.op].spec.name,
+                    "slot": stage.select.slot,
+                    "selection": stage.select.selection._asdict(),
+                },
                 "writes": dict(stage.values),
                 "stats": [name for name, _, _ in stage.stats],
             }

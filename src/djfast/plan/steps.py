@@ -1,10 +1,11 @@
-"""Plans as plain data: what is read, computed, kept, deduplicated and written."""
+"""Plans as plain data: what is read, computed, kept, deduplicated, selected and written."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from djfast.declare import Grouping, Op
+from djfast.declare import Grouping, Op, Selection
 
 
 class Compute(NamedTuple):
@@ -34,10 +35,20 @@ class Dedup(NamedTuple):
     grouping: Grouping
 
 
-class Stage(NamedTuple):
-    """OPs that run in one pass over the rows, ended by deduplicators or by the output.
+class Select(NamedTuple):
+    """Take the rows that a selection of all rows' values takes. `slot` holds JSON, -1 when no value is looked at."""
 
-    Slots ``0 .. len(texts) - 1`` are the text fields that are read, then come the reserved fields, then what is computed.
+    slot: int
+    op: int
+    selection: Selection
+    field: str  # as the OP names it
+
+
+class Stage(NamedTuple):
+    """OPs that run in one pass over the rows, ended by deduplicators, by a selector or by the output.
+
+    Slots ``0 .. len(texts) - 1`` are the text fields that are read, then come the fields that are read as JSON: the reserved
+    ones and those that OPs look into whatever their type. Then comes what is computed.
     """
 
     texts: tuple[str, ...]
@@ -46,8 +57,10 @@ class Stage(NamedTuple):
     values: tuple[tuple[str, int], ...]  # fields that OPs assigned, and their final slots
     stats: tuple[tuple[str, int, str], ...]  # (name, slot, type), in order of computation
     dedups: tuple[Dedup, ...]
+    select: Select | None
     slot_count: int
-    local_ops: range  # indices of the OPs before the deduplicators
+    local_ops: range  # indices of the OPs before the deduplicators or the selector
+    on_device: bool = False  # on the ranks that own a device, where there are some
 
     def field_index(self, path: str) -> int:
         """Index of a path that is read, -1 when it is not."""
@@ -61,3 +74,9 @@ class Plan(NamedTuple):
     stages: tuple[Stage, ...]
     ops: tuple[Op, ...]
     notices: tuple[str, ...]
+
+    def passes(self) -> list[range]:
+        """Cut the stages into runs that a batch goes through without waiting for others."""
+        ends = [number + 1 for number, stage in enumerate(self.stages) if stage.dedups or stage.select]
+        bounds = [0, *ends, *([len(self.stages)] if not ends or ends[-1] < len(self.stages) else [])]
+        return [range(first, last) for first, last in pairwise(bounds)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from djfast.ranks.calls import Channel
 from djfast.ranks.messages import Ranks
 
 
@@ -44,6 +45,10 @@ class Alone:
     def stop_serving(self) -> None:
         """Forget them."""
         self._answer = None
+
+    def open_channel(self) -> Channel | None:
+        """Return None: there is nobody to call."""
+        return None
 
     def abort(self, status: int) -> None:
         """Do nothing: the caller ends this process."""

@@ -56,6 +56,10 @@ class Ranks(Protocol):
         """End what `serve` began."""
         ...
 
+    def open_channel(self) -> Any:
+        """Return a `Channel` for calls between ranks, which one more thread may use; None where there are no others."""
+        ...
+
     def abort(self, status: int) -> None:
         """End all ranks at once with this exit status. Does not return where there are others."""
         ...

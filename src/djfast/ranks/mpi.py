@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from djfast.errors import LaunchError, MissingExtraError
+from djfast.ranks.calls import Channel
 from djfast.ranks.launcher import Launch
 from djfast.ranks.messages import RankLost, Ranks
 
@@ -66,6 +67,7 @@ class MpiRanks:
         self.rank: int = communicator.rank
         self.size: int = communicator.size
         self.can_regroup = _survives_failures(MPI)
+        self._calls_comm = communicator.Dup() if self.size > 1 else None
         self._streams = itertools.count()
         self._sending: list[tuple[Any, Any]] = []  # requests and the buffers they read from
         self._server: threading.Thread | None = None
@@ -153,6 +155,10 @@ class MpiRanks:
             self._server = None
         self._local_answer = None
 
+    def open_channel(self) -> Channel | None:
+        """Return a channel for calls, which one more thread may use."""
+        return None if self.size == 1 else _MpiChannel(self._calls_comm, self._mpi, self._notice_failures)
+
     def abort(self, status: int) -> None:
         """End all ranks at once."""
         sys.stdout.flush()
@@ -218,14 +224,14 @@ def _complete(request: Any) -> None:
 
 
 class _Nap:
-    """Pauses between two looks: none at first, then longer ones, up to a millisecond."""
+    """Pauses between two looks: none at first, then longer ones, up to a millisecond or so."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
 
-    def take(self) -> None:
+    def take(self, *, longest: float = _LONGEST_NAP) -> None:
         time.sleep(self._seconds)
-        self._seconds = min(_LONGEST_NAP, 2 * self._seconds + 1e-5)
+        self._seconds = min(longest, 2 * self._seconds + 1e-5)
 
     def reset(self) -> None:
         self._seconds = 0.0
@@ -314,6 +320,57 @@ class _Stream:
             self._credits[status.source] += 1
             moved = True
         return moved
+
+
+class _MpiChannel(Channel):
+    """Calls over a communicator of their own: a question is a record batch whose rows are its parts."""
+
+    def __init__(self, comm: Any, mpi: Any, notice_failures: Callable[[], None]) -> None:
+        comm.Set_errhandler(mpi.ERRORS_RETURN)
+        self._comm = comm
+        self._mpi = mpi
+        self._notice_failures = notice_failures
+        self._sending: list[tuple[Any, Any]] = []
+        self._nap = _Nap()
+
+    def send(self, rank: int, head: bytes, parts: list[bytes]) -> None:
+        import pyarrow as pa
+
+        schema = pa.schema([pa.field("part", pa.large_binary())], metadata={"head": head})
+        body = serialized(pa.RecordBatch.from_arrays([pa.array(parts, pa.large_binary())], schema=schema))
+        try:
+            self._sending.append((self._comm.Isend([body, self._mpi.BYTE], rank, _ASK), body))
+        except self._mpi.Exception as error:
+            raise RankLost(f"rank {rank} is lost: {error}") from error
+
+    def receive(self) -> tuple[int, bytes, list[bytes]] | None:
+        import pyarrow as pa
+
+        status = self._mpi.Status()
+        try:
+            message = self._comm.Improbe(self._mpi.ANY_SOURCE, _ASK, status)
+            if message is None:
+                return None
+            body = pa.allocate_buffer(status.Get_count(self._mpi.BYTE))
+            _complete(message.Irecv([body, self._mpi.BYTE]))
+        except self._mpi.Exception as error:
+            raise RankLost(f"a rank is lost: {error}") from error
+        self._nap.reset()
+        with pa.ipc.open_stream(body) as reader:
+            batch = reader.read_next_batch()
+        return status.source, batch.schema.metadata[b"head"], batch.column(0).to_pylist()
+
+    def is_sent(self) -> bool:
+        try:
+            self._sending = [sent for sent in self._sending if not sent[0].Test()]
+        except self._mpi.Exception as error:
+            raise RankLost(f"a rank is lost: {error}") from error
+        return not self._sending
+
+    def rest(self, *, is_urgent: bool) -> None:
+        self.is_sent()
+        self._notice_failures()
+        self._nap.take(longest=_LONGEST_NAP if is_urgent else 5 * _LONGEST_NAP)
 
 
 def serialized(batch: Any) -> Any:

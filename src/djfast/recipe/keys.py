@@ -142,9 +142,21 @@ _KEYS = (
         ge=1, le=2**40, is_size=True,
     ),
     Key(
+        "device_ranks", "int", 0,
+        "Ranks that own a device. The last ones do: OPs with `accelerator: cuda` run on them, and the others read, filter "
+        "and send them rows. 0 runs every OP on every rank.",
+        ge=0, le=65536,
+    ),
+    Key(
         "memory", "int", 8 * 2**30,
         "Memory of each rank, which limits what it keeps of rows and keys. Accepts units: '8GiB'.",
         ge=2**28, le=2**50, is_size=True,
+    ),
+    Key(
+        "row_timeout", "float", 600.0,
+        "Seconds that a row may take in one OP. Past them the run ends with a message; one with ranks or checkpoints sets "
+        "the row aside when it is run again.",
+        ge=0.1, le=1e9,
     ),
     Key(
         "compat", "str | None", None, "The engine whose rows a run gives.", NO_EFFECT,

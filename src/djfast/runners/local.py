@@ -19,14 +19,18 @@ from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Report
 from djfast.runners.stage_loop import StageLoop
+from djfast.runners.watch import Suspect, Watch, end_process
 
 
-def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Report:
+def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bool = False) -> Report:
     """Run a checked recipe.
+
+    `may_exit` says that this process is there for the run only: it ends when a row takes longer than ``row_timeout``.
 
     Raises
     ------
@@ -43,16 +47,19 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None) -> Report:
         max_errors=settings["max_errors"],
         is_fatal=fatal_ops(plan, skips_errors=bool(settings["skip_op_error"])),
     )
+    budget = budget_of(settings, workers=int(settings["np"]))
     work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(export)))
     report = run_plan(
         plan,
-        rows_of(files, recipe),
+        rows_of(files, recipe, budget.batch_bytes),
         result,
         threads=int(settings["np"]),
         rejected=rejected,
         progress=progress or Progress(is_quiet=True),
         spool_folder=work_dir,
+        window_bytes=budget.window_bytes,
         notices=recipe.notices,
+        row_timeout=float(settings["row_timeout"]) if may_exit else None,
     )
     report = with_side_files(report, plan, export)
     write_run_json(Path(work_dir) / "run.json", recipe, files, report)
@@ -67,12 +74,13 @@ def with_side_files(report: Report, plan: Plan, export: str) -> Report:
     )
 
 
-def plan_recipe(recipe: Recipe) -> Plan:
-    """Plan a checked recipe."""
+def plan_recipe(recipe: Recipe, *, has_devices: bool = False) -> Plan:
+    """Plan a checked recipe, with stages for device ranks if there are some."""
     return build_plan(
         recipe.ops,
         text_keys=text_keys(recipe),
         keep_hashes=bool(recipe.settings["keep_hashes_in_res_ds"]),
+        has_devices=has_devices,
     )
 
 
@@ -89,13 +97,12 @@ def input_files(recipe: Recipe) -> list[InputFile]:
     return [file for path in recipe.settings["inputs"] for file in discover(path, suffixes)]
 
 
-def rows_of(files: Sequence[InputFile], recipe: Recipe) -> Any:
+def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:
     """Return the carrier of the input's rows."""
     kept = {
         "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
         "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
     }
-    batch_bytes = int(recipe.settings["batch_bytes"])
     kinds = {"parquet" if file.format == "parquet" else "json" for file in files}
     if len(kinds) > 1:
         raise RecipeError("one run reads either JSON or Parquet files, got both; name one kind with `suffixes`")
@@ -113,12 +120,26 @@ def run_plan(
     rejected: RejectedRows,
     progress: Progress,
     spool_folder: str | None,
+    window_bytes: int = LARGEST_WINDOW,
     notices: Sequence[str] = (),
+    row_timeout: float | None = None,
 ) -> Report:
-    """Run a plan over rows into a result."""
+    """Run a plan over rows into a result. A row that takes longer than `row_timeout` seconds ends the process."""
     started = time.monotonic()
     stages = bind_plan(plan)
-    loop = StageLoop(plan, stages, rows, result, threads=threads, rejected=rejected, progress=progress, spool_folder=spool_folder)
+    watch = _watch(plan, row_timeout) if row_timeout is not None else None
+    loop = StageLoop(
+        plan,
+        stages,
+        rows,
+        result,
+        threads=threads,
+        rejected=rejected,
+        progress=progress,
+        spool_folder=spool_folder,
+        window_bytes=window_bytes,
+        watcher=watch,
+    )
     try:
         loop.run()
         rejected.check_share(loop.tally.rows_read)
@@ -129,6 +150,8 @@ def run_plan(
     finally:
         rejected.close()
         progress.clear()
+        if watch is not None:
+            watch.close()
     return Report(
         rows_read=loop.tally.rows_read,
         rows_written=loop.rows_written,
@@ -142,6 +165,20 @@ def run_plan(
         rejected_path=None,
         notices=(*notices, *plan.notices),
     )
+
+
+def _watch(plan: Plan, limit: float) -> Watch:
+    def overdue(suspect: Suspect | None) -> None:
+        what = "native code was on one batch"
+        if suspect is not None:
+            what = f"{plan.ops[suspect.op].spec.name} was on one row, {suspect.excerpt},"
+        end_process(
+            f"{what} longer than the row_timeout of {limit:g} s; no result was written. With use_checkpoint: true such a "
+            "row is set aside when the run is repeated",
+            1,
+        )
+
+    return Watch(limit, overdue)
 
 
 def fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 
@@ -68,6 +68,15 @@ class RankReport(NamedTuple):
     bytes_read: int
     seconds: float
     waited: float
+
+
+def rank_lines(ranks: Sequence[RankReport]) -> list[str]:
+    """Return one line per rank: what it read, how fast, and how long it had nothing to do."""
+    return [
+        f"rank {each.rank}: {each.rows_read:,} rows, {each.bytes_read / 1e6:,.1f} MB, "
+        f"{each.bytes_read / 1e6 / each.seconds if each.seconds else 0.0:.1f} MB/s, waited {each.waited:.2f} s"
+        for each in ranks
+    ]
 
 
 class Tally:

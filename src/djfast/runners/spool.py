@@ -6,7 +6,9 @@ import os
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO, Generic, Protocol, TypeVar
+from typing import IO, Any, Generic, Protocol, TypeVar
+
+from djfast.runners.memory import LARGEST_WINDOW
 
 
 class Writable(Protocol):
@@ -34,6 +36,10 @@ class Spoolable(Protocol):
         """Return the parts as bytes."""
         ...
 
+    def counted_from(self, first_line: int) -> Any:
+        """Return the same rows with line numbers that count from `first_line`."""
+        ...
+
     def byte_count(self) -> int:
         """Return the bytes that the rows take in memory."""
         ...
@@ -41,14 +47,13 @@ class Spoolable(Protocol):
 
 Piece = TypeVar("Piece", bound=Spoolable)
 
-WINDOW_BYTES = 128 << 20
 _LEVEL = -5  # fast: half the size of web text, several times the speed of the default level
 
 
 class Spool(Generic[Piece]):
     """Keeps pieces in order. Up to `window_bytes` stay in memory, so that small jobs never touch the disk."""
 
-    def __init__(self, folder: str | None, unpack: Callable[..., Piece], *, window_bytes: int = WINDOW_BYTES) -> None:
+    def __init__(self, folder: str | None, unpack: Callable[..., Piece], *, window_bytes: int = LARGEST_WINDOW) -> None:
         self._folder = folder
         self._unpack = unpack
         self._window_bytes = window_bytes
@@ -85,12 +90,13 @@ class Spool(Generic[Piece]):
         assert self._file is not None
         write_packed(self._file, parts, first_line)
 
-    def drain(self) -> Iterator[tuple[int, Piece]]:
-        """Yield the first line numbers and pieces in order, once; what was yielded is no longer held."""
+    def drain(self) -> Iterator[Piece]:
+        """Yield the pieces in order, once; what was yielded is no longer held."""
         if self._file is None:
             self._held.reverse()
             while self._held:
-                yield self._held.pop()
+                first_line, piece = self._held.pop()
+                yield piece.counted_from(first_line)
             return
         self._file.seek(0)
         yield from read_packed(self._file, self._unpack)
@@ -106,6 +112,14 @@ def packed(piece: Spoolable) -> list[bytes]:
     return [compressor.compress(part) for part in piece.pack()]
 
 
+def unpacked(parts: list[bytes]) -> list[bytes]:
+    """Return the parts of a packed piece as `pack` gave them."""
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor()
+    return [decompressor.decompress(part) for part in parts]
+
+
 def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
     """Write a packed piece, and return how many bytes that took."""
     header = struct.pack(f"<{len(parts) + 2}Q", len(parts), first_line, *map(len, parts))
@@ -114,12 +128,9 @@ def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
     return len(header) + sum(map(len, parts))
 
 
-def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[tuple[int, Piece]]:
-    """Yield the first line numbers and pieces of a file from where it stands to its end."""
-    import zstandard
-
-    decompressor = zstandard.ZstdDecompressor()
+def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[Piece]:
+    """Yield the pieces of a file from where it stands to its end."""
     while head := file.read(16):
         count, first_line = struct.unpack("<2Q", head)
         sizes = struct.unpack(f"<{count}Q", file.read(8 * count))
-        yield first_line, unpack(*(decompressor.decompress(file.read(size)) for size in sizes))
+        yield unpack(*unpacked([file.read(size) for size in sizes])).counted_from(first_line)

@@ -1,89 +1,28 @@
-"""The loop that every runner shares: read, run a stage's program, wait for global answers, go on."""
+"""The loop of a run in one process: read, run a stage's program, wait for global answers, go on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from operator import lt
+from typing import Any
 
 from djfast import _native
 from djfast.declare import Grouping
+from djfast.errors import SchemaError
 from djfast.io.results import Result
-from djfast.plan.bind import BoundStage
-from djfast.plan.steps import Plan
+from djfast.plan.bind import BoundStage, Watcher
+from djfast.plan.steps import Plan, Select
+from djfast.runners.memory import LARGEST_WINDOW
 from djfast.runners.progress import Progress
-from djfast.runners.rejected import Rejected, RejectedRows
+from djfast.runners.rejected import RejectedRows
+from djfast.runners.reorder import reordered
 from djfast.runners.report import Tally
+from djfast.runners.selection import chosen, values_for
 from djfast.runners.spool import Spool
+from djfast.runners.stage_work import Done, PassWork, StageWork, empty_piece, rejected_rows
 from djfast.runners.workers import in_order
-
-
-class Done(NamedTuple):
-    """What became of one batch."""
-
-    block: Any
-    piece: Any  # as rows, or packed for rows that wait
-    piece_rows: int
-    keys: list[tuple[bytes, bytes | None]]
-    row_count: int
-    line_count: int
-    counts: list[tuple[int, int, int, int]]
-    rejections: list[tuple[int, int, int, str, bytes | None]]
-
-    @property
-    def readable(self) -> int:
-        """Rows that could be read."""
-        return self.row_count - sum(1 for _, _, op, _, _ in self.rejections if op < 0)
-
-
-class StageWork:
-    """One stage's program on blocks: what every runner does with a batch.
-
-    Parameters
-    ----------
-    bound, layout
-        The stage's program, and how its rows are written.
-    rows : JsonRows, ArrowRows or ListRows
-        How rows are carried.
-    prepare : callable
-        Applied to each piece by the worker that made it, as compression is.
-    """
-
-    def __init__(self, bound: BoundStage, layout: Any, rows: Any, prepare: Callable[[Any], Any] | None = None) -> None:
-        self.stage = bound.stage
-        self._bound = bound
-        self._layout = layout
-        self._rows = rows
-        self._prepare = prepare
-
-    def run(self, block: Any) -> Done:
-        """Run the program on one block."""
-        batch = self._rows.open(block, self.stage)
-        self._bound.run(batch)
-        keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
-        piece = self._rows.close(block, batch, self._layout)
-        if self._prepare is not None:
-            piece = self._prepare(piece)
-        return Done(block, piece, batch.alive_count, keys, batch.row_count, batch.line_count, batch.counts, batch.rejections)
-
-
-def empty_piece(plan: Plan, stages: list[BoundStage], rows: Any) -> Any:
-    """Return a piece of the result without rows, None where rows have no columns that a result must have all the same."""
-    if not hasattr(rows, "empty_block"):
-        return None
-    block = rows.empty_block()
-    for bound, layout in zip(stages, rows.layouts(plan)):
-        piece = StageWork(bound, layout, rows).run(block).piece
-        block = rows.reopen(piece, b"", 0, 0)
-    return piece
-
-
-def rejected_rows(done: Done, plan: Plan, first_line: int) -> Iterator[Rejected]:
-    """Bad rows of a batch in their order. `first_line` is the number of its first line, counted from 0."""
-    block = done.block
-    for row, number, op, reason, line in sorted(done.rejections, key=lambda entry: entry[0]):
-        place = first_line + number if block.numbers is None else _number(block.numbers, number)
-        name = plan.ops[op].spec.name if op >= 0 else "read"
-        yield Rejected(name, op, reason, block.file, place + 1, _row(block, row) if line is None else line)
 
 
 class StageLoop:
@@ -103,6 +42,10 @@ class StageLoop:
         Where bad rows go.
     spool_folder : str or None
         Where rows wait on disk; None keeps them in memory.
+    window_bytes : int
+        Bytes of waiting rows that stay in memory.
+    watcher : Watcher or None
+        Is told what is worked on.
     """
 
     def __init__(
@@ -116,6 +59,8 @@ class StageLoop:
         rejected: RejectedRows,
         progress: Progress,
         spool_folder: str | None,
+        window_bytes: int = LARGEST_WINDOW,
+        watcher: Watcher | None = None,
     ) -> None:
         self.plan = plan
         self.stages = stages
@@ -125,6 +70,8 @@ class StageLoop:
         self.rejected = rejected
         self.progress = progress
         self.spool_folder = spool_folder
+        self.window_bytes = window_bytes
+        self.watcher = watcher
         self.tally = Tally([op.spec.name for op in plan.ops])
         self.rows_written = 0
 
@@ -135,20 +82,27 @@ class StageLoop:
         for number, (bound, layout) in enumerate(zip(self.stages, layouts)):
             is_last = number == len(self.stages) - 1
             spool: Spool[Any] | None = None
-            if bound.stage.dedups:
-                spool = Spool(self.spool_folder, self.rows.piece.unpack)
-            work = StageWork(bound, layout, self.rows, spool.prepare if spool else None)
+            if bound.stage.dedups or bound.stage.select:
+                spool = Spool(self.spool_folder, self.rows.piece.unpack, window_bytes=self.window_bytes)
+            prepare = spool.prepare if spool else None
+            work = PassWork([StageWork(bound, layout, self.rows, self.watcher)], self.rows, prepare=prepare)
             done = self._batches(source, work, is_first=number == 0)
             if spool is None:
                 for each, _ in done:
                     self._emit(each.piece)
                 continue
-            mask = self._deduplicate(done, bound, spool)
-            if is_last:
-                for first, _, piece in _positions(spool):
-                    self._emit(piece.select(mask, first))
+            if bound.stage.select:
+                order, row_bytes = self._select(done, bound.stage.select, spool)
+                if not is_ascending(order):
+                    pieces = reordered(
+                        spool, order, row_bytes, self.rows.piece, self.spool_folder, window_bytes=self.window_bytes
+                    )
+                    source = self._passed_on(pieces, is_last=is_last)
+                    continue
+                mask = mask_of(order, len(row_bytes))
             else:
-                source = self._reopened(spool, mask)
+                mask = self._deduplicate(done, bound, spool)
+            source = self._kept(spool, mask, is_last=is_last)
         if self.rows_written == 0 and (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
             self._emit(piece)
 
@@ -157,20 +111,20 @@ class StageLoop:
         self.result.write(piece)
         self.progress.update(self.tally)
 
-    def _batches(self, source: Iterator[Any], work: StageWork, *, is_first: bool) -> Iterator[tuple[Done, int]]:
+    def _batches(self, source: Iterator[Any], work: PassWork, *, is_first: bool) -> Iterator[tuple[Done, int]]:
         """Run one stage over all blocks, in order, and account for rows. Yields batches and their first line numbers."""
         base = 0
         file: Any = None
         for done in in_order(source, work.run, threads=self.threads):
-            if done.block.file != file:
-                file, base = done.block.file, 0
+            if done.file != file:
+                file, base = done.file, 0
             for row in rejected_rows(done, self.plan, base):
                 self.rejected.add(row)
             if is_first:
                 self.tally.rows_read += done.row_count
-                self.tally.bytes_read += done.block.byte_count
-            self.tally.add_batch(work.stage.local_ops, done.readable, done.counts)
-            yield done, base if done.block.numbers is None else 0
+                self.tally.bytes_read += done.byte_count
+            self.tally.add_batch(work.local_ops, done.readable, done.counts)
+            yield done, done.first_line(base)
             base += done.line_count
             self.progress.update(self.tally)
 
@@ -194,30 +148,73 @@ class StageLoop:
             self.tally.add_op(dedup.op, before, mask.count(1))
         return mask
 
-    def _reopened(self, spool: Spool[Any], mask: bytes) -> Iterator[Any]:
-        for first, first_line, piece in _positions(spool):
-            if mask.count(1, first, first + piece.row_count):
-                yield self.rows.reopen(piece, mask, first, first_line)
+    def _select(
+        self, done: Iterator[tuple[Done, int]], select: Select, spool: Spool[Any]
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """Collect values while rows wait, then choose; return the chosen rows in their order, and the bytes of all rows."""
+        name = self.plan.ops[select.op].spec.name
+        values = values_for(select.selection, select.field)
+        row_bytes = array("Q")
+        rows_in = 0
+        has_field = False
+        for each, first_line in done:
+            assert each.compared is not None
+            rows_in += each.compared.rows_in
+            has_field = has_field or each.compared.has_field
+            if each.piece_rows == 0:
+                continue
+            try:
+                values.add(each.compared.values)
+            except SchemaError as error:
+                raise SchemaError(f"{name}: {error}") from None
+            row_bytes.extend(each.compared.row_bytes)
+            spool.append(each.piece, first_line)
+        if len(values) > 1 and not has_field and select.slot >= 0:
+            raise SchemaError(f"{name}: no row has the field '{select.field}'")
+        order = chosen(select.selection, values)
+        self.tally.add_op(select.op, rows_in, len(order))
+        return order, row_bytes
+
+    def _kept(self, spool: Spool[Any], mask: bytes, *, is_last: bool) -> Iterator[Any]:
+        """Write the rows whose byte is set, or make them the input of the next stage."""
+        if is_last:
+            for first, piece in _positions(spool):
+                self._emit(piece.select(mask, first))
+            return iter(())
+        return (
+            self.rows.reopen(piece, mask, first)
+            for first, piece in _positions(spool)
+            if mask.count(1, first, first + piece.row_count)
+        )
+
+    def _passed_on(self, pieces: Iterator[Any], *, is_last: bool) -> Iterator[Any]:
+        """Write pieces, or make them the input of the next stage."""
+        if is_last:
+            for piece in pieces:
+                self._emit(piece)
+            return iter(())
+        return (self.rows.reopen(piece, b"\x01" * piece.row_count, 0) for piece in pieces)
 
 
-def _positions(spool: Spool[Any]) -> Iterator[tuple[int, int, Any]]:
-    """Pieces with the position of their first row among all rows, and the number that their line numbers count from."""
+def is_ascending(order: Sequence[int]) -> bool:
+    """Tell whether chosen rows keep their order, each once."""
+    return isinstance(order, range) or all(map(lt, order, islice(order, 1, None)))
+
+
+def mask_of(rows: Sequence[int], count: int) -> bytes:
+    """One byte for each of `count` rows, 1 for those that are named."""
+    mask = bytearray(count)
+    for row in rows:
+        mask[row] = 1
+    return bytes(mask)
+
+
+def _positions(spool: Spool[Any]) -> Iterator[tuple[int, Any]]:
+    """Pieces with the position of their first row among all rows."""
     first = 0
-    for first_line, piece in spool.drain():
-        yield first, first_line, piece
+    for piece in spool.drain():
+        yield first, piece
         first += piece.row_count
-
-
-def _row(block: Any, row: int) -> Any:
-    if hasattr(block, "rows"):
-        return block.rows[row]
-    return block.batch.slice(row, 1).to_pylist()[0]
-
-
-def _number(numbers: Any, position: int) -> int:
-    if isinstance(numbers, bytes):
-        return int.from_bytes(numbers[8 * position : 8 * position + 8], "little")
-    return int(numbers[position])
 
 
 def make_groups(grouping: Grouping) -> Any:

@@ -14,7 +14,7 @@ def pieces(text: Expr, lang: str) -> Expr:
 
 def count_pieces(text: Expr, lang: str) -> Expr:
     """Count the pieces that are not made of special characters only."""
-    return call("list_length", call("refine_words", pieces(text, lang), lower=False, strip=True, groups=(), join=""))
+    return call("list_length", call("words_of_pieces", pieces(text, lang), lower=False, groups=(), join=""))
 
 
 def refined_words(
@@ -25,6 +25,8 @@ def refined_words(
     Splitting and lowercasing commute for words, so the text is lowercased first: several OPs share that. Pieces
     depend on the case of the text and are lowercased afterwards.
     """
-    split = pieces(text, lang) if tokenization else call("words", call("lower", text))
     sizes = tuple(groups or ())
-    return call("refine_words", split, lower=tokenization, strip=True, groups=sizes, join=join if sizes else "")
+    join = join if sizes else ""
+    if tokenization:
+        return call("words_of_pieces", pieces(text, lang), lower=True, groups=sizes, join=join)
+    return call("words", call("lower", text), groups=sizes, join=join)

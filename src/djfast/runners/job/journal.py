@@ -52,12 +52,10 @@ class DoneEntry(NamedTuple):
 
 
 class SuspectEntry(NamedTuple):
-    """A row that an OP did not finish in time: the next attempt sets it aside. `row` counts in the split of the stage."""
+    """Arguments with which an OP did not finish in time: the next attempt sets such rows aside."""
 
-    stage: int
-    split: int
-    row: int
     op: int
+    digest: str
     seconds: float
 
 

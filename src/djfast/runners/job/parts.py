@@ -15,7 +15,7 @@ from djfast.runners.job.journal import PartEntry
 from djfast.runners.rejected import Rejected, row_member
 from djfast.runners.report import Tally
 from djfast.runners.spool import read_packed, write_packed
-from djfast.runners.stage_loop import Done
+from djfast.runners.stage_work import Done
 
 _HELD_REJECTED_BYTES = 8 << 20
 
@@ -59,14 +59,14 @@ class PartWriter:
             self._rejected.write(json.dumps(head, ensure_ascii=True).encode() + b"\n" + row_member(row.row) + b"\n")
         if is_first_stage:
             self.tally.rows_read += done.row_count
-            self.tally.bytes_read += done.block.byte_count
+            self.tally.bytes_read += done.byte_count
         if done.piece_rows:
-            write_packed(self._file, done.piece, self.lines if done.block.numbers is None else 0)
+            write_packed(self._file, done.piece, done.first_line(self.lines))
             if done.keys:
                 self._keys.append((done.piece_rows, done.keys))
         self.rows += done.piece_rows
         # Where a file has rows and no lines, it is rows that are counted.
-        self.lines += done.line_count if done.block.numbers is None else done.row_count
+        self.lines += done.row_count if done.is_numbered else done.line_count
 
     def finish(self) -> PartEntry:
         """Make the part visible and return its entry for the journal."""
@@ -145,8 +145,8 @@ class PartFile:
         except OSError:
             return False
 
-    def pieces(self, unpack: Callable[..., Any]) -> Iterator[tuple[int, Any]]:
-        """Yield first line numbers and pieces of rows."""
+    def pieces(self, unpack: Callable[..., Any]) -> Iterator[Any]:
+        """Yield the rows in pieces; their line numbers count in the split."""
         with open(self.path, "rb") as file:
             yield from read_packed(_Section(file, self.entry.keys_at), unpack)
 

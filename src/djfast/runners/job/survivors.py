@@ -146,17 +146,20 @@ class _OwnKeys:
 
         kind = self._grouping.kind
         if kind == "equal":
-            ((_, others),) = self._links([[0, 1]])
-            self._rows.drop(others)
+            self._drop_repeats([[0, 1]])
             return
         if kind == "bands":
             found = self._links([[band] for band in range(self._grouping.bands)])
             links = [np.concatenate(sides) for sides in zip(*found)]
         else:
-            ((_, others),) = self._links([[0]])
-            self._rows.drop(others)
+            self._drop_repeats([[0]])
             links = list(self._near_links(self._grouping.distance))
         self._rows.drop(non_roots(self._ranks, *links))
+
+    def _drop_repeats(self, keys: list[list[int]]) -> None:
+        import numpy as np
+
+        self._rows.drop(np.concatenate([others for _, others in self._links(keys)]))
 
     def _batches(self) -> Iterator[tuple[int, BatchKeys]]:
         first = 0
@@ -188,19 +191,31 @@ class _OwnKeys:
     def _links(self, keys: list[list[int]]) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         """First rows and other rows with equal keys. A key is one or two columns; as many at a time as the budget allows."""
         most_rows = max(json.loads(body) for body in self._ranks.gather_all(json.dumps(len(self._rows.alive)).encode()))
-        at_once = max(1, self._budget // max(1, most_rows * _PASS_BYTES))
+        key_bytes = max(1, most_rows * _PASS_BYTES)
+        at_once = max(1, self._budget // key_bytes)
+        ranges = -(-key_bytes // self._budget)  # of hashes, where not even one key of all rows fits
         found = []
         for begin in range(0, len(keys), at_once):
-            found += self._pass(keys[begin : begin + at_once])
+            for number in range(ranges):
+                found += self._pass(keys[begin : begin + at_once], number, ranges)
         return found
 
-    def _pass(self, keys: list[list[int]]) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    def _pass(
+        self, keys: list[list[int]], number: int, ranges: int
+    ) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        """Link what is equal in some keys, among the hashes of one of some ranges."""
         import numpy as np
 
-        rows, columns = self._load([column for key in keys for column in key])
+        all_rows, columns = self._load([column for key in keys for column in key])
         words = len(keys[0])
-        values = [columns[i * words : (i + 1) * words] for i in range(len(keys))]
-        hashes = [_spread(value[0] ^ (value[1] if words == 2 else np.uint64(0))) for value in values]
+        values, hashes, rows = [], [], []
+        for i in range(len(keys)):
+            value = columns[i * words : (i + 1) * words]
+            each = _spread(value[0] ^ (value[1] if words == 2 else np.uint64(0)))
+            chosen = each % np.uint64(ranges) == np.uint64(number) if ranges > 1 else np.ones(len(each), bool)
+            values.append(value[:, chosen])
+            hashes.append(each[chosen])
+            rows.append(all_rows[chosen])
         owners = [_owner_of_hash(each, self._ranks.size) for each in hashes]
         # 32 bits of each hash there, and one bit back.
         prints = [each.astype(np.uint32) for each in hashes]
@@ -219,7 +234,7 @@ class _OwnKeys:
             for source, columns in enumerate(answers.get(str(i), [])):
                 if columns:
                     twice[owner == source] = np.concatenate([c["flag"] for c in columns])
-            sent = {"row": rows[twice], **{f"word{w}": values[i][w][twice] for w in range(words)}}
+            sent = {"row": rows[i][twice], **{f"word{w}": values[i][w][twice] for w in range(words)}}
             outgoing.append((str(i), sent, owner[twice]))
         came = exchange(self._ranks, outgoing, by_source=True)
         return [_equal_links(came.get(str(i), []), words) for i in range(len(keys))]

@@ -1,0 +1,96 @@
+#include "cpp/text/counted_words.hpp"
+
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "cpp/text/groups.hpp"
+#include "kernels/text/word_keys.hpp"
+
+namespace djfast::text {
+namespace {
+
+using kernels::text::exact_key_bytes;
+using kernels::text::WordKey;
+
+/// The words of one text as items of group_equal.
+class Words {
+ public:
+  Words(const std::string_view* words, const WordKey* keys) : words_(words), keys_(keys) {}
+
+  void begin_round(unsigned round) noexcept { multiplier_ = round_multiplier(round, 0); }
+  std::uint64_t hash(std::size_t word) const noexcept {
+    return kernels::text::hash_of(keys_[word], words_[word].size()) * multiplier_;
+  }
+  bool equal(std::size_t a, std::size_t b) const noexcept {
+    const std::size_t size = words_[a].size();
+    const std::uint64_t difference =
+        (keys_[a].low ^ keys_[b].low) | (keys_[a].high ^ keys_[b].high) | (size ^ words_[b].size());
+    return size <= exact_key_bytes ? difference == 0 : difference == 0 && words_[a] == words_[b];
+  }
+  bool less(std::size_t a, std::size_t b) const noexcept {
+    const int order = words_[a].compare(words_[b]);
+    return order != 0 ? order < 0 : a < b;
+  }
+
+ private:
+  const std::string_view* words_;
+  const WordKey* keys_;
+  std::uint64_t multiplier_ = 1;
+};
+
+template <class Index>
+RowWords count_indexed(std::span<const std::string_view> words, Arena& arena) {
+  thread_local std::vector<WordKey> key_room;
+  thread_local std::vector<Index> leader_room;
+  thread_local std::vector<Index> place_room;
+  thread_local GroupScratch<Index> scratch;
+  const std::size_t count = words.size();
+  if (key_room.size() < count) {
+    key_room.resize(count);
+    leader_room.resize(count);
+    place_room.resize(count + 1);
+  }
+  WordKey* const keys = key_room.data();
+  Index* const leaders = leader_room.data();  // of each word: the first word equal to it
+  Index* const places = place_room.data();    // of each distinct word: where it first occurs
+  kernels::text::word_keys().load_keys(words.data(), count, keys);
+  Words items{words.data(), keys};
+  std::iota(leaders, leaders + count, Index{0});
+  const std::size_t distinct_count =
+      group_equal<Index>(count, items, scratch, [leaders](Index word, Index leader, Index equal) {
+        leaders[word] = static_cast<Index>(word - (word - leader) * equal);
+      });
+
+  // A leader comes before those it leads. Nothing here branches: whether a word is new is hard to predict.
+  const auto numbers = arena.array<std::uint32_t>(count);
+  std::uint32_t next = 0;
+  for (std::size_t word = 0; word < count; ++word) {
+    numbers[word] = next;
+    places[next] = static_cast<Index>(word);
+    next += leaders[word] == word ? 1 : 0;
+    numbers[word] = numbers[leaders[word]];
+  }
+  const auto distinct = arena.array<std::string_view>(distinct_count);
+  const auto hashes = arena.array<std::uint64_t>(distinct_count);
+  const auto counts = arena.array<std::uint32_t>(distinct_count);
+  for (std::size_t number = 0; number < distinct_count; ++number) {
+    const std::size_t place = places[number];
+    distinct[number] = words[place];
+    hashes[number] = kernels::text::hash_of(keys[place], words[place].size());
+    counts[number] = 0;
+  }
+  for (const std::uint32_t number : numbers) ++counts[number];
+  return {numbers, distinct, hashes, counts};
+}
+
+}  // namespace
+
+RowWords count_words(std::span<const std::string_view> words, Arena& arena) {
+  // Short indices keep the tables of an ordinary text in the first cache.
+  return words.size() < std::numeric_limits<std::uint16_t>::max() ? count_indexed<std::uint16_t>(words, arena)
+                                                                  : count_indexed<std::uint32_t>(words, arena);
+}
+
+}  // namespace djfast::text

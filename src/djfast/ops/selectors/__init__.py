@@ -1,0 +1,1 @@
+"""OPs that pick rows by comparing them with each other."""

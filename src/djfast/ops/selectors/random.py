@@ -1,0 +1,39 @@
+"""Selectors that look at no value."""
+
+from __future__ import annotations
+
+from djfast.declare import Example, Selection, Selector, param
+from djfast.errors import RecipeError
+
+
+class RandomSelector(Selector, name="random_selector"):
+    """Takes rows at random, shuffled; the same rows in every run.
+
+    Texts, empty or not, are not looked at. The shuffle is that of numpy's `default_rng(42).permutation`. More rows than there
+    are repeat the shuffled rows. A share so small that it comes to no row, a number that is exactly that of the rows, and
+    fewer than two rows let all pass, in their order.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "a"}, {"text": "b"}, {"text": ""}, {"text": "d"}],
+            params={"select_ratio": 0.5},
+            expect=[{"text": "d"}, {"text": ""}],
+        ),
+    )
+
+    select_ratio: float | None = param(
+        "Share of the rows to take, rounded down; 0 counts by select_num.", default=None, ge=0, le=1
+    )
+    select_num: int | None = param("Rows to take; with a select_ratio, at most.", default=None, unit="rows", ge=1)
+
+    def validate(self) -> None:
+        """Check that something is asked for."""
+        if self.select_ratio == 0 and self.select_num is None:
+            raise RecipeError(f"{self.spec.name}: select_ratio must be > 0 where select_num is not given, got 0")
+
+    def selection(self) -> Selection:
+        """Return the share and count of rows."""
+        if self.select_ratio is None and self.select_num is None:
+            return Selection("all")
+        return Selection("random", self.select_ratio or None, self.select_num)

@@ -1,0 +1,172 @@
+"""Writes the result of a job from the parts of its last pass, by all ranks at once where the format allows it.
+
+Lines of JSON are bytes that can be written anywhere: every rank writes the rows of its splits to a file of its own, then all
+know how long each is, and every rank copies its bytes to their place in the result. Other formats are one stream of bytes,
+which rank 0 writes alone: the result is that of a single process in any case.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from djfast.io.compression import compression_of
+from djfast.io.results import ResultFile, file_record, shard_paths, shard_rows, stats_path, write_manifest
+from djfast.ranks import Ranks
+
+_COPY_BYTES = 16 << 20
+
+
+class Output(NamedTuple):
+    """Where the result goes, and how."""
+
+    path: str
+    kind: str
+    shard_bytes: int
+
+    @property
+    def is_lines(self) -> bool:
+        """Whether the result is uncompressed lines."""
+        return self.kind == "jsonl" and compression_of(self.path) is None
+
+
+def merge_alone(pieces: Iterator[Any], output: Output, empty: Callable[[], Any]) -> tuple[list[str], int]:
+    """Write all pieces and return the paths and the number of rows; without rows, what `empty` returns is the result."""
+    result = ResultFile(output.path, output.kind, shard_bytes=output.shard_bytes)
+    rows = 0
+    try:
+        for piece in pieces:
+            result.write(piece)
+            rows += piece.row_count
+        if rows == 0 and (piece := empty()) is not None:
+            result.write(piece)
+        return result.finish(), rows
+    except BaseException:
+        result.abandon()
+        raise
+
+
+class _Share(NamedTuple):
+    """What one rank has of the result: rows, bytes of lines, bytes of stats."""
+
+    rows: int
+    bytes: int
+    side_bytes: int
+
+
+def merge_together(pieces: Iterator[Any], output: Output, ranks: Ranks, scratch: Path) -> tuple[list[str], int]:
+    """Write this rank's pieces to their place in the result; all ranks call it and get the paths and the number of rows.
+
+    Parameters
+    ----------
+    pieces : iterator
+        Rows of this rank. Ranks have neighbouring rows, in their order.
+    scratch : Path
+        Folder for this rank's own files.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    lines_path, side_path = scratch / f"{ranks.rank}.lines", scratch / f"{ranks.rank}.stats"
+    mine = _write_share(pieces, lines_path, side_path)
+    shares = [_Share(*share) for share in _gathered(ranks, list(mine))]
+    rows = sum(share.rows for share in shares)
+    counts = shard_rows(rows, sum(share.bytes for share in shares), output.shard_bytes)
+    paths = [output.path] if len(counts) == 1 else shard_paths(output.path, output.kind, len(counts))
+    first_row = sum(share.rows for share in shares[: ranks.rank])
+    _place(lines_path, list(_segments(lines_path, first_row, counts)), paths, ranks)
+    records = _hashed(paths, counts, ranks) if len(paths) > 1 else []
+    has_stats = any(share.side_bytes for share in shares)
+    if has_stats:
+        _place(side_path, [(0, 0, mine.side_bytes)], [stats_path(output.path)], ranks)
+    if ranks.rank == 0:
+        for path in [*paths, *([stats_path(output.path)] if has_stats else [])]:
+            os.replace(_temporary(path), path)
+        if records:
+            write_manifest(output.path, records)
+    lines_path.unlink()
+    side_path.unlink()
+    ranks.gather_all(b"")
+    return paths, rows
+
+
+def _write_share(pieces: Iterator[Any], lines_path: Path, side_path: Path) -> _Share:
+    rows = size = side_size = 0
+    with open(lines_path, "wb") as lines, open(side_path, "wb") as side:
+        for piece in pieces:
+            lines.write(piece.lines)
+            side.write(piece.side)
+            rows += piece.row_count
+            size += len(piece.lines)
+            side_size += len(piece.side)
+    return _Share(rows, size, side_size)
+
+
+def _segments(path: Path, first_row: int, counts: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Cut this rank's lines at the borders of shards: ``(shard, first byte, end)``."""
+    if len(counts) == 1:
+        yield 0, 0, path.stat().st_size
+        return
+    end_row = begin = 0
+    position = 0
+    row = first_row
+    with open(path, "rb") as file:
+        for shard, count in enumerate(counts):
+            end_row += count
+            while row < end_row and (line := file.readline()):
+                position += len(line)
+                row += 1
+            if position > begin:
+                yield shard, begin, position
+            begin = position
+
+
+def _place(source: Path, segments: list[tuple[int, int, int]], paths: Sequence[str], ranks: Ranks) -> None:
+    """Copy segments of a rank's file behind those of the ranks before it."""
+    sizes = _gathered(ranks, [[shard, end - begin] for shard, begin, end in segments])
+    totals = [0] * len(paths)
+    offsets = [0] * len(paths)
+    for rank, rank_sizes in enumerate(sizes):
+        for shard, size in rank_sizes:
+            offsets[shard] += size if rank < ranks.rank else 0
+            totals[shard] += size
+    if ranks.rank == 0:
+        for path, total in zip(paths, totals):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with open(_temporary(path), "wb") as file:
+                file.truncate(total)
+    ranks.gather_all(b"")  # the files are there
+    with open(source, "rb") as file:
+        for shard, begin, end in segments:
+            with open(_temporary(paths[shard]), "r+b") as target:
+                _copy(file, begin, end, target, offsets[shard])
+                target.flush()
+                os.fsync(target.fileno())
+    ranks.gather_all(b"")  # the bytes are there
+
+
+def _copy(source: IO[bytes], begin: int, end: int, target: IO[bytes], offset: int) -> None:
+    source.seek(begin)
+    target.seek(offset)
+    left = end - begin
+    while left:
+        chunk = source.read(min(_COPY_BYTES, left))
+        target.write(chunk)
+        left -= len(chunk)
+
+
+def _hashed(paths: Sequence[str], counts: Sequence[int], ranks: Ranks) -> list[dict[str, Any]]:
+    """Return the records of all shards for the manifest; every rank sums up some."""
+    mine = range(ranks.rank, len(paths), ranks.size)
+    records = _gathered(ranks, [[i, file_record(_temporary(paths[i]), paths[i], counts[i])] for i in mine])
+    return [record for _, record in sorted((entry for each in records for entry in each), key=lambda entry: entry[0])]
+
+
+def _temporary(path: str) -> str:
+    # The same name in every attempt: what an interrupted one left is written over.
+    return f"{path}.tmp-job"
+
+
+def _gathered(ranks: Ranks, value: Any) -> list[Any]:
+    return [json.loads(body) for body in ranks.gather_all(json.dumps(value).encode())]

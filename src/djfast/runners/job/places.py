@@ -1,0 +1,199 @@
+"""Where a batch is worked on: here, on a rank with nothing else to do, or on a rank that owns the devices.
+
+A rank that has no split left works for those that have: their batches come to it as record batches, and what became of
+them goes back. So a rank with one slow split, or with the rows that a selective filter left in one place, is not waited
+for by all others. Stages on devices go to the device ranks in the same way, and those take no splits of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from djfast import errors
+from djfast.errors import InternalError
+from djfast.ranks import Ranks
+from djfast.ranks.calls import Calls, Question
+from djfast.runners.rejected import RowMember, row_member
+from djfast.runners.spool import packed
+from djfast.runners.stage_work import BadRow, Compared, Done, StageWork
+
+CREDITS = 2  # blocks of one rank that may wait or be worked on at another
+_ERROR = b"error"
+
+
+class Places:
+    """The places of one pass.
+
+    Parameters
+    ----------
+    works : sequence of StageWork
+        The stages of the pass.
+    rows : JsonRows, ArrowRows or ListRows
+        How rows are carried.
+    threads : int
+        Batches that are worked on here at the same time.
+    device_ranks : frozenset of int
+        Ranks that take the stages on devices; empty: every rank does them itself.
+    """
+
+    def __init__(
+        self, ranks: Ranks, works: Sequence[StageWork], rows: Any, *, threads: int, device_ranks: frozenset[int]
+    ) -> None:
+        self._ranks = ranks
+        self._works = works
+        self._rows = rows
+        self._threads = threads
+        self._device_ranks = device_ranks
+        self._free_here = threads
+        self._credits: dict[int, int] = {}
+        self._announced: set[int] = {ranks.rank}
+        self._changed = threading.Condition()
+        self.sent_away = 0
+        channel = ranks.open_channel()
+        self._calls = Calls(channel, self._take_announcement) if channel is not None else None
+        self._servers: list[threading.Thread] = []
+        self.is_device = ranks.rank in device_ranks
+        if self.is_device:
+            self._serve()
+
+    def run_stage(self, number: int, block: Any) -> Done:
+        """Run one stage of the pass on a block."""
+        on_device = self._works[number].stage.on_device and bool(self._device_ranks)
+        rank = self._place(on_device=on_device)
+        try:
+            if rank is None:
+                return self._works[number].run(block)
+            return self._ask(rank, number, block)
+        finally:
+            with self._changed:
+                if rank is None:
+                    self._free_here += 1
+                else:
+                    self._credits[rank] += 1
+                self._changed.notify_all()
+
+    def _place(self, *, on_device: bool) -> int | None:
+        """Wait for a free place: None is here."""
+        with self._changed:
+            while True:
+                self._raise_failure()
+                if self._free_here and not on_device:
+                    self._free_here -= 1
+                    return None
+                free = [
+                    rank for rank, left in self._credits.items() if left > 0 and (rank in self._device_ranks) == on_device
+                ]
+                if free:
+                    rank = max(free, key=lambda rank: (self._credits[rank], -rank))
+                    self._credits[rank] -= 1
+                    return rank
+                self._changed.wait(timeout=1.0)
+
+    def _raise_failure(self) -> None:
+        if self._calls is not None and self._calls.failure is not None:
+            raise self._calls.failure
+
+    def _ask(self, rank: int, number: int, block: Any) -> Done:
+        assert self._calls is not None
+        self.sent_away += 1
+        return _unpacked_done(self._calls.ask(rank, [b"%d" % number, *block.pack()]))
+
+    def finish(self) -> None:
+        """Work for others until no rank has anything left. All ranks call it when they have no split any more."""
+        if self._calls is None:
+            return
+        if not self.is_device:
+            others = [rank for rank in range(self._ranks.size) if rank != self._ranks.rank]
+            self._serve(only=others)
+        with self._changed:
+            while len(self._announced - self._device_ranks) < self._ranks.size - len(self._device_ranks):
+                self._raise_failure()
+                self._changed.wait(timeout=1.0)
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._calls is not None:
+            for _ in self._servers:
+                self._calls.questions.put(None)
+            for server in self._servers:
+                server.join()
+            self._calls.close()
+
+    def _serve(self, only: Sequence[int] | None = None) -> None:
+        """Answer questions from now on, and say so. Ranks with splits announce only when they have none left."""
+        assert self._calls is not None
+        for number in range(self._threads):
+            server = threading.Thread(target=self._answer_all, name=f"djfast-serve-{number}", daemon=True)
+            server.start()
+            self._servers.append(server)
+        others = [rank for rank in range(self._ranks.size) if rank != self._ranks.rank]
+        self._calls.announce(others if only is None else list(only), CREDITS)
+
+    def _answer_all(self) -> None:
+        assert self._calls is not None
+        while (question := self._calls.questions.get()) is not None:
+            self._calls.answer(question, self._answer(question))
+
+    def _answer(self, question: Question) -> list[bytes]:
+        try:
+            number, *parts = question.parts
+            done = self._works[int(number)].run(self._rows.block.unpack(*parts))
+            return _packed_done(done._replace(piece=packed(done.piece)))
+        except Exception as error:  # it is raised where the question came from
+            return [_ERROR, type(error).__name__.encode(), f"{error} (on rank {self._ranks.rank})".encode()]
+
+    def _take_announcement(self, rank: int, credits: int) -> None:
+        with self._changed:
+            self._announced.add(rank)
+            self._credits[rank] = self._credits.get(rank, 0) + credits
+            self._changed.notify_all()
+
+
+def worker_count(threads: int, ranks: Ranks) -> int:
+    """Threads of a rank that bring batches to their places: more than work here when there are other ranks."""
+    return threads + (2 * CREDITS if ranks.size > 1 else 0)
+
+
+def _packed_done(done: Done) -> list[bytes]:
+    head = {
+        "file": done.file,
+        "is_numbered": done.is_numbered,
+        "byte_count": done.byte_count,
+        "row_count": done.row_count,
+        "line_count": done.line_count,
+        "piece_rows": done.piece_rows,
+        "piece_parts": len(done.piece),
+        "counts": done.counts,
+        "bad_rows": [[bad.file, bad.place, bad.op, bad.reason] for bad in done.bad_rows],
+        "compared": done.compared,
+        "present": [present is not None for _, present in done.keys],
+    }
+    keys = [part for key, present in done.keys for part in (key, present or b"")]
+    return [json.dumps(head).encode(), *done.piece, *keys, *(row_member(bad.row) for bad in done.bad_rows)]
+
+
+def _unpacked_done(parts: list[bytes]) -> Done:
+    if parts[0] == _ERROR:
+        name, message = parts[1].decode(), parts[2].decode()
+        kind = getattr(errors, name, None)
+        raise kind(message) if kind is not None else InternalError(f"{name}: {message}")
+    head = json.loads(parts[0])
+    piece_end = 1 + head.pop("piece_parts")
+    present = head.pop("present")
+    keys_end = piece_end + 2 * len(present)
+    keys = [(parts[piece_end + 2 * i], parts[piece_end + 2 * i + 1] if has else None) for i, has in enumerate(present)]
+    places = zip(head.pop("bad_rows"), parts[keys_end:])
+    bad = [BadRow(file, place, op, reason, RowMember(row)) for (file, place, op, reason), row in places]
+    compared = head.pop("compared")
+    counts = [tuple(count) for count in head.pop("counts")]
+    return Done(
+        piece=parts[1:piece_end],
+        keys=keys,
+        compared=None if compared is None else Compared(*compared),
+        counts=counts,
+        bad_rows=bad,
+        **head,
+    )

@@ -1,0 +1,51 @@
+"""How much memory a rank may use, and for what: batches in flight, rows that wait, keys of deduplicators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from djfast.declare import Grouping
+
+# Memory that a batch takes on its way, as a multiple of its input: its bytes, unescaped texts, changed texts, words, lines.
+WORKING_SETS = 6
+SMALLEST_BATCH = 1 << 16
+LARGEST_WINDOW = 128 << 20
+_KEY_BYTES = {"equal": 16, "hamming": 8}
+
+
+class Budget(NamedTuple):
+    """Shares of a rank's memory, in bytes. `in_flight` batches of `batch_bytes` are between reading and writing."""
+
+    total: int
+    batch_bytes: int
+    in_flight: int
+    window_bytes: int  # of rows that wait in memory
+    key_bytes: int  # of deduplicators at a time
+
+    @property
+    def batches_bytes(self) -> int:
+        """Bytes of all batches in flight."""
+        return self.in_flight * self.batch_bytes * WORKING_SETS
+
+
+def budget_of(settings: Mapping[str, Any], *, workers: int) -> Budget:
+    """Share a recipe's `memory`: batches get a quarter at most, waiting rows an eighth, keys a quarter.
+
+    Smaller batches are slower by their overhead only, so they are cut before anything else.
+    """
+    total = int(settings["memory"])
+    in_flight = 2 * workers + 1 if workers > 1 else 1
+    fitting = max(SMALLEST_BATCH, total // 4 // (in_flight * WORKING_SETS))
+    return Budget(
+        total=total,
+        batch_bytes=min(int(settings["batch_bytes"]), fitting),
+        in_flight=in_flight,
+        window_bytes=min(LARGEST_WINDOW, total // 8),
+        key_bytes=total // 4,
+    )
+
+
+def key_bytes_of(groupings: Sequence[Grouping]) -> int:
+    """Bytes that one row's keys take in memory, for all deduplicators that are answered together."""
+    return sum(8 * g.bands if g.kind == "bands" else _KEY_BYTES[g.kind] for g in groupings) + len(groupings)

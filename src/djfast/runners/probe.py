@@ -1,0 +1,141 @@
+"""What a run will take, from running a little of its input: time, memory and scratch space."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from djfast.io.files import InputFile, file_size
+from djfast.io.splits import ASSUMED_RATIO, Split, splits_of
+from djfast.plan.bind import bind_plan
+from djfast.plan.steps import Plan
+from djfast.recipe.load import Recipe
+from djfast.runners.local import input_files, rows_of
+from djfast.runners.memory import Budget, budget_of, key_bytes_of
+from djfast.runners.spool import packed
+from djfast.runners.stage_work import PassWork, StageWork
+
+PROBE_BYTES = 4 << 20
+PROBE_SECONDS = 5.0
+_PLACES = 8  # of the input that the probe reads at
+
+
+class Prediction(NamedTuple):
+    """What a run will take. Bytes but for `seconds` and `rows`; `memory` and `keys` are of one rank."""
+
+    probed: int
+    input: int
+    rows: int
+    seconds: float
+    memory: int
+    keys: int
+    scratch: int
+    ranks: int
+    threads: int
+    dropped: float  # share of the rows that the first pass drops
+
+    def lines(self) -> list[str]:
+        """Return the prediction in words."""
+        return [
+            f"probe: {_size(self.probed)} of {_size(self.input)} read; {self.dropped:.0%} of the rows go in the first pass",
+            f"  time     about {_duration(self.seconds)} on {self.ranks} x {self.threads} threads",
+            f"  memory   about {_size(self.memory)} per rank at its peak, {_size(self.keys)} of it keys of deduplicators",
+            f"  scratch  about {_size(self.scratch)} for rows that wait",
+        ]
+
+
+def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
+    """Run the first pass on a few MiB of the input, and extrapolate.
+
+    Later passes see fewer rows; their time is taken from the same rows, of which the probe has no duplicates to drop. So
+    the prediction is high rather than low.
+    """
+    settings = recipe.settings
+    threads = int(settings["np"])
+    files = input_files(recipe)
+    total = sum(_plain_bytes(file) for file in files)
+    budget = budget_of(settings, workers=threads)
+    rows = rows_of(files, recipe, min(budget.batch_bytes, PROBE_BYTES // _PLACES))
+    stages = bind_plan(plan)
+    layouts = rows.layouts(plan)
+    base = _resident()
+    read = rows_in = rows_out = waiting = 0
+    began = time.process_time()
+    deadline = time.monotonic() + PROBE_SECONDS
+    for block in _sample(files, rows):
+        for number, run in enumerate(plan.passes()):
+            work = PassWork([StageWork(stages[stage], layouts[stage], rows) for stage in run], rows)
+            done = work.run(block)
+            if number == 0:
+                read += done.byte_count
+                rows_in += done.row_count
+                rows_out += done.piece_rows
+                waiting += sum(map(len, packed(done.piece))) if done.piece_rows else 0
+            if not done.piece_rows:
+                break
+            block = rows.reopen(done.piece, b"\x01" * done.piece_rows, 0)
+        if read >= PROBE_BYTES or time.monotonic() > deadline:
+            break
+    seconds = time.process_time() - began
+    scale = total / read if read else 0.0
+    waits = bool(plan.stages[-1].dedups) or len(plan.passes()) > 1
+    all_rows = int(rows_in * scale)
+    keys = max([_key_bytes(plan, run, rows_out * scale / ranks, budget, alone=ranks == 1) for run in plan.passes()] or [0])
+    return Prediction(
+        probed=read,
+        input=total,
+        rows=all_rows,
+        seconds=seconds * scale / (threads * ranks),
+        memory=base + budget.batches_bytes + (budget.window_bytes if waits and ranks == 1 else 0) + keys,
+        keys=keys,
+        scratch=int(waiting * scale) if waits or ranks > 1 else 0,
+        ranks=ranks,
+        threads=threads,
+        dropped=1 - rows_out / rows_in if rows_in else 0.0,
+    )
+
+
+def _sample(files: list[InputFile], rows: Any) -> Iterator[Any]:
+    """Yield one block from each of some places that are spread over the input."""
+    splits = splits_of(files, max(1, sum(file_size(file.path) for file in files) // _PLACES))
+    step = max(1, len(splits) // _PLACES)
+    for split in splits[::step]:
+        yield from _first(rows.read(Split(*split)))
+
+
+def _first(blocks: Iterator[Any]) -> Iterator[Any]:
+    for block in blocks:
+        yield block
+        return
+
+
+def _plain_bytes(file: InputFile) -> int:
+    return file_size(file.path) * (ASSUMED_RATIO if file.compression else 1)
+
+
+def _key_bytes(plan: Plan, run: range, rows: float, budget: Budget, *, alone: bool) -> int:
+    groupings = [dedup.grouping for dedup in plan.stages[run.stop - 1].dedups]
+    needed = int(rows * key_bytes_of(groupings)) if groupings else 0
+    return needed if alone else min(needed, budget.key_bytes)
+
+
+def _resident() -> int:
+    """Bytes of this process in memory."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,207 @@
+"""What every runner does with a batch: run the programs of a pass, and report what became of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from djfast import _native
+from djfast.io.origins import Origins
+from djfast.plan.bind import BoundStage, Watcher
+from djfast.plan.steps import Plan, Select
+from djfast.runners.rejected import Rejected
+from djfast.runners.selection import Value, read_values
+from djfast.runners.spool import unpacked
+
+
+class BadRow(NamedTuple):
+    """A row that was set aside. `place` counts from 0, in the file if the batch's lines are numbered, else in the batch."""
+
+    file: str | None
+    place: int
+    op: int  # -1 is reading
+    reason: str
+    row: Any
+
+
+class Compared(NamedTuple):
+    """What a selector saw of one batch."""
+
+    rows_in: int
+    has_field: bool
+    values: Sequence[Value]  # of the rows that can be compared
+    row_bytes: Sequence[int]
+
+
+class Done(NamedTuple):
+    """What became of one batch."""
+
+    file: str | None
+    is_numbered: bool  # places are numbers in the file
+    byte_count: int
+    row_count: int
+    line_count: int
+    piece: Any  # as rows, or packed for rows that wait or travel
+    piece_rows: int
+    keys: list[tuple[bytes, bytes | None]]
+    compared: Compared | None
+    counts: list[tuple[int, int, int, int]]
+    bad_rows: list[BadRow]
+
+    @property
+    def readable(self) -> int:
+        """Rows that could be read."""
+        return self.row_count - sum(1 for bad in self.bad_rows if bad.op < 0)
+
+    def first_line(self, lines_before: int) -> int:
+        """Return what the numbers of this batch count from, when so many lines of the file came before."""
+        return 0 if self.is_numbered else lines_before
+
+    def then(self, following: Done) -> Done:
+        """Join with what a following stage made of the same rows."""
+        return self._replace(
+            piece=following.piece,
+            piece_rows=following.piece_rows,
+            keys=following.keys,
+            compared=following.compared,
+            counts=[*self.counts, *following.counts],
+            bad_rows=sorted([*self.bad_rows, *following.bad_rows], key=lambda bad: bad.place),
+        )
+
+
+class StageWork:
+    """One stage's program on blocks.
+
+    Parameters
+    ----------
+    bound, layout
+        The stage's program, and how its rows are written.
+    rows : JsonRows, ArrowRows or ListRows
+        How rows are carried.
+    watcher : Watcher or None
+        Is told what is worked on.
+    """
+
+    def __init__(self, bound: BoundStage, layout: Any, rows: Any, watcher: Watcher | None = None) -> None:
+        self._watcher = watcher
+        self.stage = bound.stage
+        self._bound = bound
+        self._layout = layout
+        self._rows = rows
+
+    def run(self, block: Any) -> Done:
+        """Run the program on one block."""
+        batch = self._rows.open(block, self.stage)
+        self._bound.run(batch, self._watcher)
+        keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
+        compared = None if self.stage.select is None else _compare(batch, self.stage.select)
+        piece = self._rows.close(block, batch, self._layout)
+        if compared is not None:
+            compared = compared._replace(row_bytes=piece.row_bytes())
+        return Done(
+            file=block.file,
+            is_numbered=block.numbers is not None,
+            byte_count=block.byte_count,
+            row_count=batch.row_count,
+            line_count=batch.line_count,
+            piece=piece,
+            piece_rows=batch.alive_count,
+            keys=keys,
+            compared=compared,
+            counts=batch.counts,
+            bad_rows=list(_bad_rows(batch.rejections, block)),
+        )
+
+
+def _compare(batch: _native.Batch, select: Select) -> Compared:
+    """Read the values that a selector compares; rows whose value cannot be compared leave the batch."""
+    rows = batch.alive
+    if select.slot < 0:
+        return Compared(len(rows), True, [None] * len(rows), ())
+    fields = batch.values(select.slot)
+    values, errors = read_values(fields, select.selection)
+    if errors:
+        batch.reject([(rows[at], f"field '{select.field}': {reason}") for at, reason in errors], select.op)
+    return Compared(len(rows), any(fields), values, ())
+
+
+def _bad_rows(rejections: list[tuple[int, int, int, str, bytes | None]], block: Any) -> Iterator[BadRow]:
+    for row, number, op, reason, line in sorted(rejections, key=lambda entry: entry[0]):
+        place = number if block.numbers is None else _number(block.numbers, number)
+        yield BadRow(Origins(block.file).of((number,)), place, op, reason, _row(block, row) if line is None else line)
+
+
+def _row(block: Any, row: int) -> Any:
+    if hasattr(block, "rows"):
+        return block.rows[row]
+    return block.batch.slice(row, 1).to_pylist()[0]
+
+
+def _number(numbers: Any, position: int) -> int:
+    if isinstance(numbers, bytes):
+        return int.from_bytes(numbers[8 * position : 8 * position + 8], "little")
+    return int(numbers[position])
+
+
+class PassWork:
+    """The stages that a batch goes through without waiting for others.
+
+    Parameters
+    ----------
+    works : sequence of StageWork
+    rows : JsonRows, ArrowRows or ListRows
+        How rows are carried.
+    run_stage : callable
+        ``run_stage(number, block)`` runs one of `works`, here or elsewhere.
+    prepare : callable
+        Applied to the last piece by the worker that made it, as compression is.
+    """
+
+    def __init__(
+        self,
+        works: Sequence[StageWork],
+        rows: Any,
+        *,
+        run_stage: Callable[[int, Any], Done] | None = None,
+        prepare: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self._works = works
+        self._rows = rows
+        self._run_stage = run_stage or self.run_stage
+        self._prepare = prepare
+        self.local_ops = range(works[0].stage.local_ops.start, works[-1].stage.local_ops.stop)
+
+    def run_stage(self, number: int, block: Any) -> Done:
+        """Run one stage here."""
+        return self._works[number].run(block)
+
+    def run(self, block: Any) -> Done:
+        """Run all stages on one block."""
+        done = self._run_stage(0, block)
+        for number in range(1, len(self._works)):
+            if done.piece_rows == 0:
+                break
+            piece = self._rows.piece.unpack(*unpacked(done.piece)) if isinstance(done.piece, list) else done.piece
+            done = done.then(self._run_stage(number, self._rows.reopen(piece, b"\x01" * piece.row_count, 0)))
+        if self._prepare is None or isinstance(done.piece, list):
+            return done
+        return done._replace(piece=self._prepare(done.piece))
+
+
+def empty_piece(plan: Plan, stages: Sequence[BoundStage], rows: Any) -> Any:
+    """Return a piece of the result without rows, None where rows have no columns that a result must have all the same."""
+    if not hasattr(rows, "empty_block"):
+        return None
+    block = rows.empty_block()
+    for bound, layout in zip(stages, rows.layouts(plan)):
+        piece = StageWork(bound, layout, rows).run(block).piece
+        block = rows.reopen(piece, b"", 0)
+    return piece
+
+
+def rejected_rows(done: Done, plan: Plan, lines_before: int) -> Iterator[Rejected]:
+    """Bad rows of a batch in their order. `lines_before` it are lines of the same file."""
+    first_line = done.first_line(lines_before)
+    for bad in done.bad_rows:
+        name = plan.ops[bad.op].spec.name if bad.op >= 0 else "read"
+        yield Rejected(name, bad.op, bad.reason, bad.file, first_line + bad.place + 1, bad.row)

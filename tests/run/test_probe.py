@@ -1,0 +1,60 @@
+"""What `djfast plan` predicts, held against a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from djfast.recipe.load import load_recipe
+from djfast.runners.local import plan_recipe, run_recipe
+from djfast.runners.memory import budget_of, key_bytes_of
+from djfast.runners.probe import predict
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    lines = (json.dumps({"text": f"document number {i} " * 40, "id": i}) for i in range(20_000))
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+
+    def load(**keys):
+        process = [{"text_length_filter": {"min_len": 10}}, {"document_minhash_deduplicator": {}}]
+        paths = {"dataset_path": str(tmp_path / "in.jsonl"), "export_path": str(tmp_path / "out.jsonl")}
+        return load_recipe({**paths, "process": process, "np": 1, **keys})
+
+    return load
+
+
+def test_rows_keys_and_scratch_are_near_what_a_run_takes(recipe):
+    loaded = recipe()
+    prediction = predict(loaded, plan_recipe(loaded), ranks=1)
+    report = run_recipe(loaded)
+    assert prediction.rows == pytest.approx(report.rows_read, rel=0.1)
+    plan = plan_recipe(loaded)
+    width = key_bytes_of([dedup.grouping for dedup in plan.stages[0].dedups])
+    assert prediction.keys == pytest.approx(width * report.rows_read, rel=0.1)
+    assert 0 < prediction.scratch < prediction.input
+    assert prediction.memory > prediction.keys
+
+
+def test_the_input_is_shared_by_ranks(recipe):
+    loaded = recipe()
+    alone = predict(loaded, plan_recipe(loaded), ranks=1)
+    many = predict(loaded, plan_recipe(loaded), ranks=8)
+    assert many.keys == pytest.approx(alone.keys / 8, rel=0.1)
+    assert many.seconds < alone.seconds
+
+
+def test_an_empty_input_takes_nothing(recipe, tmp_path):
+    (tmp_path / "in.jsonl").write_text("")
+    loaded = recipe()
+    prediction = predict(loaded, plan_recipe(loaded), ranks=1)
+    assert (prediction.rows, prediction.seconds, prediction.scratch) == (0, 0, 0)
+
+
+def test_batches_shrink_to_fit_the_memory(recipe):
+    small = budget_of(recipe(memory="256MiB", np=64).settings, workers=64)
+    assert small.batch_bytes < 2**20
+    assert small.batches_bytes <= small.total // 4
+    large = budget_of(recipe(memory="64GiB", np=64).settings, workers=64)
+    assert large.batch_bytes == 2**20
