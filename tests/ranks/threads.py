@@ -39,9 +39,11 @@ class _World:
         if self.has_failed.is_set():
             raise RankLost("another thread has failed")
 
-    def get(self, waited_for: queue.Queue[Any]) -> Any:
+    def get(self, waited_for: queue.Queue[Any], meanwhile: Callable[[], None] | None = None) -> Any:
         while True:
             self.check()
+            if meanwhile is not None:
+                meanwhile()
             try:
                 return waited_for.get(timeout=0.1)
             except queue.Empty:
@@ -88,12 +90,12 @@ class Threads:
         self._server: threading.Thread | None = None
         self._answer: Callable[[int, bytes], bytes | None] | None = None
 
-    def gather_all(self, body: bytes) -> list[bytes]:
+    def gather_all(self, body: bytes, meanwhile: Callable[[], None] | None = None) -> list[bytes]:
         self._exchanges += 1
         for rank in range(self.size):
             self._world.queue("gather", self._exchanges, rank).put((self.rank, body))
         mine = self._world.queue("gather", self._exchanges, self.rank)
-        came = dict(self._world.get(mine) for _ in range(self.size))
+        came = dict(self._world.get(mine, meanwhile) for _ in range(self.size))
         return [came[rank] for rank in range(self.size)]
 
     def stream(self, outgoing: Iterator[tuple[int, Any]], take: Callable[[int, Any], None]) -> None:
