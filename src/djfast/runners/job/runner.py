@@ -426,7 +426,7 @@ class Job:
 
     def _news(self, *, asks: bool) -> bytes:
         news = {
-            "stage": self._phase,
+            "pass": self._phase,
             "asks": asks,
             "stops": self._stopping.is_asked,
             "waited": self._waited,
