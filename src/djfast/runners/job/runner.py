@@ -427,6 +427,7 @@ class Job:
 
     def _answer(self, number: int) -> None:
         """Find the rows that stay after a pass's deduplicators, or that its selector takes."""
+        self.folder.check_owned()
         parts = [self._part(number, split) for split in range(self._split_count(number))]
         select = self._end(number).select
         if select is not None:
