@@ -58,7 +58,7 @@ def test_too_many_rejected_rows_of_all_ranks_together_end_the_work() -> None:
     desk.open(0, [3, 4, 5], finished(4))
     assert desk.answer(0, news(0, rejected=3)) == b"3"
     assert desk.answer(1, news(0, rejected=3)) == b"4"
-    assert int(desk.answer(1, news(0, rejected=4))) == NO_MORE
+    assert int(desk.answer(1, news(0, rejected=4))) == STOP
 
 
 def test_news_of_a_pass_that_is_over_are_not_counted_again() -> None:

@@ -23,6 +23,7 @@ Waiting = Callable[[Callable[[], Any]], Any]
 
 def answer(passes: Passes, number: int, ranks: Ranks, budget: Budget, waiting: Waiting) -> None:
     """Find the answer and journal it; all ranks call it."""
+    passes.folder.check_owned()
     parts = passes.parts(number)
     begin = f"parts/stage-{number}/{passes.folder.writer}"
     select = passes.end(number).select

@@ -121,6 +121,7 @@ class Journal:
         """
         if joins:
             self._open()
+            self.close()
         for path in sorted(self._path.parent.glob(f"{self._job}-*.jsonl")):
             for line in path.read_bytes().splitlines():
                 entry = entry_of(line)
