@@ -8,13 +8,13 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from djfast.io.json_rows import JsonBlock, JsonPiece
+from djfast.io.json_rows import JsonPiece
 from djfast.runners.job.journal import PartEntry
 from djfast.runners.job.parts import PartFile, PartWriter
 from djfast.runners.rejected import Rejected
 from djfast.runners.report import Tally
 from djfast.runners.spool import packed
-from djfast.runners.stage_loop import Done
+from djfast.runners.stage_work import Done
 
 Keys = list[tuple[bytes, bytes | None]]
 
@@ -34,7 +34,19 @@ def done_of(batch: MadeBatch) -> Done:
     ends = array("Q", accumulate(map(len, batch.lines))).tobytes()
     piece: Any = packed(JsonPiece(data, ends, b"", b"", array("Q", range(count)).tobytes(), b"in.jsonl"))
     lines = count + len(batch.rejected)
-    return Done(JsonBlock(data, len(data), "in.jsonl"), piece, count, batch.keys, lines, lines, [], [])
+    return Done(
+        file="in.jsonl",
+        is_numbered=False,
+        byte_count=len(data),
+        row_count=lines,
+        line_count=lines,
+        piece=piece,
+        piece_rows=count,
+        keys=batch.keys,
+        compared=None,
+        counts=[],
+        bad_rows=[],
+    )
 
 
 def write_part(folder: Path, split: int, batches: Iterator[MadeBatch] | Sequence[MadeBatch], *, stage: int = 0) -> PartEntry:

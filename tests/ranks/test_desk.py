@@ -15,10 +15,10 @@ def desk_of(*, most_rejected: int | None = None) -> Desk:
     return Desk(["text_length_filter"], Progress(is_quiet=True), Metrics(None), most_rejected=most_rejected)
 
 
-def news(stage: int, *, asks: bool = True, stops: bool = False, rejected: int = 0) -> bytes:
+def news(number: int, *, asks: bool = True, stops: bool = False, rejected: int = 0) -> bytes:
     tally = Tally(["text_length_filter"])
     tally.rejected = rejected
-    return json.dumps({"stage": stage, "asks": asks, "stops": stops, "waited": 0.0, "tally": tally.to_record()}).encode()
+    return json.dumps({"pass": number, "asks": asks, "stops": stops, "waited": 0.0, "tally": tally.to_record()}).encode()
 
 
 def finished(rejected: int) -> Tally:
@@ -61,11 +61,11 @@ def test_too_many_rejected_rows_of_all_ranks_together_end_the_work() -> None:
     assert int(desk.answer(1, news(0, rejected=4))) == STOP
 
 
-def test_news_of_a_stage_that_is_over_are_not_counted_again() -> None:
+def test_news_of_a_pass_that_is_over_are_not_counted_again() -> None:
     desk = desk_of(most_rejected=10)
     desk.open(0, [3], finished(0))
     assert desk.answer(1, news(0, rejected=8)) == b"3"
     desk.open(1, [3], finished(8))
-    desk.answer(1, news(0, asks=False, rejected=8))  # was on its way when the stage ended
+    desk.answer(1, news(0, asks=False, rejected=8))  # was on its way when the pass ended
     assert desk.answer(1, news(1)) == b"3"
     assert not desk.stops

@@ -28,7 +28,7 @@ PART = st.builds(
 MASK = st.tuples(COUNT, NAME, COUNT, COUNT, COUNT).map(list)
 ANSWER = st.builds(AnswerEntry, SMALL, st.lists(MASK, max_size=2), st.lists(st.lists(COUNT, min_size=3, max_size=3), max_size=2))
 DONE = st.builds(DoneEntry, st.lists(st.tuples(NAME, COUNT).map(list), max_size=2))
-SUSPECT = st.builds(SuspectEntry, SMALL, SMALL, COUNT, SMALL, st.just(2.5))
+SUSPECT = st.builds(SuspectEntry, SMALL, NAME, st.just(2.5))
 ENTRIES = st.lists(st.one_of(PART, ANSWER, DONE, SUSPECT), max_size=8)
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from djfast.ranks import RankLost
+from djfast.ranks.calls import Channel
 from djfast.ranks.mpi import serialized
 
 Result = TypeVar("Result")
@@ -38,13 +39,41 @@ class _World:
         if self.has_failed.is_set():
             raise RankLost("another thread has failed")
 
-    def get(self, waited_for: queue.Queue[Any]) -> Any:
+    def get(self, waited_for: queue.Queue[Any], meanwhile: Callable[[], None] | None = None) -> Any:
         while True:
             self.check()
+            if meanwhile is not None:
+                meanwhile()
             try:
                 return waited_for.get(timeout=0.1)
             except queue.Empty:
                 continue
+
+
+class ThreadChannel(Channel):
+    """Calls between the ranks of `run_threads`."""
+
+    def __init__(self, world: _World, number: int, rank: int) -> None:
+        self._world = world
+        self._number = number
+        self._rank = rank
+
+    def send(self, rank: int, head: bytes, parts: list[bytes]) -> None:
+        self._world.queue("channel", self._number, rank).put((self._rank, head, [bytes(part) for part in parts]))
+
+    def receive(self) -> tuple[int, bytes, list[bytes]] | None:
+        self._world.check()
+        try:
+            came: tuple[int, bytes, list[bytes]] = self._world.queue("channel", self._number, self._rank).get_nowait()
+        except queue.Empty:
+            return None
+        return came
+
+    def is_sent(self) -> bool:
+        return True
+
+    def rest(self, *, is_urgent: bool) -> None:
+        time.sleep(0.0002 if is_urgent else 0.001)
 
 
 class Threads:
@@ -57,15 +86,16 @@ class Threads:
         self.size = world.size
         self._world = world
         self._exchanges = 0
+        self._channels = 0
         self._server: threading.Thread | None = None
         self._answer: Callable[[int, bytes], bytes | None] | None = None
 
-    def gather_all(self, body: bytes) -> list[bytes]:
+    def gather_all(self, body: bytes, meanwhile: Callable[[], None] | None = None) -> list[bytes]:
         self._exchanges += 1
         for rank in range(self.size):
             self._world.queue("gather", self._exchanges, rank).put((self.rank, body))
         mine = self._world.queue("gather", self._exchanges, self.rank)
-        came = dict(self._world.get(mine) for _ in range(self.size))
+        came = dict(self._world.get(mine, meanwhile) for _ in range(self.size))
         return [came[rank] for rank in range(self.size)]
 
     def stream(self, outgoing: Iterator[tuple[int, Any]], take: Callable[[int, Any], None]) -> None:
@@ -143,6 +173,10 @@ class Threads:
             self._server.join()
             self._server = None
         self._answer = None
+
+    def open_channel(self) -> ThreadChannel | None:
+        self._channels += 1
+        return ThreadChannel(self._world, self._channels, self.rank) if self.size > 1 else None
 
     def abort(self, status: int) -> None:
         self._world.has_failed.set()

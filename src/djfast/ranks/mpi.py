@@ -27,6 +27,7 @@ _FIRST_STREAM_TAG = 16
 _STREAM_TAGS = 8192  # of streams, each with two; tags up to 32767 exist in every library
 _CREDITS = 4  # record batches on their way from one rank to another before the first one must have been taken
 _LONGEST_NAP = 1e-3
+_FAREWELL_SECONDS = 10.0
 _START_VARIABLE = "DJFAST_START_SECONDS"
 _START_SECONDS = 600.0  # in which all ranks must have started; thousands that load Python from one file server take minutes
 _LIFE_SECONDS = 0.1  # between two signs of life
@@ -66,7 +67,7 @@ def _start(launch: Launch) -> Ranks:
     except MPI.Exception as error:
         raise LaunchError(f"a rank was lost before all had started: {error}") from error
     if ranks.can_regroup:
-        threading.Thread(target=_show_life, args=(MPI,), name="djfast-life", daemon=True).start()
+        ranks.show_life()
     return ranks
 
 
@@ -102,6 +103,8 @@ class MpiRanks:
         self._sending: list[tuple[Any, Any]] = []  # requests and the buffers they read from
         self._server: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._life: threading.Thread | None = None
+        self._leaving = threading.Event()
         self._local_answer: Callable[[int, bytes], bytes | None] | None = None
         self._server_error: Exception | None = None
 
@@ -219,18 +222,39 @@ class MpiRanks:
                 if communicator.Agree(int(ranks is not None)) and ranks is not None:
                     return ranks
 
+    def show_life(self) -> None:
+        """Call the library from now on: its failure detector sends signs of life only then, and work may take long.
+
+        The thread that the detector has for this crashes one start in twenty (Open MPI 5.0.11).
+        """
+        self._life = threading.Thread(target=self._show_life, name="djfast-life", daemon=True)
+        self._life.start()
+
+    def _show_life(self) -> None:
+        while not self._leaving.wait(_LIFE_SECONDS):
+            self._mpi.COMM_SELF.Iprobe()
+
     def close(self, status: int) -> None:
-        """Leave in peace. The library's own farewell would wait for a rank that was lost, or is lost in it."""
-        if not self.can_regroup:
-            self._mpi.Finalize()
-            return
-        # Where ranks may be lost, the library's own farewell waits for the dead. Who leaves without it looks lost to the
-        # others: nobody minds any more once all have come this far.
-        with contextlib.suppress(RankLost):
+        """Leave in peace, after all ranks came here."""
+        is_whole = self._comm.size == self._mpi.COMM_WORLD.size
+        try:
             self.gather_all(b"")
+        except RankLost:
+            is_whole = False
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status)
+        if not is_whole:
+            # The library's own farewell waits for the dead. Who leaves without it looks lost to the others: nobody minds any
+            # more once all have come this far.
+            os._exit(status)
+        self._leaving.set()
+        if self._life is not None:
+            self._life.join()
+        patience = threading.Timer(_FAREWELL_SECONDS, os._exit, (status,))  # a rank may be lost now, too
+        patience.daemon = True
+        patience.start()
+        self._mpi.Finalize()  # leaving without it, where all ranks are there, makes Open MPI's mpirun hang now and then
+        patience.cancel()
 
     def _others(self) -> list[int]:
         """Other ranks, beginning after this one, so that not all ranks send to rank 0 first."""
@@ -434,16 +458,6 @@ def serialized(batch: Any) -> Any:
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     return sink.getvalue()
-
-
-def _show_life(mpi: Any) -> None:
-    """Call the library all the time: its failure detector sends signs of life only then, and work may take long.
-
-    The thread that the detector has for this crashes one start in twenty (Open MPI 5.0.11).
-    """
-    while True:
-        mpi.COMM_SELF.Iprobe()
-        time.sleep(_LIFE_SECONDS)
 
 
 def _survives_failures(mpi: Any) -> bool:

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,31 +24,64 @@ class _Task(Generic[Item]):
         self.error: BaseException | None = None
 
 
-def in_order(items: Iterable[Item], work: Callable[[Item], Result], *, threads: int) -> Iterator[Result]:
+class Elsewhere(Protocol):
+    """Other places that take items when they have nothing else to do."""
+
+    threads: int  # that wait for them
+
+    def offer(self) -> Callable[[Any], Any] | None:
+        """Wait until a place takes an item, and return what brings it there; None after `withdraw`."""
+        ...
+
+    def withdraw(self) -> None:
+        """Let nobody wait any longer."""
+        ...
+
+
+def in_order(
+    items: Iterable[Item],
+    work: Callable[[Item], Result],
+    *,
+    threads: int,
+    elsewhere: Elsewhere | None = None,
+) -> Iterator[Result]:
     """Yield ``work(item)`` for each item, in the order of the items.
 
-    At most ``2 * threads + 1`` items are between reading and yielding, so memory does not grow with the input. With one
-    thread everything happens in the caller. An exception of `work` is raised here, at its item's turn.
+    At most ``2 * threads + 1`` items are between reading and yielding, so memory does not grow with the input; threads of
+    `elsewhere` count. With one thread and no other place everything happens in the caller. An exception of `work` is raised
+    here, at its item's turn.
     """
-    if threads <= 1:
+    if threads <= 1 and elsewhere is None:
         yield from map(work, items)
         return
     tasks: queue.SimpleQueue[_Task[Item] | None] = queue.SimpleQueue()
 
     stopping = threading.Event()
 
+    def do(task: _Task[Item], work: Callable[[Item], Result]) -> None:
+        try:
+            task.result = work(task.item)  # type: ignore[arg-type]
+        except BaseException as error:
+            task.error = error
+        task.item = None
+        task.event.set()
+
     def serve() -> None:
         while (task := tasks.get()) is not None:
-            if stopping.is_set():
-                continue
-            try:
-                task.result = work(task.item)  # type: ignore[arg-type]
-            except BaseException as error:
-                task.error = error
-            task.item = None
-            task.event.set()
+            if not stopping.is_set():
+                do(task, work)
+
+    def serve_elsewhere(elsewhere: Elsewhere) -> None:
+        while (work_there := elsewhere.offer()) is not None:
+            if (task := tasks.get()) is None:
+                return
+            if not stopping.is_set():
+                do(task, work_there)
 
     workers = [threading.Thread(target=serve, name=f"djfast-{i}", daemon=True) for i in range(threads)]
+    if elsewhere is not None:
+        names = (f"djfast-elsewhere-{i}" for i in range(elsewhere.threads))
+        workers += [threading.Thread(target=serve_elsewhere, args=(elsewhere,), name=name, daemon=True) for name in names]
     for worker in workers:
         worker.start()
     pending: deque[_Task[Item]] = deque()
@@ -57,12 +90,14 @@ def in_order(items: Iterable[Item], work: Callable[[Item], Result], *, threads: 
             task = _Task(item)
             pending.append(task)
             tasks.put(task)
-            while len(pending) > 2 * threads or (pending and pending[0].event.is_set()):
+            while len(pending) > 2 * len(workers) or (pending and pending[0].event.is_set()):
                 yield _finished(pending.popleft())
         while pending:
             yield _finished(pending.popleft())
     finally:
         stopping.set()  # when the run ends early, what waits in the queue is not begun
+        if elsewhere is not None:
+            elsewhere.withdraw()
         for _ in workers:
             tasks.put(None)
         for worker in workers:

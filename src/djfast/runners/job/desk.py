@@ -35,15 +35,15 @@ class Desk:
         self._metrics = metrics
         self._most_rejected = most_rejected
         self._lock = threading.Lock()
-        self._stage = 0
+        self._pass = 0
         self._splits: list[int] = []
         self._before = Tally(names)
         self._news: dict[int, dict[str, Any]] = {}
 
-    def open(self, stage: int, splits: Sequence[int], finished: Tally) -> None:
-        """Begin a stage: `splits` are still to do, `finished` counts what was done before."""
+    def open(self, number: int, splits: Sequence[int], finished: Tally) -> None:
+        """Begin a pass: `splits` are still to do, `finished` counts what was done before."""
         with self._lock:
-            self._stage = stage
+            self._pass = number
             self._splits = list(reversed(splits))
             self._before = finished
             self._news.clear()
@@ -52,7 +52,7 @@ class Desk:
         """Take a rank's news, and answer with its next split."""
         news = json.loads(body)
         with self._lock:
-            if news["stage"] == self._stage:  # others were on their way when their stage ended; `finished` has their counts
+            if news["pass"] == self._pass:  # others were on their way when their pass ended; `finished` has their counts
                 self._news[rank] = news
             self.stops = self.stops or news["stops"]
             tally = self._sum()

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from djfast import errors
 from djfast.errors import InternalError
-from djfast.ranks import Ranks
+from djfast.ranks import RankLost, Ranks
 from djfast.ranks.calls import Calls, Question
 from djfast.runners.rejected import RowMember, row_member
 from djfast.runners.spool import packed
@@ -47,7 +47,8 @@ class Places:
         self._rows = rows
         self._threads = threads
         self._device_ranks = device_ranks
-        self._free_here = threads
+        self._here = threading.Semaphore(threads)
+        self._is_withdrawn = False
         self._credits: dict[int, int] = {}
         self._announced: set[int] = {ranks.rank}
         self._changed = threading.Condition()
@@ -56,50 +57,71 @@ class Places:
         self._calls = Calls(channel, self._take_announcement) if channel is not None else None
         self._servers: list[threading.Thread] = []
         self.is_device = ranks.rank in device_ranks
+        # Stages on devices are waited for, and the others go on meanwhile. A pass of one stage can go elsewhere as a whole.
+        self.workers = threads + 2 * CREDITS if device_ranks else threads
+        self.threads = CREDITS if self._calls is not None and len(works) == 1 and not device_ranks else 0
         if self.is_device:
             self._serve()
 
     def run_stage(self, number: int, block: Any) -> Done:
-        """Run one stage of the pass on a block."""
-        on_device = self._works[number].stage.on_device and bool(self._device_ranks)
-        rank = self._place(on_device=on_device)
-        try:
-            if rank is None:
-                return self._works[number].run(block)
-            return self._ask(rank, number, block)
-        finally:
-            with self._changed:
-                if rank is None:
-                    self._free_here += 1
-                else:
-                    self._credits[rank] += 1
-                self._changed.notify_all()
+        """Run one stage of the pass on a block, here or on a rank with a device."""
+        if not self._device_ranks:
+            return self._works[number].run(block)
+        if self._works[number].stage.on_device:
+            return self._ask(self._take_credit(self._device_ranks), number, block)
+        with self._here:
+            return self._works[number].run(block)
 
-    def _place(self, *, on_device: bool) -> int | None:
-        """Wait for a free place: None is here."""
+    def offer(self) -> Callable[[Any], Done | None] | None:
+        """Wait for a rank that works for this one; return what brings a block there, None after `withdraw`.
+
+        No block is brought nowhere.
+        """
+        try:
+            rank = self._take_credit(None)
+        except RankLost:
+            return None
+        if rank is None:
+            return None
+        return lambda block: self._return_credit(rank) if block is None else self._ask(rank, 0, block)
+
+    def withdraw(self) -> None:
+        """Wait for no rank any more."""
+        with self._changed:
+            self._is_withdrawn = True
+            self._changed.notify_all()
+
+    def _take_credit(self, ranks: Collection[int] | None) -> Any:
+        """Take a credit of one of some ranks, of any rank for None, as soon as there is one; None after `withdraw`."""
         with self._changed:
             while True:
                 self._raise_failure()
-                if self._free_here and not on_device:
-                    self._free_here -= 1
+                if ranks is None and self._is_withdrawn:
                     return None
-                free = [
-                    rank for rank, left in self._credits.items() if left > 0 and (rank in self._device_ranks) == on_device
-                ]
+                free = [rank for rank, left in self._credits.items() if left > 0 and (ranks is None or rank in ranks)]
                 if free:
                     rank = max(free, key=lambda rank: (self._credits[rank], -rank))
                     self._credits[rank] -= 1
                     return rank
                 self._changed.wait(timeout=1.0)
 
+    def _return_credit(self, rank: int) -> None:
+        with self._changed:
+            self._credits[rank] += 1
+            self._changed.notify_all()
+
     def _raise_failure(self) -> None:
         if self._calls is not None and self._calls.failure is not None:
             raise self._calls.failure
 
     def _ask(self, rank: int, number: int, block: Any) -> Done:
+        """Have a block worked on elsewhere, and give the credit for it back."""
         assert self._calls is not None
         self.sent_away += 1
-        return _unpacked_done(self._calls.ask(rank, [b"%d" % number, *block.pack()]))
+        try:
+            return _unpacked_done(self._calls.ask(rank, [b"%d" % number, *block.pack()]))
+        finally:
+            self._return_credit(rank)
 
     def finish(self, meanwhile: Callable[[], None]) -> None:
         """Work for others until no rank has anything left. All ranks call it when they have no split any more.
@@ -154,11 +176,6 @@ class Places:
             self._announced.add(rank)
             self._credits[rank] = self._credits.get(rank, 0) + credits
             self._changed.notify_all()
-
-
-def worker_count(threads: int, ranks: Ranks) -> int:
-    """Threads of a rank that bring batches to their places: more than work here when there are other ranks."""
-    return threads + (2 * CREDITS if ranks.size > 1 else 0)
 
 
 def _packed_done(done: Done) -> list[bytes]:
