@@ -14,7 +14,7 @@ from djfast.runners.job.parts import PartFile
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.selecting import choose, write_order
 from djfast.runners.job.survivors import answer_alone, answer_together, write_masks
-from djfast.runners.memory import Budget, key_bytes_of
+from djfast.runners.memory import LARGEST_WINDOW, Budget, key_bytes_of
 from djfast.runners.reorder import cuts_of
 from djfast.runners.stage_loop import is_ascending, mask_of
 
@@ -28,7 +28,7 @@ def answer(passes: Passes, number: int, ranks: Ranks, budget: Budget, waiting: W
     begin = f"parts/stage-{number}/{passes.folder.writer}"
     select = passes.end(number).select
     if select is not None:
-        _select(passes, number, select, parts, begin, ranks, budget)
+        _select(passes, number, select, parts, begin, ranks)
     else:
         _deduplicate(passes, number, parts, begin, ranks, budget, waiting)
     passes.journal.take_lines(waiting(lambda: ranks.gather_all(passes.journal.fresh_lines())))
@@ -63,7 +63,6 @@ def _select(
     parts: Sequence[PartFile],
     begin: str,
     ranks: Ranks,
-    budget: Budget,
 ) -> None:
     folder = passes.folder.path
     rows_in, order = choose(select, parts, ranks, passes.plan.ops[select.op].spec.name)
@@ -80,6 +79,9 @@ def _select(
         passes.journal.append(AnswerEntry(number, write_masks(masks, folder, f"{begin}.masks"), ops))
         return
     sizes = array("Q", (size for part in parts for each in part.compared() for size in each.row_bytes))
-    cuts = [*cuts_of(order, sizes, budget.window_bytes), len(order)]
+    assert passes.folder.attempt is not None, "the folder is open"
+    # Buckets are splits of the next pass: nothing but the job may decide about them, least of all this attempt's memory.
+    bucket_bytes = min(passes.folder.attempt.split_bytes, LARGEST_WINDOW)
+    cuts = [*cuts_of(order, sizes, bucket_bytes), len(order)]
     write_order(order, folder / f"{begin}.order")
     passes.journal.append(AnswerEntry(number, [], ops, f"{begin}.order", 8 * len(order), cuts))
