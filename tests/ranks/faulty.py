@@ -55,7 +55,7 @@ def _places() -> dict[str, list[tuple[Any, str]]]:
         "line": [(journal.Journal, "append")],
         "desk": [(desk.Desk, "answer")],
         "call": [(calls.Calls, "_take")],
-        "answer": [(runner.Job, "_answer")],
+        "answer": [(runner, "answer")],
         "exchange": [(mpi.MpiRanks, "stream")],
         "merge": [(ResultFile, "write"), (merge, "_copy")],
         "publish": [(ResultFile, "finish"), (merge, "_publish")],

@@ -101,8 +101,8 @@ class TestJob:
         return [path for place in places for path in place.iterdir() if ".tmp" in path.name or path.name == "parts"]
 
 
-def undisturbed(folder: Path, source: Path) -> Result:
+def undisturbed(folder: Path, source: Path, process: list[Any] = PROCESS) -> Result:
     """Return what a run in one process gives."""
     export = folder / "out.jsonl"
-    djfast.run({"dataset_path": str(source), "export_path": str(export), "process": PROCESS})
+    djfast.run({"dataset_path": str(source), "export_path": str(export), "process": process})
     return Result.of(export)

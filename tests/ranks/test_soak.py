@@ -10,9 +10,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.ranks.jobs import TestJob, undisturbed, write_documents
+from tests.ranks.jobs import PROCESS, TestJob, undisturbed, write_documents
 from tests.ranks.launching import Launch, find_mpirun, launched
 
+SORTED = [*PROCESS[:-1], {"topk_specified_field_selector": {"field_key": "number", "topk": 900}}, PROCESS[-1]]
 KILLS = int(os.environ.get("DJFAST_SOAK_KILLS", "50"))
 SEED = int(os.environ.get("DJFAST_SOAK_SEED", "3"))
 MOST_SECONDS = 30.0  # that a run may take before the machine is too slow to say anything
@@ -26,7 +27,7 @@ class Soak:
         self.folder = folder
         self.source = write_documents(folder / "documents.jsonl", rows=rows)
         (folder / "undisturbed").mkdir()
-        self.expected = undisturbed(folder / "undisturbed", self.source)
+        self.expected = undisturbed(folder / "undisturbed", self.source, SORTED)
         self.kills: Counter[str] = Counter()
         self.jobs = 0
         self.starts = 0
@@ -37,7 +38,7 @@ class Soak:
         self.jobs += 1
         folder = self.folder / str(self.jobs)
         folder.mkdir()
-        return TestJob(folder, self.source, use_checkpoint=True, np=self.chance.choice([1, 2]))
+        return TestJob(folder, self.source, process=SORTED, use_checkpoint=True, np=self.chance.choice([1, 2]))
 
     def finish(self, job: TestJob, *, most_kills: int) -> None:
         """Start a job until it is complete, and kill its ranks, its mpirun or all of it on the way."""

@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from djfast.errors import OutputError
 
@@ -32,6 +33,25 @@ def writing(path: str | Path, *, setting: str) -> Iterator[None]:
             raise
         remedy = _REMEDIES.get(error.errno, "").format(setting=setting)
         raise OutputError(f"cannot write {error.filename or path}: {error.strerror}{remedy}") from error
+
+
+@contextlib.contextmanager
+def written_whole(path: Path, *, setting: str) -> Iterator[IO[bytes]]:
+    """Open a file that gets its name when it is complete and on the disk. Its folder is made.
+
+    Raises
+    ------
+    OutputError
+        As `writing` does.
+    """
+    temporary = path.with_suffix(".tmp")
+    with writing(temporary, setting=setting):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
 
 
 def write_durably(path: Path, data: bytes) -> None:

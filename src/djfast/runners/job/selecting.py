@@ -18,6 +18,7 @@ from typing import Any
 
 from djfast.declare import Selection
 from djfast.errors import SchemaError
+from djfast.io.durable import written_whole
 from djfast.plan.steps import Select
 from djfast.ranks import Ranks
 from djfast.ranks.messages import swap
@@ -134,11 +135,8 @@ def _values_of(batch: Any) -> list[Any]:
 
 def write_order(order: Sequence[int], path: Path) -> None:
     """Write chosen rows where all ranks find them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "wb") as file:
-        array("Q", order).tofile(file)
-    temporary.replace(path)
+    with written_whole(path, setting="work_dir") as file:
+        file.write(array("Q", order).tobytes())
 
 
 def read_order(path: Path) -> array[int]:
@@ -178,19 +176,16 @@ class Mover:
         places = array("Q", sorted(self._by_row[begin:end]))
         gather = piece_type.gatherer(pieces)
         path = f"parts/stage-{stage}/{split // 1000:06d}/{split:09d}-{self._writer}.moved"
-        target = self._folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_suffix(".tmp")
         index = []
-        with open(temporary, "wb") as file:
+        with written_whole(self._folder / path, setting="work_dir") as file:
             for bucket, first_place, own in by_place(places, self._cuts):
                 piece = gather(array("Q", (self._order[place] - first_row for place in own)))
                 offset = file.tell()
                 relative = array("Q", (place - first_place for place in own)).tobytes()
                 write_parts(file, [*packed(piece), relative])
                 index.append([bucket, offset])
-        temporary.replace(target)
-        return MovedEntry(stage, split, path, target.stat().st_size, index)
+            size = file.tell()
+        return MovedEntry(stage, split, path, size, index)
 
 
 def bucket_pieces(

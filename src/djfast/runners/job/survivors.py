@@ -14,7 +14,6 @@ Every step streams record batches between ranks, a few bands at a time, so that 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from djfast import _native
 from djfast.declare import Grouping
 from djfast.errors import MissingExtraError
-from djfast.io.durable import writing
+from djfast.io.durable import written_whole
 from djfast.plan.steps import Dedup
 from djfast.ranks import Ranks
 from djfast.runners.job.components import non_roots
@@ -320,18 +319,11 @@ def write_masks(masks: dict[int, bytes], folder: Path, path: str) -> list[list[A
 
     compressor = zstandard.ZstdCompressor(level=1)
     entries: list[list[Any]] = []
-    target = folder / path
-    temporary = target.with_suffix(".tmp")
-    with writing(temporary, setting="work_dir"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            for split, mask in masks.items():
-                packed = compressor.compress(mask)
-                entries.append([split, path, file.tell(), len(packed), mask.count(1)])
-                file.write(packed)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+    with written_whole(folder / path, setting="work_dir") as file:
+        for split, mask in masks.items():
+            packed = compressor.compress(mask)
+            entries.append([split, path, file.tell(), len(packed), mask.count(1)])
+            file.write(packed)
     return entries
 
 

@@ -1,0 +1,112 @@
+"""The end of a job: result, rejected rows and report, from what its passes left."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from djfast.io.durable import sync_file, writing
+from djfast.io.files import InputFile
+from djfast.io.results import rejected_path
+from djfast.ranks import Ranks
+from djfast.recipe.load import Recipe
+from djfast.runners.job.journal import DoneEntry, file_bytes
+from djfast.runners.job.merge import Output, merge_alone, merge_together
+from djfast.runners.job.parts import PartFile
+from djfast.runners.job.passes import Passes
+from djfast.runners.job.stopping import Stopping
+from djfast.runners.job.survivors import owned
+from djfast.runners.local import fatal_ops, with_side_files, write_run_json
+from djfast.runners.rejected import Rejected, RejectedRows, RowMember
+from djfast.runners.report import RankReport, Report
+
+
+def export_settings(recipe: Recipe) -> list[Any]:
+    """Return the settings that decide how the result is written."""
+    settings = recipe.settings
+    return [os.path.abspath(str(settings["export_path"])), settings["export_format"], settings["export_shard_size"]]
+
+
+def write_outcome(
+    recipe: Recipe, passes: Passes, ranks: Ranks, stopping: Stopping, files: list[InputFile], mine: RankReport
+) -> Report | None:
+    """Write result, rejected rows and ``run.json``, and journal that the job is complete; all ranks call it.
+
+    Rank 0 returns the report; its `seconds` are those of its own rank.
+    """
+    folder = passes.folder
+    folder.check_owned()
+    export, kind, shard_bytes = export_settings(recipe)
+    if ranks.rank == 0:
+        folder.remove_leftovers(os.path.dirname(export))
+    rejected = write_rejected(recipe, passes, final=True) if ranks.rank == 0 else None
+    output = Output(str(recipe.settings["export_path"]), str(kind), int(shard_bytes), folder.mark())
+    if output.is_lines and hasattr(passes.rows.piece, "lines") and ranks.size > 1:
+        share = owned(passes.result_rows(), ranks)[ranks.rank]
+        scratch = folder.path / "parts" / f"merge-{folder.mark()}"
+        pieces = _stoppable(passes.result(share), stopping)
+        paths, written = merge_together(pieces, output, ranks, scratch, folder.check_owned)
+    elif ranks.rank == 0:
+        paths, written = merge_alone(_stoppable(passes.whole_result(), stopping), output, folder.check_owned)
+    reports = [RankReport(*json.loads(body)) for body in ranks.gather_all(json.dumps(mine).encode())]
+    if rejected is None:
+        return None
+    total = passes.finished()
+    report = Report(
+        rows_read=total.rows_read,
+        rows_written=written,
+        rows_rejected=rejected.count,
+        bytes_read=total.bytes_read,
+        seconds=mine.seconds,
+        threads=int(recipe.settings["np"]),
+        ops=total.ops(rejected.by_op),
+        export_paths=tuple(paths),
+        stats_path=None,
+        rejected_path=None,
+        notices=(*recipe.notices, *passes.plan.notices),
+        ranks=tuple(reports),
+    )
+    report = with_side_files(report, passes.plan, output.path)
+    record = folder.path.parent / "run.json"
+    with writing(record, setting="work_dir"):
+        write_run_json(record, recipe, files, report)
+    _journal_done(passes, export_settings(recipe), report)
+    return report
+
+
+def write_rejected(recipe: Recipe, passes: Passes, *, final: bool) -> RejectedRows:
+    """Write the rejected rows of all finished parts, in the order of a run without ranks; hold them to the limit if final."""
+    path = rejected_path(str(recipe.settings["export_path"]))
+    is_fatal = fatal_ops(passes.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
+    temporary = f"{path}.tmp-{passes.folder.mark()}"
+    rows = RejectedRows(path, max_errors=recipe.settings["max_errors"], is_fatal=is_fatal, temporary=temporary)
+    lines = {number: passes.lines_before(number) for number in {number for number, _ in passes.journal.parts}}
+    try:
+        for (number, split), entry in sorted(passes.journal.parts.items()):
+            for head, member in PartFile(passes.folder.path, entry).rejected():
+                line = head["line"] + lines[number][split]
+                rows.add(Rejected(head["op"], head["op_index"], head["reason"], head["file"], line, RowMember(member)))
+        if final:
+            rows.check_share(passes.finished().rows_read)
+    finally:
+        rows.close()
+    return rows
+
+
+def _stoppable(pieces: Iterator[Any], stopping: Stopping) -> Iterator[Any]:
+    for piece in pieces:
+        yield piece
+        stopping.check()
+
+
+def _journal_done(passes: Passes, export: list[Any], report: Report) -> None:
+    """Journal that the job is complete, when its result is sure to survive a crash, and clean up."""
+    paths = [os.path.abspath(path) for path in (*report.export_paths, report.stats_path) if path and os.path.exists(path)]
+    for path in paths:
+        sync_file(path)
+    passes.journal.append(DoneEntry([[path, file_bytes(path)] for path in paths], export, report.to_dict()))
+    # An attempt that began before that line was written does not know it, and still needs the parts.
+    passes.folder.check_owned()
+    passes.folder.remove_parts()

@@ -1,0 +1,157 @@
+"""What the passes of a job have left so far, and where it lies: parts, masks, rows in a new order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from djfast.io.splits import Split
+from djfast.plan.bind import BoundStage
+from djfast.plan.steps import Plan, Stage
+from djfast.runners.job.folder import JobFolder
+from djfast.runners.job.journal import Journal, PartEntry
+from djfast.runners.job.parts import PartFile
+from djfast.runners.job.selecting import bucket_pieces
+from djfast.runners.job.survivors import read_mask
+from djfast.runners.report import Tally
+from djfast.runners.stage_work import empty_piece
+
+
+class Passes:
+    """The passes of a plan over the splits of its input, as far as the journal knows them.
+
+    A pass is a run of stages without a global answer between them. Its splits are those of the input or, behind a selector
+    that gave rows a new order, buckets of rows.
+
+    Parameters
+    ----------
+    plan, stages
+        What to run, and its bound stages.
+    rows : JsonRows or ParquetRows
+        How rows are read and carried.
+    splits : sequence of Split
+        Of the input.
+    """
+
+    def __init__(
+        self, plan: Plan, stages: Sequence[BoundStage], rows: Any, splits: Sequence[Split], folder: JobFolder, journal: Journal
+    ) -> None:
+        self.plan = plan
+        self.stages = stages
+        self.rows = rows
+        self.splits = splits
+        self.folder = folder
+        self.journal = journal
+        self.runs = plan.passes()
+        self._masks: dict[int, dict[int, list[Any]]] = {}
+
+    def end(self, number: int) -> Stage:
+        """Return the last stage of a pass, whose deduplicators or selector all rows wait for."""
+        return self.plan.stages[self.runs[number].stop - 1]
+
+    def waits(self, number: int) -> bool:
+        """Whether rows wait for a global answer at the end of a pass."""
+        return bool(self.end(number).dedups) or self.end(number).select is not None
+
+    def is_moved(self, number: int) -> bool:
+        """Whether the selector of a pass gave rows a new order."""
+        return number in self.journal.answers and bool(self.journal.answers[number].order)
+
+    def split_count(self, number: int) -> int:
+        """Return the number of splits of a pass; that of the result for the number after the last pass."""
+        for earlier in range(number - 1, -1, -1):
+            if self.is_moved(earlier):
+                return len(self.journal.answers[earlier].cuts) - 1
+        return len(self.splits)
+
+    def part(self, number: int, split: int) -> PartFile:
+        """Return what a split left in a pass."""
+        return PartFile(self.folder.path, self.journal.parts[number, split])
+
+    def parts(self, number: int) -> list[PartFile]:
+        """Return what all splits left in a pass."""
+        return [self.part(number, split) for split in range(self.split_count(number))]
+
+    def blocks(self, number: int, split: int) -> Iterator[Any]:
+        """Yield the input of a split in a pass, block by block."""
+        if number == 0:
+            yield from self.rows.read(self.splits[split])
+            return
+        for piece, mask, first in self._left(number - 1, split):
+            if mask.count(1, first, first + piece.row_count):
+                yield self.rows.reopen(piece, mask, first)
+
+    def result(self, splits: Sequence[int]) -> Iterator[Any]:
+        """Yield the rows of the result that some of its splits hold."""
+        last = len(self.runs) - 1
+        is_masked = self.waits(last) and not self.is_moved(last)
+        for split in splits:
+            for piece, mask, first in self._left(last, split):
+                yield piece.select(mask, first) if is_masked else piece
+
+    def whole_result(self) -> Iterator[Any]:
+        """Yield all rows of the result, at least their columns."""
+        rows = 0
+        for piece in self.result(range(self.split_count(len(self.runs)))):
+            rows += piece.row_count
+            yield piece
+        if rows == 0 and (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
+            yield piece
+
+    def result_rows(self) -> list[int]:
+        """Return how many rows each split of the result holds, or held before a mask."""
+        last = len(self.runs) - 1
+        if self.is_moved(last):
+            return [end - begin for begin, end in pairwise(self.journal.answers[last].cuts)]
+        return [self.journal.parts[last, split].rows for split in range(self.split_count(last))]
+
+    def _left(self, number: int, split: int) -> Iterator[tuple[Any, bytes, int]]:
+        """Rows that a pass left for a split of the next one, or of the result: pieces, a mask, and where they begin in it."""
+        if self.is_moved(number):
+            moved = [self.journal.moved[number, each] for each in range(self.split_count(number))]
+            for piece in bucket_pieces(self.folder.path, moved, split, self.rows.piece):
+                yield piece, b"\x01" * piece.row_count, 0
+            return
+        part = self.part(number, split)
+        mask = self._mask(number, split) if self.waits(number) else b"\x01" * part.entry.rows
+        first = 0
+        for piece in part.pieces(self.rows.piece.unpack):
+            yield piece, mask, first
+            first += piece.row_count
+
+    def _mask(self, number: int, split: int) -> bytes:
+        if number not in self._masks:
+            self._masks[number] = {entry[0]: entry for entry in self.journal.answers[number].masks}
+        return read_mask(self.folder.path, self._masks[number][split])
+
+    def lines_before(self, number: int) -> list[int]:
+        """Return the lines of the same file before each split of a pass.
+
+        Rows in a new order have numbers that count in their files: nothing is before them.
+        """
+        if any(self.is_moved(earlier) for earlier in range(number)):
+            return [0] * self.split_count(number)
+        return _first_lines(self.splits, [self.journal.parts.get((0, split)) for split in range(len(self.splits))])
+
+    def finished(self) -> Tally:
+        """Return the counts of everything that is in the journal."""
+        total = Tally([op.spec.name for op in self.plan.ops])
+        for part in self.journal.parts.values():
+            total.add(Tally.of(total.names, part.tally))
+        for answer in self.journal.answers.values():
+            for op, rows_in, rows_out in answer.ops:
+                total.add_op(op, rows_in, rows_out)
+        return total
+
+
+def _first_lines(splits: Sequence[Split], parts: Sequence[PartEntry | None]) -> list[int]:
+    """Lines of the same file before each split."""
+    bases = []
+    file, lines = -1, 0
+    for split, part in zip(splits, parts):
+        if split.file != file:
+            file, lines = split.file, 0
+        bases.append(lines)
+        lines += part.lines if part is not None else 0
+    return bases
