@@ -154,13 +154,15 @@ def values_for(selection: Selection, field: str) -> RowValues | RowGroups | RowC
 
 def chosen(selection: Selection, values: RowValues | RowGroups | RowCount) -> Sequence[int]:
     """Return the rows that a selection takes, in their new order; a row may be there several times."""
-    rows = len(values)
-    if rows < 2:
-        return range(rows)
+    return range(len(values)) if len(values) < 2 else chosen_of_many(selection, values)
+
+
+def chosen_of_many(selection: Selection, values: RowValues | RowGroups | RowCount) -> Sequence[int]:
+    """Return what `chosen` does where these values, be they few, are all that matter of many: one row need not pass."""
     if isinstance(values, RowGroups):
         return _frequent(selection, values)
     if isinstance(values, RowCount):
-        return _random(selection, rows)
+        return _random(selection, len(values))
     return _range(selection, values) if selection.kind == "range" else _top(selection, values)
 
 

@@ -26,7 +26,7 @@ from djfast.runners.job.journal import MovedEntry
 from djfast.runners.job.parts import PartFile
 from djfast.runners.job.survivors import owned
 from djfast.runners.reorder import by_place, in_places, places_by_row
-from djfast.runners.selection import RowCount, RowGroups, RowValues, chosen, limit_of, values_for
+from djfast.runners.selection import RowCount, RowGroups, RowValues, chosen, chosen_of_many, limit_of, values_for
 from djfast.runners.spool import packed, read_parts, unpacked, write_parts
 
 
@@ -80,7 +80,7 @@ def _chosen_together(
         for batch in source:
             numbers.extend(batch.column("row").to_pylist())
             candidates.add(_values_of(batch))
-    taken = chosen(selection, candidates)
+    taken = range(total) if total < 2 else chosen_of_many(selection, candidates)
     return array("Q", (numbers[at] for at in taken))
 
 
