@@ -112,6 +112,18 @@ class StageWork:
             bad_rows=list(_bad_rows(batch.rejections, block)),
         )
 
+    def as_they_came(self, block: Any, bad_rows: Sequence[BadRow]) -> list[BadRow]:
+        """Return the bad rows of a following stage as they were in a block of this one."""
+        wanted = {(bad.file, bad.place) for bad in bad_rows}
+        batch = self._rows.open(block, self.stage)
+        batch.reject([(row, "") for row in batch.alive], 0)  # a batch tells where rows came from when it rejects them
+        came = {}
+        for row, number, _, _, line in batch.rejections:
+            origin = _origin(block, number)
+            if origin in wanted:
+                came[origin] = _row(block, row) if line is None else line
+        return [bad._replace(row=came[bad.file, bad.place]) for bad in bad_rows]
+
 
 def _compare(batch: _native.Batch, select: Select) -> Compared:
     """Read the values that a selector compares; rows whose value cannot be compared leave the batch."""
@@ -127,8 +139,13 @@ def _compare(batch: _native.Batch, select: Select) -> Compared:
 
 def _bad_rows(rejections: list[tuple[int, int, int, str, bytes | None]], block: Any) -> Iterator[BadRow]:
     for row, number, op, reason, line in sorted(rejections, key=lambda entry: entry[0]):
-        place = number if block.numbers is None else _number(block.numbers, number)
-        yield BadRow(Origins(block.file).of((number,)), place, op, reason, _row(block, row) if line is None else line)
+        file, place = _origin(block, number)
+        yield BadRow(file, place, op, reason, _row(block, row) if line is None else line)
+
+
+def _origin(block: Any, number: int) -> tuple[str | None, int]:
+    """Return the file of a line of a block and its place."""
+    return Origins(block.file).of((number,)), number if block.numbers is None else _number(block.numbers, number)
 
 
 def _row(block: Any, row: int) -> Any:
@@ -182,7 +199,11 @@ class PassWork:
             if done.piece_rows == 0:
                 break
             piece = self._rows.piece.unpack(*unpacked(done.piece)) if isinstance(done.piece, list) else done.piece
-            done = done.then(self._run_stage(number, self._rows.reopen(piece, b"\x01" * piece.row_count, 0)))
+            following = self._run_stage(number, self._rows.reopen(piece, b"\x01" * piece.row_count, 0))
+            if following.bad_rows:
+                # However a pass is cut into stages, rows are set aside as they came to it.
+                following = following._replace(bad_rows=self._works[0].as_they_came(block, following.bad_rows))
+            done = done.then(following)
         if self._prepare is None or isinstance(done.piece, list):
             return done
         return done._replace(piece=self._prepare(done.piece))
