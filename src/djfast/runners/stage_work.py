@@ -197,6 +197,8 @@ class PassWork:
         done = self._run_stage(0, block)
         for number in range(1, len(self._works)):
             if done.piece_rows == 0:
+                left = range(self._works[number].stage.local_ops.start, self.local_ops.stop)
+                done = done._replace(counts=[*done.counts, *((op, 0, 0, 0) for op in left)])
                 break
             piece = self._rows.piece.unpack(*unpacked(done.piece)) if isinstance(done.piece, list) else done.piece
             following = self._run_stage(number, self._rows.reopen(piece, b"\x01" * piece.row_count, 0))
