@@ -219,6 +219,7 @@ def _rows(rng: random.Random) -> list[dict[str, Any]]:
     """Texts, some of them copies of others, or nearly."""
     rows: list[dict[str, Any]] = []
     longest = rng.choice([5, 40, 40, 300])
+    sources = ["web", "book", "7", "", *rng.choice([[], [], ["nan", "inf", "-1e3", "7.0", "12"]])]
     for number in range(rng.choice([0, 1, 5, 50, 50, 200, 200, 200])):
         if rows and rng.random() < 0.4:
             words = rng.choice(rows)["text"].split(" ")
@@ -229,7 +230,7 @@ def _rows(rng: random.Random) -> list[dict[str, Any]]:
         else:
             text = " ".join(rng.choice(WORDS) for _ in range(rng.randint(0, longest)))
         meta = {
-            "source": rng.choice(["web", "book", "7", ""]),
+            "source": rng.choice(sources),
             "n": [number] * rng.randint(0, 3),
             "score": rng.choice([0.5, 1.0, 7.0, -0.0, None, float(number)]),
         }
@@ -256,6 +257,8 @@ def _write_json(folder: Path, rows: Sequence[dict[str, Any]], rng: random.Random
         data = feed.join(share) + (feed if share and rng.random() < 0.7 else b"")
         data = rng.choice([b"", b"", b"\xef\xbb\xbf"]) + data
         suffix = rng.choice(["jsonl", "jsonl", "jsonl", "json", "jsonl.zst", "jsonl.zst", "jsonl.gz", "jsonl.bz2", "array.json"])
+        if suffix == "json" and data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+            suffix = "jsonl"  # it would be read as an array
         if suffix == "array.json":
             good = [row for row in rows if rng.random() < 0.3]
             data = json.dumps(good, ensure_ascii=False, indent=rng.choice([None, 1])).encode()
