@@ -69,7 +69,10 @@ def _chosen_together(
         return chosen(selection, everything)
     if isinstance(values, RowGroups):
         return _frequent_together(selection, values, ranks)
-    rows, sent, selection = _candidates(selection, values, first, total)
+    # NaN has no order: where any rank has it, what is taken depends on all values.
+    has_nan = any(value != value for value in values.items)
+    is_ordered = b"1" not in ranks.gather_all(b"1" if has_nan else b"")
+    rows, sent, selection = _candidates(selection, values, first, total, is_ordered=is_ordered)
     batches = [_batch(rows, sent)] if rows else []
     came = swap(ranks, [batches if rank == 0 else [] for rank in range(ranks.size)])
     if ranks.rank != 0:
@@ -85,13 +88,12 @@ def _chosen_together(
 
 
 def _candidates(
-    selection: Selection, values: RowValues, first: int, total: int
+    selection: Selection, values: RowValues, first: int, total: int, *, is_ordered: bool
 ) -> tuple[list[int], list[Any], Selection]:
     """Rows of this rank that may be taken, with their values, and the selection among all ranks' candidates."""
     low, high = limit_of(selection, total)
     rows: Sequence[int] = range(len(values))
-    # NaN has no order: what is taken then depends on all values.
-    if high < len(values) and not any(value != value for value in values.items):
+    if high < len(values) and is_ordered:
         leading = selection._replace(
             kind="top", share=None, limit=high, descending=selection.descending and selection.kind == "top"
         )
