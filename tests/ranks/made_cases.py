@@ -65,12 +65,12 @@ MAPPERS: dict[str, Draw] = {
     picky_op.NAME: lambda rng: {"one_in": rng.choice([2, 20])},
 }
 FILTERS: dict[str, Draw] = {
-    "alphanumeric_filter": lambda rng: {"min_ratio": rng.choice([0.0, 0.5])},
+    "alphanumeric_filter": lambda rng: {"min_ratio": rng.choice([0.0, 0.3, 0.5])},
     "average_line_length_filter": lambda rng: {"min_len": rng.choice([1, 5])},
     "character_repetition_filter": lambda rng: {"rep_len": 3, "max_ratio": rng.choice([0.3, 0.9])},
     "maximum_line_length_filter": lambda rng: {"min_len": rng.choice([1, 5])},
-    "special_characters_filter": lambda rng: {"max_ratio": rng.choice([0.3, 0.8])},
-    "text_length_filter": lambda rng: {"min_len": rng.choice([0, 5, 40, 100_000])},
+    "special_characters_filter": lambda rng: {"max_ratio": rng.choice([0.3, 0.8, 0.8])},
+    "text_length_filter": lambda rng: {"min_len": rng.choice([0, 0, 5, 5, 40, 40, 100_000])},
     "word_repetition_filter": lambda rng: {"rep_len": 2, "max_ratio": rng.choice([0.4, 0.9])},
     "words_num_filter": lambda rng: {"min_num": rng.choice([1, 4])},
 }
@@ -92,7 +92,39 @@ DEDUPLICATORS: dict[str, Draw] = {
         "short_texts": rng.choice(["merge", "keep"]),
     },
 }
-KINDS = [MAPPERS, FILTERS, DEDUPLICATORS]
+_LIMITS: Draw = lambda rng: {  # noqa: E731 - as the other draws
+    "top_ratio": rng.choice([None, 0.0, 0.01, 0.5, 0.9]),
+    "topk": rng.choice([None, 3, 50, 100]),
+    "reverse": rng.random() < 0.6,
+}
+SELECTORS: dict[str, Draw] = {
+    "topk_specified_field_selector": _LIMITS,
+    "frequency_specified_field_selector": _LIMITS,
+    "range_specified_field_selector": lambda rng: {
+        "lower_percentile": rng.choice([None, 0.0, 0.1]),
+        "upper_percentile": rng.choice([None, 0.1, 0.7, 1.0]),
+        "lower_rank": rng.choice([None, 1, 5]),
+        "upper_rank": rng.choice([None, 2, 60]),
+    },
+    "tags_specified_field_selector": lambda rng: {"target_tags": rng.choice([["web", "", "7"], [0.0, 1.0, 3.0, 7.0]])},
+    "random_selector": lambda rng: {
+        "select_ratio": rng.choice([None, 0.02, 0.5, 0.9, 1.0]),
+        "select_num": rng.choice([None, 1, 20, 150]),
+    },
+}
+KINDS = [MAPPERS, FILTERS, DEDUPLICATORS, SELECTORS]
+
+FIELDS = ["id", "text", "meta.source", "meta.source", "meta.n", "meta.score", "meta.score", "meta", "rank", "rank"]
+STATS = {
+    "alphanumeric_filter": "alnum_ratio",
+    "average_line_length_filter": "avg_line_length",
+    "character_repetition_filter": "char_rep_ratio",
+    "maximum_line_length_filter": "max_line_length",
+    "special_characters_filter": "special_char_ratio",
+    "text_length_filter": "text_len",
+    "word_repetition_filter": "word_rep_ratio",
+    "words_num_filter": "num_words",
+}
 
 BAD_LINES = [
     b'{"text": "cut off',
@@ -114,6 +146,7 @@ BAD_LINES = [
     b"   \t",
     b"\x00\x00",
 ]
+ODD_VALUES: list[Any] = [None, True, "7", "seven", [1, 2], {"deep": 1}, 10**400, 2.5]
 
 
 class Case(NamedTuple):
@@ -123,8 +156,11 @@ class Case(NamedTuple):
     recipe: dict[str, Any]
     export_name: str
 
-    def variant(self, folder: Path, number: int) -> dict[str, Any]:
-        """Return the recipe with an export_path in a folder and, by number, with threads, splits and batches of some size."""
+    def variant(self, folder: Path, number: int, *, ranks: int = 1) -> dict[str, Any]:
+        """Return the recipe with an export_path in a folder and, by number, with threads, splits and batches of some size.
+
+        Of several `ranks`, some may own devices.
+        """
         rng = random.Random(f"{self.seed}-{number}")
         return {
             **self.recipe,
@@ -132,6 +168,7 @@ class Case(NamedTuple):
             "np": rng.choice([1, 2]),
             "split_bytes": int(2 ** rng.uniform(6, 16)) if rng.random() < 0.3 else int(2 ** rng.uniform(11, 15)),
             "batch_bytes": rng.choice([4096, 4096, 5000, 1 << 20]),
+            "device_ranks": rng.randrange(ranks),
         }
 
 
@@ -162,10 +199,19 @@ def make_case(seed: int, folder: Path) -> Case:
 
 def _process(rng: random.Random) -> list[dict[str, Any]]:
     process = []
+    fields = list(FIELDS)
+    share_on_devices = rng.choice([0.0, 0.0, 0.3, 0.7])
     for _ in range(rng.choice([0, 1, 2, 3, 4, 5, 6, 7])):
         kind = rng.choice(KINDS)
         name = rng.choice(list(kind))
-        process.append({name: kind[name](rng)})
+        parameters = kind[name](rng)
+        if kind is SELECTORS and name != "random_selector":
+            parameters["field_key"] = rng.choice(fields)
+        if rng.random() < share_on_devices:
+            parameters["accelerator"] = "cuda"
+        if name in STATS:
+            fields += [f"__dj__stats__.{STATS[name]}"] * 3
+        process.append({name: parameters})
     return process
 
 
@@ -173,7 +219,7 @@ def _rows(rng: random.Random) -> list[dict[str, Any]]:
     """Texts, some of them copies of others, or nearly."""
     rows: list[dict[str, Any]] = []
     longest = rng.choice([5, 40, 40, 300])
-    for number in range(rng.choice([0, 1, 5, 50, 200])):
+    for number in range(rng.choice([0, 1, 5, 50, 50, 200, 200, 200])):
         if rows and rng.random() < 0.4:
             words = rng.choice(rows)["text"].split(" ")
             for _ in range(rng.choice([0, 0, 1, 3])):
@@ -182,17 +228,26 @@ def _rows(rng: random.Random) -> list[dict[str, Any]]:
             text = text.upper() if rng.random() < 0.1 else text
         else:
             text = " ".join(rng.choice(WORDS) for _ in range(rng.randint(0, longest)))
-        meta = {"source": rng.choice(["web", "book"]), "n": [number] * rng.randint(0, 3)}
-        rows.append({"id": number, "text": text, "meta": meta})
+        meta = {
+            "source": rng.choice(["web", "book", "7", ""]),
+            "n": [number] * rng.randint(0, 3),
+            "score": rng.choice([0.5, 1.0, 7.0, -0.0, None, float(number)]),
+        }
+        rows.append({"id": number, "text": text, "meta": meta, "rank": rng.choice([None, 1, 1 << 60, (1 << 60) + 1, -number])})
     return rows
 
 
 def _write_json(folder: Path, rows: Sequence[dict[str, Any]], rng: random.Random) -> None:
     badness = rng.choice([0.0, 0.0, 0.1, 0.5])
+    oddness = rng.choice([0.0, 0.0, 0.02, 0.3])
     lines = []
     for row in rows:
         while rng.random() < badness:
             lines.append(rng.choice(BAD_LINES))
+        if rng.random() < oddness:
+            row = {**row, rng.choice(["id", "rank", "meta"]): rng.choice(ODD_VALUES)}
+        if rng.random() < 0.1:
+            row = {name: value for name, value in row.items() if name != "rank"}
         if rng.random() < 0.05:
             row = {**row, "__dj__stats__": {"text_len": 1, "mine": "kept"}, "__dj__hash": "of another run"}
         lines.append(json.dumps(row, ensure_ascii=rng.random() < 0.3, separators=rng.choice([None, (",", ":")])).encode())
@@ -220,8 +275,8 @@ def _compressed(data: bytes, suffix: str, rng: random.Random) -> bytes:
 def _write_parquet(folder: Path, rows: Sequence[dict[str, Any]], rng: random.Random) -> None:
     nullness = rng.choice([0.0, 0.0, 0.2])
     texts = rng.choice([pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
-    meta = pa.struct([("source", pa.string()), ("n", pa.list_(pa.int64()))])
-    fields = [("id", pa.int64()), ("text", texts), ("meta", meta)]
+    meta = pa.struct([("source", pa.string()), ("n", pa.list_(pa.int64())), ("score", pa.float64())])
+    fields = [("id", pa.int64()), ("text", texts), ("meta", meta), ("rank", pa.int64())]
     has_stats = rng.random() < 0.2
     if has_stats:
         fields.append(("__dj__stats__", pa.struct([("text_len", pa.int64()), ("mine", pa.string())])))

@@ -14,6 +14,7 @@ import pytest
 
 from djfast.cli.main import main
 from djfast.ranks.slurm import BatchFile
+from djfast.runners.job.journal import PartEntry, entry_of
 
 HOSTILE = "a b'; touch pwned; $(touch pwned) `touch pwned` \"\n#SBATCH --nodes=9\n.yaml"
 
@@ -208,12 +209,17 @@ def test_a_complete_job_of_another_recipe_or_without_its_result_is_none(recipe: 
 
 def test_status_counts_the_splits_of_a_stage(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_with_checkpoints(recipe)
-    journal = next((recipe.parent / "out.job" / "journal").glob("*.jsonl"))
-    [part] = [line for line in journal.read_bytes().splitlines(True) if b'"entry":"part"' in line]
-    journal.write_bytes(part)
+    folder = recipe.parent / "out.job"
+    journal = next((folder / "journal").glob("*.jsonl"))
+    [line] = [line for line in journal.read_bytes().splitlines(True) if b'"entry":"part"' in line]
+    journal.write_bytes(line)
+    part = entry_of(line[:-1])
+    assert isinstance(part, PartEntry)
+    (folder / part.path).parent.mkdir(parents=True)
+    (folder / part.path).write_bytes(bytes(part.size))
     assert main(["status", str(recipe)]) == 85
     assert capsys.readouterr().out == "unfinished: all stages, but not the result\n"
-    journal.write_bytes(part[:-9])  # as a crash leaves it
+    (folder / part.path).unlink()
     assert main(["status", str(recipe)]) == 85
     assert capsys.readouterr().out == "unfinished: 0 of 1 splits of stage 1 of 1\n"
 

@@ -63,7 +63,10 @@ class MovedEntry(NamedTuple):
 
 
 class DoneEntry(NamedTuple):
-    """The result is complete. `files` holds ``[path, bytes]``, `export` the settings that it was written with."""
+    """The result is complete.
+
+    `files` holds ``[path, bytes]``, those of the result before its stats, and `export` the settings that it was written with.
+    """
 
     files: list[list[Any]]
     export: list[Any]
@@ -165,7 +168,6 @@ class Journal:
                 needed[entry.order] = entry.size
             return all(file_bytes(self._folder / path) >= size for path, size in needed.items())
         return True
-
 
     def fresh_lines(self) -> bytes:
         """Return the lines that were written since the last call, for the other ranks.

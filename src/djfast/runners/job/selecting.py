@@ -174,7 +174,7 @@ class Mover:
         begin = bisect_left(self._by_row, first_row, key=self._order.__getitem__)
         end = bisect_left(self._by_row, first_row + rows, begin, key=self._order.__getitem__)
         places = array("Q", sorted(self._by_row[begin:end]))
-        gather = piece_type.gatherer(pieces)
+        gather: Any = piece_type.gatherer(pieces) if places else None  # no pieces have no columns to gather
         path = f"parts/stage-{stage}/{split // 1000:06d}/{split:09d}-{self._writer}.moved"
         index = []
         with written_whole(self._folder / path, setting="work_dir") as file:

@@ -45,7 +45,8 @@ def standing_of(recipe: Recipe) -> Standing:
     for path, size in journal.done.files:
         if not os.path.isfile(path) or os.path.getsize(path) != size:
             return Standing(False, False, f"not begun: it was complete, but {path} is gone or has changed since")
-    return Standing(True, True, f"complete: {', '.join(path for path, _ in journal.done.files)}")
+    results = journal.done.files[: len(journal.done.report["export_paths"])]
+    return Standing(True, True, f"complete: {', '.join(path for path, _ in results)}")
 
 
 def _progress(plan: Plan, journal: Journal, splits: int) -> str:
