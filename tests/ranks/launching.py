@@ -69,6 +69,8 @@ class Launch:
         self._mark = uuid.uuid4().hex
         self._began = time.monotonic()
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end
+        # A launcher that starts while another one cleans up may lose the folder that they share for their sockets.
+        self._folder = tempfile.mkdtemp(prefix="dj-", dir="/tmp")
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -78,6 +80,7 @@ class Launch:
             env={
                 **os.environ,
                 "PYTHONPATH": str(SOURCES),
+                "TMPDIR": self._folder,
                 "OMPI_ALLOW_RUN_AS_ROOT": "1",
                 "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
                 **environment,
@@ -117,6 +120,7 @@ class Launch:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         self._output.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
