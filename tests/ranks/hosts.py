@@ -9,9 +9,10 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from tests.ranks.launching import installed_mpirun
 
 AGENT = Path(__file__).with_name("host_agent.sh")
 _NETWORK = "10.77.0"
@@ -66,7 +67,9 @@ class Hosts:
     def mpirun(self, command: Sequence[str], *, each: int) -> list[str]:
         """Return the command that starts `each` ranks on every host from the first one."""
         places = ",".join(f"{name}:{each}" for name in self.names)
-        if is_open_mpi():
+        launcher = installed_mpirun()
+        assert launcher is not None, "there is no mpirun"
+        if launcher.is_open_mpi:
             network = f"{_NETWORK}.0/24"
             flags = ["--host", places, "--bind-to", "none", "--with-ft", "ulfm"]
             flags += ["--prtemca", "plm_ssh_agent", str(AGENT), "--prtemca", "prte_if_include", network]
@@ -78,7 +81,7 @@ class Hosts:
                 flags += ["--mca", name, value]
         else:
             flags = ["-launcher", "ssh", "-launcher-exec", str(AGENT), "-iface", "va", "-hosts", places]
-        line = [str(mpirun()), *flags, "-n", str(2 * each), *command]
+        line = [launcher.path, *flags, "-n", str(2 * each), *command]
         return [str(AGENT), self.names[0], shlex.join(line)]
 
 
@@ -100,7 +103,7 @@ def why_no_hosts() -> str | None:
     for tool in ("ip", "unshare"):
         if shutil.which(tool) is None:
             return f"there is no {tool} command"
-    if mpirun() is None:
+    if installed_mpirun() is None:
         return "there is no mpirun"
     name = f"dj{os.getpid()}try"
     try:
@@ -113,19 +116,6 @@ def why_no_hosts() -> str | None:
         said = getattr(error, "stderr", None) or b""
         return f"network namespaces are not allowed here: {said.decode(errors='replace').strip() or error}"
     return None
-
-
-def mpirun() -> Path | None:
-    """Return the mpirun beside this Python, or else the one on the path."""
-    own = Path(sys.executable).with_name("mpirun")
-    found = str(own) if own.exists() else shutil.which("mpirun")
-    return Path(found) if found else None
-
-
-def is_open_mpi() -> bool:
-    """Tell Open MPI's mpirun from MPICH's."""
-    said = subprocess.run([str(mpirun()), "--version"], capture_output=True, text=True, check=True).stdout
-    return "Open MPI" in said
 
 
 def _settings(name: str) -> Path:

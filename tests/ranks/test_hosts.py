@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.ranks.cases import COMPLETE, DJFAST, ENVIRONMENT, UNFINISHED, Case, make_case
-from tests.ranks.hosts import Hosts, is_open_mpi, two_hosts, why_no_hosts
+from tests.ranks.hosts import Hosts, two_hosts, why_no_hosts
+from tests.ranks.launching import find_mpirun
 
 REASON = why_no_hosts()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -61,7 +62,7 @@ def test_two_hosts_give_the_bytes_of_one_process(hosts: Hosts, case: Case) -> No
     assert all(any(f"-{name}-" in writer for writer in writers) for name in hosts.names), writers
     received, sent = hosts.bytes_over_link()
     # Only Open MPI can be told to use nothing but TCP; MPICH finds out that both hosts share their memory.
-    assert min(received, sent) > (100_000 if is_open_mpi() else 5_000)
+    assert min(received, sent) > (100_000 if find_mpirun().is_open_mpi else 5_000)
 
 
 def test_a_lost_host_leaves_a_run_that_another_finishes(hosts: Hosts, case: Case) -> None:
@@ -83,7 +84,7 @@ def test_a_lost_host_leaves_a_run_that_another_finishes(hosts: Hosts, case: Case
 
 
 def test_hosts_that_cannot_reach_each_other_do_not_hang(hosts: Hosts, case: Case) -> None:
-    if not is_open_mpi():
+    if not find_mpirun().is_open_mpi:
         pytest.skip("only Open MPI has a failure detector; with MPICH the launcher or the batch system must notice")
     process = start(hosts, case, each=2)
     try:

@@ -20,8 +20,8 @@ from djfast.runners import memory
 from djfast.runners.job import exchange, survivors
 from djfast.runners.job.stopping import Preempted, Stopping
 from tests.ranks import picky_op
+from tests.ranks.launching import run_module
 from tests.ranks.made_cases import Case, make_case
-from tests.ranks.mpirun import run_module
 from tests.ranks.outcomes import files_of, run_locally, run_with_ranks
 from tests.ranks.threads import Threads, run_threads
 

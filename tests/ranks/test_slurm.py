@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.ranks.cases import COMPLETE, DJFAST, ENVIRONMENT, make_case
-from tests.ranks.hosts import mpirun
+from tests.ranks.launching import installed_mpirun
 from tests.ranks.slurm import ask, cluster, wait_for_state, why_no_slurm
 
-REASON = why_no_slurm() or (None if mpirun() else "there is no mpirun")
+REASON = why_no_slurm() or (None if installed_mpirun() else "there is no mpirun")
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 

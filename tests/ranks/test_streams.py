@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ranks.mpirun import run_module
+from tests.ranks.launching import run_module
 
 CHECKS = ["random_batches", "nothing", "slow_taker", "desk"]
 

@@ -143,9 +143,7 @@ def _segments(path: Path, first_row: int, counts: Sequence[int]) -> Iterator[tup
             begin = position
 
 
-def _place(
-    source: Path, segments: list[tuple[int, int, int]], paths: Sequence[str], output: Output, ranks: Ranks
-) -> None:
+def _place(source: Path, segments: list[tuple[int, int, int]], paths: Sequence[str], output: Output, ranks: Ranks) -> None:
     """Copy segments of a rank's file behind those of the ranks before it."""
     sizes = _gathered(ranks, [[shard, end - begin] for shard, begin, end in segments])
     totals = [0] * len(paths)

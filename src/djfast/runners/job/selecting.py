@@ -190,9 +190,7 @@ class Mover:
         return MovedEntry(stage, split, path, size, index)
 
 
-def bucket_pieces(
-    folder: Path, moved: Sequence[MovedEntry], bucket: int, piece_type: Any
-) -> Iterator[Any]:
+def bucket_pieces(folder: Path, moved: Sequence[MovedEntry], bucket: int, piece_type: Any) -> Iterator[Any]:
     """Yield the rows of a bucket in their order, in pieces of about a megabyte."""
     pieces: list[Any] = []
     places = array("Q")
