@@ -26,7 +26,8 @@ _ASK, _ANSWER = 1, 2
 _FIRST_STREAM_TAG = 16
 _STREAM_TAGS = 8192  # of streams, each with two; tags up to 32767 exist in every library
 _CREDITS = 4  # record batches on their way from one rank to another before the first one must have been taken
-_LONGEST_NAP = 1e-3
+_LONGEST_NAP = 1e-3  # of a thread that has nothing else to do
+_IDLE_NAP = 10e-3  # of one beside threads that work: every look takes the interpreter from them
 _FAREWELL_SECONDS = 10.0
 _START_VARIABLE = "DJFAST_START_SECONDS"
 _START_SECONDS = 600.0  # in which all ranks must have started; thousands that load Python from one file server take minutes
@@ -174,7 +175,7 @@ class MpiRanks:
                 came = self._receive(_ASK)
                 if came is None:
                     replies = [reply for reply in replies if not reply[0].Test()]
-                    nap.take()
+                    nap.take(longest=_IDLE_NAP)
                     continue
                 reply = answer(came[0], came[1][1:])
                 if came[1][:1] == b"?":
@@ -447,7 +448,7 @@ class _MpiChannel(Channel):
     def rest(self, *, is_urgent: bool) -> None:
         self.is_sent()
         self._notice_failures()
-        self._nap.take(longest=_LONGEST_NAP if is_urgent else 5 * _LONGEST_NAP)
+        self._nap.take(longest=_LONGEST_NAP if is_urgent else 2 * _IDLE_NAP)
 
 
 def serialized(batch: Any) -> Any:
