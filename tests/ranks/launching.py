@@ -19,7 +19,10 @@ from typing import IO, NamedTuple
 
 import pytest
 
-SOURCES = Path(__file__).parents[2] / "src"
+import djfast
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(djfast.__file__).parents[1]  # installed, or built in place
 DRIVER = Path(__file__).with_name("faulty.py")
 _MARK = "DJFAST_TEST_LAUNCH"  # in the environment of every process of a launch
 
@@ -88,7 +91,7 @@ class Launch:
             start_new_session=True,
             env={
                 **os.environ,
-                "PYTHONPATH": str(SOURCES),
+                "PYTHONPATH": str(PACKAGE),
                 "TMPDIR": self._folder,
                 "OMPI_ALLOW_RUN_AS_ROOT": "1",
                 "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -172,7 +175,7 @@ def run(
 def run_module(size: int, module: str, *arguments: str, timeout: float = 170) -> None:
     """Run a module of the tests as `size` ranks. It must end with status 0, or the test fails with what it printed."""
     # Started elsewhere, ranks would not find the tests.
-    paths = os.pathsep.join([str(SOURCES), str(SOURCES.parent)])
+    paths = os.pathsep.join([str(PACKAGE), str(ROOT)])
     command = [*find_mpirun().command(size, survives=False), sys.executable, "-m", module, *arguments]
     launch = Launch(command, {"PYTHONPATH": paths})
     try:
