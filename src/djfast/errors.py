@@ -6,6 +6,8 @@ a bug (`InternalError`). A bad row is neither: it goes to the rejected rows with
 
 from __future__ import annotations
 
+EXIT_RESUMABLE = 85  # what batch systems take for "put this job back into the queue"
+
 
 class DjfastError(Exception):
     """Base of all djfast errors."""

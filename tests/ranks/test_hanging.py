@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from djfast.runners.job.stopping import EXIT_RESUMABLE
+from djfast.errors import EXIT_RESUMABLE
 from tests.ranks.launching import Launch, Outcome, find_mpirun
 
 DRIVER = Path(__file__).with_name("hanging.py")

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from djfast.io.arrow_ipc import stream_of
 from djfast.ranks import RankLost
 from djfast.ranks.calls import Channel
-from djfast.ranks.mpi import serialized
 
 Result = TypeVar("Result")
 
@@ -121,7 +121,7 @@ class Threads:
                 pass
             if held is None and more:
                 following = next(outgoing, None)
-                held = next(ends, None) if following is None else (following[0], serialized(following[1]))
+                held = next(ends, None) if following is None else (following[0], stream_of(following[1]))
                 more = held is not None
             if held is not None:
                 try:

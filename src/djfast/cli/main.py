@@ -19,7 +19,6 @@ COMMANDS = {
 
 EXIT_FAILED = 1
 EXIT_WRONG_RECIPE = 2
-EXIT_RESUMABLE = 85  # what batch systems take for "put this job back into the queue"
 EXIT_INTERRUPTED = 130
 
 
@@ -88,7 +87,7 @@ def message_of(error: BaseException) -> str | None:
 
 def exit_status(error: BaseException) -> int:
     """Exit status of a run that this error ended."""
-    from djfast.errors import Preempted, RecipeError
+    from djfast.errors import EXIT_RESUMABLE, Preempted, RecipeError
 
     if isinstance(error, KeyboardInterrupt):
         return EXIT_INTERRUPTED

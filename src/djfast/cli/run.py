@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from djfast.cli.main import EXIT_RESUMABLE, add_recipe_arguments, exit_status, load, message_of
+from djfast.cli.main import add_recipe_arguments, exit_status, load, message_of
 from djfast.ranks.launcher import Launch, detect_launch
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _job(options: argparse.Namespace, recipe: object, ranks: Ranks, progress: Pr
 
 def _finish(options: argparse.Namespace, job: Job) -> int:
     """Run a job to its end, or to where it was asked to stop."""
-    from djfast.errors import Preempted
+    from djfast.errors import EXIT_RESUMABLE, Preempted
 
     try:
         report = job.run()

@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Look at the job's folder and its journal."""
     recipe = load(options, rest)
+    from djfast.errors import EXIT_RESUMABLE
     from djfast.runners.job.standing import standing_of
-    from djfast.runners.job.stopping import EXIT_RESUMABLE
 
     standing = standing_of(recipe)  # type: ignore[arg-type]
     if not options.quiet:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError, SchemaError
+from djfast.io.arrow_ipc import batch_of, stream_of
 from djfast.io.files import InputFile
 from djfast.io.origins import Origins
 from djfast.io.splits import Split
@@ -33,28 +34,12 @@ class ArrowBlock(NamedTuple):
 
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
-        return [_batch_bytes(self.batch), json.dumps([self.file, list(self.numbers)]).encode()]
+        return [bytes(stream_of(self.batch)), json.dumps([self.file, list(self.numbers)]).encode()]
 
     @classmethod
     def unpack(cls, batch: bytes, rest: bytes) -> ArrowBlock:
         """Return what `pack` packed."""
-        return cls(_batch_of(batch), *json.loads(rest))
-
-
-def _batch_bytes(batch: pa.RecordBatch) -> bytes:
-    import pyarrow as pa
-
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return bytes(sink.getvalue())
-
-
-def _batch_of(stream: bytes) -> pa.RecordBatch:
-    import pyarrow as pa
-
-    with pa.ipc.open_stream(stream) as reader:
-        return reader.read_next_batch()
+        return cls(batch_of(batch), *json.loads(rest))
 
 
 class ArrowPiece:
@@ -73,13 +58,13 @@ class ArrowPiece:
     def pack(self) -> list[bytes]:
         """Return the record batch as Arrow IPC, and the rest."""
         rest = json.dumps([self.file, self.numbers]).encode()
-        return [_batch_bytes(self.batch), self.side, self.side_ends, rest]
+        return [bytes(stream_of(self.batch)), self.side, self.side_ends, rest]
 
     @classmethod
     def unpack(cls, batch: bytes, side: bytes, side_ends: bytes, rest: bytes) -> ArrowPiece:
         """Return what `pack` packed."""
         file, numbers = json.loads(rest)
-        return cls(_batch_of(batch), side, side_ends, numbers, file)
+        return cls(batch_of(batch), side, side_ends, numbers, file)
 
     def byte_count(self) -> int:
         """Return the bytes held."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from djfast.ranks.alone import Alone
 from djfast.ranks.launcher import Launch, detect_launch
-from djfast.ranks.messages import Message, RankLost, Ranks
+from djfast.ranks.messages import RankLost, Ranks
 
 
 def connect(launch: Launch | None) -> Ranks:
@@ -28,4 +28,4 @@ def connect(launch: Launch | None) -> Ranks:
     return connect_mpi(launch)
 
 
-__all__ = ["Alone", "Launch", "Message", "RankLost", "Ranks", "connect", "detect_launch"]
+__all__ = ["Alone", "Launch", "RankLost", "Ranks", "connect", "detect_launch"]

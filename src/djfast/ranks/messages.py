@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from djfast.errors import DjfastError
-
-
-class Message(NamedTuple):
-    """Bytes from another rank."""
-
-    source: int
-    body: bytes
 
 
 class RankLost(DjfastError, RuntimeError):

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from djfast.errors import LaunchError, MissingExtraError
+from djfast.io.arrow_ipc import batch_of, stream_of
 from djfast.ranks.calls import Channel
 from djfast.ranks.launcher import Launch
 from djfast.ranks.messages import RankLost, Ranks
@@ -349,7 +350,7 @@ class _Stream:
                     if following[0] == self._rank:
                         take(self._rank, following[1])
                     else:
-                        held.append((following[0], serialized(following[1])))
+                        held.append((following[0], stream_of(following[1])))
             while held and self._credits[held[0][0]] > 0:
                 rank, body = held.popleft()
                 self._credits[rank] -= 1
@@ -385,8 +386,7 @@ class _Stream:
 
         body = pa.allocate_buffer(count)
         _complete(message.Irecv([body, self._mpi.BYTE]))
-        with pa.ipc.open_stream(body) as reader:
-            take(status.source, reader.read_next_batch())
+        take(status.source, batch_of(body))
         self._sending.append((self._comm.Isend([b"+", self._mpi.BYTE], status.source, self._tag + 1), b"+"))
         return True
 
@@ -415,7 +415,7 @@ class _MpiChannel(Channel):
         import pyarrow as pa
 
         schema = pa.schema([pa.field("part", pa.large_binary())], metadata={"head": head})
-        body = serialized(pa.RecordBatch.from_arrays([pa.array(parts, pa.large_binary())], schema=schema))
+        body = stream_of(pa.RecordBatch.from_arrays([pa.array(parts, pa.large_binary())], schema=schema))
         try:
             self._sending.append((self._comm.Isend([body, self._mpi.BYTE], rank, _ASK), body))
         except self._mpi.Exception as error:
@@ -434,8 +434,7 @@ class _MpiChannel(Channel):
         except self._mpi.Exception as error:
             raise RankLost(f"a rank is lost: {error}") from error
         self._nap.reset()
-        with pa.ipc.open_stream(body) as reader:
-            batch = reader.read_next_batch()
+        batch = batch_of(body)
         return status.source, batch.schema.metadata[b"head"], batch.column(0).to_pylist()
 
     def is_sent(self) -> bool:
@@ -449,16 +448,6 @@ class _MpiChannel(Channel):
         self.is_sent()
         self._notice_failures()
         self._nap.take(longest=_LONGEST_NAP if is_urgent else 2 * _IDLE_NAP)
-
-
-def serialized(batch: Any) -> Any:
-    """Return a record batch as an Arrow IPC stream."""
-    import pyarrow as pa
-
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.getvalue()
 
 
 def _survives_failures(mpi: Any) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 from djfast.errors import Preempted
 
-EXIT_RESUMABLE = 85  # what batch systems take for "put this job back into the queue"
 GRACE_SECONDS = 20.0
 
 

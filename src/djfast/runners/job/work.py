@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
 
-from djfast.errors import InternalError, Preempted
+from djfast.errors import EXIT_RESUMABLE, InternalError, Preempted
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.job.desk import NO_MORE, STOP, Desk
@@ -19,7 +19,7 @@ from djfast.runners.job.parts import PartWriter
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.places import Places
 from djfast.runners.job.selecting import Mover, read_order
-from djfast.runners.job.stopping import EXIT_RESUMABLE, Stopping
+from djfast.runners.job.stopping import Stopping
 from djfast.runners.local import fatal_ops
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Tally
