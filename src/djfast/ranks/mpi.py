@@ -23,7 +23,7 @@ from djfast.ranks.calls import Channel
 from djfast.ranks.launcher import Launch
 from djfast.ranks.messages import RankLost, Ranks
 
-_ASK, _ANSWER = 1, 2
+_ASK, _ANSWER, _CALL = 1, 2, 3
 _FIRST_STREAM_TAG = 16
 _STREAM_TAGS = 8192  # of streams, each with two; tags up to 32767 exist in every library
 _CREDITS = 4  # record batches on their way from one rank to another before the first one must have been taken
@@ -100,7 +100,6 @@ class MpiRanks:
         self.rank: int = communicator.rank
         self.size: int = communicator.size
         self.can_regroup = _survives_failures(MPI)
-        self._calls_comm = communicator.Dup() if self.size > 1 else None
         self._streams = itertools.count()
         self._sending: list[tuple[Any, Any]] = []  # requests and the buffers they read from
         self._server: threading.Thread | None = None
@@ -199,7 +198,7 @@ class MpiRanks:
 
     def open_channel(self) -> Channel | None:
         """Return a channel for calls, which one more thread may use."""
-        return None if self.size == 1 else _MpiChannel(self._calls_comm, self._mpi, self._notice_failures)
+        return None if self.size == 1 else _MpiChannel(self._comm, self._mpi, self._notice_failures)
 
     def abort(self, status: int) -> None:
         """End all ranks at once."""
@@ -210,19 +209,10 @@ class MpiRanks:
 
     def regroup(self) -> Ranks:
         """Return the ranks that are left, renumbered."""
-        communicator = self._comm
-        while True:
-            with contextlib.suppress(self._mpi.Exception):
-                communicator.Revoke()  # whoever still waits on the old communicator is woken
-            communicator = communicator.Shrink()
-            communicator.Set_errhandler(self._mpi.ERRORS_RETURN)
-            ranks = None
-            with contextlib.suppress(self._mpi.Exception):
-                ranks = MpiRanks(communicator)
-            # Another rank may have been lost meanwhile: then some have a new communicator, and some have not.
-            with contextlib.suppress(self._mpi.Exception):
-                if communicator.Agree(int(ranks is not None)) and ranks is not None:
-                    return ranks
+        with contextlib.suppress(self._mpi.Exception):
+            self._comm.Revoke()  # whoever still waits on the old communicator is woken
+        # The only step that all take together: one more, such as Dup, hangs some when yet another rank is lost meanwhile.
+        return MpiRanks(self._comm.Shrink())
 
     def show_life(self) -> None:
         """Call the library from now on: its failure detector sends signs of life only then, and work may take long.
@@ -401,10 +391,9 @@ class _Stream:
 
 
 class _MpiChannel(Channel):
-    """Calls over a communicator of their own: a question is a record batch whose rows are its parts."""
+    """Calls on a tag of their own: a question is a record batch whose rows are its parts."""
 
     def __init__(self, comm: Any, mpi: Any, notice_failures: Callable[[], None]) -> None:
-        comm.Set_errhandler(mpi.ERRORS_RETURN)
         self._comm = comm
         self._mpi = mpi
         self._notice_failures = notice_failures
@@ -417,7 +406,7 @@ class _MpiChannel(Channel):
         schema = pa.schema([pa.field("part", pa.large_binary())], metadata={"head": head})
         body = stream_of(pa.RecordBatch.from_arrays([pa.array(parts, pa.large_binary())], schema=schema))
         try:
-            self._sending.append((self._comm.Isend([body, self._mpi.BYTE], rank, _ASK), body))
+            self._sending.append((self._comm.Isend([body, self._mpi.BYTE], rank, _CALL), body))
         except self._mpi.Exception as error:
             raise RankLost(f"rank {rank} is lost: {error}") from error
 
@@ -426,7 +415,7 @@ class _MpiChannel(Channel):
 
         status = self._mpi.Status()
         try:
-            message = self._comm.Improbe(self._mpi.ANY_SOURCE, _ASK, status)
+            message = self._comm.Improbe(self._mpi.ANY_SOURCE, _CALL, status)
             if message is None:
                 return None
             body = pa.allocate_buffer(status.Get_count(self._mpi.BYTE))
