@@ -13,6 +13,8 @@ _CLEANING = "djfast.ops.text.cleaning"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
+_GROUPERS = "djfast.ops.groupers"
+_USER_CODE = "djfast.ops.user_code"
 
 OPS: dict[str, str] = {
     "alphanumeric_filter": "djfast.ops.text.characters",
@@ -26,10 +28,15 @@ OPS: dict[str, str] = {
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
+    "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
     "maximum_line_length_filter": _LENGTHS,
+    "naive_grouper": _GROUPERS,
+    "naive_reverse_grouper": _GROUPERS,
     "perplexity_filter": "djfast.ops.text.language",
     "punctuation_normalization_mapper": _CLEANING,
+    "python_file_mapper": _USER_CODE,
+    "python_lambda_mapper": _USER_CODE,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
     "special_characters_filter": "djfast.ops.text.characters",

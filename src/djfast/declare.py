@@ -163,6 +163,7 @@ class Op:
     kind: ClassVar[str]
     examples: ClassVar[tuple[Example, ...]] = ()
     source: ClassVar[str | None] = None
+    rewrites_tags: ClassVar[bool] = False  # whether what `rewrite` gives back may have new tags
     spec: ClassVar[OpSpec]
     _params: ClassVar[tuple[Param, ...]] = ()
 
@@ -255,6 +256,15 @@ class Op:
     def validate(self) -> None:
         """Check parameters against each other; OPs override it and raise RecipeError."""
 
+    def rewrite(self) -> Expr | None:
+        """Return a function of the whole `row`, for OPs whose fields are known only when they run; None for all others.
+
+        A mapper's function returns the row, a list of rows that take its place, or None, which drops it; a filter's returns
+        the row, with its stats in it, and whether it is kept. Rows are copies that it may change. Such an OP reads and writes
+        every row as a whole, so `assign` and its kin are the better choice where they can say what is done.
+        """
+        return None
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse: OPs are values."""
         raise AttributeError(f"{self.spec.name} is immutable")
@@ -338,8 +348,15 @@ class Mapper(Op):
     kind = "mapper"
 
     def assign(self) -> dict[str, Expr]:
-        """Columns by role or name, each one expression of the old columns."""
-        raise NotImplementedError
+        """Columns by role or name, each one expression of the old columns.
+
+        A value of type ``json`` may be of any JSON type; the empty text leaves a row's field as it is.
+        """
+        return {}
+
+    def tags(self) -> dict[str, Expr]:
+        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along is not computed again."""
+        return {}
 
 
 class Grouping(NamedTuple):
@@ -370,6 +387,22 @@ class Deduplicator(Op):
     def columns(self) -> dict[str, Expr]:
         """Hash columns that stay in the result with ``keep_hashes_in_res_ds``, by reserved name."""
         return {}
+
+
+class Grouper(Op):
+    """Joins rows into one: each field becomes the list of its values in the rows."""
+
+    kind = "grouper"
+
+    def group(self) -> Expr | None:
+        """JSON that is the same for the rows of a group; None makes one group of all rows."""
+        return None
+
+
+class Aggregator(Mapper):
+    """A mapper for rows that a grouper has made; what it finds goes to ``__dj__batch_meta__``."""
+
+    kind = "aggregator"
 
 
 class Selection(NamedTuple):

@@ -13,7 +13,8 @@ from djfast.declare import Grouping
 from djfast.errors import SchemaError
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage, Watcher
-from djfast.plan.steps import Plan, Select
+from djfast.plan.steps import Group, Plan, Select
+from djfast.runners.grouping import Groups, joined
 from djfast.runners.memory import LARGEST_WINDOW
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
@@ -79,17 +80,22 @@ class StageLoop:
         """Run all stages."""
         layouts = self.rows.layouts(self.plan)
         source = self.rows.items()
-        for number, (bound, layout) in enumerate(zip(self.stages, layouts)):
-            is_last = number == len(self.stages) - 1
+        for run in self.plan.passes():
+            bound = self.stages[run.stop - 1]
+            is_last = run.stop == len(self.stages)
             spool: Spool[Any] | None = None
-            if bound.stage.dedups or bound.stage.select:
+            if bound.stage.waits:
                 spool = Spool(self.spool_folder, self.rows.piece.unpack, window_bytes=self.window_bytes)
             prepare = spool.prepare if spool else None
-            work = PassWork([StageWork(bound, layout, self.rows, self.watcher)], self.rows, prepare=prepare)
-            done = self._batches(source, work, is_first=number == 0)
+            works = [StageWork(self.stages[number], layouts[number], self.rows, self.watcher) for number in run]
+            work = PassWork(works, self.rows, prepare=prepare)
+            done = self._batches(source, work, is_first=run.start == 0)
             if spool is None:
                 for each, _ in done:
                     self._emit(each.piece)
+                continue
+            if bound.stage.group:
+                source = self._passed_on(self._group(done, bound.stage.group, spool), is_last=is_last)
                 continue
             if bound.stage.select:
                 order, row_bytes = self._select(done, bound.stage.select, spool)
@@ -174,6 +180,24 @@ class StageLoop:
         order = chosen(select.selection, values)
         self.tally.add_op(select.op, rows_in, len(order))
         return order, row_bytes
+
+    def _group(self, done: Iterator[tuple[Done, int]], group: Group, spool: Spool[Any]) -> Iterator[Any]:
+        """Collect the keys of groups while rows wait, then join the rows of each group."""
+        groups = Groups()
+        row_bytes = array("Q")
+        for each, first_line in done:
+            assert each.compared is not None
+            if each.piece_rows == 0:
+                continue
+            groups.add(each.compared.values)  # type: ignore[arg-type]
+            row_bytes.extend(each.compared.row_bytes)
+            spool.append(each.piece, first_line)
+        sizes = groups.sizes()
+        self.tally.add_op(group.op, len(row_bytes), len(sizes))
+        pieces = reordered(
+            spool, groups.order(), row_bytes, self.rows.piece, self.spool_folder, window_bytes=self.window_bytes
+        )
+        return joined(pieces, sizes)
 
     def _kept(self, spool: Spool[Any], mask: bytes, *, is_last: bool) -> Iterator[Any]:
         """Write the rows whose byte is set, or make them the input of the next stage."""

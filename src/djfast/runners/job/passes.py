@@ -52,7 +52,7 @@ class Passes:
 
     def waits(self, number: int) -> bool:
         """Whether rows wait for a global answer at the end of a pass."""
-        return bool(self.end(number).dedups) or self.end(number).select is not None
+        return self.end(number).waits
 
     def is_moved(self, number: int) -> bool:
         """Whether the selector of a pass gave rows a new order."""

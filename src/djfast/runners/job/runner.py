@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from djfast.errors import Preempted, RecipeError
 from djfast.io.files import InputFile, file_size
+from djfast.io.line_rows import carried_for
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
@@ -75,6 +76,7 @@ class Job:
         self.ranks = ranks
         self.device_ranks = _device_ranks(recipe, ranks)
         self.plan: Plan = plan_recipe(recipe, has_devices=bool(self.device_ranks))
+        _refuse_groups(self.plan)
         self.stages: list[BoundStage] = bind_plan(self.plan)
         self.budget = budget_of(recipe.settings, workers=int(recipe.settings["np"]) + 2 * CREDITS * (ranks.size > 1))
         self.folder = JobFolder.of(recipe)
@@ -122,7 +124,7 @@ class Job:
         start = self._begin()
         if start.is_complete:
             return self._report_again() if self.ranks.rank == 0 else None
-        rows = rows_of(start.files, self.recipe, self.budget.batch_bytes)
+        rows = carried_for(self.plan, rows_of(start.files, self.recipe, self.budget.batch_bytes))
         passes = Passes(self.plan, self.stages, rows, start.splits, self.folder, self.journal)
         work = RankWork(
             self.recipe, passes, self.ranks, self._stopping, device_ranks=self.device_ranks, may_exit=self._may_exit
@@ -208,6 +210,15 @@ class Job:
             Metrics(self.folder.path / "metrics.prom"),
             most_rejected=limit if isinstance(limit, int) else None,
         )
+
+
+def _refuse_groups(plan: Plan) -> None:
+    for stage in plan.stages:
+        if stage.group is not None:
+            raise RecipeError(
+                f"{plan.ops[stage.group.op].spec.name} needs all rows in one process: run the recipe without mpirun and with "
+                "use_checkpoint: false"
+            )
 
 
 def _device_ranks(recipe: Recipe, ranks: Ranks) -> frozenset[int]:
