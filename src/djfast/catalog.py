@@ -23,6 +23,7 @@ OPS: dict[str, str] = {
     "clean_email_mapper": _CLEANING,
     "clean_links_mapper": _CLEANING,
     "document_deduplicator": _DOCUMENT,
+    "document_line_deduplicator": "djfast.ops.dedup.lines",
     "document_minhash_deduplicator": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
     "fix_unicode_mapper": _CLEANING,

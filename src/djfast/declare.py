@@ -359,6 +359,26 @@ class Mapper(Op):
         return {}
 
 
+class Survey(NamedTuple):
+    """What an OP must know of all rows before it can change one: the numbers that more than `threshold` rows have.
+
+    `values` gives each row's numbers, each once. Functions declared with `surveyed` get the frequent ones as `frequent`.
+    """
+
+    values: Expr
+    threshold: int
+
+
+class Surveyor(Mapper):
+    """A mapper that surveys all rows first; `assign` then works with what is frequent."""
+
+    kind = "deduplicator"
+
+    def survey(self) -> Survey:
+        """Return what is counted, and when it is frequent."""
+        raise NotImplementedError
+
+
 class Grouping(NamedTuple):
     """How the keys of a deduplicator form groups of duplicates; of each group the first row is kept.
 

@@ -33,6 +33,7 @@ class PythonFunction(NamedTuple):
     requires: tuple[Requirement, ...]
     summary: str
     batched: bool = False
+    surveyed: bool = False  # gets a set of what is `frequent` among all rows (`declare.Survey`)
 
 
 _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
@@ -60,6 +61,8 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_FTFY,), "The text repaired by ftfy."),
         PythonFunction("is_one_of", "djfast.functions.membership", ("text",), "boolean",
                        (), "Whether a field, given as JSON, is one of some values."),
+        PythonFunction("without_frequent_lines", "djfast.functions.lines", ("text", "number_list"), "text",
+                       (), "The text without the lines that are frequent among all rows.", surveyed=True),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
         PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",
@@ -120,6 +123,11 @@ def skips_empty_lists(name: str) -> bool:
 def takes_batches(name: str) -> bool:
     """Tell whether a function takes all rows of a batch at once."""
     return PYTHON_FUNCTIONS[name].batched
+
+
+def is_surveyed(name: str) -> bool:
+    """Tell whether a function needs to know what is frequent among all rows."""
+    return PYTHON_FUNCTIONS[name].surveyed
 
 
 def require(names: Iterable[str]) -> None:

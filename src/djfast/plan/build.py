@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from djfast import functions
-from djfast.declare import Deduplicator, Filter, Grouper, Mapper, Op, Selector
+from djfast.declare import Deduplicator, Filter, Grouper, Mapper, Op, Selector, Surveyor
 from djfast.errors import InternalError, RecipeError
 from djfast.expr import Expr
-from djfast.plan.steps import Compute, Dedup, Group, Keep, Plan, Rewrite, Select, Stage
+from djfast.plan.steps import Compute, Dedup, Group, Keep, Plan, Rewrite, Select, Stage, Survey
 
 STATS = "__dj__stats__"
 META = "__dj__meta__"
@@ -47,6 +47,7 @@ def build_plan(
         notices: list[str] = []
         stages = []
         first_op = 0
+        before: Op | None = None  # the last OP of the stage before
         for group, fields in zip(groups, required):
             stage = _StageBuilder(
                 text_keys[0] if text_keys else "text",
@@ -55,8 +56,11 @@ def build_plan(
                 drops_rows=drops_rows,
                 notices=notices,
             )
+            if isinstance(before, Surveyor):
+                stage.assign(first_op - 1, before)
             for index in group:
                 stage.add(index, ops[index])
+            before = ops[group[-1]] if group else None
             on_device = has_devices and bool(group) and _on_device(ops[group[0]])
             stages.append(stage.finish(group, first_op)._replace(on_device=on_device))
             first_op += len(group)
@@ -89,15 +93,15 @@ def _stage_groups(ops: Sequence[Op], *, drops_rows: bool, has_devices: bool) -> 
     for index, op in enumerate(ops):
         is_cut = isinstance(before, Deduplicator) and not isinstance(op, Deduplicator)
         is_cut = is_cut or (drops_rows and isinstance(before, Selector) and _waits(before))
-        is_cut = is_cut or isinstance(before, Grouper) or (before is not None and before.rewrite() is not None)
+        is_cut = is_cut or isinstance(before, Grouper | Surveyor) or (before is not None and before.rewrite() is not None)
         is_cut = is_cut or op.rewrite() is not None
         stays = before is None or isinstance(op, Deduplicator | Selector) or _on_device(op) == _on_device(before)
         if is_cut or (has_devices and not stays):
             groups.append([])
         groups[-1].append(index)
         before = op
-    if before is not None and (before.rewrite() is not None or isinstance(before, Grouper)):
-        groups.append([])  # what is written of rows, programs know
+    if before is not None and (before.rewrite() is not None or isinstance(before, Grouper | Surveyor)):
+        groups.append([])  # rows are changed and written by programs
     return groups
 
 
@@ -135,6 +139,7 @@ class _StageBuilder:
         self.select: Select | None = None
         self.rewrite: Rewrite | None = None
         self.group: Group | None = None
+        self.survey: Survey | None = None
         self.looked_into: list[str] = []  # paths whose JSON is read, whatever their type
         for path in required:
             self.field(path)
@@ -146,12 +151,11 @@ class _StageBuilder:
             self.rewrite = Rewrite(whole.fn, whole.params, index, isinstance(op, Filter) or op.rewrites_tags)
         elif isinstance(op, Filter):
             self._add_filter(index, op)
+        elif isinstance(op, Surveyor):
+            values, threshold = op.survey()
+            self.survey = Survey(self.lower(values, index, op, {}), index, threshold)
         elif isinstance(op, Mapper):
-            assigned = {self.path(name, op): self.lower(expr, index, op, {}) for name, expr in op.assign().items()}
-            tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
-            self.current.update(assigned)
-            for name, computed in tags.items():
-                self.tags[name] = self._brought(META, name, self.tags.get(name, computed), index)
+            self.assign(index, op)
         elif isinstance(op, Grouper):
             key = op.group()
             self.group = Group(-1 if key is None else self.lower(key, index, op, {}), index)
@@ -165,6 +169,14 @@ class _StageBuilder:
                 self._add_selector(index, op)
         else:
             raise InternalError(f"OPs of kind {op.kind} cannot be planned")
+
+    def assign(self, index: int, op: Mapper) -> None:
+        """Append what a mapper makes of fields and tags."""
+        assigned = {self.path(name, op): self.lower(expr, index, op, {}) for name, expr in op.assign().items()}
+        tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
+        self.current.update(assigned)
+        for name, computed in tags.items():
+            self.tags[name] = self._brought(META, name, self.tags.get(name, computed), index)
 
     def _add_selector(self, index: int, op: Selector) -> None:
         condition = op.keep()
@@ -293,7 +305,7 @@ class _StageBuilder:
             else step._replace(slot=new[step.slot])
             for step in self.steps
         )
-        waiting = len(self.dedups) + (self.select is not None) + (self.group is not None)
+        waiting = len(self.dedups) + sum(end is not None for end in (self.select, self.group, self.survey))
         changed = {path: slot for path, slot in self.current.items() if self.fields.get(path) != slot}
         return Stage(
             texts=tuple(self.fields),
@@ -308,4 +320,5 @@ class _StageBuilder:
             local_ops=range(first_op, first_op + len(ops) - waiting),
             rewrite=self.rewrite,
             group=self.group and self.group._replace(slot=new.get(self.group.slot, -1)),
+            survey=self.survey and self.survey._replace(slot=new[self.survey.slot]),
         )

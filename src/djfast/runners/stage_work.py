@@ -99,6 +99,8 @@ class StageWork:
         batch = self._rows.open(block, self.stage)
         self._bound.run(batch, self._watcher)
         keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
+        if self.stage.survey is not None:
+            keys = [(batch.keys(self.stage.survey.slot)[0], None)]
         compared = None if self.stage.select is None else _compare(batch, self.stage.select)
         if self.stage.group is not None:
             compared = _group_keys(batch, self.stage.group)

@@ -7,12 +7,14 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from djfast.plan.steps import Select
+from djfast.io.durable import written_whole
+from djfast.plan.steps import Select, Survey
 from djfast.ranks import Ranks
 from djfast.runners.job.journal import AnswerEntry
 from djfast.runners.job.parts import PartFile
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.selecting import choose, write_order
+from djfast.runners.job.surveying import surveyed
 from djfast.runners.job.survivors import answer_alone, answer_together, write_masks
 from djfast.runners.memory import LARGEST_WINDOW, Budget, key_bytes_of
 from djfast.runners.reorder import cuts_of
@@ -27,8 +29,11 @@ def answer(passes: Passes, number: int, ranks: Ranks, budget: Budget, waiting: W
     parts = passes.parts(number)
     begin = f"parts/stage-{number}/{passes.folder.writer}"
     select = passes.end(number).select
+    survey = passes.end(number).survey
     if select is not None:
         _select(passes, number, select, parts, begin, ranks)
+    elif survey is not None:
+        _survey(passes, number, survey, parts, begin, ranks)
     else:
         _deduplicate(passes, number, parts, begin, ranks, budget, waiting)
     passes.journal.take_lines(waiting(lambda: ranks.gather_all(passes.journal.fresh_lines())))
@@ -54,6 +59,17 @@ def _deduplicate(
     if ranks.rank == 0:
         ops = [[dedup.op, *counts] for dedup, counts in zip(dedups, found.counts)]
         passes.journal.append(AnswerEntry(number, masks, ops))
+
+
+def _survey(passes: Passes, number: int, survey: Survey, parts: Sequence[PartFile], begin: str, ranks: Ranks) -> None:
+    rows = sum(part.entry.rows for part in parts)
+    found = surveyed(survey, parts, ranks, rows)
+    if ranks.rank == 0:
+        path = f"{begin}.frequent"
+        with written_whole(passes.folder.path / path, setting="work_dir") as file:
+            file.write(found.tobytes())
+        ops = [[survey.op, rows, rows]]
+        passes.journal.append(AnswerEntry(number, [], ops, size=8 * len(found), frequent=path))
 
 
 def _select(

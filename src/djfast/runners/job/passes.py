@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -54,6 +55,16 @@ class Passes:
         """Whether rows wait for a global answer at the end of a pass."""
         return self.end(number).waits
 
+    def is_masked(self, number: int) -> bool:
+        """Whether the answer at the end of a pass tells which rows stay in their places."""
+        return self.waits(number) and self.end(number).survey is None and not self.is_moved(number)
+
+    def know_frequent(self, number: int) -> None:
+        """Tell a pass what the survey before it has found."""
+        if number > 0 and self.end(number - 1).survey is not None:
+            path = self.folder.path / self.journal.answers[number - 1].frequent
+            self.stages[self.runs[number].start].frequent.update(array("Q", path.read_bytes()))
+
     def is_moved(self, number: int) -> bool:
         """Whether the selector of a pass gave rows a new order."""
         return number in self.journal.answers and bool(self.journal.answers[number].order)
@@ -85,7 +96,7 @@ class Passes:
     def result(self, splits: Sequence[int]) -> Iterator[Any]:
         """Yield the rows of the result that some of its splits hold."""
         last = len(self.runs) - 1
-        is_masked = self.waits(last) and not self.is_moved(last)
+        is_masked = self.is_masked(last)
         for split in splits:
             for piece, mask, first in self._left(last, split):
                 yield piece.select(mask, first) if is_masked else piece
@@ -114,7 +125,7 @@ class Passes:
                 yield piece, b"\x01" * piece.row_count, 0
             return
         part = self.part(number, split)
-        mask = self._mask(number, split) if self.waits(number) else b"\x01" * part.entry.rows
+        mask = self._mask(number, split) if self.is_masked(number) else b"\x01" * part.entry.rows
         first = 0
         for piece in part.pieces(self.rows.piece.unpack):
             yield piece, mask, first

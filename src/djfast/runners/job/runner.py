@@ -136,6 +136,7 @@ class Job:
             self.ranks.serve(desk.answer)
         try:
             for number in range(len(passes.runs)):
+                passes.know_frequent(number)
                 work.run_pass(number, desk)
                 if passes.waits(number) and number not in self.journal.answers:
                     answer(passes, number, self.ranks, self.budget, work.waiting)
