@@ -113,7 +113,7 @@ py::class_<Groups> bind(py::module_& module, const char* name, const char* summa
 void register_dedup(py::module_& module) {
   bind<DigestGroups>(module, "DigestGroups", "Rows with equal 16-byte digests.").def(py::init<>());
   bind<BandGroups>(module, "BandGroups", "Rows linked by an equal key in the same band.")
-      .def(py::init<std::size_t>(), py::arg("bands"));
+      .def(py::init<std::size_t, bool>(), py::arg("bands"), py::arg("by_number") = false);
   bind<HammingGroups>(module, "HammingGroups", "Rows linked by 64-bit hashes that differ in at most `distance` bits.")
       .def(py::init<int>(), py::arg("distance"));
   py::class_<KeyCounts>(module, "KeyCounts", "How many rows have each of many 64-bit keys.")

@@ -25,6 +25,7 @@ OPS: dict[str, str] = {
     "document_deduplicator": _DOCUMENT,
     "document_line_deduplicator": "djfast.ops.dedup.lines",
     "document_minhash_deduplicator": _DOCUMENT,
+    "document_minhash_deduplicator_with_uid": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",

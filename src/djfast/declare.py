@@ -382,13 +382,20 @@ class Surveyor(Mapper):
 class Grouping(NamedTuple):
     """How the keys of a deduplicator form groups of duplicates; of each group the first row is kept.
 
-    ``equal``: rows with the same digest. ``bands``: rows that share any of their `bands` keys, transitively.
-    ``hamming``: rows whose 64-bit hashes differ in at most `distance` bits, transitively.
+    ``equal``: rows with the same digest. ``bands``: rows that share any of their `bands` keys, transitively; `by_number`
+    says that one more key is a number, and that the row with the smallest is kept. ``hamming``: rows whose 64-bit hashes
+    differ in at most `distance` bits, transitively.
     """
 
     kind: str
     distance: int = 0
     bands: int = 0
+    by_number: bool = False
+
+    @property
+    def width(self) -> int:
+        """Return the 64-bit numbers in a row's key."""
+        return {"equal": 2, "bands": self.bands + self.by_number, "hamming": 1}[self.kind]
 
 
 class Deduplicator(Op):

@@ -269,5 +269,5 @@ def make_groups(grouping: Grouping) -> Any:
     if grouping.kind == "equal":
         return _native.DigestGroups()
     if grouping.kind == "bands":
-        return _native.BandGroups(grouping.bands)
+        return _native.BandGroups(grouping.bands, grouping.by_number)
     return _native.HammingGroups(grouping.distance)

@@ -76,7 +76,7 @@ class Job:
         self.ranks = ranks
         self.device_ranks = _device_ranks(recipe, ranks)
         self.plan: Plan = plan_recipe(recipe, has_devices=bool(self.device_ranks))
-        _refuse_groups(self.plan)
+        _refuse_one_process(self.plan)
         self.stages: list[BoundStage] = bind_plan(self.plan)
         self.budget = budget_of(recipe.settings, workers=int(recipe.settings["np"]) + 2 * CREDITS * (ranks.size > 1))
         self.folder = JobFolder.of(recipe)
@@ -213,8 +213,14 @@ class Job:
         )
 
 
-def _refuse_groups(plan: Plan) -> None:
+def _refuse_one_process(plan: Plan) -> None:
     for stage in plan.stages:
+        for dedup in stage.dedups:
+            if dedup.grouping.by_number:
+                raise RecipeError(
+                    f"{plan.ops[dedup.op].spec.name} looks at the numbers of all rows in one process: run the recipe without "
+                    "mpirun and with use_checkpoint: false"
+                )
         if stage.group is not None:
             raise RecipeError(
                 f"{plan.ops[stage.group.op].spec.name} needs all rows in one process: run the recipe without mpirun and with "
