@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -55,7 +56,7 @@ OPS: dict[str, str] = {
 
 def names() -> tuple[str, ...]:
     """Names of all OPs, in alphabetical order."""
-    return tuple(sorted({*OPS, *REGISTRY}))
+    return tuple(sorted({*OPS, *REGISTRY, *_entry_points()}))
 
 
 def find(name: str) -> OpSpec:
@@ -66,8 +67,11 @@ def find(name: str) -> OpSpec:
     RecipeError
         If there is no such OP; the message tells a misspelt name from an OP of Data-Juicer that is missing here.
     """
-    if name not in REGISTRY and name in OPS:
-        import_module(OPS[name])
+    if name not in REGISTRY:
+        if name in OPS:
+            import_module(OPS[name])
+        elif name in (others := _entry_points()):
+            others[name].load()
     if name in REGISTRY:
         return REGISTRY[name]
     raise RecipeError(_no_such_op(name))
@@ -110,6 +114,14 @@ def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
         if parameter not in {param.name for param in spec.params}:
             raise RecipeError(no_such_parameter(spec, str(parameter)))
     return spec.cls(**(given or {}))
+
+
+@cache
+def _entry_points() -> dict[str, Any]:
+    """OPs of other packages, by name: what each calls `djfast.ops` in its metadata. Those of djfast itself come first."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group="djfast.ops") if entry.name not in OPS}
 
 
 def _no_such_op(name: str) -> str:

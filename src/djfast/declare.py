@@ -60,6 +60,8 @@ _SCALARS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
 def _typed(param: Param, value: Any) -> Any:
     """Convert `value` to the first member of the declared union that fits."""
     for member in param.type.split(" | "):
+        if member == "any":
+            return value
         if member == "None":
             if value is None:
                 return None
@@ -86,8 +88,8 @@ def _as(kind: type, value: Any) -> Any:
 
 
 _SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
-           "dict": "a mapping", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
-           "list[float]": "a list of numbers", "list[dict]": "a list of mappings"}  # fmt: skip
+           "dict": "a mapping", "any": "any value", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
+           "list[float]": "a list of numbers", "list[bool]": "a list of truths", "list[dict]": "a list of mappings"}  # fmt: skip
 
 
 def _spoken(type_name: str) -> str:
@@ -319,7 +321,7 @@ class Filter(Op):
 
     def stats(self) -> dict[str, Expr]:
         """Stats by name, each one expression; a stat that a row brings along is not computed again."""
-        raise NotImplementedError
+        return {}
 
     def keep(self) -> Expr:
         """Condition on the stats (`col` of a stat's name)."""

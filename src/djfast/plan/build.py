@@ -148,7 +148,7 @@ class _StageBuilder:
         """Append the steps of one OP."""
         whole = op.rewrite()
         if whole is not None:
-            self.rewrite = Rewrite(whole.fn, whole.params, index, isinstance(op, Filter) or op.rewrites_tags)
+            self.rewrite = Rewrite(whole.fn, whole.params, index, isinstance(op, Filter) or op.rewrites_tags, self.drops_rows)
         elif isinstance(op, Filter):
             self._add_filter(index, op)
         elif isinstance(op, Surveyor):

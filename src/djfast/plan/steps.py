@@ -51,6 +51,7 @@ class Rewrite(NamedTuple):
     params: tuple[tuple[str, Any], ...]
     op: int
     has_side: bool  # the rows may get stats or tags
+    drops_rows: bool = True  # False keeps those that a filter would drop
 
 
 class Group(NamedTuple):
