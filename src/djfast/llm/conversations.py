@@ -66,7 +66,7 @@ def converse(model: LanguageModel, conversations: Iterable[Conversation[Result]]
 
     try:
         with interruptible(cancel_all):
-            ask([question for number in range(len(rows)) for question in _advanced(rows, number, results)])
+            ask([question for number in range(len(rows)) for question in _advanced(model, rows, number, results)])
             while rounds:
                 questions: list[_Question] = []
                 for sent, question, reply in _arrived(replies):
@@ -79,7 +79,7 @@ def converse(model: LanguageModel, conversations: Iterable[Conversation[Result]]
                     row.replies[question.position] = model.settle(question.ask, reply, usage_of=usage_of)
                     row.open -= 1
                     if not row.open:
-                        questions += _advanced(rows, question.row, results)
+                        questions += _advanced(model, rows, question.row, results)
                 ask(questions)
     finally:
         cancel_all()
@@ -141,8 +141,8 @@ class _Row:
         self.turns = 0
         self.is_list = False
 
-    def next_asks(self) -> list[Ask]:
-        """Hand over what was asked for, and return what is asked next.
+    def next_asks(self, model: LanguageModel) -> list[Ask]:
+        """Hand over what was asked for, and return what is asked next. What cannot be asked is this row's fault alone.
 
         Raises
         ------
@@ -159,6 +159,7 @@ class _Row:
         for each in asks:
             if not isinstance(each, Ask):
                 raise TypeError(f"a conversation must yield an Ask or a list of them, got {type(each).__name__}")
+            model.key(each)  # raises here, and not among the asks of other rows
         self.replies = [None] * len(asks)
         self.open = len(asks)
         return asks
@@ -171,11 +172,11 @@ class _Row:
             _LOG.debug("a conversation raised while it was closed: %s", error)
 
 
-def _advanced(rows: Sequence[_Row], number: int, results: list[Any]) -> list[_Question]:
+def _advanced(model: LanguageModel, rows: Sequence[_Row], number: int, results: list[Any]) -> list[_Question]:
     """Let one conversation go on until it asks or ends; return its questions."""
     row = rows[number]
     try:
-        while not (asks := row.next_asks()):
+        while not (asks := row.next_asks(model)):
             pass  # an empty list asks nothing and gets an empty list
         return [_Question(number, position, each) for position, each in enumerate(asks)]
     except StopIteration as stop:
