@@ -62,7 +62,9 @@ def _example(spec: OpSpec, example: object) -> list[str]:
     given = f" with `{json.dumps(example.params, ensure_ascii=False)}`" if example.params else ""  # type: ignore[attr-defined]
     rows = "\n".join(json.dumps(row, ensure_ascii=False) for row in example.rows)  # type: ignore[attr-defined]
     expect = "\n".join(json.dumps(row, ensure_ascii=False) for row in example.expect)  # type: ignore[attr-defined]
-    return [f"Example{given}:", "", "```json", rows, "```", "gives", "", "```json", expect, "```", ""]
+    says = [answer for text in example.says for answer in ("```text", text, "```")]  # type: ignore[attr-defined]
+    said = ["where the model says", "", *says, ""] if says else []
+    return [f"Example{given}:", "", "```json", rows, "```", *said, "gives", "", "```json", expect, "```", ""]
 
 
 def main() -> int:

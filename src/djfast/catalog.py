@@ -10,6 +10,7 @@ from typing import Any
 from djfast.declare import REGISTRY, Op, OpSpec
 from djfast.errors import RecipeError
 
+_CALIBRATION = "djfast.ops.language_models.calibration"
 _CLEANING = "djfast.ops.text.cleaning"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
@@ -20,6 +21,9 @@ _USER_CODE = "djfast.ops.user_code"
 OPS: dict[str, str] = {
     "alphanumeric_filter": "djfast.ops.text.characters",
     "average_line_length_filter": _LENGTHS,
+    "calibrate_qa_mapper": _CALIBRATION,
+    "calibrate_query_mapper": _CALIBRATION,
+    "calibrate_response_mapper": _CALIBRATION,
     "character_repetition_filter": "djfast.ops.text.repetition",
     "clean_email_mapper": _CLEANING,
     "clean_links_mapper": _CLEANING,

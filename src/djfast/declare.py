@@ -126,12 +126,14 @@ def param(
 class Example(NamedTuple):
     """Rows in, rows out: shown in the docs and run as a test.
 
-    `rows` are the input rows; `expect` the rows that leave the OP, with the stats named in `expect` merged in.
+    `rows` are the input rows; `expect` the rows that leave the OP, with the stats and tags named in `expect` merged in. `says`
+    are the answers of the language model, one after the other, for OPs that ask one.
     """
 
     rows: list[dict[str, Any]]
     params: dict[str, Any]
     expect: list[dict[str, Any]]
+    says: tuple[str, ...] = ()
 
 
 class OpSpec(NamedTuple):

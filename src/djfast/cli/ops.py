@@ -63,7 +63,7 @@ def record(spec: OpSpec) -> dict[str, object]:
             }
             for p in spec.params
         ],
-        "examples": [{"rows": e.rows, "params": e.params, "expect": e.expect} for e in spec.examples],
+        "examples": [{"rows": e.rows, "params": e.params, "expect": e.expect, "says": list(e.says)} for e in spec.examples],
     }
 
 
@@ -79,6 +79,7 @@ def described(spec: OpSpec) -> list[str]:
     for example in spec.examples:
         lines += ["", f"example {example.params or ''}".rstrip()]
         lines += [f"  in   {json.dumps(row, ensure_ascii=False)}" for row in example.rows]
+        lines += [f"  model says {json.dumps(answer, ensure_ascii=False)}" for answer in example.says]
         lines += [f"  out  {json.dumps(row, ensure_ascii=False)}" for row in example.expect]
     if spec.source:
         lines += ["", f"source: {spec.source}"]

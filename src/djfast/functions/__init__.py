@@ -81,6 +81,8 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "The row as a mapper written for Data-Juicer leaves it."),
         PythonFunction("adapted_filter", "djfast.functions.custom", ("row",), "rows",
                        (), "The row, and whether a filter written for Data-Juicer keeps it."),
+        PythonFunction("calibrated", "djfast.functions.calibration", ("text", "json", "json"), "json",
+                       (), "The corrected question and answer, by a language model.", batched=True),
         PythonFunction("user_lambda", "djfast.functions.user_code", ("row",), "rows",
                        (), "The row as a lambda of the recipe leaves it."),
         PythonFunction("user_lambda_batch", "djfast.functions.user_code", ("row",), "rows",

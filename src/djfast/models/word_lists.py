@@ -58,8 +58,8 @@ def word_list_files(kind: str, directory: str | None) -> list[Path]:
     paths = [folder / name for name in names if name.endswith(".json") and kind in name]
     if not paths:
         raise ModelError(
-            f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {folder}; put one there, or set {kind}_dir "
-            "or DATA_JUICER_ASSETS_CACHE to its folder"
+            f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {folder}; put one there, or set "
+            f"{kind}_dir or DATA_JUICER_ASSETS_CACHE to its folder"
         )
     return paths
 
