@@ -219,6 +219,10 @@ def _process(rng: random.Random) -> list[dict[str, Any]]:
         if name in STATS:
             fields += [f"__dj__stats__.{STATS[name]}"] * 3
         process.append({name: parameters})
+    if rng.random() < 0.25:
+        at = rng.randint(0, len(process))
+        grouper = {"key_value_grouper": {"group_by_keys": rng.choice([["text"], ["meta.source"], ["meta"]])}}
+        process[at:at] = [grouper if rng.random() < 0.8 else {"naive_grouper": {}}, {"naive_reverse_grouper": {}}]
     return process
 
 

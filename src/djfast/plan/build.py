@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from djfast import functions
@@ -39,9 +39,10 @@ def build_plan(
     drops_rows : bool
         False computes all stats and drops nothing, as analysis does.
     has_devices : bool
-        Give OPs with ``accelerator: cuda`` stages of their own, which run on the ranks that own a device.
+        Stages of OPs with ``accelerator: cuda`` run on the ranks that own a device. These OPs have stages of their own in any
+        case, so that rows are the same bytes.
     """
-    groups = _stage_groups(ops, drops_rows=drops_rows, has_devices=has_devices)
+    groups = _stage_groups(ops, drops_rows=drops_rows)
 
     def build(required: Sequence[tuple[str, ...]]) -> Plan:
         notices: list[str] = []
@@ -67,7 +68,7 @@ def build_plan(
         return Plan(tuple(stages), tuple(ops), tuple(notices))
 
     plan = build([tuple(text_keys), *[()] * (len(groups) - 1)])
-    return build(_fields_read_at_once(plan)) if has_devices else plan
+    return build(_fields_read_at_once(plan))
 
 
 def _fields_read_at_once(plan: Plan) -> list[tuple[str, ...]]:
@@ -76,17 +77,29 @@ def _fields_read_at_once(plan: Plan) -> list[tuple[str, ...]]:
     So a row without a text is set aside in the same place, however a recipe is cut for devices.
     """
     required: list[tuple[str, ...]] = [()] * len(plan.stages)
-    for run in plan.passes():
+    for run in _runs_of_programs(plan):
         fields: dict[str, None] = {}
         made: set[str] = set()
         for number in run:
             fields.update(dict.fromkeys(path for path in plan.stages[number].texts if path not in made))
             made.update(path for path, _ in plan.stages[number].values)
-        required[run.start] = tuple(fields)
+        if run:
+            required[run.start] = tuple(fields)
     return required
 
 
-def _stage_groups(ops: Sequence[Op], *, drops_rows: bool, has_devices: bool) -> list[list[int]]:
+def _runs_of_programs(plan: Plan) -> Iterator[range]:
+    """Yield the stages between those that rewrite rows, pass by pass: what rewriting makes of fields is not known here."""
+    for run in plan.passes():
+        first = run.start
+        for number in run:
+            if plan.stages[number].rewrite is not None:
+                yield range(first, number)
+                first = number + 1
+        yield range(first, run.stop)
+
+
+def _stage_groups(ops: Sequence[Op], *, drops_rows: bool) -> list[list[int]]:
     """Cut the recipe where rows wait for all others, around OPs that take rows as a whole, and at devices."""
     groups: list[list[int]] = [[]]
     before: Op | None = None
@@ -96,7 +109,7 @@ def _stage_groups(ops: Sequence[Op], *, drops_rows: bool, has_devices: bool) -> 
         is_cut = is_cut or isinstance(before, Grouper | Surveyor) or (before is not None and before.rewrite() is not None)
         is_cut = is_cut or op.rewrite() is not None
         stays = before is None or isinstance(op, Deduplicator | Selector) or _on_device(op) == _on_device(before)
-        if is_cut or (has_devices and not stays):
+        if is_cut or not stays:
             groups.append([])
         groups[-1].append(index)
         before = op

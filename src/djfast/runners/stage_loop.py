@@ -169,7 +169,8 @@ class StageLoop:
         rows_in = 0
         has_field = False
         for each, first_line in done:
-            assert each.compared is not None
+            if each.compared is None:
+                continue  # an earlier stage of the pass dropped all rows of the batch
             rows_in += each.compared.rows_in
             has_field = has_field or each.compared.has_field
             if each.piece_rows == 0:
@@ -204,9 +205,8 @@ class StageLoop:
         groups = Groups()
         row_bytes = array("Q")
         for each, first_line in done:
-            assert each.compared is not None
-            if each.piece_rows == 0:
-                continue
+            if each.compared is None or each.piece_rows == 0:
+                continue  # where an earlier stage of the pass dropped all rows of a batch, nobody looked at keys
             groups.add(each.compared.values)  # type: ignore[arg-type]
             row_bytes.extend(each.compared.row_bytes)
             spool.append(each.piece, first_line)

@@ -10,6 +10,7 @@ from typing import Any
 from djfast.io.splits import Split
 from djfast.plan.bind import BoundStage
 from djfast.plan.steps import Plan, Stage
+from djfast.runners.grouping import joined
 from djfast.runners.job.folder import JobFolder
 from djfast.runners.job.journal import Journal, PartEntry
 from djfast.runners.job.parts import PartFile
@@ -62,8 +63,7 @@ class Passes:
     def know_frequent(self, number: int) -> None:
         """Tell a pass what the survey before it has found."""
         if number > 0 and self.end(number - 1).survey is not None:
-            path = self.folder.path / self.journal.answers[number - 1].frequent
-            self.stages[self.runs[number].start].frequent.update(array("Q", path.read_bytes()))
+            self.stages[self.runs[number].start].frequent.update(self._numbers(number - 1))
 
     def is_moved(self, number: int) -> bool:
         """Whether the selector of a pass gave rows a new order."""
@@ -89,9 +89,27 @@ class Passes:
         if number == 0:
             yield from self.rows.read(self.splits[split])
             return
+        if self.end(number - 1).group is not None:
+            for piece in self._joined(number - 1, split):
+                yield self.rows.reopen(piece, b"\x01", 0)
+            return
         for piece, mask, first in self._left(number - 1, split):
             if mask.count(1, first, first + piece.row_count):
                 yield self.rows.reopen(piece, mask, first)
+
+    def _joined(self, number: int, split: int) -> Iterator[Any]:
+        """Rows of a bucket joined by groups, which no bucket cuts."""
+        cuts = self.journal.answers[number].cuts
+        place = 0
+        sizes = []
+        for size in self._numbers(number):
+            if cuts[split] <= place < cuts[split + 1]:
+                sizes.append(size)
+            place += size
+        return joined((piece for piece, _, _ in self._left(number, split)), sizes)
+
+    def _numbers(self, number: int) -> array[int]:
+        return array("Q", (self.folder.path / self.journal.answers[number].numbers).read_bytes())
 
     def result(self, splits: Sequence[int]) -> Iterator[Any]:
         """Yield the rows of the result that some of its splits hold."""

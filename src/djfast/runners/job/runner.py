@@ -223,11 +223,6 @@ def _refuse_one_process(plan: Plan) -> None:
                     f"{plan.ops[dedup.op].spec.name} looks at the numbers of all rows in one process: run the recipe without "
                     "mpirun and with use_checkpoint: false"
                 )
-        if stage.group is not None:
-            raise RecipeError(
-                f"{plan.ops[stage.group.op].spec.name} needs all rows in one process: run the recipe without mpirun and with "
-                "use_checkpoint: false"
-            )
 
 
 def _device_ranks(recipe: Recipe, ranks: Ranks) -> frozenset[int]:
