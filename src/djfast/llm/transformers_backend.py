@@ -11,10 +11,10 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from djfast.errors import MissingExtraError, ModelError, Preempted, RecipeError
-from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Reply, Tokens, canonical
+from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Question, Reply, Tokens
 from djfast.llm.cache import AnswerCache, default_cache
 from djfast.llm.interrupts import is_interrupted
 from djfast.models.locate import find_checkpoint
@@ -105,10 +105,10 @@ class TransformersModel(LanguageModel):
         device: str | None = None,
         sampling: Mapping[str, Any] | None = None,
         batch_size: int = 8,
-        cache: AnswerCache | str | None = "default",
+        cache: AnswerCache | Literal["default"] | None = "default",
         prompt_version: str = "",
     ) -> None:
-        super().__init__(cache=default_cache() if isinstance(cache, str) else cache, price=None, prompt_version=prompt_version)
+        super().__init__(cache=default_cache() if cache == "default" else cache, price=None, prompt_version=prompt_version)
         if type(batch_size) is not int or batch_size < 1:
             raise RecipeError(f"{op}: batch_size must be a whole number > 0, got {batch_size!r}")
         self.sampling = Sampling.of(sampling or {})
@@ -116,16 +116,19 @@ class TransformersModel(LanguageModel):
         _require_transformers(op)
         self._loaded = _load(_found(model, op), device or "auto")
 
-    def _identity(self, ask: Ask) -> dict[str, Any]:
-        return {"endpoint": f"transformers:{self._loaded.fingerprint}", "messages": ask.messages(), "sampling": self.sampling}
+    def _origin(self) -> str:
+        return f"transformers:{self._loaded.fingerprint}"
 
-    def _send(self, asks: Sequence[Ask], done: Done) -> Callable[[], None]:
-        """Answer at once, in the calling thread. Asks of about the same length go together, so that little is padding."""
+    def _content(self, ask: Ask) -> Any:
+        return [ask.messages(), self.sampling]
+
+    def _send(self, questions: Sequence[Question], done: Done) -> Callable[[], None]:
+        """Answer at once, in the calling thread. Prompts of about the same length go together, so that little is padding."""
         prompts: dict[int, list[int]] = {}
         room = self._loaded.context - self._new_tokens
-        for index, ask in enumerate(asks):
+        for index, question in enumerate(questions):
             try:
-                tokens = self._loaded.tokens(ask)
+                tokens = self._loaded.tokens(question.ask)
             except Exception as error:  # a model's template is a program, and may refuse in any way
                 done(index, Failure(f"the model's chat template refuses the messages: {type(error).__name__}: {error}"))
                 continue
@@ -137,7 +140,7 @@ class TransformersModel(LanguageModel):
         order = sorted(prompts, key=lambda index: (-len(prompts[index]), index))
         for first in range(0, len(order), self._batch_size):
             chosen = order[first : first + self._batch_size]
-            replies = self._replies([asks[index] for index in chosen], [prompts[index] for index in chosen])
+            replies = self._replies([questions[index] for index in chosen], [prompts[index] for index in chosen])
             for index, reply in zip(chosen, replies):
                 done(index, reply)
         return lambda: None
@@ -146,9 +149,9 @@ class TransformersModel(LanguageModel):
     def _new_tokens(self) -> int:
         return self.sampling.max_tokens or self._loaded.new_tokens or _DEFAULT_NEW_TOKENS
 
-    def _replies(self, asks: Sequence[Ask], prompts: Sequence[Sequence[int]]) -> list[Reply]:
-        """Answer one batch. If it does not fit into memory, its asks are answered one by one, so that the others live."""
-        seeds = [_seed(ask, self.sampling.seed) for ask in asks]
+    def _replies(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Reply]:
+        """Answer one batch. If it does not fit into memory, its questions are answered one by one, so that the others live."""
+        seeds = [_seed(question) for question in questions]
         try:
             if is_interrupted():
                 raise Preempted()
@@ -156,10 +159,10 @@ class TransformersModel(LanguageModel):
             if is_interrupted():
                 raise Preempted()
         except Preempted:
-            return [Failure("the run was stopped", is_interrupted=True)] * len(asks)
+            return [Failure("the run was stopped", is_interrupted=True)] * len(questions)
         except RuntimeError as error:
-            if len(asks) > 1:
-                return [self._replies([ask], [prompt])[0] for ask, prompt in zip(asks, prompts)]
+            if len(questions) > 1:
+                return [self._replies([question], [prompt])[0] for question, prompt in zip(questions, prompts)]
             return [Failure(f"the model failed: {error}")]
         return [self._answer(prompt, produced) for prompt, produced in zip(prompts, answers)]
 
@@ -327,9 +330,9 @@ def _ends_of(path: str, most: int = 1 << 20) -> bytes:
         return hashlib.sha256(begin + file.read(most)).digest()
 
 
-def _seed(ask: Ask, seed: int) -> int:
-    """Return the seed of one answer: another for each prompt and try, the same in every run."""
-    digest = hashlib.sha256(canonical([ask.messages(), ask.try_number, seed])).digest()
+def _seed(question: Question) -> int:
+    """Return the seed of one answer: another for each prompt, seed and try, the same in every run."""
+    digest = hashlib.sha256(question.content + question.ask.try_number.to_bytes(8, "little")).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
 
