@@ -260,6 +260,10 @@ class Op:
     def validate(self) -> None:
         """Check parameters against each other; OPs override it and raise RecipeError."""
 
+    def overwrites(self) -> bool:
+        """Whether stats and tags are written also where the row, or an earlier OP, has them already."""
+        return False
+
     def rewrite(self) -> Expr | None:
         """Return a function of the whole `row`, for OPs whose fields are known only when they run; None for all others.
 
@@ -322,7 +326,7 @@ class Filter(Op):
     )
 
     def stats(self) -> dict[str, Expr]:
-        """Stats by name, each one expression; a stat that a row brings along is not computed again."""
+        """Stats by name, each one expression; a stat that a row brings along stands, unless the OP `overwrites`."""
         return {}
 
     def keep(self) -> Expr:
@@ -359,7 +363,7 @@ class Mapper(Op):
         return {}
 
     def tags(self) -> dict[str, Expr]:
-        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along is not computed again."""
+        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along stands, unless the OP `overwrites`."""
         return {}
 
 

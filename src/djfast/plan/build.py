@@ -189,7 +189,7 @@ class _StageBuilder:
         tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
         self.current.update(assigned)
         for name, computed in tags.items():
-            self.tags[name] = self._brought(META, name, self.tags.get(name, computed), index)
+            self.tags[name] = self._written(META, name, computed, self.tags.get(name, computed), index, op)
 
     def _add_selector(self, index: int, op: Selector) -> None:
         condition = op.keep()
@@ -205,17 +205,27 @@ class _StageBuilder:
     def _add_filter(self, index: int, op: Filter) -> None:
         own: dict[str, int] = {}
         for name, expr in op.stats().items():
-            if name in self.stats:
+            if name in self.stats and not op.overwrites():
                 if self._numbered(expr, op) != self.stats[name]:
                     self.notices.append(
                         f"{op.spec.name}: stat '{name}' was computed by an earlier OP with other parameters and is "
                         "reused, as Data-Juicer does"
                     )
+                own[name] = self.stats[name]
             else:
-                self.stats[name] = self._brought(STATS, name, self.lower(expr, index, op, own), index)
-            own[name] = self.stats[name]
+                computed = self.lower(expr, index, op, own)
+                own[name] = self._written(STATS, name, computed, computed, index, op)
+        self.stats.update(own)  # not before: the fields that an OP reads are those it finds
         if self.drops_rows:
             self.steps.append(Keep(self.lower(op.keep(), index, op, own), index))
+
+    def _written(self, where: str, name: str, computed: int, known: int, index: int, op: Op) -> int:
+        """Slot of a stat or a tag: the computed one of an OP that overwrites, else the one that the row has or that is known."""
+        if not op.overwrites():
+            return self._brought(where, name, known, index)
+        if self.types[computed] != "json":
+            raise InternalError(f"{op.spec.name}: only JSON can take the place of a stat or a tag")
+        return computed
 
     def _brought(self, where: str, name: str, computed: int, index: int) -> int:
         """Slot of a stat or a tag: the one that the row has already, else the computed one."""
