@@ -11,6 +11,7 @@ from djfast.errors import RecipeError
 from djfast.llm.asking import Ask, LanguageModel, Message, Reply
 from djfast.llm.chat import Chat
 from djfast.llm.conversations import Conversation, converse
+from djfast.llm.prompts import load_prompt
 
 _CLIENT_PARAMS = ("base_url", "api_key", "prices")
 
@@ -80,6 +81,14 @@ def messages(system: str, user: str) -> list[Message]:
     """Return a system and a user message; an empty one is left out."""
     given = (("system", system), ("user", user))
     return [{"role": role, "content": content} for role, content in given if content]
+
+
+def in_language(system: str, language: str | None) -> str:
+    """Return an instruction with a note in which language to answer; None leaves that to the model."""
+    if language is None:
+        return system
+    note = load_prompt("output_language", language).template("note").fill()
+    return f"{system}\n\n{note}" if system else note
 
 
 def text_in(value: str) -> str:
