@@ -14,11 +14,18 @@ _CALIBRATION = "djfast.ops.language_models.calibration"
 _CLEANING = "djfast.ops.text.cleaning"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
+_DIALOGS = "djfast.ops.language_models.dialogs"
 _FIELDS = "djfast.ops.selectors.fields"
 _GROUPERS = "djfast.ops.groupers"
+_JUDGING = "djfast.ops.language_models.judging"
+_SCORING = "djfast.ops.language_models.scoring"
 _USER_CODE = "djfast.ops.user_code"
 
 OPS: dict[str, str] = {
+    "agent_insight_llm_mapper": _JUDGING,
+    "agent_skill_insight_mapper": _JUDGING,
+    "agent_tool_relevance_mapper": _JUDGING,
+    "agent_trace_coherence_mapper": _JUDGING,
     "alphanumeric_filter": "djfast.ops.text.characters",
     "average_line_length_filter": _LENGTHS,
     "calibrate_qa_mapper": _CALIBRATION,
@@ -27,6 +34,17 @@ OPS: dict[str, str] = {
     "character_repetition_filter": "djfast.ops.text.repetition",
     "clean_email_mapper": _CLEANING,
     "clean_links_mapper": _CLEANING,
+    "dialog_clarification_quality_mapper": _JUDGING,
+    "dialog_coreference_mapper": _JUDGING,
+    "dialog_error_recovery_mapper": _JUDGING,
+    "dialog_intent_detection_mapper": _DIALOGS,
+    "dialog_memory_consistency_mapper": _JUDGING,
+    "dialog_non_repetition_mapper": _JUDGING,
+    "dialog_proactivity_mapper": _JUDGING,
+    "dialog_sentiment_detection_mapper": _DIALOGS,
+    "dialog_sentiment_intensity_mapper": _DIALOGS,
+    "dialog_topic_detection_mapper": _DIALOGS,
+    "dialog_topic_shift_mapper": _JUDGING,
     "document_deduplicator": _DOCUMENT,
     "document_line_deduplicator": "djfast.ops.dedup.lines",
     "document_minhash_deduplicator": _DOCUMENT,
@@ -37,10 +55,16 @@ OPS: dict[str, str] = {
     "frequency_specified_field_selector": _FIELDS,
     "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
+    "llm_analysis_filter": _SCORING,
+    "llm_condition_filter": _SCORING,
+    "llm_difficulty_score_filter": _SCORING,
+    "llm_quality_score_filter": _SCORING,
+    "llm_task_relevance_filter": _SCORING,
     "maximum_line_length_filter": _LENGTHS,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
     "perplexity_filter": "djfast.ops.text.language",
+    "pii_llm_suspect_mapper": _JUDGING,
     "punctuation_normalization_mapper": _CLEANING,
     "python_file_mapper": _USER_CODE,
     "python_lambda_mapper": _USER_CODE,

@@ -1,0 +1,202 @@
+"""Mappers that label each turn of a dialogue: what the user wants, talks about and feels."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from djfast.declare import Example, param
+from djfast.expr import Expr, call, field, member
+from djfast.ops.language_models.asking import ApiMapper
+
+_CANDIDATES = "Labels that the model chooses from; null leaves the choice to it."
+_ANALYSIS_KEY = "Tag of the model's reasons: a list of texts, one for each turn."
+_LABELS_KEY = "Tag of the labels: a list of texts."
+_CANDIDATE_TEMPLATE = "How the candidates are shown, made of `{candidate_str}`."
+_LABELS_TEMPLATE = "How the label of an earlier turn is shown, made of `{labels}`."
+_LABELS_PATTERN = "Regular expression of the label in an answer; its first group is taken."
+
+
+class TurnDetection(ApiMapper):
+    """What the mappers of turns have in common; `detects` is what the model looks for."""
+
+    detects: ClassVar[str]
+
+    max_round: int = param("How many earlier turns the model sees.", default=10, unit="turns", ge=0)
+    analysis_key: str
+    system_prompt: str | None = param("Instruction of the model; null takes the one that comes with djfast.", default=None)
+    query_template: str | None = param("How what the user says is shown, made of `{query}`.", default=None)
+    response_template: str | None = param("How what the model says is shown, made of `{response}`.", default=None)
+    analysis_template: str | None = param("How the reason of an earlier turn is shown, made of `{analysis}`.", default=None)
+    analysis_pattern: str | None = param(
+        "Regular expression of the reason in an answer; its first group is taken.", default=None
+    )
+    max_query_chars_for_prompt: int = param(
+        "Longest text of the user that is shown whole; 0 shows all.", default=0, unit="characters", ge=0
+    )
+    max_response_chars_for_prompt: int = param(
+        "Longest response that is shown whole; 0 shows all.", default=0, unit="characters", ge=0
+    )
+    preferred_output_lang: str = param("Language of the model's reasons.", default="zh", choices=("en", "zh"))
+
+    def found_key(self) -> str:
+        """Return the tag of what is found."""
+        key: str = self.__dict__["labels_key"]
+        return key
+
+    def tags(self) -> dict[str, Expr]:
+        """Return what is found in the turns, and the reasons."""
+        given: dict[str, Any] = self.__dict__
+        found = call(
+            "dialog_turns_detected",
+            field(f"__dj__meta__.{self.found_key()}"),
+            field(f"__dj__meta__.{self.analysis_key}"),
+            field(self.history_key),
+            field(self.query_key),
+            field(self.response_key),
+            detects=self.detects,
+            candidates=given.get(f"{self.detects}_candidates") or [],
+            max_round=self.max_round,
+            templates={
+                "system": self.system_prompt,
+                "query": self.query_template,
+                "response": self.response_template,
+                "candidates": given.get("candidate_template"),
+                "analysis": self.analysis_template,
+                "labels": given.get("labels_template", given.get("intensity_template")),
+            },
+            patterns={
+                "analysis": self.analysis_pattern,
+                "labels": given.get("labels_pattern", given.get("intensity_pattern")),
+            },
+            longest={"query": self.max_query_chars_for_prompt, "response": self.max_response_chars_for_prompt},
+            language=self.preferred_output_lang,
+            **self.asking(),
+        )
+        return {self.found_key(): member(found, "labels"), self.analysis_key: member(found, "analysis")}
+
+
+class DialogIntentDetectionMapper(TurnDetection, name="dialog_intent_detection_mapper"):
+    """Labels what the user wants in each turn of a dialogue.
+
+    The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
+    history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
+    said about them. Each label is listed once, in the order of turns; reasons are listed for each turn. A turn without an
+    answer that can be used has an empty reason. The fields stay as they are. A row that has both tags is not asked about. A
+    history that is no list of pairs of texts is an error of its row; a row is set aside, too, when the server gives no answer
+    at all. A dialogue without turns gets empty lists.
+    """
+
+    detects = "intent"
+    examples = (
+        Example(
+            rows=[{"history": [["Hi", "Hello!"]], "query": "Do you ship to Oslo?", "response": "Yes."}],
+            params={},
+            expect=[
+                {
+                    "dialog_intent_labels": ["问候", "咨询"],
+                    "dialog_intent_labels_analysis": ["用户打招呼。", "用户询问配送。"],
+                }
+            ],
+            says=("意图分析：用户打招呼。\n意图类别：问候", "意图分析：用户询问配送。\n意图类别：咨询"),
+        ),
+    )
+
+    intent_candidates: list[str] | None = param(_CANDIDATES, default=None)
+    labels_key: str = param(_LABELS_KEY, default="dialog_intent_labels")
+    analysis_key: str = param(_ANALYSIS_KEY, default="dialog_intent_labels_analysis")
+    candidate_template: str | None = param(_CANDIDATE_TEMPLATE, default=None)
+    labels_template: str | None = param(_LABELS_TEMPLATE, default=None)
+    labels_pattern: str | None = param(_LABELS_PATTERN, default=None)
+
+
+class DialogTopicDetectionMapper(TurnDetection, name="dialog_topic_detection_mapper"):
+    """Labels what the user talks about in each turn of a dialogue.
+
+    The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
+    history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
+    said about them. Each label is listed once, in the order of turns; reasons are listed for each turn. A turn without an
+    answer that can be used has an empty reason. The fields stay as they are. A row that has both tags is not asked about. A
+    history that is no list of pairs of texts is an error of its row; a row is set aside, too, when the server gives no answer
+    at all. A dialogue without turns gets empty lists.
+    """
+
+    detects = "topic"
+    examples = (
+        Example(
+            rows=[{"query": "Will it rain tomorrow?", "response": "No."}],
+            params={"topic_candidates": ["天气", "体育"]},
+            expect=[{"dialog_topic_labels": ["天气"], "dialog_topic_labels_analysis": ["用户询问明天的天气。"]}],
+            says=("话题分析：用户询问明天的天气。\n话题类别：天气",),
+        ),
+    )
+
+    topic_candidates: list[str] | None = param(_CANDIDATES, default=None)
+    labels_key: str = param(_LABELS_KEY, default="dialog_topic_labels")
+    analysis_key: str = param(_ANALYSIS_KEY, default="dialog_topic_labels_analysis")
+    candidate_template: str | None = param(_CANDIDATE_TEMPLATE, default=None)
+    labels_template: str | None = param(_LABELS_TEMPLATE, default=None)
+    labels_pattern: str | None = param(_LABELS_PATTERN, default=None)
+
+
+class DialogSentimentDetectionMapper(TurnDetection, name="dialog_sentiment_detection_mapper"):
+    """Labels what the user feels in each turn of a dialogue.
+
+    The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
+    history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
+    said about them. Each label is listed once, in the order of turns; reasons are listed for each turn. A turn without an
+    answer that can be used has an empty reason. The fields stay as they are. A row that has both tags is not asked about. A
+    history that is no list of pairs of texts is an error of its row; a row is set aside, too, when the server gives no answer
+    at all. A dialogue without turns gets empty lists.
+    """
+
+    detects = "sentiment"
+    examples = (
+        Example(
+            rows=[{"query": "At last! Thank you!", "response": "You are welcome."}],
+            params={},
+            expect=[{"dialog_sentiment_labels": ["高兴、感激"], "dialog_sentiment_labels_analysis": ["用户很满意。"]}],
+            says=("情感分析：用户很满意。\n情感类别：高兴、感激",),
+        ),
+    )
+
+    sentiment_candidates: list[str] | None = param(_CANDIDATES, default=None)
+    labels_key: str = param(_LABELS_KEY, default="dialog_sentiment_labels")
+    analysis_key: str = param(_ANALYSIS_KEY, default="dialog_sentiment_labels_analysis")
+    candidate_template: str | None = param(_CANDIDATE_TEMPLATE, default=None)
+    labels_template: str | None = param(_LABELS_TEMPLATE, default=None)
+    labels_pattern: str | None = param(_LABELS_PATTERN, default=None)
+
+
+class DialogSentimentIntensityMapper(TurnDetection, name="dialog_sentiment_intensity_mapper"):
+    """Rates how the user feels in each turn of a dialogue, from -5 to 5.
+
+    The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
+    history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
+    said about them. The numbers are listed for each turn as the model gives them, also those beyond the scale; an answer
+    without a whole number is asked for again, and 0 in the end. The fields stay as they are. A row that has both tags is not
+    asked about. A history that is no list of pairs of texts is an error of its row; a row is set aside, too, when the server
+    gives no answer at all. A dialogue without turns gets empty lists.
+    """
+
+    detects = "intensity"
+    examples = (
+        Example(
+            rows=[{"query": "At last! Thank you!", "response": "You are welcome."}],
+            params={},
+            expect=[{"dialog_sentiment_intensity": [3], "dialog_sentiment_intensity_analysis": ["用户很满意。"]}],
+            says=("情绪分析：用户很满意。\n情绪值：3",),
+        ),
+    )
+
+    intensities_key: str = param("Tag of the numbers: a list, one for each turn.", default="dialog_sentiment_intensity")
+    analysis_key: str = param(_ANALYSIS_KEY, default="dialog_sentiment_intensity_analysis")
+    intensity_template: str | None = param(
+        "How the number of an earlier turn is shown, made of `{intensity}`.", default=None
+    )
+    intensity_pattern: str | None = param(
+        "Regular expression of the number in an answer; its first group is taken.", default=None
+    )
+
+    def found_key(self) -> str:
+        """Return the tag of what is found."""
+        return self.intensities_key

@@ -1,0 +1,378 @@
+"""Mappers that have a language model judge dialogues and the work of agents."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+from djfast.declare import Example, param
+from djfast.errors import RecipeError
+from djfast.expr import Expr, call, col, field, member
+from djfast.ops.language_models.asking import ApiMapper
+
+_MODEL = "Name of the model, as the server knows it."
+_MODEL_PARAMS = "Settings of the client (`base_url`)."
+_SAMPLING_PARAMS = "Settings of the answer, such as `temperature` and `max_tokens`; they are added to those of the OP."
+_SYSTEM = "Instruction of the model; null takes the one that comes with djfast."
+_LANGUAGE = "Language of what the model writes."
+_LANGUAGES = ("en", "zh")
+
+
+class Judging(ApiMapper):
+    """What the mappers of one judgement have in common; short answers with little chance in them are enough."""
+
+    settings: ClassVar[dict[str, Any]] = {"max_tokens": 384, "temperature": 0.2}
+
+    api_model: str = param(_MODEL, default="qwen-turbo")
+    try_num: int = param("How often it is asked until an answer can be used.", default=2, unit="tries", ge=1)
+    overwrite: bool = param("Judge rows again that have a judgement.", default=False)
+    model_params: dict | None = param(_MODEL_PARAMS, default=None)  # type: ignore[type-arg,assignment]
+    sampling_params: dict | None = param(_SAMPLING_PARAMS, default=None)  # type: ignore[type-arg,assignment]
+
+    def overwrites(self) -> bool:
+        """Return whether judgements that are there are replaced."""
+        return self.overwrite
+
+    def asking(self) -> dict[str, Any]:
+        """Return the parameter that functions make a model of."""
+        [(name, asking)] = super().asking().items()
+        return {name: {**asking, "sampling_params": {**self.settings, **(self.sampling_params or {})}}}
+
+
+class Judge(Judging):
+    """A judge of one quality: the tag is named as the OP is."""
+
+    reads: ClassVar[str]
+    eval_kind: ClassVar[str]
+
+    history_key: str = param("Field of the dialogue's earlier turns: pairs of texts.", default="dialog_history")
+    max_round: int = param("How many turns are shown, from the last one back.", default=8, unit="turns", ge=1)
+    max_query_chars_for_prompt: int = param(
+        "Longest text of the user that is shown whole; 0 shows all.", default=6000, unit="characters", ge=0
+    )
+    max_response_chars_for_prompt: int = param(
+        "Longest response that is shown whole; 0 shows all.", default=8000, unit="characters", ge=0
+    )
+    trajectory_text_max_chars: int = param(
+        "Longest text of an agent's work that is shown whole; 0 shows all.", default=12000, unit="characters", ge=0
+    )
+    tool_types_key: str = param("Tag of the tools that an agent called.", default="agent_tool_types")
+    primary_tool_key: str = param("Tag of the tool that an agent called most.", default="primary_tool_type")
+    preferred_output_lang: str = param(_LANGUAGE, default="en", choices=_LANGUAGES)
+
+    def tags(self) -> dict[str, Expr]:
+        """Return the judgement."""
+        query_and_response = (field(self.query_key), field(self.response_key))
+        material = {
+            "dialog": (field(self.history_key), *query_and_response),
+            "trace": (call("json_of", col("text")),),
+            "tools": (
+                *query_and_response,
+                field(f"__dj__meta__.{self.tool_types_key}"),
+                field(f"__dj__meta__.{self.primary_tool_key}"),
+            ),
+        }
+        tag = self.spec.name.removesuffix("_mapper")
+        judged = call(
+            "judged",
+            field(f"__dj__meta__.{tag}"),
+            *material[self.reads],
+            judge=tag,
+            reads=self.reads,
+            eval_kind=self.eval_kind,
+            overwrite=self.overwrite,
+            limits={
+                "turns": self.max_round,
+                "query": self.max_query_chars_for_prompt,
+                "response": self.max_response_chars_for_prompt,
+                "text": self.trajectory_text_max_chars,
+            },
+            language=self.preferred_output_lang,
+            **self.asking(),
+        )
+        return {tag: judged}
+
+
+class _Reading(NamedTuple):
+    """What judges of a kind read."""
+
+    eval_kind: str
+    what: str  # for the documentation
+    row: dict[str, Any]
+
+
+_READINGS = {
+    "dialog": _Reading(
+        "dialog_turn",
+        "The last turns of the history are read, with the query and the response. A history that is no list of pairs of texts\n"
+        "is an error of its row.",
+        {"dialog_history": [["I am Ada.", "Hello Ada!"]], "query": "Who am I?", "response": "You are Ada."},
+    ),
+    "trace": _Reading("agent_trace", "The text is read.", {"text": "1. Search. 2. Read. 3. Answer."}),
+    "tools": _Reading(
+        "agent_tool",
+        "The query and the response are read, with the tags of the tools that were called.",
+        {"query": "Find it.", "response": "Done.", "__dj__meta__": {"agent_tool_types": ["search"]}},
+    ),
+}
+
+# tag and OP, what is read, what is judged
+_JUDGES = (
+    ("dialog_memory_consistency", "dialog", "whether an assistant remembers what was said"),
+    ("dialog_coreference", "dialog", "whether an assistant knows what words such as `it` refer to"),
+    ("dialog_topic_shift", "dialog", "how an assistant deals with changes of topic"),
+    ("dialog_error_recovery", "dialog", "how an assistant recovers from mistakes"),
+    ("dialog_clarification_quality", "dialog", "how well an assistant asks back"),
+    ("dialog_proactivity", "dialog", "whether an assistant offers what is useful next"),
+    ("dialog_non_repetition", "dialog", "whether an assistant avoids to repeat itself"),
+    ("agent_trace_coherence", "trace", "whether the steps of an agent follow from each other"),
+    ("agent_tool_relevance", "tools", "whether an agent calls tools that fit the request"),
+)
+
+_DOC = """Judges {question}, by a score from 1 to 5.
+
+{what} The tag, named as the OP, holds `score`, `reason` and `eval_kind`; scores beyond the scale are drawn to its end. Where
+all that is read is empty, nothing is asked and the tag holds `skipped`. Where no answer of the model can be used it holds
+`error`. A row that has the tag is not judged again, unless `overwrite` is true. A row is set aside when the server gives no
+answer at all.
+"""
+
+
+def _declare(tag: str, reads: str, question: str) -> None:
+    """Make the OP of one judge."""
+    reading = _READINGS[reads]
+    said = {"score": 4.0, "reason": "Mostly.", "eval_kind": reading.eval_kind}
+    example = Example(
+        rows=[reading.row], params={}, expect=[{tag: said}], says=('{"score": 4, "reason": "Mostly."}',)
+    )
+    body = {
+        "__doc__": _DOC.format(question=question, what=reading.what),
+        "__module__": __name__,
+        "reads": reads,
+        "eval_kind": reading.eval_kind,
+        "examples": (example,),
+    }
+    type(f"{tag.title().replace('_', '')}Mapper", (Judge,), body, name=f"{tag}_mapper")
+
+
+for _judge in _JUDGES:
+    _declare(*_judge)
+
+
+# What other OPs found out about an agent's work, by name.
+_EVIDENCE_STATS = (
+    *(f"llm_{kind}_{part}" for kind in ("analysis", "quality", "difficulty") for part in ("score", "record")),
+    *("text_len", "num_words", "num_token", "perplexity", "lang", "lang_score"),
+)
+_EVIDENCE_TAGS = (
+    *("agent_bad_case_tier", "agent_bad_case_signals", "agent_turn_count", "agent_tool_types", "agent_skill_types"),
+    *("agent_skill_insights", "agent_request_model", "agent_total_cost_time_ms", "primary_tool_type", "dominant_tool_types"),
+    *("tool_success_count", "tool_fail_count", "tool_unknown_count", "tool_success_ratio"),
+    *("prompt_tokens", "completion_tokens", "total_tokens"),
+    *("dialog_intent_labels", "dialog_topic_labels", "dialog_sentiment_labels", "dialog_sentiment_intensity"),
+    *(tag for tag, _, _ in _JUDGES),
+)
+
+
+class AgentInsightLlmMapper(ApiMapper, name="agent_insight_llm_mapper"):
+    """Explains what other OPs found out about an agent's work.
+
+    The model reads the stats and tags of OPs that judge, count and detect bad cases, with the beginnings of the query and the
+    response; a text that is very long is cut. Written are the tags `agent_insight_llm` (an object; a fixed one where no answer
+    can be used), `agent_insight_llm_raw` (the answer, at most 8000 characters) and `agent_pipeline_output_lang`. A row that has
+    the tag is not asked about, nor is one of another tier than those wanted. Null and missing fields, and empty texts, are
+    empty evidence. A row is set aside when the server gives no answer at all.
+    """
+
+    examples = (
+        Example(
+            rows=[{"query": "Find it.", "response": "No.", "__dj__meta__": {"agent_bad_case_tier": "watchlist"}}],
+            params={},
+            expect=[
+                {"agent_insight_llm": {"headline": "It gave up.", "root_causes": []}, "agent_pipeline_output_lang": "en"}
+            ],
+            says=('{"headline": "It gave up.", "root_causes": []}',),
+        ),
+    )
+
+    system_prompt: str | None = param(_SYSTEM, default=None)
+    query_preview_max_chars: int = param(
+        "Characters of the query that are shown; 0 shows all.", default=500, unit="characters", ge=0
+    )
+    response_preview_max_chars: int = param(
+        "Characters of the response that are shown; 0 shows all.", default=500, unit="characters", ge=0
+    )
+    run_for_tiers: list[str] | None = param(
+        "Tiers, in the tag `agent_bad_case_tier`, whose rows are asked about; null asks about all.", default=None
+    )
+    try_num: int = param("How often it is asked until an answer can be used.", default=2, unit="tries", ge=1)
+    preferred_output_lang: str = param(_LANGUAGE, default="en", choices=_LANGUAGES)
+
+    def tags(self) -> dict[str, Expr]:
+        """Return the insight, the answer and its language."""
+        stats = [field(f"__dj__stats__.{name}") for name in _EVIDENCE_STATS]
+        tags = [field(f"__dj__meta__.{name}") for name in _EVIDENCE_TAGS]
+        found = call(
+            "agent_insight",
+            field("__dj__meta__.agent_insight_llm"),
+            field("__dj__meta__.agent_bad_case_tier"),
+            field(self.query_key),
+            field(self.response_key),
+            *stats,
+            *tags,
+            names=[*_EVIDENCE_STATS, *_EVIDENCE_TAGS],
+            longest={"query": self.query_preview_max_chars, "response": self.response_preview_max_chars},
+            run_for_tiers=self.run_for_tiers,
+            system=self.system_prompt,
+            language=self.preferred_output_lang,
+            **self.asking(),
+        )
+        return {
+            "agent_insight_llm": member(found, "insight"),
+            "agent_insight_llm_raw": member(found, "raw"),
+            "agent_pipeline_output_lang": member(found, "language"),
+        }
+
+
+class AgentSkillInsightMapper(ApiMapper, name="agent_skill_insight_mapper"):
+    """Says in short phrases what an agent can do, by the names of its tools and skills.
+
+    The model reads the names in two tags, at most 30 of each. The tag that is written is a list of phrases, each once; it is
+    empty where there are no names, which are not asked about, or where no answer of the model can be used. A row that has the
+    tag is not asked about. A row is set aside when the server gives no answer at all.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "", "__dj__meta__": {"agent_tool_types": ["grep", "edit"]}}],
+            params={},
+            expect=[{"agent_skill_insights": ["code search", "file editing"]}],
+            says=("code search, file editing",),
+        ),
+    )
+
+    tool_types_key: str = param("Tag of the tools.", default="agent_tool_types")
+    skill_types_key: str = param("Tag of the skills.", default="agent_skill_types")
+    insights_key: str = param("Tag that is written.", default="agent_skill_insights")
+    system_prompt: str | None = param(_SYSTEM, default=None)
+    try_num: int = param("How often it is asked until an answer can be used.", default=2, unit="tries", ge=1)
+    preferred_output_lang: str = param(_LANGUAGE, default="en", choices=_LANGUAGES)
+
+    def tags(self) -> dict[str, Expr]:
+        """Return the phrases."""
+        keys = (self.insights_key, self.tool_types_key, self.skill_types_key)
+        found = call(
+            "agent_skill_insights",
+            *(field(f"__dj__meta__.{key}") for key in keys),
+            system=self.system_prompt,
+            language=self.preferred_output_lang,
+            **self.asking(),
+        )
+        return {self.insights_key: found}
+
+
+class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
+    """Finds personal data and secrets that are left in texts, and takes them out if asked.
+
+    Rules, and the spaCy models that are named, decide which rows are worth a question: those with digits in a row, an `@`,
+    words of secrets or inner networks, long tokens, or words and forms that come with names. The tag lists up to 32 suspects
+    with `field`, `category` and `evidence`, and says whether the row is `likely_clean`. Where all that is read is empty, or
+    the rules see nothing, it holds `skipped`; where no answer of the model can be used it holds `error`, and a second tag the
+    answer. The redaction `evidence` replaces each piece of evidence of two characters or more in its field, the longest first,
+    and `whole_field` the fields that have suspects; `redaction_applied` says whether anything was replaced. Fields that are no
+    texts are not read. A row that has the tag is left alone, unless `overwrite` is true. A row is set aside when the server
+    gives no answer at all.
+    """
+
+    settings: ClassVar[dict[str, Any]] = {"max_tokens": 512, "temperature": 0.1}
+    examples = (
+        Example(
+            rows=[{"text": "Call Ada: 555 123456."}],
+            params={"redaction_mode": "evidence", "redaction_placeholder": "[...]"},
+            expect=[
+                {
+                    "text": "Call Ada: [...].",
+                    "pii_llm_suspect": {
+                        "suspected": [{"field": "text", "category": "phone", "evidence": "555 123456"}],
+                        "likely_clean": False,
+                        "fields_inspected": ["text"],
+                        "redaction_mode": "evidence",
+                        "redaction_applied": True,
+                    },
+                }
+            ],
+            says=('{"suspected": [{"field": "text", "category": "phone", "evidence": "555 123456"}]}',),
+        ),
+    )
+
+    inspect_keys: list[str] | None = param(
+        "Fields that are read; `text` is the text field. Null takes text, query and response.", default=None
+    )
+    messages_key: str = param("Field of messages, whose contents are read, too.", default="messages")
+    max_messages_for_prompt: int = param("How many messages are read, from the last one back.", default=4, unit="messages", ge=0)
+    max_chars_per_field: int = param("Characters of a field that are read.", default=6000, unit="characters", ge=1)
+    max_chars_messages_excerpt: int = param("Characters of the messages that are read.", default=8000, unit="characters", ge=1)
+    gate_mode: str = param(
+        "Which rows are asked about: those that the rules point to (heuristic), or all.",
+        default="heuristic",
+        choices=("heuristic", "always"),
+    )
+    result_key: str = param("Tag of the result.", default="pii_llm_suspect")
+    raw_key: str = param("Tag of an answer that cannot be used.", default="pii_llm_suspect_raw")
+    system_prompt: str | None = param(_SYSTEM, default=None)
+    preferred_output_lang: str = param(_LANGUAGE, default="zh", choices=_LANGUAGES)
+    heuristic_name_rules: bool = param("Whether the rules look for words and forms that come with names.", default=True)
+    spacy_ner_model: str | None = param("SpaCy model that looks for names: its package or folder.", default=None)
+    spacy_ner_models: list[str] | None = param("More spaCy models that look for names.", default=None)
+    spacy_ner_max_chars: int = param("Characters that spaCy models read.", default=4000, unit="characters", ge=1)
+    spacy_auto_download: bool = param(
+        "Download models.", default=True, no_effect="nothing is ever downloaded: install the package of the model"
+    )
+    redaction_mode: str = param("What is replaced.", default="none", choices=("none", "evidence", "whole_field"))
+    redaction_placeholder: str = param("What is put in its place.", default="[LLM_PII_SUSPECT_REDACTED]")
+
+    def validate(self) -> None:
+        """Check that no field is read twice."""
+        keys = self._keys()
+        if len({*keys, self.messages_key}) <= len(keys):
+            raise RecipeError(f"{self.spec.name}: inspect_keys and messages_key must be different fields, got {keys!r}")
+
+    def tags(self) -> dict[str, Expr]:
+        """Return the suspects, and an answer that cannot be used."""
+        found = self._suspected()
+        return {self.result_key: member(found, "result"), self.raw_key: member(found, "raw")}
+
+    def assign(self) -> dict[str, Expr]:
+        """Return the fields without what is suspected."""
+        if self.redaction_mode == "none":
+            return {}
+        redacted = member(self._suspected(), "redacted")
+        return {key: member(redacted, key) for key in (*self._keys(), self.messages_key)}
+
+    def _keys(self) -> list[str]:
+        return ["text", self.query_key, self.response_key] if self.inspect_keys is None else self.inspect_keys
+
+    def _suspected(self) -> Expr:
+        models = [*([self.spacy_ner_model] if self.spacy_ner_model else []), *(self.spacy_ner_models or [])]
+        return call(
+            "personal_data_suspected",
+            field(f"__dj__meta__.{self.result_key}"),
+            field(self.messages_key),
+            *(call("json_of", col("text")) if key == "text" else field(key) for key in self._keys()),
+            keys=self._keys(),
+            messages_key=self.messages_key,
+            overwrite=self.overwrite,
+            limits={
+                "messages": self.max_messages_for_prompt,
+                "field": self.max_chars_per_field,
+                "excerpt": self.max_chars_messages_excerpt,
+                "names": self.spacy_ner_max_chars,
+            },
+            is_gated=self.gate_mode == "heuristic",
+            looks_for_names=self.heuristic_name_rules,
+            name_models=models,
+            redaction_mode=self.redaction_mode,
+            placeholder=self.redaction_placeholder,
+            system=self.system_prompt,
+            language=self.preferred_output_lang,
+            **self.asking(),
+        )
