@@ -10,6 +10,7 @@ from djfast.declare import REGISTRY, Op, OpSpec
 from djfast.errors import RecipeError
 
 _CLEANING = "djfast.ops.text.cleaning"
+_LATEX = "djfast.ops.text.latex"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
@@ -18,11 +19,15 @@ OPS: dict[str, str] = {
     "alphanumeric_filter": "djfast.ops.text.characters",
     "average_line_length_filter": _LENGTHS,
     "character_repetition_filter": "djfast.ops.text.repetition",
+    "clean_copyright_mapper": _CLEANING,
     "clean_email_mapper": _CLEANING,
+    "clean_html_mapper": _CLEANING,
+    "clean_ip_mapper": _CLEANING,
     "clean_links_mapper": _CLEANING,
     "document_deduplicator": _DOCUMENT,
     "document_minhash_deduplicator": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
+    "expand_macro_mapper": _LATEX,
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
@@ -32,6 +37,10 @@ OPS: dict[str, str] = {
     "punctuation_normalization_mapper": _CLEANING,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
+    "remove_bibliography_mapper": _LATEX,
+    "remove_comments_mapper": _LATEX,
+    "remove_header_mapper": _LATEX,
+    "replace_content_mapper": _CLEANING,
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,
