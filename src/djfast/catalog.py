@@ -19,6 +19,7 @@ OPS: dict[str, str] = {
     "alphanumeric_filter": "djfast.ops.text.characters",
     "average_line_length_filter": _LENGTHS,
     "character_repetition_filter": "djfast.ops.text.repetition",
+    "chinese_convert_mapper": "djfast.ops.text.chinese",
     "clean_copyright_mapper": _CLEANING,
     "clean_email_mapper": _CLEANING,
     "clean_html_mapper": _CLEANING,

@@ -54,6 +54,7 @@ OPS = st.sampled_from(
         {"remove_bibliography_mapper": {}},
         {"remove_comments_mapper": {}},
         {"remove_header_mapper": {"drop_no_head": False}},
+        {"chinese_convert_mapper": {}},
         {"fix_unicode_mapper": {}},
         {"punctuation_normalization_mapper": {}},
         {"whitespace_normalization_mapper": {}},
