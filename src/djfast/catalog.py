@@ -42,6 +42,7 @@ OPS: dict[str, str] = {
     "remove_comments_mapper": _LATEX,
     "remove_header_mapper": _LATEX,
     "replace_content_mapper": _CLEANING,
+    "sentence_split_mapper": "djfast.ops.text.sentences",
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,

@@ -55,6 +55,7 @@ OPS = st.sampled_from(
         {"remove_comments_mapper": {}},
         {"remove_header_mapper": {"drop_no_head": False}},
         {"chinese_convert_mapper": {}},
+        {"sentence_split_mapper": {}},
         {"fix_unicode_mapper": {}},
         {"punctuation_normalization_mapper": {}},
         {"whitespace_normalization_mapper": {}},
