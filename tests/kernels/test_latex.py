@@ -51,7 +51,7 @@ def expanded(text: str) -> str:
     return text
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(
     texts_of(
         *("\\newcommand{\\a}{", "\\newcommand*{\\b}{", "\\def\\a{", "\\def \\b\u2003\n{", "\\newcommand", "\\def", "\\a", "\\b"),
@@ -75,7 +75,7 @@ def test_comments_are_removed_as_by_the_patterns(text):
     assert native("remove_comment_lines", text) == LINES.sub("", text)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(
     texts_of(
         *("\\chapter", "\\part", "\\partial", "\\section", "\\subsection", "\\subsubsection", "\\paragraph", "\\subparagraph"),
