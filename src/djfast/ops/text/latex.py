@@ -12,8 +12,8 @@ class ExpandMacroMapper(Mapper, name="expand_macro_mapper"):
     Definitions are `\newcommand{\name}{value}` and `\def\name{value}`, each with its closing brace at the end of the
     line. First come the macros of `\newcommand`, then those of `\def`; a later macro also expands what an earlier one
     put in. The definitions are expanded too: `\newcommand{\x}{y}` becomes `\newcommand{y}{y}`. Of two uses side by
-    side (`\x\x`) the second stays, and so does a use that ends the text. A row that its macros make longer than 16
-    times its length and 64 KiB is rejected. The empty text stays empty.
+    side (`\x\x`) the second stays, and so does a use that ends the text. A row is rejected when its macros make it longer
+    than 16 times its length and 64 KiB, or when it has so many that this takes too long. The empty text stays empty.
     """
 
     examples = (
