@@ -12,6 +12,7 @@ from djfast.errors import RecipeError
 
 _CALIBRATION = "djfast.ops.language_models.calibration"
 _CLEANING = "djfast.ops.text.cleaning"
+_LATEX = "djfast.ops.text.latex"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
@@ -25,13 +26,18 @@ OPS: dict[str, str] = {
     "calibrate_query_mapper": _CALIBRATION,
     "calibrate_response_mapper": _CALIBRATION,
     "character_repetition_filter": "djfast.ops.text.repetition",
+    "chinese_convert_mapper": "djfast.ops.text.chinese",
+    "clean_copyright_mapper": _CLEANING,
     "clean_email_mapper": _CLEANING,
+    "clean_html_mapper": _CLEANING,
+    "clean_ip_mapper": _CLEANING,
     "clean_links_mapper": _CLEANING,
     "document_deduplicator": _DOCUMENT,
     "document_line_deduplicator": "djfast.ops.dedup.lines",
     "document_minhash_deduplicator": _DOCUMENT,
     "document_minhash_deduplicator_with_uid": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
+    "expand_macro_mapper": _LATEX,
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
@@ -46,6 +52,11 @@ OPS: dict[str, str] = {
     "python_lambda_mapper": _USER_CODE,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
+    "remove_bibliography_mapper": _LATEX,
+    "remove_comments_mapper": _LATEX,
+    "remove_header_mapper": _LATEX,
+    "replace_content_mapper": _CLEANING,
+    "sentence_split_mapper": "djfast.ops.text.sentences",
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,

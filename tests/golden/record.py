@@ -44,6 +44,21 @@ MAPPERS: list[tuple[str, dict[str, Any]]] = [
     ("punctuation_normalization_mapper", {}),
     ("whitespace_normalization_mapper", {}),
 ]
+SOURCE_MAPPERS: list[tuple[str, dict[str, Any]]] = [
+    ("clean_copyright_mapper", {}),
+    ("clean_ip_mapper", {}),
+    ("clean_ip_mapper", {"repl": "[\\g<0>]"}),
+    ("expand_macro_mapper", {}),
+    ("remove_bibliography_mapper", {}),
+    ("remove_comments_mapper", {}),
+    ("remove_comments_mapper", {"inline": False}),
+    ("remove_comments_mapper", {"multiline": False}),
+    ("remove_header_mapper", {}),
+    ("remove_header_mapper", {"drop_no_head": False}),
+    ("replace_content_mapper", {"pattern": "the", "repl": "THE"}),
+    ("replace_content_mapper", {"pattern": ["\\\\[a-z]+", "r'#'", "x"], "repl": ["<\\g<0>>", "", "y", "z"]}),
+    ("replace_content_mapper", {"pattern": "", "repl": "|"}),
+]
 DEDUPLICATORS: list[tuple[str, dict[str, Any]]] = [
     ("document_deduplicator", {}),
     ("document_deduplicator", {"lowercase": True, "ignore_non_character": True}),
@@ -98,14 +113,16 @@ def main() -> None:
 
         logger.remove()
         kinds = {"filter": FILTERS, "mapper": MAPPERS, "deduplicator": DEDUPLICATORS, "selector": SELECTORS}
+        kinds["source mapper"] = SOURCE_MAPPERS
         for kind, cases in kinds.items():
             for number, (name, params) in enumerate(cases):
-                inputs = {"deduplicator": "duplicates", "selector": "records"}.get(kind, "texts")
+                lists = {"deduplicator": "duplicates", "selector": "records", "source mapper": "sources"}
+                inputs = lists.get(kind, "texts")
                 rows = rows_of(INPUTS[inputs])
                 [op] = load_ops([{name: dict(params)}])
                 done = NestedDataset.from_list(rows).process(op).to_list()
                 case: dict[str, Any] = {"id": f"{name}-{number}", "op": name, "params": params, "inputs": inputs}
-                if kind == "mapper":
+                if kind in ("mapper", "source mapper"):
                     case["outputs"] = [row["text"] for row in done]
                 else:
                     case["kept"] = [row["id"] for row in done]

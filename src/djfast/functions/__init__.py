@@ -40,6 +40,9 @@ _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
 _KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
 _TOKENIZERS = Requirement("tokenizers", "tokenizers>=0.20", "models")
 _REGEX = Requirement("regex", "regex>=2024.4", None)
+_SELECTOLAX = Requirement("selectolax", "selectolax>=1.0,<1.1", "html")
+_OPENCC = Requirement("opencc", "opencc>=1.1.9,<1.2", "chinese")
+_NLTK = Requirement("nltk", "nltk>=3.10", "sentences")
 _FTFY = Requirement("ftfy", "ftfy>=6.3,<6.4", None)
 
 PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
@@ -55,6 +58,12 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_REGEX,), "Every match of a pattern replaced by a template."),
         PythonFunction("regex_remove", "djfast.functions.replace", ("text",), "text",
                        (_REGEX,), "The text without the matches of a pattern."),
+        PythonFunction("html_text", "djfast.functions.html", ("text",), "text",
+                       (_SELECTOLAX,), "The text nodes of HTML, one after the other."),
+        PythonFunction("convert_chinese", "djfast.functions.chinese", ("text",), "text",
+                       (_OPENCC,), "A Chinese text in another script."),
+        PythonFunction("sentence_lines", "djfast.functions.sentences", ("text",), "text",
+                       (_NLTK,), "The sentences of a text, joined by line feeds."),
         PythonFunction("ftfy_lines", "djfast.functions.repair", ("text_list",), "text_list",
                        (_FTFY,), "Each line repaired by ftfy."),
         PythonFunction("ftfy_text", "djfast.functions.repair", ("text",), "text",

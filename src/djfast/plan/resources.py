@@ -7,7 +7,7 @@ from typing import Any
 
 from djfast.functions import PYTHON_FUNCTIONS
 from djfast.functions.custom import source_file
-from djfast.models.locate import find_model, find_tokenizer
+from djfast.models.locate import find_model, find_sentence_model, find_tokenizer
 from djfast.models.word_lists import load_word_list, word_list_files
 
 
@@ -25,6 +25,7 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
     },
     ("perplexity", "kenlm_model"): lambda value, op: {"kenlm_model": find_model(value, what="KenLM", op=op)},
     ("hf_token_count", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
+    ("sentence_lines", "model"): lambda value, op: {"model": find_sentence_model(value, op=op)},
     ("share_in_list", "word_list"): lambda value, op: {"words": load_word_list(*value)},
 }
 
