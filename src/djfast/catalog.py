@@ -12,6 +12,7 @@ from djfast.errors import RecipeError
 _CLEANING = "djfast.ops.text.cleaning"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
+_REMOVING = "djfast.ops.text.removing"
 _FIELDS = "djfast.ops.selectors.fields"
 
 OPS: dict[str, str] = {
@@ -32,6 +33,12 @@ OPS: dict[str, str] = {
     "punctuation_normalization_mapper": _CLEANING,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
+    "remove_long_words_mapper": _REMOVING,
+    "remove_non_chinese_character_mapper": _REMOVING,
+    "remove_repeat_sentences_mapper": _REMOVING,
+    "remove_specific_chars_mapper": _REMOVING,
+    "remove_table_text_mapper": _REMOVING,
+    "remove_words_with_incorrect_substrings_mapper": _REMOVING,
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,

@@ -61,6 +61,12 @@ MAPPERS: dict[str, Draw] = {
     "clean_links_mapper": lambda rng: {},
     "fix_unicode_mapper": lambda rng: {},
     "punctuation_normalization_mapper": lambda rng: {},
+    "remove_long_words_mapper": lambda rng: {"max_len": rng.choice([4, 11])},
+    "remove_non_chinese_character_mapper": lambda rng: {"keep_number": rng.random() < 0.5},
+    "remove_repeat_sentences_mapper": lambda rng: {"lowercase": rng.random() < 0.5},
+    "remove_specific_chars_mapper": lambda rng: {"chars_to_remove": rng.choice(["", "a，", ["!", "<p>"]])},
+    "remove_table_text_mapper": lambda rng: {"min_col": rng.choice([2, 4])},
+    "remove_words_with_incorrect_substrings_mapper": lambda rng: {"substrings": rng.choice([None, ["o"]])},
     "whitespace_normalization_mapper": lambda rng: {},
     picky_op.NAME: lambda rng: {"one_in": rng.choice([2, 20])},
 }
