@@ -74,8 +74,16 @@ class LengthLimits {
 
  private:
   bool holds(std::string_view word) const noexcept {
-    const auto length = static_cast<std::int64_t>(kernels::text::segments().count_code_points(word));
+    const auto length = static_cast<std::int64_t>(length_of(word));
     return min_ <= length && length <= max_;
+  }
+
+  /// Code points of a word: most are too short for the kernel to be worth its call.
+  static std::size_t length_of(std::string_view word) noexcept {
+    if (word.size() > 32) return kernels::text::segments().count_code_points(word);
+    std::size_t length = 0;
+    for (const char byte : word) length += (byte & 0xC0) != 0x80 ? 1 : 0;
+    return length;
   }
 
   std::int64_t min_;
