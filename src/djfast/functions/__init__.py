@@ -72,6 +72,8 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "Whether a field, given as JSON, is one of some values."),
         PythonFunction("without_frequent_lines", "djfast.functions.lines", ("text", "number_list"), "text",
                        (), "The text without the lines that are frequent among all rows.", surveyed=True),
+        PythonFunction("remove_sentences_of_tokenizer", "djfast.functions.lines", ("text",), "text",
+                       (), "The text without sentences that it had before, where a lambda of the user cuts lines."),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
         PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",
