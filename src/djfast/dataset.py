@@ -66,12 +66,12 @@ class Dataset:
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
         """Rows of Parquet files: a file, a folder, a glob, or several of them."""
-        from djfast.io.arrow_rows import ParquetRows
+        from djfast.io.arrow_rows import FileRows
         from djfast.io.files import discover
 
         paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
         files = [file for each in paths for file in discover(each, [".parquet"])]
-        return cls(lambda **kept: ParquetRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
+        return cls(lambda **kept: FileRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
 
     @classmethod
     def from_arrow(cls, data: Any, *, threads: int | None = None) -> Dataset:

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from djfast.errors import InputError
 from djfast.io import json_rows
-from djfast.io.arrow_rows import ParquetRows
+from djfast.io.arrow_rows import FileRows
 from djfast.io.compression import frame_borders
-from djfast.io.files import InputFile
+from djfast.io.formats import InputFile
 from djfast.io.json_rows import PROBE_BYTES, JsonRows
 from djfast.io.splits import ASSUMED_RATIO, Split, default_split_bytes, splits_of
 
@@ -124,7 +124,7 @@ def test_splits_of_row_groups_are_the_whole(folder: Path, sizes: list[int], spli
     with pq.ParquetWriter(path, schema) as writer:
         for size in sizes:
             writer.write_table(pa.table({"n": range(size), "text": [f"row {i}" for i in range(size)]}, schema))
-    rows = ParquetRows([InputFile(path, "parquet", None)], batch_bytes=batch_bytes, keeps_stats=True, keeps_hashes=True)
+    rows = FileRows([InputFile(path, "parquet", None)], batch_bytes=batch_bytes, keeps_stats=True, keeps_hashes=True)
     splits = splits_of(rows.files, split_bytes)
     found = []
     for split in splits:
@@ -282,7 +282,7 @@ def test_frames_that_vanish_while_they_are_read_are_missed(tmp_path: Path) -> No
 def test_fewer_row_groups_than_before_are_named(tmp_path: Path) -> None:
     path = str(tmp_path / "in.parquet")
     pq.write_table(pa.table({"n": range(10)}), path)
-    rows = ParquetRows([InputFile(path, "parquet", None)], batch_bytes=1, keeps_stats=True, keeps_hashes=True)
+    rows = FileRows([InputFile(path, "parquet", None)], batch_bytes=1, keeps_stats=True, keeps_hashes=True)
     with pytest.raises(InputError, match=r"cannot read .*in\.parquet: it has become shorter: 1 row groups, fewer than 2"):
         list(rows.read(Split(0, 1, 2)))
 

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from djfast.errors import InputError
-from djfast.io.compression import SUFFIXES, compression_of, open_bytes
+from djfast.io.compression import open_bytes
+from djfast.io.formats import FORMATS, InputFile, format_of, readable_suffixes
 
-# Suffix (without compression) -> format.
-FORMATS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-
-
-class InputFile(NamedTuple):
-    """One file to read. `format` is json, jsonl or parquet; `compression` a suffix such as ``.zst``, or None."""
-
-    path: str
-    format: str
-    compression: str | None
+_NAMED = 3  # files of a notice that are named
 
 
-def discover(where: str, suffixes: Sequence[str]) -> list[InputFile]:
+def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = None) -> list[InputFile]:
     """Find the files of an input, in the order of their paths.
 
     Parameters
@@ -31,8 +23,10 @@ def discover(where: str, suffixes: Sequence[str]) -> list[InputFile]:
         A file, a folder (searched to the bottom, hidden files left out) or a pattern with ``*``, ``?`` or ``**``.
     suffixes : sequence of str
         Only these suffixes count; empty is all that can be read.
+    notices : list of str, optional
+        Takes a sentence on files that can be read and were left out.
 
-    A folder or pattern with several formats gives the files of the most frequent one.
+    A folder or pattern with several formats gives the files of the most frequent one, the first of equally frequent ones.
 
     Raises
     ------
@@ -48,11 +42,14 @@ def discover(where: str, suffixes: Sequence[str]) -> list[InputFile]:
     else:
         raise InputError(f"there is no file or folder of this name{_nearest(where)}, got {where!r}")
     wanted = [suffix if suffix.startswith(".") else f".{suffix}" for suffix in suffixes]
-    known = [file for path in candidates if (file := _input_file(path)) and _is_wanted(path, wanted)]
+    known = [file for path in candidates if (file := format_of(path)) and _is_wanted(path, wanted)]
     if not known:
-        looked_for = ", ".join(wanted or [*FORMATS])
+        looked_for = ", ".join(wanted) or readable_suffixes()
         raise InputError(f"no input file found; looked for {looked_for} among {len(candidates)} files, got {where!r}")
-    return _most_frequent(known)
+    files = _most_frequent(known)
+    if len(files) < len(known) and notices is not None:
+        notices.append(_left_out(where, known, files))
+    return files
 
 
 def file_size(path: str) -> int:
@@ -77,20 +74,10 @@ def holds_array(file: InputFile) -> bool:
         return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
 
 
-def _input_file(path: str) -> InputFile | None:
-    compression = compression_of(path)
-    base = path[: -len(compression)] if compression else path
-    kind = FORMATS.get(os.path.splitext(base)[1].lower())
-    if kind is None or (kind == "parquet" and compression):
-        return None
-    return InputFile(path, kind, compression)
-
-
 def _named_file(path: str) -> InputFile:
-    file = _input_file(path)
+    file = format_of(path)
     if file is None:
-        allowed = ", ".join(FORMATS)
-        raise InputError(f"the input must end in {allowed}, the JSON ones also in {', '.join(SUFFIXES)}, got {path!r}")
+        raise InputError(f"the input must end in {readable_suffixes()}, got {path!r}")
     return file
 
 
@@ -107,12 +94,23 @@ def _is_wanted(path: str, suffixes: Sequence[str]) -> bool:
 
 
 def _most_frequent(files: list[InputFile]) -> list[InputFile]:
-    counts: dict[str, int] = {}
-    for file in files:
-        family = "parquet" if file.format == "parquet" else "json"
-        counts[family] = counts.get(family, 0) + 1
-    best = max(counts, key=lambda family: counts[family])
-    return [file for file in files if (file.format == "parquet") == (best == "parquet")]
+    """Keep the files of the family that has most of them."""
+    counts = Counter(FORMATS[file.format].family for file in files)
+    [(best, _)] = counts.most_common(1)
+    return [file for file in files if FORMATS[file.format].family == best]
+
+
+def _left_out(where: str, known: list[InputFile], files: list[InputFile]) -> str:
+    """Say which files of other formats were not taken."""
+    taken = set(files)
+    others = [file for file in known if file not in taken]
+    counts = ", ".join(f"{count} {name}" for name, count in Counter(file.format for file in others).most_common())
+    names = ", ".join(file.path for file in others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
+    family = FORMATS[files[0].format].family
+    return (
+        f"{where}: of several formats the most frequent is read, {family} with {len(files)} files; {len(others)} files were "
+        f"left out ({counts}): {names}. Name what to read with `suffixes`"
+    )
 
 
 def _nearest(where: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from djfast import _native
 from djfast.errors import InputError
 from djfast.io.compression import DecompressedFile, open_bytes
-from djfast.io.files import InputFile, file_size, holds_array
+from djfast.io.files import file_size, holds_array
+from djfast.io.formats import InputFile
 from djfast.io.origins import Origins
 from djfast.io.splits import Split
 from djfast.plan.build import HASHES, META, STATS

@@ -12,6 +12,7 @@ from djfast.expr import Expr
 from djfast.plan.steps import Compute, Dedup, Keep, Plan, Select, Stage
 
 STATS = "__dj__stats__"
+SUFFIX = "__dj__suffix__"  # of the file that a row came from
 META = "__dj__meta__"
 HASHES = ("__dj__hash", "__dj__minhash", "__dj__simhash", "__dj__imagehash", "__dj__videohash")
 RESERVED = (STATS, META, *HASHES)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from djfast.errors import RecipeError
-from djfast.io.arrow_rows import ParquetRows
-from djfast.io.files import InputFile, discover
+from djfast.io.arrow_rows import FileRows
+from djfast.io.files import discover
+from djfast.io.formats import FORMATS, InputFile
 from djfast.io.json_rows import JsonRows
 from djfast.io.results import Result, ResultFile, rejected_path, stats_path
 from djfast.plan.bind import bind_plan
@@ -39,7 +40,8 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     """
     settings = recipe.settings
     plan = plan_recipe(recipe)
-    files = input_files(recipe)
+    notices = list(recipe.notices)
+    files = input_files(recipe, notices)
     export = str(settings["export_path"])
     result = ResultFile(export, str(settings["export_format"]), shard_bytes=int(settings["export_shard_size"]))
     rejected = RejectedRows(
@@ -58,7 +60,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
         progress=progress or Progress(is_quiet=True),
         spool_folder=work_dir,
         window_bytes=budget.window_bytes,
-        notices=recipe.notices,
+        notices=notices,
         row_timeout=float(settings["row_timeout"]) if may_exit else None,
     )
     report = with_side_files(report, plan, export)
@@ -90,11 +92,11 @@ def text_keys(recipe: Recipe) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
-def input_files(recipe: Recipe) -> list[InputFile]:
-    """Find the input of a recipe."""
+def input_files(recipe: Recipe, notices: list[str] | None = None) -> list[InputFile]:
+    """Find the input of a recipe; what may surprise is added to `notices`."""
     suffixes = recipe.settings["suffixes"]
     suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes or ())
-    return [file for path in recipe.settings["inputs"] for file in discover(path, suffixes)]
+    return [file for path in recipe.settings["inputs"] for file in discover(path, suffixes, notices)]
 
 
 def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:
@@ -103,12 +105,15 @@ def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any
         "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
         "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
     }
-    kinds = {"parquet" if file.format == "parquet" else "json" for file in files}
-    if len(kinds) > 1:
-        raise RecipeError("one run reads either JSON or Parquet files, got both; name one kind with `suffixes`")
-    if kinds == {"parquet"}:
-        return ParquetRows(files, batch_bytes=batch_bytes, **kept)
-    return JsonRows(files, batch_bytes=batch_bytes, **kept)
+    formats = {file.format for file in files}
+    are_lines = {FORMATS[name].reader is None for name in formats}
+    if len(are_lines) > 1:
+        raise RecipeError(
+            f"one run reads either JSON or other formats, got {', '.join(sorted(formats))}; name one kind with `suffixes`"
+        )
+    if are_lines == {True}:
+        return JsonRows(files, batch_bytes=batch_bytes, **kept)
+    return FileRows(files, batch_bytes=batch_bytes, texts=tuple(text_keys(recipe)), **kept)
 
 
 def run_plan(

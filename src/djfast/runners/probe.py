@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from djfast.io.files import InputFile, file_size
+from djfast.io.files import file_size
+from djfast.io.formats import InputFile
 from djfast.io.splits import ASSUMED_RATIO, Split, splits_of
 from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan

@@ -151,7 +151,7 @@ def _origin(block: Any, number: int) -> tuple[str | None, int]:
 def _row(block: Any, row: int) -> Any:
     if hasattr(block, "rows"):
         return block.rows[row]
-    return block.batch.slice(row, 1).to_pylist()[0]
+    return block.row(row)
 
 
 def _number(numbers: Any, position: int) -> int:

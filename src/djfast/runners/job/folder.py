@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from djfast.errors import ResumeError
 from djfast.io.durable import write_durably
-from djfast.io.files import InputFile
+from djfast.io.formats import InputFile
 from djfast.io.results import stem
 from djfast.plan.resources import resource_files
 from djfast.plan.steps import Compute, Plan

@@ -12,7 +12,8 @@ import time
 from typing import NamedTuple
 
 from djfast.errors import Preempted, RecipeError
-from djfast.io.files import InputFile, file_size
+from djfast.io.files import file_size
+from djfast.io.formats import InputFile
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
@@ -176,7 +177,9 @@ class Job:
         """Find input and splits, and what is finished, on rank 0."""
         if self._is_fresh:
             self.folder.clear()
-        files = input_files(self.recipe)
+        notices = list(self.recipe.notices)
+        files = input_files(self.recipe, notices)
+        self.recipe = self.recipe._replace(notices=tuple(dict.fromkeys(notices)))
         identity = identity_of(self.recipe, self.plan, files)
         wanted = self.recipe.settings["split_bytes"] or default_split_bytes(sum(file_size(file.path) for file in files))
         attempt = self.folder.open(identity, split_bytes=int(wanted))
