@@ -16,12 +16,15 @@ from djfast.errors import DjfastError, InputError
 from djfast.io import csv_files
 from djfast.io.arrow_rows import FileRows
 from djfast.io.files import discover
+from djfast.io.json_rows import JsonRows
 from djfast.io.splits import splits_of
 from djfast.ranks import Alone
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.progress import Progress
+
+KEPT = {"keeps_stats": True, "keeps_hashes": True}
 
 
 def run(tmp_path: Path, where: Path | str, process: list[Any] | None = None, **keys: Any) -> list[Any]:
@@ -134,7 +137,7 @@ def test_many_texts_are_few_splits(tmp_path: Path) -> None:
     files = discover(str(tmp_path), [])
     assert [split.end for split in splits_of(files, 1 << 20)] == [1000, 1000, 500]
     assert [split.end for split in splits_of(files[:10], 4)] == [4, 4, 2]
-    rows = FileRows(files, batch_bytes=1 << 20, keeps_stats=True, keeps_hashes=True)
+    rows = FileRows(files, batch_bytes=1 << 20, **KEPT)
     assert sum(block.batch.num_rows for block in rows.items()) == 2500
 
 
@@ -172,3 +175,41 @@ def test_rows_of_tables_survive_export_as_parquet_without_rows(tmp_path: Path) -
     import pyarrow.parquet as pq
 
     assert pq.read_schema(tmp_path / "out.parquet").names == ["text", "n"]
+
+
+def test_rows_get_the_suffix_of_their_file(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("one")
+    (folder / "Makefile").write_text("two")
+    (folder / "b.PY.gz").write_bytes(gzip.compress(b"three"))
+    rows = run(tmp_path, folder, add_suffix=True)
+    assert [row["__dj__suffix__"] for row in rows] == ["makefile", ".txt", ".py.gz"]
+    (tmp_path / "a.csv").write_text("text\na\nb\n")
+    assert run(tmp_path, tmp_path / "a.csv", add_suffix=True) == [{"text": t, "__dj__suffix__": ".csv"} for t in "ab"]
+
+
+def test_lines_get_the_suffix_of_their_file_and_stay_what_they_were(tmp_path: Path) -> None:
+    lines = [
+        b'{"text": "a", "n": 1.0}',
+        b'  {"text": "}"} \r',
+        b'{"text": "b", "__dj__suffix__": ".x", "m": {"__dj__suffix__": 1}}',
+        b"",
+        b'{"text": "c"',
+        b"[{}]",
+        b'{"text": "d"}',
+    ]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
+    rows = run(tmp_path, tmp_path / "a.jsonl", add_suffix=True)
+    suffix = {"__dj__suffix__": ".jsonl"}
+    assert rows == [
+        {"text": "a", "n": 1.0, **suffix},
+        {"text": "}", **suffix},
+        {"text": "b", "m": {"__dj__suffix__": 1}, **suffix},
+        {"text": "d", **suffix},
+    ]
+    assert '"n": 1.0, "__dj__suffix__"' in (tmp_path / "local" / "out.jsonl").read_text()
+    assert [line for line, _ in rejected(tmp_path)] == [5, 6]
+    (tmp_path / "b.jsonl").write_bytes(b"{}\n{ }\n")
+    [block] = JsonRows(discover(str(tmp_path / "b.jsonl"), []), batch_bytes=4096, adds_suffix=True, **KEPT).items()
+    assert [json.loads(line) for line in block.data.splitlines()] == [suffix, suffix]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,10 +13,10 @@ from djfast import _native
 from djfast.errors import InputError
 from djfast.io.compression import DecompressedFile, open_bytes
 from djfast.io.files import file_size, holds_array
-from djfast.io.formats import InputFile
+from djfast.io.formats import InputFile, suffix_of
 from djfast.io.origins import Origins
 from djfast.io.splits import Split
-from djfast.plan.build import HASHES, META, STATS
+from djfast.plan.build import HASHES, META, STATS, SUFFIX
 from djfast.plan.steps import Plan, Stage
 
 MAX_LINE_BYTES = 256 << 20
@@ -130,6 +131,8 @@ class JsonRows:
         Read in this order.
     batch_bytes : int
         Bytes of lines per batch.
+    adds_suffix : bool
+        Give every row the suffix of its file.
     keeps_stats, keeps_hashes : bool
         Whether ``__dj__stats__`` and ``__dj__meta__``, and the hash columns, stay in the result.
     """
@@ -137,9 +140,12 @@ class JsonRows:
     block = JsonBlock
     piece = JsonPiece
 
-    def __init__(self, files: Sequence[InputFile], *, batch_bytes: int, keeps_stats: bool, keeps_hashes: bool) -> None:
+    def __init__(
+        self, files: Sequence[InputFile], *, batch_bytes: int, adds_suffix: bool = False, keeps_stats: bool, keeps_hashes: bool
+    ) -> None:
         self.files = files
         self.batch_bytes = batch_bytes
+        self.adds_suffix = adds_suffix
         self.keeps_stats = keeps_stats
         self.keeps_hashes = keeps_hashes
 
@@ -156,6 +162,13 @@ class JsonRows:
         InputError
             If the file cannot be read, or is shorter than when the split was made.
         """
+        blocks = self._read(split)
+        if not self.adds_suffix:
+            return blocks
+        suffix = suffix_of(self.files[split.file])
+        return (_with_suffix(block, suffix) for block in blocks)
+
+    def _read(self, split: Split) -> Iterator[JsonBlock]:
         file = self.files[split.file]
         size = file_size(file.path)
         if size < split.end:
@@ -317,6 +330,34 @@ def _chunks_of_frames(path: str, split: Split, file_end: int, size: int) -> Iter
             yield chunk[:feed] if feed else chunk
             if feed:
                 return
+
+
+_ROW_END = re.compile(rb"\}([ \t\r]*)(?=\n|\Z)")
+_EMPTY_ROW = re.compile(rb"^([ \t\r\xef\xbb\xbf]*\{[ \t\r]*), ", re.M)
+
+
+def _with_suffix(block: JsonBlock, suffix: str) -> JsonBlock:
+    """Add a member to the objects of all lines; a line that is no object stays none."""
+    lines = block.data[: block.end]
+    name = json.dumps(SUFFIX).encode()
+    if name in lines:  # nearly never: rows that were read with their suffix before
+        lines = b"\n".join(_without_member(line, name) for line in lines.split(b"\n"))
+    member = b", " + name + b": " + json.dumps(suffix).encode() + b"}"
+    lines = _ROW_END.sub(lambda end: member + end[1], lines)
+    if b"{, " in lines:
+        lines = _EMPTY_ROW.sub(rb"\1", lines)
+    return block._replace(data=lines, end=len(lines))
+
+
+def _without_member(line: bytes, name: bytes) -> bytes:
+    try:
+        row = json.loads(line) if name in line else None
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict) or SUFFIX not in row:
+        return line
+    del row[SUFFIX]
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _array_blocks(file: InputFile) -> Iterator[JsonBlock]:

@@ -118,6 +118,11 @@ _KEYS = (
         "Only files with these suffixes are read, such as .jsonl; empty reads all.",
     ),
     Key(
+        "add_suffix", "bool | None", None,
+        "Give every row the suffix of its file in the field `__dj__suffix__`; null does so when the recipe has "
+        "suffix_filter, which reads it.",
+    ),
+    Key(
         "skip_op_error", "bool", True,
         "Set rows that an OP cannot handle aside and go on; false stops the run at the first one.",
     ),

@@ -89,6 +89,8 @@ def load_recipe(
     ops, lines = checker.ops(tree.entries.get("process"))
     if problems:
         raise RecipeError(_listed(problems))
+    if settings["add_suffix"] is None:
+        settings["add_suffix"] = any(op.spec.name == "suffix_filter" for op in ops)
     checker.remark_on_reused_stats(ops, lines)
     text = _canonical(settings, ops)
     return Recipe(name, settings, ops, lines, tuple(dict.fromkeys(checker.notices)), text)

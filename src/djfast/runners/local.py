@@ -101,7 +101,8 @@ def input_files(recipe: Recipe, notices: list[str] | None = None) -> list[InputF
 
 def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:
     """Return the carrier of the input's rows."""
-    kept = {
+    settings = {
+        "adds_suffix": bool(recipe.settings["add_suffix"]),
         "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
         "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
     }
@@ -112,8 +113,8 @@ def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any
             f"one run reads either JSON or other formats, got {', '.join(sorted(formats))}; name one kind with `suffixes`"
         )
     if are_lines == {True}:
-        return JsonRows(files, batch_bytes=batch_bytes, **kept)
-    return FileRows(files, batch_bytes=batch_bytes, texts=tuple(text_keys(recipe)), **kept)
+        return JsonRows(files, batch_bytes=batch_bytes, **settings)
+    return FileRows(files, batch_bytes=batch_bytes, texts=tuple(text_keys(recipe)), **settings)
 
 
 def run_plan(
