@@ -35,13 +35,15 @@ class ArrowBlock(NamedTuple):
     """A record batch and where it came from.
 
     `numbers` are the rows' numbers in `file`, which may name one file for each. `unread` has the positions of rows that
-    could not be read; the batch holds nulls for them.
+    could not be read; the batch holds nulls for them. `lines` says how many rows of the file these stand for, where not all
+    of them are here.
     """
 
     batch: pa.RecordBatch
     file: str | None
     numbers: Sequence[int]
     unread: Mapping[int, UnreadRow] = {}
+    lines: int | None = None
 
     @property
     def byte_count(self) -> int:
@@ -55,16 +57,20 @@ class ArrowBlock(NamedTuple):
             return unread.content.encode("utf-8", "surrogateescape")
         return self.batch.slice(position, 1).to_pylist()[0]
 
+    def counted_from(self, first: int) -> ArrowBlock:
+        """Return these rows with numbers that count from `first`."""
+        return self._replace(numbers=[first + number for number in self.numbers]) if first else self
+
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
-        rest = [self.file, list(self.numbers), [[position, *row] for position, row in self.unread.items()]]
+        rest = [self.file, list(self.numbers), [[position, *row] for position, row in self.unread.items()], self.lines]
         return [bytes(stream_of(self.batch)), json.dumps(rest).encode()]
 
     @classmethod
     def unpack(cls, batch: bytes, rest: bytes) -> ArrowBlock:
         """Return what `pack` packed."""
-        file, numbers, unread = json.loads(rest)
-        return cls(batch_of(batch), file, numbers, {position: UnreadRow(*row) for position, *row in unread})
+        file, numbers, unread, lines = json.loads(rest)
+        return cls(batch_of(batch), file, numbers, {position: UnreadRow(*row) for position, *row in unread}, lines)
 
 
 class ArrowPiece:
@@ -289,6 +295,35 @@ class FileRows(ArrowRows):
             If the file cannot be read, or has become shorter since the split was made.
         """
         return self._blocks(*split)
+
+    def count(self, split: Split) -> tuple[int, int]:
+        """Return the rows of a split, twice: tables have no lines without a row."""
+        file = self.files[split.file]
+        if FORMATS[file.format].is_document:
+            return split.end, split.end
+        reader = reader_of(file)
+        if hasattr(reader, "count"):
+            rows = int(reader.count(file, split.start, split.end))
+        else:
+            rows = sum(block.batch.num_rows for block in self.read(split))
+        return rows, rows
+
+    def count_block(self, block: ArrowBlock) -> tuple[int, int]:
+        """Return the rows of a block, twice."""
+        return block.batch.num_rows, block.batch.num_rows
+
+    def pick(self, block: ArrowBlock, rows: Sequence[int], first: int) -> ArrowBlock:
+        """Take some rows of a block; `first`, the lines of its split before it, is in its numbers already."""
+        import pyarrow as pa
+
+        del first
+        return ArrowBlock(
+            block.batch.take(pa.array(rows, pa.int64())),
+            Origins(block.file).of(rows),
+            [block.numbers[row] for row in rows],
+            {position: block.unread[row] for position, row in enumerate(rows) if row in block.unread},
+            block.batch.num_rows,
+        )
 
     def empty_block(self) -> ArrowBlock:
         """Return a block with the columns of the first file and no rows."""

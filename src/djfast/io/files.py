@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from djfast.errors import InputError
 from djfast.io.compression import open_bytes
 from djfast.io.formats import FORMATS, InputFile, format_of, readable_suffixes
+from djfast.io.generated_rows import GENERATED
 
 _NAMED = 3  # files of a notice that are named
 
@@ -53,13 +54,15 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
 
 
 def file_size(path: str) -> int:
-    """Return the bytes of a file as it lies on disk.
+    """Return the bytes of a file as it lies on disk, 0 for a generated data set.
 
     Raises
     ------
     InputError
         If there is no such file.
     """
+    if path.startswith(GENERATED):
+        return 0
     try:
         return os.stat(path).st_size
     except OSError as error:

@@ -60,6 +60,8 @@ class Reader(Protocol):
         """Return the columns of a file."""
         ...
 
+    # A module may also have ``count(file, start, end)``: the rows of a split, from what the format says about them.
+
 
 class Format(NamedTuple):
     """One format.
@@ -108,6 +110,7 @@ _FORMATS = (
     Format("tsv", (".tsv",), "tsv", "csv_files", is_stream=True),
     Format("text", _TEXTS, "text", "text_files", is_stream=True, is_document=True),
     Format("arrow", (".arrow", ".feather", ".ipc", ".arrows"), "arrow", "arrow_files"),
+    Format("generated", (), "generated", "generated_rows"),
 )
 
 FORMATS: dict[str, Format] = {each.name: each for each in _FORMATS}

@@ -20,6 +20,7 @@ from djfast.plan.build import HASHES, META, STATS, SUFFIX
 from djfast.plan.steps import Plan, Stage
 
 MAX_LINE_BYTES = 256 << 20
+_BLANK_LINE = re.compile(rb"^[ \t\r]*\n|^[ \t\r]+\Z", re.M)
 PROBE_BYTES = 16 << 10  # read at once where only the next line feed is looked for
 
 
@@ -27,27 +28,35 @@ class JsonBlock(NamedTuple):
     """Whole lines, ``data[:end]``.
 
     `numbers`, 64 bits each, gives each line's number in `file` where the block is no run of lines; `file` may then name one
-    for each line.
+    for each line. `lines` says how many lines of the file these stand for, where not all of them are here.
     """
 
     data: bytes
     end: int
     file: str
     numbers: bytes | None = None
+    lines: int | None = None
 
     @property
     def byte_count(self) -> int:
         """Bytes of the lines."""
         return self.end
 
+    def counted_from(self, first: int) -> JsonBlock:
+        """Return these lines with numbers that count from `first`."""
+        if not first or self.numbers is None:
+            return self
+        return self._replace(numbers=array("Q", (first + number for number in array("Q", self.numbers))).tobytes())
+
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
-        return [self.data[: self.end], self.file.encode(), b"" if self.numbers is None else b"=" + self.numbers]
+        numbers = b"" if self.numbers is None else b"=" + self.numbers
+        return [self.data[: self.end], self.file.encode(), numbers, b"" if self.lines is None else b"%d" % self.lines]
 
     @classmethod
-    def unpack(cls, data: bytes, file: bytes, numbers: bytes) -> JsonBlock:
+    def unpack(cls, data: bytes, file: bytes, numbers: bytes, lines: bytes) -> JsonBlock:
         """Return what `pack` packed."""
-        return cls(data, len(data), file.decode(), numbers[1:] if numbers else None)
+        return cls(data, len(data), file.decode(), numbers[1:] if numbers else None, int(lines) if lines else None)
 
 
 class JsonPiece:
@@ -182,6 +191,29 @@ class JsonRows:
         else:
             with open_bytes(file.path) as stream:
                 yield from _stream_blocks(file.path, _chunks(stream, self.batch_bytes))
+
+    def count(self, split: Split) -> tuple[int, int]:
+        """Return the rows and the lines of a split."""
+        counts = [self.count_block(block) for block in self._read(split)]
+        return sum(rows for rows, _ in counts), sum(lines for _, lines in counts)
+
+    def count_block(self, block: JsonBlock) -> tuple[int, int]:
+        """Return the rows and the lines of a block; lines of white space are no rows."""
+        data = block.data[: block.end]
+        lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+        return lines - len(_BLANK_LINE.findall(data)), lines
+
+    def pick(self, block: JsonBlock, rows: Sequence[int], first: int) -> JsonBlock:
+        """Take some rows of a block, of which `first` lines of its split are before it."""
+        lines = block.data[: block.end].split(b"\n")
+        if lines[-1] == b"":
+            lines.pop()
+        places = [place for place, line in enumerate(lines) if line.strip(b" \t\r")]
+        taken = [places[row] for row in rows]
+        own = array("Q", block.numbers or b"")
+        numbers = array("Q", ((own[place] if block.numbers is not None else first + place) for place in taken))
+        data = b"".join(lines[place] + b"\n" for place in taken)
+        return JsonBlock(data, len(data), Origins(block.file).of(taken) or block.file, numbers.tobytes(), len(lines))
 
     def layouts(self, plan: Plan) -> list[_native.RowLayout]:
         """How the lines of each stage are written."""

@@ -20,6 +20,7 @@ class ListBlock(NamedTuple):
     rows: Sequence[Mapping[str, Any]]
     numbers: Sequence[int]
     file: None = None
+    lines: None = None
 
     @property
     def byte_count(self) -> int:

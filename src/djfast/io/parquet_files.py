@@ -49,6 +49,12 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
             first += batch.num_rows
 
 
+def count(file: InputFile, start: int, end: int) -> int:
+    """Return the rows of some row groups."""
+    with _opened(file.path) as parquet:
+        return sum(parquet.metadata.row_group(i).num_rows for i in range(start, min(end, parquet.num_row_groups)))
+
+
 def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
     """Return the columns of a file."""
     del options

@@ -10,21 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from djfast.errors import RecipeError
-from djfast.io.arrow_rows import FileRows
-from djfast.io.files import discover
-from djfast.io.formats import FORMATS, InputFile
-from djfast.io.json_rows import JsonRows
+from djfast.io.files import file_size
+from djfast.io.formats import InputFile
 from djfast.io.results import Result, ResultFile, rejected_path, stats_path
 from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.runners.inputs import draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Report
 from djfast.runners.stage_loop import StageLoop
+from djfast.runners.validation import validate
 from djfast.runners.watch import Suspect, Watch, end_process
 
 
@@ -41,7 +40,9 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     settings = recipe.settings
     plan = plan_recipe(recipe)
     notices = list(recipe.notices)
-    files = input_files(recipe, notices)
+    groups = source_files(recipe, notices)
+    validate(recipe, groups)
+    files = [file for group in groups for file in group]
     export = str(settings["export_path"])
     result = ResultFile(export, str(settings["export_format"]), shard_bytes=int(settings["export_shard_size"]))
     rejected = RejectedRows(
@@ -53,7 +54,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(export)))
     report = run_plan(
         plan,
-        rows_of(files, recipe, budget.batch_bytes),
+        draw(rows_of(files, recipe, budget.batch_bytes), recipe, groups),
         result,
         threads=int(settings["np"]),
         rejected=rejected,
@@ -81,40 +82,10 @@ def plan_recipe(recipe: Recipe, *, has_devices: bool = False) -> Plan:
     return build_plan(
         recipe.ops,
         text_keys=text_keys(recipe),
+        requires_texts=not any(source.generated for source in recipe.settings["sources"].listed),
         keep_hashes=bool(recipe.settings["keep_hashes_in_res_ds"]),
         has_devices=has_devices,
     )
-
-
-def text_keys(recipe: Recipe) -> list[str]:
-    """Fields that must hold a text in every row."""
-    given = recipe.settings["text_keys"]
-    return [given] if isinstance(given, str) else list(given)
-
-
-def input_files(recipe: Recipe, notices: list[str] | None = None) -> list[InputFile]:
-    """Find the input of a recipe; what may surprise is added to `notices`."""
-    suffixes = recipe.settings["suffixes"]
-    suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes or ())
-    return [file for path in recipe.settings["inputs"] for file in discover(path, suffixes, notices)]
-
-
-def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:
-    """Return the carrier of the input's rows."""
-    settings = {
-        "adds_suffix": bool(recipe.settings["add_suffix"]),
-        "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
-        "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
-    }
-    formats = {file.format for file in files}
-    are_lines = {FORMATS[name].reader is None for name in formats}
-    if len(are_lines) > 1:
-        raise RecipeError(
-            f"one run reads either JSON or other formats, got {', '.join(sorted(formats))}; name one kind with `suffixes`"
-        )
-    if are_lines == {True}:
-        return JsonRows(files, batch_bytes=batch_bytes, **settings)
-    return FileRows(files, batch_bytes=batch_bytes, texts=tuple(text_keys(recipe)), **settings)
 
 
 def run_plan(
@@ -201,7 +172,7 @@ def write_run_json(path: Path, recipe: Recipe, files: Sequence[InputFile], repor
     """Write the record of a run: recipe, versions, inputs and report."""
     from djfast import __version__
 
-    inputs = [{"path": file.path, "bytes": os.path.getsize(file.path)} for file in files]
+    inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
     record = {
         "djfast": __version__,
         "python": platform.python_version(),

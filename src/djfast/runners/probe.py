@@ -13,7 +13,7 @@ from djfast.io.splits import ASSUMED_RATIO, Split, splits_of
 from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
-from djfast.runners.local import input_files, rows_of
+from djfast.runners.inputs import input_files, rows_of
 from djfast.runners.memory import Budget, budget_of, key_bytes_of
 from djfast.runners.spool import packed
 from djfast.runners.stage_work import PassWork, StageWork

@@ -103,7 +103,7 @@ class StageWork:
             is_numbered=block.numbers is not None,
             byte_count=block.byte_count,
             row_count=batch.row_count,
-            line_count=batch.line_count,
+            line_count=_line_count(block, batch),
             piece=piece,
             piece_rows=batch.alive_count,
             keys=keys,
@@ -152,6 +152,13 @@ def _row(block: Any, row: int) -> Any:
     if hasattr(block, "rows"):
         return block.rows[row]
     return block.row(row)
+
+
+def _line_count(block: Any, batch: _native.Batch) -> int:
+    """Return how many lines of their file the rows of a block stand for."""
+    if block.lines is not None:
+        return int(block.lines)
+    return batch.line_count if block.numbers is None else batch.row_count
 
 
 def _number(numbers: Any, position: int) -> int:

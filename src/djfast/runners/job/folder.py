@@ -23,6 +23,7 @@ from djfast.io.results import stem
 from djfast.plan.resources import resource_files
 from djfast.plan.steps import Compute, Plan
 from djfast.recipe.load import Recipe
+from djfast.runners.inputs import described
 from djfast.runners.job.journal import Journal
 
 # Settings that decide which rows are in the parts; the others may differ between attempts.
@@ -194,6 +195,7 @@ def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[
         "version": __version__,
         "process": [{op.spec.name: op.given()} for op in plan.ops],
         "settings": {name: recipe.settings[name] for name in _SETTINGS},
+        "mixture": described(recipe.settings["sources"]),
         "inputs": {file.path: _stamp(file.path) for file in files},
         "models and word lists": resources,
     }
