@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from djfast.errors import InputError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
+from djfast.io.remote import arrow_source, is_remote
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +78,7 @@ def _opened(path: str) -> Iterator[Any]:
     import pyarrow as pa
 
     try:
-        with pa.memory_map(path) as source:
+        with arrow_source(path) if is_remote(path) else pa.memory_map(path) as source:
             is_file = source.read(len(_FILE_MAGIC)) == _FILE_MAGIC
             source.seek(0)
             with pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source) as reader:

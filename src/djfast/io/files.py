@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from djfast.errors import InputError
+from djfast.io import remote
 from djfast.io.compression import open_bytes
 from djfast.io.formats import FORMATS, InputFile, format_of, readable_suffixes
 from djfast.io.generated_rows import GENERATED
@@ -21,7 +22,8 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
     Parameters
     ----------
     where : str
-        A file, a folder (searched to the bottom, hidden files left out) or a pattern with ``*``, ``?`` or ``**``.
+        A file, a folder (searched to the bottom, hidden files left out) or a pattern with ``*``, ``?`` or ``**``; also as
+        an address such as ``s3://bucket/folder``.
     suffixes : sequence of str
         Only these suffixes count; empty is all that can be read.
     notices : list of str, optional
@@ -34,14 +36,9 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
     InputError
         If nothing is found, or a named file has a suffix that cannot be read.
     """
-    if os.path.isfile(where):
+    if _is_file(where):
         return [_named_file(where)]
-    if os.path.isdir(where):
-        candidates = _below(where)
-    elif glob.has_magic(where):
-        candidates = sorted(path for path in glob.glob(where, recursive=True) if os.path.isfile(path))
-    else:
-        raise InputError(f"there is no file or folder of this name{_nearest(where)}, got {where!r}")
+    candidates = _candidates(where)
     wanted = [suffix if suffix.startswith(".") else f".{suffix}" for suffix in suffixes]
     known = [file for path in candidates if (file := format_of(path)) and _is_wanted(path, wanted)]
     if not known:
@@ -61,12 +58,7 @@ def file_size(path: str) -> int:
     InputError
         If there is no such file.
     """
-    if path.startswith(GENERATED):
-        return 0
-    try:
-        return os.stat(path).st_size
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return 0 if path.startswith(GENERATED) else remote.stat(path).size
 
 
 def holds_array(file: InputFile) -> bool:
@@ -75,6 +67,31 @@ def holds_array(file: InputFile) -> bool:
         return False
     with open_bytes(file.path) as stream:
         return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+
+
+def _is_file(where: str) -> bool:
+    if not remote.is_remote(where):
+        return os.path.isfile(where)
+    return not _has_magic(where) and remote.is_file(where)
+
+
+def _candidates(where: str) -> list[str]:
+    """Return the files of a folder or pattern."""
+    if remote.is_remote(where):
+        found = remote.files_like(where) if _has_magic(where) else remote.files_below(where)
+        if found or _has_magic(where):
+            return found
+        raise InputError(f"there is no file or folder of this name, got {where!r}")
+    if os.path.isdir(where):
+        return _below(where)
+    if _has_magic(where):
+        return sorted(path for path in glob.glob(where, recursive=True) if os.path.isfile(path))
+    raise InputError(f"there is no file or folder of this name{_nearest(where)}, got {where!r}")
+
+
+def _has_magic(where: str) -> bool:
+    """Tell whether a path is a pattern; a question mark in an address of the web begins its query."""
+    return glob.has_magic(where.partition("?")[0] if where.startswith(("http://", "https://")) else where)
 
 
 def _named_file(path: str) -> InputFile:

@@ -122,8 +122,9 @@ _BY_NAME = {"dockerfile": FORMATS["text"], "makefile": FORMATS["text"]}
 
 def format_of(path: str, *, is_folder: bool = False) -> InputFile | None:
     """Return a file with its format, which its name tells; None if none does."""
-    compression = compression_of(path)
-    base = path[: -len(compression)] if compression else path
+    plain = _without_query(path)
+    compression = compression_of(plain)
+    base = plain[: -len(compression)] if compression else plain
     name = base.replace("\\", "/").rpartition("/")[2].lower()
     found = _BY_SUFFIX.get(os.path.splitext(name)[1]) or _BY_NAME.get(name)
     if found is None or found.is_folder != is_folder or (compression and not found.is_stream):
@@ -134,9 +135,13 @@ def format_of(path: str, *, is_folder: bool = False) -> InputFile | None:
 def suffix_of(file: InputFile) -> str:
     """Return a file's suffix in lower case, with that of its compression: ``.jsonl.zst``; the name where it has none."""
     compression = file.compression or ""
-    base = file.path[: -len(compression)] if compression else file.path
-    name = base.rpartition("/")[2]
+    plain = _without_query(file.path)
+    name = (plain[: -len(compression)] if compression else plain).rpartition("/")[2]
     return (os.path.splitext(name)[1] or name).lower() + compression.lower()
+
+
+def _without_query(path: str) -> str:
+    return path.partition("?")[0] if path.startswith(("http://", "https://")) else path
 
 
 def reader_of(file: InputFile) -> Reader:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from djfast.io.compression import DecompressedFile, open_bytes
 from djfast.io.files import file_size, holds_array
 from djfast.io.formats import InputFile, suffix_of
 from djfast.io.origins import Origins
+from djfast.io.remote import LocalFile, RemoteFile, open_ranges
 from djfast.io.splits import Split
 from djfast.plan.build import HASHES, META, STATS, SUFFIX
 from djfast.plan.steps import Plan, Stage
@@ -263,20 +263,17 @@ class JsonRows:
 
 def _plain_blocks(path: str, split: Split, size: int) -> Iterator[JsonBlock]:
     """Read blocks at their place in the file: the cut-off line at a block's end is simply read again."""
+    file = open_ranges(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        position = _next_line(descriptor, split.start, split.end, path) if split.start else 0
+        position = _next_line(file, split.start, split.end, path) if split.start else 0
         if position > split.end:
             return  # one line from before the start to past the end
-        last = _next_line(descriptor, split.end, split.end + MAX_LINE_BYTES, path)
+        last = _next_line(file, split.end, split.end + MAX_LINE_BYTES, path)
         if last > split.end + MAX_LINE_BYTES:
             raise _too_long(path)
         wanted = size
         while position < last:
-            data = _read_at(descriptor, min(wanted, last - position), position, path)
+            data = _read_at(file, min(wanted, last - position), position, path)
             end = len(data) if position + len(data) == last else _native.complete_lines(data)
             if end == 0:
                 if wanted >= MAX_LINE_BYTES:
@@ -287,12 +284,12 @@ def _plain_blocks(path: str, split: Split, size: int) -> Iterator[JsonBlock]:
             position += end
             wanted = size
     finally:
-        os.close(descriptor)
+        file.close()
 
 
-def _next_line(descriptor: int, position: int, limit: int, path: str) -> int:
+def _next_line(file: RemoteFile | LocalFile, position: int, limit: int, path: str) -> int:
     """Return the place after the first line feed from `position` on, or the file's end; some place past `limit` will do."""
-    while position <= limit and (data := _pread(descriptor, PROBE_BYTES, position, path)):
+    while position <= limit and (data := file.read_at(PROBE_BYTES, position)):
         feed = data.find(b"\n")
         if feed >= 0:
             return position + feed + 1
@@ -300,21 +297,14 @@ def _next_line(descriptor: int, position: int, limit: int, path: str) -> int:
     return position
 
 
-def _read_at(descriptor: int, size: int, position: int, path: str) -> bytes:
-    data = _pread(descriptor, size, position, path)
+def _read_at(file: RemoteFile | LocalFile, size: int, position: int, path: str) -> bytes:
+    data = file.read_at(size, position)
     while len(data) < size:
-        more = _pread(descriptor, size - len(data), position + len(data), path)
+        more = file.read_at(size - len(data), position + len(data))
         if not more:
             raise InputError(f"{path} was cut off at byte {position + len(data)} while it was read")
         data += more
     return data
-
-
-def _pread(descriptor: int, size: int, position: int, path: str) -> bytes:
-    try:
-        return os.pread(descriptor, size, position)
-    except OSError as error:
-        raise InputError(f"cannot read {path} at byte {position}: {error.strerror}") from error
 
 
 def _too_long(path: str) -> InputError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from djfast.errors import InputError
 from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.grouping import group_starts
+from djfast.io.remote import arrow_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +69,7 @@ def _opened(path: str) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as parquet:
+        with pq.ParquetFile(arrow_source(path)) as parquet:
             yield parquet
     except InputError:
         raise

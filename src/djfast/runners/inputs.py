@@ -14,6 +14,7 @@ from djfast.io.files import discover, file_size
 from djfast.io.formats import FORMATS, InputFile
 from djfast.io.generated_rows import generated_file
 from djfast.io.json_rows import JsonRows
+from djfast.io.remote import sign_in
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.recipe.load import Recipe
 from djfast.recipe.sources import Source, Sources
@@ -48,7 +49,15 @@ def source_files(recipe: Recipe, notices: list[str] | None = None) -> list[list[
     InputError
         If a source has none.
     """
+    _sign_in(recipe)
     return [_files_of(source, list(recipe.settings["suffixes"]), notices) for source in recipe.settings["sources"].listed]
+
+
+def _sign_in(recipe: Recipe) -> None:
+    """Hand over what the recipe says about how to get at its sources; every process does so."""
+    for source in recipe.settings["sources"].listed:
+        for path in source.paths:
+            sign_in(path, source.options)
 
 
 def _files_of(source: Source, suffixes: list[str], notices: list[str] | None) -> list[InputFile]:
@@ -59,6 +68,7 @@ def _files_of(source: Source, suffixes: list[str], notices: list[str] | None) ->
 
 def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:
     """Return the carrier of the input's rows."""
+    _sign_in(recipe)
     settings = {
         "adds_suffix": bool(recipe.settings["add_suffix"]),
         "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),

@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from djfast.errors import ResumeError
+from djfast.errors import InputError, ResumeError
 from djfast.io.durable import write_durably
 from djfast.io.formats import InputFile
+from djfast.io.remote import stat
 from djfast.io.results import stem
 from djfast.plan.resources import resource_files
 from djfast.plan.steps import Compute, Plan
@@ -212,13 +213,12 @@ def _read(path: Path) -> dict[str, Any] | None:
     return record
 
 
-def _stamp(path: str) -> list[int]:
-    """Size and time of change of a file: [-1, -1] if there is none."""
+def _stamp(path: str) -> list[Any]:
+    """Size and time of change of a file, or its tag: [-1, -1] if there is none."""
     try:
-        status = os.stat(path)
-    except OSError:
+        return list(stat(path))
+    except InputError:
         return [-1, -1]
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _differences(before: Any, now: Any, where: str = "") -> list[str]:
