@@ -19,7 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from djfast.errors import InputError
-from djfast.io import json_rows
+from djfast.io import json_rows, remote
 from djfast.io.arrow_rows import FileRows
 from djfast.io.compression import frame_borders
 from djfast.io.formats import InputFile
@@ -224,14 +224,14 @@ def test_the_usual_size_of_a_split_is_bounded() -> None:
 def test_a_split_reads_little_past_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(tmp_path / "in.jsonl", (b"x" * 99 + b"\n") * 10_000)
     farthest = 0
-    pread = json_rows.os.pread
+    pread = remote.os.pread
 
     def watched(descriptor: int, size: int, position: int) -> bytes:
         nonlocal farthest
         farthest = max(farthest, position + size)
         return pread(descriptor, size, position)
 
-    monkeypatch.setattr(json_rows.os, "pread", watched)
+    monkeypatch.setattr(remote.os, "pread", watched)
     assert len(bytes_of(rows_of(file, 1 << 20), Split(0, 1000, 2000))) == 1000
     assert farthest <= 2000 + PROBE_BYTES
 

@@ -12,6 +12,7 @@ from djfast.io import remote
 from djfast.io.compression import open_bytes
 from djfast.io.formats import FORMATS, InputFile, format_of, readable_suffixes
 from djfast.io.generated_rows import GENERATED
+from djfast.io.saved_datasets import is_saved_dataset, saved_files
 
 _NAMED = 3  # files of a notice that are named
 
@@ -38,9 +39,14 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
     """
     if _is_file(where):
         return [_named_file(where)]
+    if not remote.is_remote(where) and os.path.isdir(where):
+        if (table := format_of(where.rstrip("/"), is_folder=True)) is not None:
+            return [table]
+        if is_saved_dataset(where):
+            return saved_files(where, notices)
     candidates = _candidates(where)
     wanted = [suffix if suffix.startswith(".") else f".{suffix}" for suffix in suffixes]
-    known = [file for path in candidates if (file := format_of(path)) and _is_wanted(path, wanted)]
+    known = [file for path in candidates if (file := _with_format(path)) and _is_wanted(path, wanted)]
     if not known:
         looked_for = ", ".join(wanted) or readable_suffixes()
         raise InputError(f"no input file found; looked for {looked_for} among {len(candidates)} files, got {where!r}")
@@ -85,7 +91,8 @@ def _candidates(where: str) -> list[str]:
     if os.path.isdir(where):
         return _below(where)
     if _has_magic(where):
-        return sorted(path for path in glob.glob(where, recursive=True) if os.path.isfile(path))
+        found = glob.glob(where, recursive=True)
+        return sorted(path for path in found if os.path.isfile(path) or format_of(path, is_folder=True))
     raise InputError(f"there is no file or folder of this name{_nearest(where)}, got {where!r}")
 
 
@@ -101,10 +108,16 @@ def _named_file(path: str) -> InputFile:
     return file
 
 
+def _with_format(path: str) -> InputFile | None:
+    return format_of(path) or format_of(path, is_folder=True)
+
+
 def _below(folder: str) -> list[str]:
     found = []
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        tables = [name for name in folders if format_of(name, is_folder=True)]
+        found += [os.path.join(place, name) for name in tables]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in tables)
         found += [os.path.join(place, name) for name in names if not name.startswith(".")]
     return sorted(found)
 

@@ -63,7 +63,7 @@ def sign_in(address: str, options: Mapping[str, Any]) -> None:
 
 
 def stat(path: str) -> FileStat:
-    """Return size and version of a file.
+    """Return size and version of a file, or of all files of a folder that is read like one.
 
     Raises
     ------
@@ -72,15 +72,23 @@ def stat(path: str) -> FileStat:
     """
     if not is_remote(path):
         try:
-            status = os.stat(path)
+            return _folder_stat(path) if os.path.isdir(path) else _local_stat(os.stat(path))
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
-        return FileStat(status.st_size, status.st_mtime_ns)
     if path not in _stats:
         system, place = _system(path)
         with _errors_of(path):
             _stats[path] = _stat_of(path, system.info(place))
     return _stats[path]
+
+
+def _local_stat(status: os.stat_result) -> FileStat:
+    return FileStat(status.st_size, status.st_mtime_ns)
+
+
+def _folder_stat(path: str) -> FileStat:
+    stats = [_local_stat(os.stat(os.path.join(place, name))) for place, _, names in os.walk(path) for name in names]
+    return FileStat(sum(each.size for each in stats), max((int(each.version) for each in stats), default=0))
 
 
 def open_binary(path: str) -> IO[bytes]:
