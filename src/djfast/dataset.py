@@ -74,6 +74,30 @@ class Dataset:
         return cls(lambda **kept: FileRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
 
     @classmethod
+    def from_files(
+        cls,
+        path: str | os.PathLike[str] | Sequence[str],
+        *,
+        texts: Sequence[str] = ("text",),
+        threads: int | None = None,
+    ) -> Dataset:
+        """Rows of files of any format that can be read: a file, a folder, a glob, an address, or several of them.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Columns that hold texts where a format does not say so, as CSV does not.
+        """
+        from djfast.io.files import discover
+        from djfast.runners.inputs import carrier_of
+
+        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
+        files = [file for each in paths for file in discover(each, [])]
+        return cls(
+            lambda **kept: carrier_of(files, batch_bytes=DEFAULT_BATCH_BYTES, texts=tuple(texts), **kept), threads=threads
+        )
+
+    @classmethod
     def from_arrow(cls, data: Any, *, threads: int | None = None) -> Dataset:
         """Rows of anything with ``__arrow_c_stream__`` or ``__arrow_c_array__``: pyarrow, polars, pandas, datasets."""
         import pyarrow as pa

@@ -100,11 +100,22 @@ def test_bad_rows_of_csv_are_set_aside_one_by_one(tmp_path: Path) -> None:
     ],
 )
 def test_csv_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, message: str) -> None:
-    monkeypatch.setattr(csv_files, "_ROW_BYTES", 1 << 18)
+    monkeypatch.setattr(csv_files, "_BLOCK_BYTES", (1 << 12, 1 << 18))
     path = tmp_path / "a.csv"
     path.write_bytes(data)
     with pytest.raises(DjfastError, match=message):
         run(tmp_path, path)
+
+
+def test_a_long_row_of_csv_is_read_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "_BLOCK_BYTES", (1 << 12, 1 << 18))
+    lines = [f"text {i},{i}" if i % 7 else f"bad {i}" for i in range(2000)]
+    lines[1500] = "long " * 10_000 + ",1500"
+    (tmp_path / "a.csv").write_text("text,n\n" + "\n".join(lines) + "\n")
+    rows = run(tmp_path, tmp_path / "a.csv")
+    assert [row["n"] for row in rows] == [i for i in range(2000) if i % 7]
+    assert len(rows[[row["n"] for row in rows].index(1500)]["text"]) == 50_000
+    assert [line for line, _ in rejected(tmp_path)] == [i + 1 for i in range(0, 2000, 7)]
 
 
 def test_cut_off_csv_is_an_error(tmp_path: Path) -> None:
@@ -175,6 +186,15 @@ def test_rows_of_tables_survive_export_as_parquet_without_rows(tmp_path: Path) -
     import pyarrow.parquet as pq
 
     assert pq.read_schema(tmp_path / "out.parquet").names == ["text", "n"]
+
+
+def test_any_files_from_python(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("content,n\n1,1\nb,2\n")
+    [op] = djfast.load_ops([{"text_length_filter": {"min_len": 0, "text_key": "content"}}])
+    data = djfast.Dataset.from_files(tmp_path / "a.csv", texts=["content"]).process(op)
+    assert data.to_list() == [{"content": "1", "n": 1}, {"content": "b", "n": 2}]
+    (tmp_path / "b.jsonl").write_text('{"text": "c"}\n')
+    assert djfast.Dataset.from_files([str(tmp_path / "b.jsonl")] * 2).to_list() == [{"text": "c"}] * 2
 
 
 def test_rows_get_the_suffix_of_their_file(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _HEAD_BYTES = 1 << 20  # that types are taken from
-_ROW_BYTES = 16 << 20  # the longest row
+# The parser takes so many bytes at once and holds some such blocks; a row that is longer than one is read with the next size.
+_BLOCK_BYTES = (2 << 20, 64 << 20)
 _SHOWN = 1000  # characters of a cell or of a row with a wrong number of cells
 
 
@@ -50,12 +51,39 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
     InputError
         If the file is damaged, has no header, or has a row that is too long.
     """
+    import pyarrow as pa
+
     del start, end
     kinds = schema(file, options)
     if not kinds.names:
         return
     with _errors_of(file.path):
-        yield from _typed_blocks(file, kinds, options.batch_bytes)
+        done = 0
+        for block_bytes in _BLOCK_BYTES:
+            try:
+                for block in _typed_blocks(file, kinds, options.batch_bytes, block_bytes):
+                    rest = _from_row(block, done)
+                    if rest.batch.num_rows:
+                        yield rest
+                    done += rest.batch.num_rows
+            except pa.ArrowInvalid as error:
+                if _is_too_long(error) and block_bytes < _BLOCK_BYTES[-1]:
+                    continue
+                raise
+            return
+
+
+def _from_row(block: ArrowBlock, first: int) -> ArrowBlock:
+    """Return the rows of a block from a row of the file on."""
+    skipped = first - block.numbers[0] if block.numbers else 0
+    if skipped <= 0:
+        return block
+    unread = {position - skipped: row for position, row in block.unread.items() if position >= skipped}
+    return block._replace(batch=block.batch.slice(skipped), numbers=block.numbers[skipped:], unread=unread)
+
+
+def _is_too_long(error: Exception) -> bool:
+    return "straddling" in str(error)
 
 
 def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
@@ -107,7 +135,7 @@ def _opened(
     )
 
 
-def _typed_blocks(file: InputFile, kinds: pa.Schema, batch_bytes: int) -> Iterator[ArrowBlock]:
+def _typed_blocks(file: InputFile, kinds: pa.Schema, batch_bytes: int, block_bytes: int) -> Iterator[ArrowBlock]:
     import pyarrow as pa
 
     misshapen: list[_Misshapen] = []
@@ -115,7 +143,7 @@ def _typed_blocks(file: InputFile, kinds: pa.Schema, batch_bytes: int) -> Iterat
     with contextlib.closing(open_bytes(file.path)) as stream:
         # As bytes: one cell that is no number, or no UTF-8, must not end the run.
         binary = {name: pa.binary() for name in kinds.names}
-        reader = _opened(pa.PythonFile(stream, "r"), file, block_bytes=_ROW_BYTES, seen=misshapen, kinds=binary)
+        reader = _opened(pa.PythonFile(stream, "r"), file, block_bytes=block_bytes, seen=misshapen, kinds=binary)
         for batch in reader:
             rows = max(1, batch.num_rows * batch_bytes // max(1, batch.nbytes))
             for first in range(0, batch.num_rows, rows):
@@ -194,6 +222,6 @@ def _errors_of(path: str) -> Iterator[None]:
         raise
     except (pa.ArrowException, OSError) as error:
         message = str(error)
-        if "straddling" in message:
-            message = f"a row is longer than {_ROW_BYTES} bytes; is a quote not closed?"
+        if _is_too_long(error):
+            message = f"a row is longer than {_BLOCK_BYTES[-1]} bytes; is a quote not closed?"
         raise InputError(f"cannot read {path}: {message}") from error
