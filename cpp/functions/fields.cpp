@@ -19,7 +19,18 @@ class JsonOf final : public Function {
  private:
   template <class Values>
   static void write(const Call& call, const Values& values, Texts& written) {
-    if constexpr (requires(std::string& json) { append(json, values[0]); }) {
+    if constexpr (std::is_same_v<Values, TextLists>) {
+      std::string json;
+      for (const std::uint32_t row : call.rows) {
+        json = "[";
+        for (auto at = values.offsets[row]; at < values.offsets[row + 1]; ++at) {
+          if (json.size() > 1) json += ", ";
+          json::append_text(json, values.items[at]);
+        }
+        json += ']';
+        written[row] = call.arena.copy(json);
+      }
+    } else if constexpr (requires(std::string& json) { append(json, values[0]); }) {
       std::string json;
       for (const std::uint32_t row : call.rows) {
         json.clear();
@@ -27,7 +38,7 @@ class JsonOf final : public Function {
         written[row] = call.arena.copy(json);
       }
     } else {
-      throw InternalError("lists and digests are not written as JSON");
+      throw InternalError("hashes and counted words are not written as JSON");
     }
   }
 
@@ -75,6 +86,49 @@ class ThroughLists final : public Function {
   std::string path_;  // without the component that names the head
 };
 
+/// The text that a JSON value is.
+class TextOf final : public Function {
+ public:
+  explicit TextOf(std::string path) : path_(std::move(path)) {}
+
+  Column run(const Call& call) const override {
+    Texts found = call.texts(0);
+    std::string object;
+    for (const std::uint32_t row : call.rows) {
+      const std::string_view value = found[row];
+      object.assign("{\"v\":").append(value).append("}");
+      const json::Field field = json::find_member(call.arena.copy(object), "v", call.arena);
+      if (value.empty() || field.kind != json::Kind::text || field.text.data() == nullptr) {
+        call.errors.add(row, "field '" + path_ + "' is not a text, got " + std::string{value.substr(0, 40)});
+      } else {
+        found[row] = field.text;
+      }
+    }
+    return found;
+  }
+
+ private:
+  std::string path_;
+};
+
+/// A member of a JSON object.
+class Member final : public Function {
+ public:
+  explicit Member(std::string name) : name_(std::move(name)) {}
+
+  Column run(const Call& call) const override {
+    const Texts& objects = call.texts(0);
+    Texts found(call.row_count);
+    for (const std::uint32_t row : call.rows) {
+      if (objects[row].starts_with('{')) found[row] = json::find_member(objects[row], name_, call.arena).raw;
+    }
+    return found;
+  }
+
+ private:
+  std::string name_;
+};
+
 }  // namespace
 
 void register_fields(Registry& registry) {
@@ -82,14 +136,28 @@ void register_fields(Registry& registry) {
       .name = "json_of",
       .summary = "A computed value of any single type as JSON.",
       .inputs = {Type::text},
-      .output = Type::text,
+      .output = Type::json,
       .make = [](const Params&) { return std::make_unique<JsonOf>(); },
+  });
+  registry.add({
+      .name = "text_of",
+      .summary = "The text that a JSON value is; a value of another type rejects its row.",
+      .inputs = {Type::json},
+      .output = Type::text,
+      .make = [](const Params& params) { return std::make_unique<TextOf>(params.get<std::string>("path")); },
+  });
+  registry.add({
+      .name = "member",
+      .summary = "A member of a JSON object; nothing where the object has none of this name, or the value is no object.",
+      .inputs = {Type::json},
+      .output = Type::json,
+      .make = [](const Params& params) { return std::make_unique<Member>(params.get<std::string>("name")); },
   });
   registry.add({
       .name = "through_lists",
       .summary = "The JSON of a dotted field, or where there is none, of what its path leads to in the elements of lists.",
-      .inputs = {Type::text, Type::text},
-      .output = Type::text,
+      .inputs = {Type::json, Type::json},
+      .output = Type::json,
       .make = [](const Params& params) { return std::make_unique<ThroughLists>(params.get<std::string>("path")); },
   });
 }

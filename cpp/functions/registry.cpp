@@ -20,6 +20,7 @@ void register_repair(Registry& registry);
 void register_exact_keys(Registry& registry);
 void register_similarity_keys(Registry& registry);
 void register_language(Registry& registry);
+void register_line_keys(Registry& registry);
 
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
@@ -52,6 +53,7 @@ const Registry& registry() {
     register_exact_keys(functions);
     register_similarity_keys(functions);
     register_language(functions);
+    register_line_keys(functions);
     return functions;
   }();
   return all;

@@ -11,7 +11,7 @@ namespace {
 /// Takes the stat out of the row's `__dj__stats__` object where it is there, else the computed value.
 class StatOr final : public Function {
  public:
-  explicit StatOr(std::string name) : name_(std::move(name)) {}
+  StatOr(std::string name, bool is_json) : name_(std::move(name)), is_json_(is_json) {}
 
   Column run(const Call& call) const override {
     const Texts& objects = call.texts(0);
@@ -26,8 +26,12 @@ class StatOr final : public Function {
 
  private:
   void take(const Call& call, const json::Field& found, std::uint32_t row, Column& values) const {
-    if (auto* texts = std::get_if<Texts>(&values); texts != nullptr && found.kind == json::Kind::text) {
-      (*texts)[row] = found.text;
+    if (auto* texts = std::get_if<Texts>(&values); texts != nullptr && (is_json_ || found.kind == json::Kind::text)) {
+      (*texts)[row] = is_json_ ? found.raw : found.text;
+      return;
+    }
+    if (auto* truths = std::get_if<Booleans>(&values); truths != nullptr && found.kind == json::Kind::boolean) {
+      (*truths)[row] = found.raw == "true" ? 1 : 0;
       return;
     }
     double number = 0;
@@ -44,6 +48,7 @@ class StatOr final : public Function {
   }
 
   std::string name_;
+  bool is_json_;
 };
 
 }  // namespace
@@ -54,7 +59,9 @@ void register_stats(Registry& registry) {
       .summary = "The stat that the row brought along, or the computed one where it has none.",
       .inputs = {Type::text, Type::double_},
       .output = Type::double_,
-      .make = [](const Params& params) { return std::make_unique<StatOr>(params.get<std::string>("name")); },
+      .make = [](const Params& params) { 
+        return std::make_unique<StatOr>(params.get<std::string>("name"), params.get<bool>("is_json"));
+      },
   });
 }
 

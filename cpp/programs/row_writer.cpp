@@ -62,8 +62,49 @@ struct AppendValue {
   }
 };
 
-void append_value(std::string& out, const Batch& batch, std::size_t slot, std::uint32_t row) {
-  std::visit(AppendValue{out, row}, batch.column(slot));
+/// Appends a value as JSON; nothing for an empty value that is JSON already.
+template <class Entry>
+void append_value(std::string& out, const Batch& batch, const Entry& entry, std::uint32_t row) {
+  if (entry.is_json) {
+    out += std::get<Texts>(batch.column(entry.slot))[row];
+  } else {
+    std::visit(AppendValue{out, row}, batch.column(entry.slot));
+  }
+}
+
+/// The object of a field with computed members: those that it has already stand. Empty when there is no object.
+std::string merged_object(const Batch& batch, const json::Field& before, const std::vector<RowLayout::Stat>& computed,
+                          std::uint32_t row) {
+  if (computed.empty()) return std::string{before.raw};
+  if (before.kind == json::Kind::object) {
+    Arena arena;
+    std::vector<json::Field> fields;
+    fields.reserve(computed.size());  // changes point into it
+    std::vector<std::string> values(computed.size());
+    std::vector<json::Change> changes;
+    for (std::size_t i = 0; i < computed.size(); ++i) {
+      fields.push_back(json::find_member(before.raw, computed[i].name, arena));
+      if (fields.back().kind != json::Kind::missing) continue;
+      append_value(values[i], batch, computed[i], row);
+      if (!values[i].empty()) changes.push_back({&fields.back(), computed[i].name, values[i]});
+    }
+    std::string merged;
+    json::append_line(merged, before.raw, changes);
+    return merged;
+  }
+  std::string object = "{";
+  std::string value;
+  for (const auto& entry : computed) {
+    value.clear();
+    append_value(value, batch, entry, row);
+    if (value.empty()) continue;
+    if (object.size() > 1) object += ", ";
+    json::append_text(object, entry.name);
+    object += ": ";
+    object += value;
+  }
+  object += '}';
+  return object;
 }
 
 /// True when a text field still is the text that was read: rewriting functions hand back the same view.
@@ -92,13 +133,14 @@ class RowWriter {
     written_.rows.ends.reserve(batch_.alive().size());
     for (const std::uint32_t row : batch_.alive()) {
       stats_ = stats_object(batch_, layout_, row);
+      tags_ = merged_object(batch_, *field_of(batch_, layout_.meta_field, row), layout_.tags, row);
       changes_.clear();
       change_values(row);
       change_stats(row);
       for (const std::int32_t field : layout_.dropped) drop(field_of(batch_, field, row));
       json::append_line(written_.rows.bytes, batch_.lines().lines[row], changes_);
       finish(written_.rows);
-      if (layout_.has_side_lines) write_side(row);
+      if (layout_.has_side_lines) write_side();
     }
     return std::move(written_);
   }
@@ -110,37 +152,39 @@ class RowWriter {
       const json::Field* field = field_of(batch_, value.field, row);
       if (is_unchanged(batch_, *field, value.slot, row)) continue;
       values_[i].clear();
-      append_value(values_[i], batch_, value.slot, row);
+      append_value(values_[i], batch_, value, row);
+      if (values_[i].empty() || values_[i] == field->raw) continue;
       changes_.push_back({field, value.name, values_[i]});
     }
   }
 
   void change_stats(std::uint32_t row) {
     const json::Field* stats = field_of(batch_, layout_.stats_field, row);
+    const json::Field* meta = field_of(batch_, layout_.meta_field, row);
     if (!layout_.embeds_stats) {
       drop(stats);
-      drop(field_of(batch_, layout_.meta_field, row));
-    } else if (!stats_.empty() && stats_ != stats->raw) {
-      changes_.push_back({stats, stats_name, stats_});
+      drop(meta);
+      return;
     }
+    if (!stats_.empty() && stats_ != stats->raw) changes_.push_back({stats, stats_name, stats_});
+    if (!tags_.empty() && tags_ != meta->raw) changes_.push_back({meta, meta_name, tags_});
   }
 
   void drop(const json::Field* field) {
     if (field->kind != json::Kind::missing) changes_.push_back({field, {}, {}});
   }
 
-  void write_side(std::uint32_t row) {
-    const json::Field* meta = field_of(batch_, layout_.meta_field, row);
+  void write_side() {
     std::string& out = written_.side.bytes;
     out += "{\"";
     out += stats_name;
     out += "\": ";
     out += stats_.empty() ? "{}" : stats_;
-    if (meta->kind != json::Kind::missing) {
+    if (!tags_.empty()) {
       out += ", \"";
       out += meta_name;
       out += "\": ";
-      out += meta->raw;
+      out += tags_;
     }
     out += '}';
     finish(written_.side);
@@ -155,6 +199,7 @@ class RowWriter {
   const RowLayout& layout_;
   WrittenRows written_;
   std::string stats_;
+  std::string tags_;
   std::vector<std::string> values_;
   std::vector<json::Change> changes_;
 };
@@ -162,33 +207,7 @@ class RowWriter {
 }  // namespace
 
 std::string stats_object(const Batch& batch, const RowLayout& layout, std::uint32_t row) {
-  const json::Field* before = field_of(batch, layout.stats_field, row);
-  if (layout.stats.empty()) return std::string{before->raw};
-  if (before->kind == json::Kind::object) {
-    Arena arena;
-    std::vector<json::Field> fields;
-    fields.reserve(layout.stats.size());  // changes point into it
-    std::vector<std::string> values(layout.stats.size());
-    std::vector<json::Change> changes;
-    for (std::size_t i = 0; i < layout.stats.size(); ++i) {
-      fields.push_back(json::find_member(before->raw, layout.stats[i].name, arena));
-      if (fields.back().kind != json::Kind::missing) continue;  // the row's own stat stands
-      append_value(values[i], batch, layout.stats[i].slot, row);
-      changes.push_back({&fields.back(), layout.stats[i].name, values[i]});
-    }
-    std::string merged;
-    json::append_line(merged, before->raw, changes);
-    return merged;
-  }
-  std::string object = "{";
-  for (const auto& stat : layout.stats) {
-    if (object.size() > 1) object += ", ";
-    json::append_text(object, stat.name);
-    object += ": ";
-    append_value(object, batch, stat.slot, row);
-  }
-  object += '}';
-  return object;
+  return merged_object(batch, *field_of(batch, layout.stats_field, row), layout.stats, row);
 }
 
 WrittenRows write_rows(const Batch& batch, const RowLayout& layout) { return RowWriter{batch, layout}.write(); }

@@ -126,7 +126,7 @@ void set_values(OwnedBatch& owned, std::size_t slot, const std::string& type, co
     for (std::size_t at = 0; at < rows.size(); ++at) column[rows[at]] = convert(given[at]);
     batch.set_column(slot, std::move(column));
   };
-  if (type == "text") {
+  if (type == "text" || type == "json") {
     fill(Texts{}, [&](py::handle value) { return batch.arena().copy(value.cast<std::string>()); });
   } else if (type == "int64") {
     fill(Int64s{}, [](py::handle value) { return value.cast<std::int64_t>(); });
@@ -170,14 +170,22 @@ py::tuple keys(const OwnedBatch& owned, std::size_t slot) {
   return py::make_tuple(bytes_of(packed), all_present ? py::object(py::none()) : py::object(bytes_of(present)));
 }
 
+std::vector<RowLayout::Stat> stats_of(const py::handle& entries) {
+  std::vector<RowLayout::Stat> stats;
+  for (const auto& [name, slot, is_json] : entries.cast<std::vector<std::tuple<std::string, std::size_t, bool>>>()) {
+    stats.push_back({name, slot, is_json});
+  }
+  return stats;
+}
+
 RowLayout layout_of(const py::dict& values) {
   RowLayout layout;
-  for (const auto& entry : values["values"].cast<std::vector<std::tuple<std::int32_t, std::string, std::size_t>>>()) {
-    layout.values.push_back({std::get<0>(entry), std::get<1>(entry), std::get<2>(entry)});
+  for (const auto& [field, name, slot, is_json] :
+       values["values"].cast<std::vector<std::tuple<std::int32_t, std::string, std::size_t, bool>>>()) {
+    layout.values.push_back({field, name, slot, is_json});
   }
-  for (const auto& [name, slot] : values["stats"].cast<std::vector<std::pair<std::string, std::size_t>>>()) {
-    layout.stats.push_back({name, slot});
-  }
+  layout.stats = stats_of(values["stats"]);
+  layout.tags = stats_of(values["tags"]);
   layout.stats_field = values["stats_field"].cast<std::int32_t>();
   layout.meta_field = values["meta_field"].cast<std::int32_t>();
   layout.dropped = values["dropped"].cast<std::vector<std::int32_t>>();
@@ -337,7 +345,9 @@ void register_batches(py::module_& module) {
       .def_property_readonly("line_numbers",
                              [](const OwnedBatch& owned) {
                                std::vector<std::uint32_t> numbers;
-                               for (const auto row : owned.batch->alive()) numbers.push_back(owned.batch->lines().numbers[row]);
+                               const auto& all = owned.batch->lines().numbers;
+                               if (all.empty() && owned.batch->row_count() > 0) throw InternalError("only lines are numbered");
+                               for (const auto row : owned.batch->alive()) numbers.push_back(all[row]);
                                return bytes_of(numbers);
                              })
       .def_property_readonly("rejections", &rejections)

@@ -11,7 +11,8 @@ namespace djfast::python {
 namespace {
 
 constexpr const char* type_names[] = {"text",      "int64",       "double", "boolean",
-                                      "text_list", "number_list", "digest", "counted_words"};
+                                      "text_list", "number_list", "digest", "counted_words",
+                                      "json"};
 
 py::dict declarations() {
   py::dict all;

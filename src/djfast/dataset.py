@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from djfast.declare import Op
-from djfast.errors import RecipeError, SchemaError
+from djfast.errors import InputError, RecipeError, SchemaError
+from djfast.io.line_rows import carried_for
 from djfast.io.list_rows import ListRows, without_stats
 from djfast.io.results import Result, ResultFile, RowList
 from djfast.plan.build import build_plan
@@ -18,6 +20,8 @@ from djfast.runners.report import Report
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from djfast.io.formats import InputFile
 
 DEFAULT_BATCH_BYTES = 1 << 20
 
@@ -56,21 +60,17 @@ class Dataset:
     @classmethod
     def from_jsonl(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
         """Rows of JSON Lines files: a file, a folder, a glob, or several of them; also ``.gz`` and ``.zst``."""
-        from djfast.io.files import discover
         from djfast.io.json_rows import JsonRows
 
-        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
-        files = [file for each in paths for file in discover(each, [])]
+        files = _files(path, family="json")
         return cls(lambda **kept: JsonRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
 
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
         """Rows of Parquet files: a file, a folder, a glob, or several of them."""
         from djfast.io.arrow_rows import FileRows
-        from djfast.io.files import discover
 
-        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
-        files = [file for each in paths for file in discover(each, [".parquet"])]
+        files = _files(path, family="parquet")
         return cls(lambda **kept: FileRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
 
     @classmethod
@@ -88,11 +88,9 @@ class Dataset:
         texts : sequence of str
             Columns that hold texts where a format does not say so, as CSV does not.
         """
-        from djfast.io.files import discover
         from djfast.runners.inputs import carrier_of
 
-        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
-        files = [file for each in paths for file in discover(each, [])]
+        files = _files(path)
         return cls(
             lambda **kept: carrier_of(files, batch_bytes=DEFAULT_BATCH_BYTES, texts=tuple(texts), **kept), threads=threads
         )
@@ -156,20 +154,39 @@ class Dataset:
     def _run(self, result: Result, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
         plan = build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows)
         rejected = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
+        rows = self._source(keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
         self.report = run_plan(
             plan,
-            self._source(keeps_stats=keeps_stats, keeps_hashes=keeps_hashes),
+            rows,
             result,
             threads=self._threads,
             rejected=rejected,
             progress=Progress(is_quiet=True),
             spool_folder=None,
         )
-        self.rejected = rejected.rows
+        self.rejected = [_as_given(bad) for bad in rejected.rows] if carried_for(plan, rows) is not rows else rejected.rows
         return self.report
 
     def _is_fatal(self, op: int) -> bool:
         return op >= 0 and self._ops[op].skip_op_error is False
+
+
+def _files(path: str | os.PathLike[str] | Sequence[str], *, family: str | None = None) -> list[InputFile]:
+    """Find files, only those of one family of formats if it is given."""
+    from djfast.io.files import discover
+    from djfast.io.formats import FORMATS, suffixes_of
+
+    paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
+    files = [file for each in paths for file in discover(each, suffixes_of(family) if family else [])]
+    for file in files:
+        if family is not None and FORMATS[file.format].family != family:
+            raise InputError(f"the files must be {family}, Dataset.from_files reads any format, got {file.path!r}")
+    return files
+
+
+def _as_given(bad: Rejected) -> Rejected:
+    """Return a rejected row that was carried as a line as the dictionary it was."""
+    return bad._replace(row=json.loads(bad.row), file=bad.file or None) if isinstance(bad.row, bytes) else bad
 
 
 def _listed(ops: Op | Iterable[Op]) -> list[Op]:

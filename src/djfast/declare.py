@@ -60,6 +60,8 @@ _SCALARS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
 def _typed(param: Param, value: Any) -> Any:
     """Convert `value` to the first member of the declared union that fits."""
     for member in param.type.split(" | "):
+        if member == "any":
+            return value
         if member == "None":
             if value is None:
                 return None
@@ -86,8 +88,8 @@ def _as(kind: type, value: Any) -> Any:
 
 
 _SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
-           "dict": "a mapping", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
-           "list[float]": "a list of numbers", "list[dict]": "a list of mappings"}  # fmt: skip
+           "dict": "a mapping", "any": "any value", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
+           "list[float]": "a list of numbers", "list[bool]": "a list of truths", "list[dict]": "a list of mappings"}  # fmt: skip
 
 
 def _spoken(type_name: str) -> str:
@@ -124,12 +126,14 @@ def param(
 class Example(NamedTuple):
     """Rows in, rows out: shown in the docs and run as a test.
 
-    `rows` are the input rows; `expect` the rows that leave the OP, with the stats named in `expect` merged in.
+    `rows` are the input rows; `expect` the rows that leave the OP, with the stats and tags named in `expect` merged in. `says`
+    are the answers of the language model, one after the other, for OPs that ask one.
     """
 
     rows: list[dict[str, Any]]
     params: dict[str, Any]
     expect: list[dict[str, Any]]
+    says: tuple[str, ...] = ()
 
 
 class OpSpec(NamedTuple):
@@ -163,6 +167,7 @@ class Op:
     kind: ClassVar[str]
     examples: ClassVar[tuple[Example, ...]] = ()
     source: ClassVar[str | None] = None
+    rewrites_tags: ClassVar[bool] = False  # whether what `rewrite` gives back may have new tags
     spec: ClassVar[OpSpec]
     _params: ClassVar[tuple[Param, ...]] = ()
 
@@ -255,6 +260,15 @@ class Op:
     def validate(self) -> None:
         """Check parameters against each other; OPs override it and raise RecipeError."""
 
+    def rewrite(self) -> Expr | None:
+        """Return a function of the whole `row`, for OPs whose fields are known only when they run; None for all others.
+
+        A mapper's function returns the row, a list of rows that take its place, or None, which drops it; a filter's returns
+        the row, with its stats in it, and whether it is kept. Rows are copies that it may change. Such an OP reads and writes
+        every row as a whole, so `assign` and its kin are the better choice where they can say what is done.
+        """
+        return None
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse: OPs are values."""
         raise AttributeError(f"{self.spec.name} is immutable")
@@ -309,7 +323,7 @@ class Filter(Op):
 
     def stats(self) -> dict[str, Expr]:
         """Stats by name, each one expression; a stat that a row brings along is not computed again."""
-        raise NotImplementedError
+        return {}
 
     def keep(self) -> Expr:
         """Condition on the stats (`col` of a stat's name)."""
@@ -338,20 +352,54 @@ class Mapper(Op):
     kind = "mapper"
 
     def assign(self) -> dict[str, Expr]:
-        """Columns by role or name, each one expression of the old columns."""
+        """Columns by role or name, each one expression of the old columns.
+
+        A value of type ``json`` may be of any JSON type; the empty text leaves a row's field as it is.
+        """
+        return {}
+
+    def tags(self) -> dict[str, Expr]:
+        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along is not computed again."""
+        return {}
+
+
+class Survey(NamedTuple):
+    """What an OP must know of all rows before it can change one: the numbers that more than `threshold` rows have.
+
+    `values` gives each row's numbers, each once. Functions declared with `surveyed` get the frequent ones as `frequent`.
+    """
+
+    values: Expr
+    threshold: int
+
+
+class Surveyor(Mapper):
+    """A mapper that surveys all rows first; `assign` then works with what is frequent."""
+
+    kind = "deduplicator"
+
+    def survey(self) -> Survey:
+        """Return what is counted, and when it is frequent."""
         raise NotImplementedError
 
 
 class Grouping(NamedTuple):
     """How the keys of a deduplicator form groups of duplicates; of each group the first row is kept.
 
-    ``equal``: rows with the same digest. ``bands``: rows that share any of their `bands` keys, transitively.
-    ``hamming``: rows whose 64-bit hashes differ in at most `distance` bits, transitively.
+    ``equal``: rows with the same digest. ``bands``: rows that share any of their `bands` keys, transitively; `by_number`
+    says that one more key is a number, and that the row with the smallest is kept. ``hamming``: rows whose 64-bit hashes
+    differ in at most `distance` bits, transitively.
     """
 
     kind: str
     distance: int = 0
     bands: int = 0
+    by_number: bool = False
+
+    @property
+    def width(self) -> int:
+        """Return the 64-bit numbers in a row's key."""
+        return {"equal": 2, "bands": self.bands + self.by_number, "hamming": 1}[self.kind]
 
 
 class Deduplicator(Op):
@@ -370,6 +418,22 @@ class Deduplicator(Op):
     def columns(self) -> dict[str, Expr]:
         """Hash columns that stay in the result with ``keep_hashes_in_res_ds``, by reserved name."""
         return {}
+
+
+class Grouper(Op):
+    """Joins rows into one: each field becomes the list of its values in the rows."""
+
+    kind = "grouper"
+
+    def group(self) -> Expr | None:
+        """JSON that is the same for the rows of a group; None makes one group of all rows."""
+        return None
+
+
+class Aggregator(Mapper):
+    """A mapper for rows that a grouper has made; what it finds goes to ``__dj__batch_meta__``."""
+
+    kind = "aggregator"
 
 
 class Selection(NamedTuple):

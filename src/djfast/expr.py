@@ -9,7 +9,8 @@ class Expr(NamedTuple):
     """A pure function of columns. Equal expressions compute equal columns.
 
     ``fn`` is the name of a function in the native registry or in `djfast.functions`; the leaf ``col`` names a role
-    (``text``) or a stat of the same OP, the leaf ``field`` any field by its path, whatever its type.
+    (``text``) or a stat of the same OP, the leaf ``field`` any field by its path, whatever its type, the leaf ``row`` all
+    fields of the row.
     """
 
     fn: str
@@ -24,6 +25,8 @@ class Expr(NamedTuple):
         """Return the expression as one would write it."""
         if self.fn in ("col", "field"):
             return str(self.params[0][1])
+        if self.fn == "row":
+            return "row"
         inside = [str(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.params]
         return f"{self.fn}({', '.join(inside)})"
 
@@ -34,11 +37,30 @@ def col(name: str) -> Expr:
 
 
 def field(path: str) -> Expr:
-    """Return the JSON of a field, the empty text where a row has none. Stats are the fields ``__dj__stats__.NAME``."""
+    """Return the JSON of a field, the empty text where a row has none.
+
+    Stats are the fields ``__dj__stats__.NAME``, tags the fields ``__dj__meta__.NAME``.
+    """
     return Expr("field", (), (("path", path),))
 
 
+def row() -> Expr:
+    """Return the row as a dictionary: the one argument of functions that rewrite rows."""
+    return Expr("row")
+
+
+def member(value: Expr, name: str) -> Expr:
+    """Return the member of a JSON object, the empty text where it has none."""
+    return call("member", value, name=name)
+
+
 def call(fn: str, *args: Expr, **params: Any) -> Expr:
-    """Apply a function. Lists in parameters become tuples, so that every expression can be hashed."""
-    frozen = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
-    return Expr(fn, args, tuple(sorted(frozen.items())))
+    """Apply a function. Lists and mappings in parameters become tuples, so that every expression can be hashed."""
+    return Expr(fn, args, tuple(sorted((name, _frozen(value)) for name, value in params.items())))
+
+
+def _frozen(value: Any) -> Any:
+    """Return a value that can be hashed: a mapping becomes the tuple of its items, and ``dict`` makes a mapping of it again."""
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(each) for each in value)
+    return tuple((name, _frozen(each)) for name, each in value.items()) if isinstance(value, dict) else value

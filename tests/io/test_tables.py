@@ -197,6 +197,31 @@ def test_any_files_from_python(tmp_path: Path) -> None:
     assert djfast.Dataset.from_files([str(tmp_path / "b.jsonl")] * 2).to_list() == [{"text": "c"}] * 2
 
 
+def test_a_method_for_one_format_refuses_others(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\nx\n")
+    (tmp_path / "b.csv").write_text("text\nx\n")
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(b'{"text": "x"}\n'))
+    assert djfast.Dataset.from_jsonl(tmp_path).to_list() == [{"text": "x"}]
+    for read_files in (djfast.Dataset.from_jsonl, djfast.Dataset.from_parquet):
+        with pytest.raises(InputError, match=r"from_files reads any format, got '.*a\.csv'"):
+            read_files(tmp_path / "a.csv")
+
+
+def test_rows_of_tables_are_taken_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,n\na,1\nb\nc,3\n")
+    process = [{"python_lambda_mapper": {"lambda_str": "lambda row: {**row, 'm': row['n'] + 1}"}}]
+    assert run(tmp_path, tmp_path / "a.csv", process, add_suffix=True) == [
+        {"text": "a", "n": 1, "__dj__suffix__": ".csv", "m": 2},
+        {"text": "c", "n": 3, "__dj__suffix__": ".csv", "m": 4},
+    ]
+    [entry] = read(tmp_path / "local" / "out.rejected.jsonl")
+    assert entry["line"] == 2
+    assert "the row must have 2 cells, got 1: b" in entry["row"]
+    assert len(run(tmp_path, f"2 {tmp_path / 'a.csv'}", process)) == 4
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "n": 1}\n\n{"text": "b", "n": 2}\n')
+    assert [row["m"] for row in run(tmp_path, f"2 {tmp_path / 'a.jsonl'}", process)] == [2, 2, 3, 3]
+
+
 def test_rows_get_the_suffix_of_their_file(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -10,7 +10,7 @@ import pytest
 
 from djfast.errors import MissingExtraError, ModelError
 from djfast.functions import PYTHON_FUNCTIONS, Requirement, bind, install_message, missing
-from djfast.models.locate import find_model, find_tokenizer
+from djfast.models.locate import find_checkpoint, find_model, find_tokenizer
 from djfast.models.word_lists import load_word_list
 
 
@@ -90,6 +90,22 @@ def test_tokenizers(monkeypatch, tmp_path):
     assert find_tokenizer("org/name", op="x") == external
     assert find_tokenizer(str(tmp_path / "ext" / "org" / "name"), op="x") == external
     assert find_tokenizer(external, op="x") == external
+
+
+def test_checkpoints(tmp_path):
+    """A checkpoint is a folder with a configuration: in the hub's cache, in a folder of models, or given by path."""
+    with pytest.raises(ModelError, match=r"some_op: language model not found; put its folder with config\.json at "):
+        find_checkpoint("org/name", op="some_op")
+    snapshots = tmp_path / "hf" / "hub" / "models--org--name" / "snapshots"
+    file_at(snapshots / "b" / "tokenizer.json")  # a revision of which only a part was fetched
+    file_at(snapshots / "c" / "config.json")
+    assert find_checkpoint("org/name", op="some_op") == str(snapshots / "c")
+    folder = tmp_path / "cache" / "data_juicer" / "models" / "org" / "name"
+    file_at(folder / "config.json")
+    assert find_checkpoint("org/name", op="some_op") == str(folder)
+    assert find_checkpoint(str(snapshots / "c"), op="some_op") == str(snapshots / "c")
+    with pytest.raises(ModelError, match="must have a name"):
+        find_checkpoint("", op="some_op")
 
 
 def test_word_lists_are_merged(monkeypatch, tmp_path):

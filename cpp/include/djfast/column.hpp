@@ -45,8 +45,9 @@ struct Digests {
   std::vector<std::uint8_t> bytes;
 };
 
-/// Column types, by the names that function declarations use.
-enum class Type { text, int64, double_, boolean, text_list, number_list, digest, counted_words };
+/// Column types, by the names that function declarations use. `json` is a column of texts that are JSON values, the empty
+/// text where a row has none.
+enum class Type { text, int64, double_, boolean, text_list, number_list, digest, counted_words, json };
 
 /// A column has one entry per row of the batch, also for rows that are no longer alive: those are unspecified
 /// and never read.

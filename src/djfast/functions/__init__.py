@@ -22,7 +22,8 @@ class PythonFunction(NamedTuple):
     """A function of one row; the native registry's `FunctionSpec`, for Python.
 
     ``bind_NAME(**params)`` in `module` returns the callable. Its arguments are the inputs of one row; an exception it
-    raises rejects that row alone.
+    raises rejects that row alone. One with `batched` takes all rows of a batch at once, each argument a list, and returns a
+    list in which an exception stands for a row to reject. A function of ``row`` rewrites rows (`Op.rewrite`).
     """
 
     name: str
@@ -31,6 +32,8 @@ class PythonFunction(NamedTuple):
     output: str
     requires: tuple[Requirement, ...]
     summary: str
+    batched: bool = False
+    surveyed: bool = False  # gets a set of what is `frequent` among all rows (`declare.Survey`)
 
 
 _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
@@ -58,6 +61,36 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_FTFY,), "The text repaired by ftfy."),
         PythonFunction("is_one_of", "djfast.functions.membership", ("text",), "boolean",
                        (), "Whether a field, given as JSON, is one of some values."),
+        PythonFunction("without_frequent_lines", "djfast.functions.lines", ("text", "number_list"), "text",
+                       (), "The text without the lines that are frequent among all rows.", surveyed=True),
+        PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
+                       (), "A text as the key of a group."),
+        PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",
+                       (), "The values at some paths as the key of a group."),
+        PythonFunction("ungrouped_rows", "djfast.functions.grouping", ("row",), "rows",
+                       (), "The rows that a row of lists stands for."),
+        PythonFunction("custom_mapper_of_rows", "djfast.functions.custom", ("row",), "rows",
+                       (), "The row as a user's function leaves it."),
+        PythonFunction("custom_filter_of_rows", "djfast.functions.custom", ("row",), "rows",
+                       (), "The row, and whether a user's function keeps it."),
+        PythonFunction("custom_mapper_of_batches", "djfast.functions.custom", ("row",), "rows",
+                       (), "The rows as a user's function leaves them.", batched=True),
+        PythonFunction("custom_filter_of_batches", "djfast.functions.custom", ("row",), "rows",
+                       (), "The rows, and whether a user's function keeps them.", batched=True),
+        PythonFunction("adapted_mapper", "djfast.functions.custom", ("row",), "rows",
+                       (), "The row as a mapper written for Data-Juicer leaves it."),
+        PythonFunction("adapted_filter", "djfast.functions.custom", ("row",), "rows",
+                       (), "The row, and whether a filter written for Data-Juicer keeps it."),
+        PythonFunction("calibrated", "djfast.functions.calibration", ("text", "json", "json"), "json",
+                       (), "The corrected question and answer, by a language model.", batched=True),
+        PythonFunction("user_lambda", "djfast.functions.user_code", ("row",), "rows",
+                       (), "The row as a lambda of the recipe leaves it."),
+        PythonFunction("user_lambda_batch", "djfast.functions.user_code", ("row",), "rows",
+                       (), "The rows as a lambda of the recipe leaves them.", batched=True),
+        PythonFunction("user_file", "djfast.functions.user_code", ("row",), "rows",
+                       (), "The row as a function in a file leaves it."),
+        PythonFunction("user_file_batch", "djfast.functions.user_code", ("row",), "rows",
+                       (), "The rows as a function in a file leaves them.", batched=True),
     )
 }  # fmt: skip
 
@@ -99,6 +132,16 @@ def signature(name: str) -> tuple[str, bool]:
 def skips_empty_lists(name: str) -> bool:
     """Tell whether a function of a list gives the empty list for an empty list, so that it need not be called."""
     return PYTHON_FUNCTIONS[name].inputs == ("text_list",)
+
+
+def takes_batches(name: str) -> bool:
+    """Tell whether a function takes all rows of a batch at once."""
+    return PYTHON_FUNCTIONS[name].batched
+
+
+def is_surveyed(name: str) -> bool:
+    """Tell whether a function needs to know what is frequent among all rows."""
+    return PYTHON_FUNCTIONS[name].surveyed
 
 
 def require(names: Iterable[str]) -> None:

@@ -162,6 +162,7 @@ class ArrowRows:
 
     block = ArrowBlock
     piece = ArrowPiece
+    holds_lines = False
 
     def __init__(self, *, keeps_stats: bool, keeps_hashes: bool) -> None:
         self.keeps_stats = keeps_stats
@@ -169,14 +170,15 @@ class ArrowRows:
 
     def layouts(self, plan: Plan) -> list[_ArrowLayout]:
         """How the rows of each stage are written."""
-        any_stats = any(stage.stats for stage in plan.stages)
+        any_stats = plan.has_side
         last = len(plan.stages) - 1
         layouts = []
         for number, stage in enumerate(plan.stages):
             is_last = number == last
             stats = {
                 "values": [],
-                "stats": [(name, slot) for name, slot, _ in stage.stats],
+                "stats": [(name, slot, False) for name, slot, _ in stage.stats],
+                "tags": [],
                 "stats_field": -1,
                 "meta_field": -1,
                 "dropped": [],

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from djfast.errors import MissingExtraError
-from djfast.io.compression import compression_of
+from djfast.io.compression import SUFFIXES, compression_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,6 +143,12 @@ def suffix_of(file: InputFile) -> str:
     plain = _without_query(file.path)
     name = (plain[: -len(compression)] if compression else plain).rpartition("/")[2]
     return (os.path.splitext(name)[1] or name).lower() + compression.lower()
+
+
+def suffixes_of(family: str) -> list[str]:
+    """Return the suffixes of the formats of a family, with those of compressed files."""
+    formats = [each for each in _FORMATS if each.family == family]
+    return [suffix + end for each in formats for suffix in each.suffixes for end in ("", *(SUFFIXES if each.is_stream else ()))]
 
 
 def _without_query(path: str) -> str:

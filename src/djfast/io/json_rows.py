@@ -148,6 +148,7 @@ class JsonRows:
 
     block = JsonBlock
     piece = JsonPiece
+    holds_lines = True
 
     def __init__(
         self, files: Sequence[InputFile], *, batch_bytes: int, adds_suffix: bool = False, keeps_stats: bool, keeps_hashes: bool
@@ -217,22 +218,22 @@ class JsonRows:
 
     def layouts(self, plan: Plan) -> list[_native.RowLayout]:
         """How the lines of each stage are written."""
-        any_stats = any(stage.stats for stage in plan.stages)
-        count = len(plan.stages)
-        return [self._layout(stage, is_last=number == count - 1, any_stats=any_stats) for number, stage in enumerate(plan.stages)]
+        last = len(plan.stages) - 1
+        return [self._layout(stage, is_last=number == last, has_side=plan.has_side) for number, stage in enumerate(plan.stages)]
 
-    def _layout(self, stage: Stage, *, is_last: bool, any_stats: bool) -> _native.RowLayout:
+    def _layout(self, stage: Stage, *, is_last: bool, has_side: bool) -> _native.RowLayout:
         assigned = {path for path, _ in stage.values}
         drops_hashes = is_last and not self.keeps_hashes
         return _native.RowLayout(
             {
-                "values": [(stage.field_index(path), path, slot) for path, slot in stage.values],
-                "stats": [(name, slot) for name, slot, _ in stage.stats],
+                "values": [(stage.field_index(path), path, slot, stage.types[slot] == "json") for path, slot in stage.values],
+                "stats": [(name, slot, kind == "json") for name, slot, kind in stage.stats],
+                "tags": [(name, slot, kind == "json") for name, slot, kind in stage.tags],
                 "stats_field": stage.field_index(STATS),
                 "meta_field": stage.field_index(META),
                 "dropped": [stage.field_index(name) for name in HASHES if drops_hashes and name not in assigned],
-                "embeds_stats": self.keeps_stats or not is_last or not any_stats,
-                "has_side_lines": is_last and any_stats,
+                "embeds_stats": self.keeps_stats or not is_last or not has_side,
+                "has_side_lines": is_last and has_side,
             }
         )
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from djfast import _native, functions
 from djfast.declare import Op
 from djfast.plan.resources import resolve
-from djfast.plan.steps import Compute, Keep, Plan, Stage
+from djfast.plan.steps import Compute, Keep, Plan, Rewrite, Stage
 
 
 class Watcher(Protocol):
@@ -46,7 +46,7 @@ class PythonStep(NamedTuple):
                 results.append(self.function(*arguments))
                 done.append(row)
             except Exception as error:  # whatever a library raises for one row is that row's error
-                errors.append((row, f"{type(error).__name__}: {error}"[:1000]))
+                errors.append((row, reason_of(error)))
         if watcher is not None:
             watcher.leave()
         batch.set_values(self.step.slot, self.step.type, done, results)
@@ -54,12 +54,41 @@ class PythonStep(NamedTuple):
             batch.reject(errors, self.step.op)
 
 
+class BatchStep(NamedTuple):
+    """One Python function, called with all rows of a batch: what it returns for a row may be an exception, which rejects it."""
+
+    step: Compute
+    function: Callable[..., Sequence[Any]]
+
+    def run(self, batch: _native.Batch) -> None:
+        """Compute the step's slot for the alive rows."""
+        rows = batch.alive
+        answers = self.function(*(batch.values(slot) for slot in self.step.args))
+        errors = [(row, reason_of(answer)) for row, answer in zip(rows, answers) if isinstance(answer, Exception)]
+        answered = [(row, answer) for row, answer in zip(rows, answers) if not isinstance(answer, Exception)]
+        batch.set_values(self.step.slot, self.step.type, [row for row, _ in answered], [answer for _, answer in answered])
+        if errors:
+            batch.reject(errors, self.step.op)
+
+
 class BoundStage:
-    """A stage with its functions ready; one object serves all threads."""
+    """A stage with its functions ready; one object serves all threads.
+
+    Attributes
+    ----------
+    rewrite : callable or None
+        For a stage that rewrites rows: returns for each of some rows what its function says, or the exception it raised.
+    frequent : set of int
+        What the survey at the end of the stage before has found; filled in before the stage runs.
+    """
 
     def __init__(self, stage: Stage, ops: Sequence[Op]) -> None:
         self.stage = stage
-        self.segments: list[_native.Program | PythonStep] = []
+        self.rewrite: Callable[[list[Any], Watcher | None], list[Any]] | None = None
+        self.frequent: set[int] = set()
+        self.segments: list[_native.Program | PythonStep | BatchStep] = []
+        if stage.rewrite is not None:
+            self.rewrite = _bound_rewrite(stage.rewrite, ops[stage.rewrite.op].spec.name)
         native: list[tuple[Any, ...]] = []
         for step in stage.steps:
             if isinstance(step, Keep):
@@ -70,8 +99,13 @@ class BoundStage:
                 native.append((step.fn, list(step.args), params, step.slot, step.op))
             else:
                 self._close(native)
+                if functions.is_surveyed(step.fn):
+                    params["frequent"] = self.frequent
                 function = functions.bind(step.fn, params)
-                self.segments.append(PythonStep(step, function, functions.skips_empty_lists(step.fn)))
+                if functions.takes_batches(step.fn):
+                    self.segments.append(BatchStep(step, function))
+                else:
+                    self.segments.append(PythonStep(step, function, functions.skips_empty_lists(step.fn)))
         self._close(native)
 
     def _close(self, native: list[tuple[Any, ...]]) -> None:
@@ -85,11 +119,41 @@ class BoundStage:
             if isinstance(segment, PythonStep):
                 segment.run(batch, watcher)
                 continue
+            if isinstance(segment, BatchStep):
+                segment.run(batch)  # these wait for others, and have time limits of their own
+                continue
             if watcher is not None:
                 watcher.enter(-1, ())
             segment.run(batch)
             if watcher is not None:
                 watcher.leave()
+
+
+def reason_of(error: Exception) -> str:
+    """Return what is said about a row that was set aside for an exception."""
+    return f"{type(error).__name__}: {error}"[:1000]
+
+
+def _bound_rewrite(rewrite: Rewrite, op: str) -> Callable[[list[Any], Watcher | None], list[Any]]:
+    function = functions.bind(rewrite.fn, resolve(rewrite.fn, rewrite.params, op))
+    if functions.takes_batches(rewrite.fn):
+        return lambda rows, watcher: list(function(rows))
+
+    def rewritten(rows: list[Any], watcher: Watcher | None) -> list[Any]:
+        answers: list[Any] = []
+        for row in rows:
+            if watcher is not None and (reason := watcher.enter(rewrite.op, (row,))) is not None:
+                answers.append(TimeoutError(reason))
+                continue
+            try:
+                answers.append(function(row))
+            except Exception as error:  # whatever user code raises for one row is that row's error
+                answers.append(error)
+        if watcher is not None:
+            watcher.leave()
+        return answers
+
+    return rewritten
 
 
 def bind_plan(plan: Plan) -> list[BoundStage]:
@@ -100,5 +164,8 @@ def bind_plan(plan: Plan) -> list[BoundStage]:
     MissingExtraError, ModelError
         Before any data is read, naming everything that is missing.
     """
-    functions.require(step.fn for stage in plan.stages for step in stage.steps if isinstance(step, Compute))
+    functions.require(
+        [step.fn for stage in plan.stages for step in stage.steps if isinstance(step, Compute)]
+        + [stage.rewrite.fn for stage in plan.stages if stage.rewrite is not None]
+    )
     return [BoundStage(stage, plan.ops) for stage in plan.stages]

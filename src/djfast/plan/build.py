@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from djfast import functions
-from djfast.declare import Deduplicator, Filter, Mapper, Op, Selector
+from djfast.declare import Deduplicator, Filter, Grouper, Mapper, Op, Selector, Surveyor
 from djfast.errors import InternalError, RecipeError
 from djfast.expr import Expr
-from djfast.plan.steps import Compute, Dedup, Keep, Plan, Select, Stage
+from djfast.plan.steps import Compute, Dedup, Group, Keep, Plan, Rewrite, Select, Stage, Survey
 
 STATS = "__dj__stats__"
 SUFFIX = "__dj__suffix__"  # of the file that a row came from
@@ -43,13 +43,16 @@ def build_plan(
     drops_rows : bool
         False computes all stats and drops nothing, as analysis does.
     has_devices : bool
-        Give OPs with ``accelerator: cuda`` stages of their own, which run on the ranks that own a device.
+        Stages of OPs with ``accelerator: cuda`` run on the ranks that own a device. These OPs have stages of their own in any
+        case, so that rows are the same bytes.
     """
-    groups = _stage_groups(ops, drops_rows=drops_rows, has_devices=has_devices)
+    groups = _stage_groups(ops, drops_rows=drops_rows)
 
     def build(required: Sequence[tuple[str, ...]]) -> Plan:
         notices: list[str] = []
         stages = []
+        first_op = 0
+        before: Op | None = None  # the last OP of the stage before
         for group, fields in zip(groups, required):
             stage = _StageBuilder(
                 text_keys[0] if text_keys else "text",
@@ -58,13 +61,18 @@ def build_plan(
                 drops_rows=drops_rows,
                 notices=notices,
             )
+            if isinstance(before, Surveyor):
+                stage.assign(first_op - 1, before)
             for index in group:
                 stage.add(index, ops[index])
-            stages.append(stage.finish(group)._replace(on_device=has_devices and bool(group) and _on_device(ops[group[0]])))
+            before = ops[group[-1]] if group else None
+            on_device = has_devices and bool(group) and _on_device(ops[group[0]])
+            stages.append(stage.finish(group, first_op)._replace(on_device=on_device))
+            first_op += len(group)
         return Plan(tuple(stages), tuple(ops), tuple(notices))
 
     plan = build([tuple(text_keys) if requires_texts else (), *[()] * (len(groups) - 1)])
-    return build(_fields_read_at_once(plan)) if has_devices else plan
+    return build(_fields_read_at_once(plan))
 
 
 def _fields_read_at_once(plan: Plan) -> list[tuple[str, ...]]:
@@ -73,28 +81,44 @@ def _fields_read_at_once(plan: Plan) -> list[tuple[str, ...]]:
     So a row without a text is set aside in the same place, however a recipe is cut for devices.
     """
     required: list[tuple[str, ...]] = [()] * len(plan.stages)
-    for run in plan.passes():
+    for run in _runs_of_programs(plan):
         fields: dict[str, None] = {}
         made: set[str] = set()
         for number in run:
             fields.update(dict.fromkeys(path for path in plan.stages[number].texts if path not in made))
             made.update(path for path, _ in plan.stages[number].values)
-        required[run.start] = tuple(fields)
+        if run:
+            required[run.start] = tuple(fields)
     return required
 
 
-def _stage_groups(ops: Sequence[Op], *, drops_rows: bool, has_devices: bool) -> list[list[int]]:
-    """Cut the recipe after each run of deduplicators, after each selector that waits for all rows, and at devices."""
+def _runs_of_programs(plan: Plan) -> Iterator[range]:
+    """Yield the stages between those that rewrite rows, pass by pass: what rewriting makes of fields is not known here."""
+    for run in plan.passes():
+        first = run.start
+        for number in run:
+            if plan.stages[number].rewrite is not None:
+                yield range(first, number)
+                first = number + 1
+        yield range(first, run.stop)
+
+
+def _stage_groups(ops: Sequence[Op], *, drops_rows: bool) -> list[list[int]]:
+    """Cut the recipe where rows wait for all others, around OPs that take rows as a whole, and at devices."""
     groups: list[list[int]] = [[]]
     before: Op | None = None
     for index, op in enumerate(ops):
         is_cut = isinstance(before, Deduplicator) and not isinstance(op, Deduplicator)
         is_cut = is_cut or (drops_rows and isinstance(before, Selector) and _waits(before))
+        is_cut = is_cut or isinstance(before, Grouper | Surveyor) or (before is not None and before.rewrite() is not None)
+        is_cut = is_cut or op.rewrite() is not None
         stays = before is None or isinstance(op, Deduplicator | Selector) or _on_device(op) == _on_device(before)
-        if is_cut or (has_devices and not stays):
+        if is_cut or not stays:
             groups.append([])
         groups[-1].append(index)
         before = op
+    if before is not None and (before.rewrite() is not None or isinstance(before, Grouper | Surveyor)):
+        groups.append([])  # rows are changed and written by programs
     return groups
 
 
@@ -127,19 +151,31 @@ class _StageBuilder:
         self.types: list[str] = []
         self.steps: list[Compute | Keep] = []
         self.stats: dict[str, int] = {}
+        self.tags: dict[str, int] = {}
         self.dedups: list[Dedup] = []
         self.select: Select | None = None
+        self.rewrite: Rewrite | None = None
+        self.group: Group | None = None
+        self.survey: Survey | None = None
         self.looked_into: list[str] = []  # paths whose JSON is read, whatever their type
         for path in required:
             self.field(path)
 
     def add(self, index: int, op: Op) -> None:
         """Append the steps of one OP."""
-        if isinstance(op, Filter):
+        whole = op.rewrite()
+        if whole is not None:
+            self.rewrite = Rewrite(whole.fn, whole.params, index, isinstance(op, Filter) or op.rewrites_tags, self.drops_rows)
+        elif isinstance(op, Filter):
             self._add_filter(index, op)
+        elif isinstance(op, Surveyor):
+            values, threshold = op.survey()
+            self.survey = Survey(self.lower(values, index, op, {}), index, threshold)
         elif isinstance(op, Mapper):
-            assigned = {self.path(name, op): self.lower(expr, index, op, {}) for name, expr in op.assign().items()}
-            self.current.update(assigned)
+            self.assign(index, op)
+        elif isinstance(op, Grouper):
+            key = op.group()
+            self.group = Group(-1 if key is None else self.lower(key, index, op, {}), index)
         elif isinstance(op, Deduplicator):
             self.dedups.append(Dedup(self.lower(op.key(), index, op, {}), index, op.grouping()))
             if self.keep_hashes:
@@ -150,6 +186,14 @@ class _StageBuilder:
                 self._add_selector(index, op)
         else:
             raise InternalError(f"OPs of kind {op.kind} cannot be planned")
+
+    def assign(self, index: int, op: Mapper) -> None:
+        """Append what a mapper makes of fields and tags."""
+        assigned = {self.path(name, op): self.lower(expr, index, op, {}) for name, expr in op.assign().items()}
+        tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
+        self.current.update(assigned)
+        for name, computed in tags.items():
+            self.tags[name] = self._brought(META, name, self.tags.get(name, computed), index)
 
     def _add_selector(self, index: int, op: Selector) -> None:
         condition = op.keep()
@@ -172,14 +216,16 @@ class _StageBuilder:
                         "reused, as Data-Juicer does"
                     )
             else:
-                computed = self.lower(expr, index, op, own)
-                brought = self.reserved(STATS)
-                self.stats[name] = self.number(
-                    "stat_or", (brought, computed), (("name", name),), index, type_name=self.types[computed]
-                )
+                self.stats[name] = self._brought(STATS, name, self.lower(expr, index, op, own), index)
             own[name] = self.stats[name]
         if self.drops_rows:
             self.steps.append(Keep(self.lower(op.keep(), index, op, own), index))
+
+    def _brought(self, where: str, name: str, computed: int, index: int) -> int:
+        """Slot of a stat or a tag: the one that the row has already, else the computed one."""
+        kind = self.types[computed]
+        params = (("is_json", kind == "json"), ("name", name))
+        return self.number("stat_or", (self.reserved(where), computed), params, index, type_name=kind)
 
     def _numbered(self, expr: Expr, op: Op) -> int | None:
         """Slot of the stat that `expr` would have given, None if it was never computed."""
@@ -205,11 +251,12 @@ class _StageBuilder:
             raise RecipeError(f"{op.spec.name}: {name} OPs are not supported yet")
         return name
 
-    def field(self, path: str) -> int:
-        """Slot with the value of a field now."""
+    def field(self, path: str, index: int = -1) -> int:
+        """Slot with the text of a field now."""
         if path not in self.current:
             self.fields[path] = self.current[path] = self._new_slot("text")
-        return self.current[path]
+        slot = self.current[path]
+        return slot if self.types[slot] != "json" else self.number("text_of", (slot,), (("path", path),), index)
 
     def reserved(self, name: str) -> int:
         """Slot with the raw JSON of a field, reserved or looked into."""
@@ -220,11 +267,12 @@ class _StageBuilder:
 
     def json(self, path: str, index: int) -> int:
         """Slot with the JSON of a field of any type: its value now when an OP reads or assigned it, else as the row has it."""
-        if path in self.current:
-            return self.number("json_of", (self.current[path],), (), index)
-        stat = path.removeprefix(f"{STATS}.")
-        if stat != path and stat in self.stats:
-            return self.number("json_of", (self.stats[stat],), (), index)
+        known = self.current.get(path)
+        for where, computed in ((STATS, self.stats), (META, self.tags)):
+            if path.startswith(f"{where}."):
+                known = computed.get(path.removeprefix(f"{where}."), known)
+        if known is not None:
+            return known if self.types[known] == "json" else self.number("json_of", (known,), (), index)
         head, dot, rest = path.partition(".")
         self.looked_into += [path, head]
         if not dot:
@@ -235,7 +283,7 @@ class _StageBuilder:
         """Slot that holds the value of an expression."""
         if expr.fn == "col":
             name = expr.param("name")
-            return own_stats[name] if name in own_stats else self.field(self.path(name, op))
+            return own_stats[name] if name in own_stats else self.field(self.path(name, op), index)
         if expr.fn == "field":
             return self.json(expr.param("path"), index)
         args = tuple(self.lower(arg, index, op, own_stats) for arg in expr.args)
@@ -262,8 +310,8 @@ class _StageBuilder:
         self.types.append(type_name)
         return len(self.types) - 1
 
-    def finish(self, ops: Sequence[int]) -> Stage:
-        """Renumber, so that the fields that are read come first."""
+    def finish(self, ops: Sequence[int], first_op: int) -> Stage:
+        """Renumber, so that the fields that are read come first. `first_op` is the first one of the stage, or behind it."""
         reserved = tuple(dict.fromkeys((*RESERVED, *self.looked_into)))
         order = [*self.fields.values(), *(self.reserved(name) for name in reserved)]
         order += [step.slot for step in self.steps if isinstance(step, Compute)]
@@ -274,7 +322,7 @@ class _StageBuilder:
             else step._replace(slot=new[step.slot])
             for step in self.steps
         )
-        waiting = len(self.dedups) + (self.select is not None)
+        waiting = len(self.dedups) + sum(end is not None for end in (self.select, self.group, self.survey))
         changed = {path: slot for path, slot in self.current.items() if self.fields.get(path) != slot}
         return Stage(
             texts=tuple(self.fields),
@@ -282,8 +330,12 @@ class _StageBuilder:
             steps=steps,
             values=tuple((path, new[slot]) for path, slot in changed.items()),
             stats=tuple((name, new[slot], self.types[slot]) for name, slot in self.stats.items()),
+            tags=tuple((name, new[slot], self.types[slot]) for name, slot in self.tags.items()),
             dedups=tuple(d._replace(slot=new[d.slot]) for d in self.dedups),
             select=self.select and self.select._replace(slot=new.get(self.select.slot, -1)),
-            slot_count=len(order),
-            local_ops=range(ops[0], ops[0] + len(ops) - waiting) if ops else range(0),
+            types=tuple(self.types[slot] for slot in order),
+            local_ops=range(first_op, first_op + len(ops) - waiting),
+            rewrite=self.rewrite,
+            group=self.group and self.group._replace(slot=new.get(self.group.slot, -1)),
+            survey=self.survey and self.survey._replace(slot=new[self.survey.slot]),
         )

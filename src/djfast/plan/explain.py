@@ -15,6 +15,10 @@ def explain(plan: Plan) -> list[str]:
         uses = _uses(stage)
         looked_into = [path for path in stage.reserved if not path.startswith("__dj__")]
         look = f"; look into {', '.join(looked_into)}" if looked_into else ""
+        if stage.rewrite is not None:
+            lines.append(f"stage {number}: read all fields")
+            lines.append(f"  python  {plan.ops[stage.rewrite.op].spec.name}: rows = {stage.rewrite.fn}(row)")
+            continue
         lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}{look}")
         lines += [_line(plan, step, names, uses) for step in stage.steps]
         lines += [
@@ -25,9 +29,14 @@ def explain(plan: Plan) -> list[str]:
             select = stage.select
             of = f" by {names[select.slot]}" if select.slot >= 0 else ""
             lines.append(f"  wait    {plan.ops[select.op].spec.name}: rows of the whole input ({select.selection.kind}){of}")
+        if stage.group is not None:
+            of = f" with the same {names[stage.group.slot]}" if stage.group.slot >= 0 else ""
+            lines.append(f"  wait    {plan.ops[stage.group.op].spec.name}: one row for all rows{of}")
         lines += [f"  write   {path} = {names[slot]}" for path, slot in stage.values]
+        lines += [f"  write   __dj__meta__.{name} = {names[slot]}" for name, slot, _ in stage.tags]
     native = sum(1 for stage in plan.stages for step in stage.steps if isinstance(step, Compute) and step.native)
     python = sum(1 for stage in plan.stages for step in stage.steps if isinstance(step, Compute) and not step.native)
+    python += sum(1 for stage in plan.stages if stage.rewrite is not None)
     shared = sum(count - 1 for stage in plan.stages for count in _uses(stage).values() if count > 1)
     lines.append(f"{native} native functions, {python} in Python; {shared} times a value is shared instead of computed again")
     return lines
@@ -52,7 +61,7 @@ def _names(stage: Stage) -> dict[int, str]:
     """Give every slot a short name: fields theirs, computed values their function's, numbered when there are several."""
     names = dict(enumerate(stage.texts + stage.reserved))
     counts: dict[str, int] = {}
-    stats = {slot: name for name, slot, _ in stage.stats}
+    stats = {slot: name for name, slot, _ in (*stage.stats, *stage.tags)}
     for step in stage.steps:
         if isinstance(step, Compute):
             base = stats.get(step.slot, step.fn)
@@ -89,6 +98,8 @@ def plan_record(plan: Plan) -> dict[str, Any]:
                 "deduplicators": [
                     {"op": plan.ops[d.op].spec.name, "slot": d.slot, "grouping": d.grouping._asdict()} for d in stage.dedups
                 ],
+                "rewrite": stage.rewrite and {"op": plan.ops[stage.rewrite.op].spec.name, "fn": stage.rewrite.fn},
+                "grouper": stage.group and {"op": plan.ops[stage.group.op].spec.name, "slot": stage.group.slot},
                 "selector": stage.select
                 and {
                     "op": plan.ops[stage.select.op].spec.name,
@@ -97,6 +108,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
                 },
                 "writes": dict(stage.values),
                 "stats": [name for name, _, _ in stage.stats],
+                "tags": [name for name, _, _ in stage.tags],
             }
             for stage in plan.stages
         ],

@@ -44,6 +44,31 @@ class Select(NamedTuple):
     field: str  # as the OP names it
 
 
+class Rewrite(NamedTuple):
+    """Hand every row as a whole to a Python function, which gives back any number of rows."""
+
+    fn: str
+    params: tuple[tuple[str, Any], ...]
+    op: int
+    has_side: bool  # the rows may get stats or tags
+    drops_rows: bool = True  # False keeps those that a filter would drop
+
+
+class Group(NamedTuple):
+    """Join the rows with the same JSON in `slot` into one row, all rows where it is -1."""
+
+    slot: int
+    op: int
+
+
+class Survey(NamedTuple):
+    """Count in how many rows each number of `slot` occurs: those above the threshold are known to the next stage."""
+
+    slot: int
+    op: int
+    threshold: int
+
+
 class Stage(NamedTuple):
     """OPs that run in one pass over the rows, ended by deduplicators, by a selector or by the output.
 
@@ -56,11 +81,36 @@ class Stage(NamedTuple):
     steps: tuple[Compute | Keep, ...]
     values: tuple[tuple[str, int], ...]  # fields that OPs assigned, and their final slots
     stats: tuple[tuple[str, int, str], ...]  # (name, slot, type), in order of computation
+    tags: tuple[tuple[str, int, str], ...]  # the same for what goes to the rows' meta
     dedups: tuple[Dedup, ...]
     select: Select | None
-    slot_count: int
+    types: tuple[str, ...]  # of the slots
     local_ops: range  # indices of the OPs before the deduplicators or the selector
+    rewrite: Rewrite | None = None  # all that the stage does, where it is there
+    group: Group | None = None
+    survey: Survey | None = None
     on_device: bool = False  # on the ranks that own a device, where there are some
+
+    @property
+    def slot_count(self) -> int:
+        """Return the number of slots."""
+        return len(self.types)
+
+    @property
+    def waits(self) -> bool:
+        """Whether rows wait at its end until all have come."""
+        return bool(self.dedups or self.select or self.group or self.survey)
+
+    @property
+    def needs_lines(self) -> bool:
+        """Whether rows must be JSON lines: their fields and the types of these are known only when they are there."""
+        is_json = any(self.types[slot] == "json" for _, slot in self.values)
+        return bool(self.rewrite or self.group or self.tags or is_json or any(kind == "json" for _, _, kind in self.stats))
+
+    @property
+    def has_side(self) -> bool:
+        """Whether rows may get stats or tags."""
+        return bool(self.stats or self.tags or (self.rewrite and self.rewrite.has_side))
 
     def field_index(self, path: str) -> int:
         """Index of a path that is read, -1 when it is not."""
@@ -75,8 +125,18 @@ class Plan(NamedTuple):
     ops: tuple[Op, ...]
     notices: tuple[str, ...]
 
+    @property
+    def needs_lines(self) -> bool:
+        """Whether rows must be JSON lines on their way."""
+        return any(stage.needs_lines for stage in self.stages)
+
+    @property
+    def has_side(self) -> bool:
+        """Whether rows may get stats or tags, which leave the result for a file of their own."""
+        return any(stage.has_side for stage in self.stages)
+
     def passes(self) -> list[range]:
         """Cut the stages into runs that a batch goes through without waiting for others."""
-        ends = [number + 1 for number, stage in enumerate(self.stages) if stage.dedups or stage.select]
+        ends = [number + 1 for number, stage in enumerate(self.stages) if stage.waits]
         bounds = [0, *ends, *([len(self.stages)] if not ends or ends[-1] < len(self.stages) else [])]
         return [range(first, last) for first, last in pairwise(bounds)]

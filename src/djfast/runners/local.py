@@ -12,7 +12,9 @@ from typing import Any
 
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
+from djfast.io.line_rows import carried_for
 from djfast.io.results import Result, ResultFile, rejected_path, stats_path
+from djfast.llm.usage import METER
 from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
 from djfast.plan.steps import Plan
@@ -72,7 +74,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
 def with_side_files(report: Report, plan: Plan, export: str) -> Report:
     """Return the report with the paths of stats and rejected rows, where there are any."""
     return report._replace(
-        stats_path=stats_path(export) if any(stage.stats for stage in plan.stages) else None,
+        stats_path=stats_path(export) if plan.has_side else None,
         rejected_path=rejected_path(export) if report.rows_rejected else None,
     )
 
@@ -103,6 +105,8 @@ def run_plan(
 ) -> Report:
     """Run a plan over rows into a result. A row that takes longer than `row_timeout` seconds ends the process."""
     started = time.monotonic()
+    METER.take()  # what was asked before belongs to no run
+    rows = carried_for(plan, rows)
     stages = bind_plan(plan)
     watch = _watch(plan, row_timeout) if row_timeout is not None else None
     loop = StageLoop(
@@ -141,6 +145,7 @@ def run_plan(
         stats_path=None,
         rejected_path=None,
         notices=(*notices, *plan.notices),
+        language_models=METER.take() or None,
     )
 
 

@@ -13,7 +13,8 @@ from djfast.declare import Grouping
 from djfast.errors import SchemaError
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage, Watcher
-from djfast.plan.steps import Plan, Select
+from djfast.plan.steps import Group, Plan, Select, Survey
+from djfast.runners.grouping import Groups, joined
 from djfast.runners.memory import LARGEST_WINDOW
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
@@ -79,17 +80,27 @@ class StageLoop:
         """Run all stages."""
         layouts = self.rows.layouts(self.plan)
         source = self.rows.items()
-        for number, (bound, layout) in enumerate(zip(self.stages, layouts)):
-            is_last = number == len(self.stages) - 1
+        for run in self.plan.passes():
+            bound = self.stages[run.stop - 1]
+            is_last = run.stop == len(self.stages)
             spool: Spool[Any] | None = None
-            if bound.stage.dedups or bound.stage.select:
+            if bound.stage.waits:
                 spool = Spool(self.spool_folder, self.rows.piece.unpack, window_bytes=self.window_bytes)
             prepare = spool.prepare if spool else None
-            work = PassWork([StageWork(bound, layout, self.rows, self.watcher)], self.rows, prepare=prepare)
-            done = self._batches(source, work, is_first=number == 0)
+            works = [StageWork(self.stages[number], layouts[number], self.rows, self.watcher) for number in run]
+            work = PassWork(works, self.rows, prepare=prepare)
+            done = self._batches(source, work, is_first=run.start == 0)
             if spool is None:
                 for each, _ in done:
                     self._emit(each.piece)
+                continue
+            if bound.stage.group:
+                source = self._passed_on(self._group(done, bound.stage.group, spool), is_last=is_last)
+                continue
+            if bound.stage.survey:
+                following = self.stages[run.stop]
+                following.frequent.update(self._survey(done, bound.stage.survey, spool))
+                source = self._passed_on(iter(spool.drain()), is_last=False)
                 continue
             if bound.stage.select:
                 order, row_bytes = self._select(done, bound.stage.select, spool)
@@ -158,7 +169,8 @@ class StageLoop:
         rows_in = 0
         has_field = False
         for each, first_line in done:
-            assert each.compared is not None
+            if each.compared is None:
+                continue  # an earlier stage of the pass dropped all rows of the batch
             rows_in += each.compared.rows_in
             has_field = has_field or each.compared.has_field
             if each.piece_rows == 0:
@@ -174,6 +186,36 @@ class StageLoop:
         order = chosen(select.selection, values)
         self.tally.add_op(select.op, rows_in, len(order))
         return order, row_bytes
+
+    def _survey(self, done: Iterator[tuple[Done, int]], survey: Survey, spool: Spool[Any]) -> array[int]:
+        """Count numbers while rows wait, and return the frequent ones."""
+        counts = _native.KeyCounts()
+        rows = 0
+        for each, first_line in done:
+            if each.piece_rows == 0:
+                continue
+            counts.add(each.keys[0][0])
+            spool.append(each.piece, first_line)
+            rows += each.piece_rows
+        self.tally.add_op(survey.op, rows, rows)
+        return frequent_numbers(counts, survey, rows)
+
+    def _group(self, done: Iterator[tuple[Done, int]], group: Group, spool: Spool[Any]) -> Iterator[Any]:
+        """Collect the keys of groups while rows wait, then join the rows of each group."""
+        groups = Groups()
+        row_bytes = array("Q")
+        for each, first_line in done:
+            if each.compared is None or each.piece_rows == 0:
+                continue  # where an earlier stage of the pass dropped all rows of a batch, nobody looked at keys
+            groups.add(each.compared.values)  # type: ignore[arg-type]
+            row_bytes.extend(each.compared.row_bytes)
+            spool.append(each.piece, first_line)
+        sizes = groups.sizes()
+        self.tally.add_op(group.op, len(row_bytes), len(sizes))
+        pieces = reordered(
+            spool, groups.order(), row_bytes, self.rows.piece, self.spool_folder, window_bytes=self.window_bytes
+        )
+        return joined(pieces, sizes)
 
     def _kept(self, spool: Spool[Any], mask: bytes, *, is_last: bool) -> Iterator[Any]:
         """Write the rows whose byte is set, or make them the input of the next stage."""
@@ -194,6 +236,11 @@ class StageLoop:
                 self._emit(piece)
             return iter(())
         return (self.rows.reopen(piece, b"\x01" * piece.row_count, 0) for piece in pieces)
+
+
+def frequent_numbers(counts: _native.KeyCounts, survey: Survey, rows: int) -> array[int]:
+    """Return what a survey of so many rows found to be frequent; in a single row nothing is."""
+    return array("Q", counts.above(survey.threshold)[0] if rows > 1 else b"")
 
 
 def is_ascending(order: Sequence[int]) -> bool:
@@ -222,5 +269,5 @@ def make_groups(grouping: Grouping) -> Any:
     if grouping.kind == "equal":
         return _native.DigestGroups()
     if grouping.kind == "bands":
-        return _native.BandGroups(grouping.bands)
+        return _native.BandGroups(grouping.bands, grouping.by_number)
     return _native.HammingGroups(grouping.distance)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native
+from djfast.io.json_rows import JsonBlock
 from djfast.io.origins import Origins
 from djfast.plan.bind import BoundStage, Watcher
-from djfast.plan.steps import Plan, Select
+from djfast.plan.steps import Group, Plan, Select
 from djfast.runners.rejected import Rejected
+from djfast.runners.rewriting import rewritten_piece
 from djfast.runners.selection import Value, read_values
 from djfast.runners.spool import unpacked
 
@@ -91,10 +94,16 @@ class StageWork:
 
     def run(self, block: Any) -> Done:
         """Run the program on one block."""
+        if self._bound.rewrite is not None:
+            return rewritten(self._bound, block, self._watcher)
         batch = self._rows.open(block, self.stage)
         self._bound.run(batch, self._watcher)
         keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
+        if self.stage.survey is not None:
+            keys = [(batch.keys(self.stage.survey.slot)[0], None)]
         compared = None if self.stage.select is None else _compare(batch, self.stage.select)
+        if self.stage.group is not None:
+            compared = _group_keys(batch, self.stage.group)
         piece = self._rows.close(block, batch, self._layout)
         if compared is not None:
             compared = compared._replace(row_bytes=piece.row_bytes())
@@ -137,6 +146,12 @@ def _compare(batch: _native.Batch, select: Select) -> Compared:
     return Compared(len(rows), any(fields), values, ())
 
 
+def _group_keys(batch: _native.Batch, group: Group) -> Compared:
+    rows = batch.alive
+    keys = [""] * len(rows) if group.slot < 0 else batch.values(group.slot)
+    return Compared(len(rows), True, keys, ())
+
+
 def _bad_rows(rejections: list[tuple[int, int, int, str, bytes | None]], block: Any) -> Iterator[BadRow]:
     for row, number, op, reason, line in sorted(rejections, key=lambda entry: entry[0]):
         file, place = _origin(block, number)
@@ -165,6 +180,30 @@ def _number(numbers: Any, position: int) -> int:
     if isinstance(numbers, bytes):
         return int.from_bytes(numbers[8 * position : 8 * position + 8], "little")
     return int(numbers[position])
+
+
+def rewritten(bound: BoundStage, block: JsonBlock, watcher: Watcher | None) -> Done:
+    """Rewrite the rows of a block."""
+    assert bound.rewrite is not None
+    assert bound.stage.rewrite is not None
+    op, drops_rows = bound.stage.rewrite.op, bound.stage.rewrite.drops_rows
+    began = time.perf_counter_ns()
+    outcome = rewritten_piece(block, lambda rows: bound.rewrite(rows, watcher), drops_rows=drops_rows)  # type: ignore[misc]
+    nanoseconds = time.perf_counter_ns() - began
+    bad_rows = [BadRow(*_origin(block, number), op, reason, line) for number, reason, line in outcome.errors]
+    return Done(
+        file=block.file,
+        is_numbered=block.numbers is not None,
+        byte_count=block.byte_count,
+        row_count=outcome.row_count,
+        line_count=outcome.row_count if block.lines is None else block.lines,
+        piece=outcome.piece,
+        piece_rows=outcome.piece.row_count,
+        keys=[],
+        compared=None,
+        counts=[(op, outcome.row_count, outcome.piece.row_count, nanoseconds)],
+        bad_rows=bad_rows,
+    )
 
 
 class PassWork:

@@ -14,7 +14,9 @@ from typing import NamedTuple
 from djfast.errors import Preempted, RecipeError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
+from djfast.io.line_rows import carried_for
 from djfast.io.splits import Split, default_split_bytes, splits_of
+from djfast.llm.usage import METER
 from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
@@ -80,6 +82,7 @@ class Job:
         self.ranks = ranks
         self.device_ranks = _device_ranks(recipe, ranks)
         self.plan: Plan = plan_recipe(recipe, has_devices=bool(self.device_ranks))
+        _refuse_one_process(self.plan)
         self.stages: list[BoundStage] = bind_plan(self.plan)
         self.budget = budget_of(recipe.settings, workers=int(recipe.settings["np"]) + 2 * CREDITS * (ranks.size > 1))
         self.folder = JobFolder.of(recipe)
@@ -89,6 +92,7 @@ class Job:
         self._is_fresh = is_fresh
         self._may_exit = may_exit
         self._started = time.monotonic()
+        METER.take()  # what was asked before belongs to no run
         self._done_before = Tally([op.spec.name for op in self.plan.ops])  # by this process, in attempts that lost a rank
         self._waited_before = 0.0
 
@@ -130,6 +134,7 @@ class Job:
         rows = rows_of(start.files, self.recipe, self.budget.batch_bytes)
         if start.counts:
             rows = drawn_rows(rows, self.recipe.settings["sources"], start.source_files, start.splits, start.counts)
+        rows = carried_for(self.plan, rows)
         passes = Passes(self.plan, self.stages, rows, start.splits, self.folder, self.journal)
         work = RankWork(
             self.recipe, passes, self.ranks, self._stopping, device_ranks=self.device_ranks, may_exit=self._may_exit
@@ -141,6 +146,7 @@ class Job:
             self.ranks.serve(desk.answer)
         try:
             for number in range(len(passes.runs)):
+                passes.know_frequent(number)
                 work.run_pass(number, desk)
                 if passes.waits(number) and number not in self.journal.answers:
                     answer(passes, number, self.ranks, self.budget, work.waiting)
@@ -230,6 +236,16 @@ class Job:
             Metrics(self.folder.path / "metrics.prom"),
             most_rejected=limit if isinstance(limit, int) else None,
         )
+
+
+def _refuse_one_process(plan: Plan) -> None:
+    for stage in plan.stages:
+        for dedup in stage.dedups:
+            if dedup.grouping.by_number:
+                raise RecipeError(
+                    f"{plan.ops[dedup.op].spec.name} looks at the numbers of all rows in one process: run the recipe without "
+                    "mpirun and with use_checkpoint: false"
+                )
 
 
 def _device_ranks(recipe: Recipe, ranks: Ranks) -> frozenset[int]:

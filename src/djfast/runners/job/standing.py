@@ -58,7 +58,7 @@ def _progress(plan: Plan, journal: Journal, splits: int) -> str:
         answer = journal.answers.get(number)
         if finished < splits or not splits:
             return f"{finished} of {splits or '?'} splits of stage {number + 1} of {last}"
-        if (stage.dedups or stage.select) and answer is None:
+        if stage.waits and answer is None:
             return f"all splits of stage {number + 1} of {last}, but not its deduplicators or selector"
         if answer is not None and answer.order:
             moved = sum(1 for stage_of_rows, _ in journal.moved if stage_of_rows == number)

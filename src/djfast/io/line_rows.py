@@ -1,0 +1,61 @@
+"""Rows of tables and lists as JSON lines, for OPs that may give fields any value or take rows as a whole."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from djfast.errors import SchemaError
+from djfast.io.json_rows import JsonBlock, JsonRows
+from djfast.io.splits import Split
+from djfast.plan.steps import Plan
+
+
+class LineRows(JsonRows):
+    """Rows of another carrier, written as JSON lines.
+
+    Parameters
+    ----------
+    rows : ArrowRows or ListRows
+        Where the rows come from. Dates, times and decimals become texts; columns of bytes cannot be carried.
+    """
+
+    def __init__(self, rows: Any) -> None:
+        super().__init__(
+            getattr(rows, "files", ()),
+            batch_bytes=getattr(rows, "batch_bytes", 0),
+            keeps_stats=getattr(rows, "keeps_stats", True),
+            keeps_hashes=rows.keeps_hashes,
+        )
+        self._source = rows
+
+    def items(self) -> Iterator[JsonBlock]:
+        """Read all rows."""
+        return map(_lines, self._source.items())
+
+    def read(self, split: Split) -> Iterator[JsonBlock]:
+        """Read the rows of a split."""
+        return map(_lines, self._source.read(split))
+
+
+def carried_for(plan: Plan, rows: Any) -> Any:
+    """Return the rows in the form that a plan needs them in."""
+    return LineRows(rows) if plan.needs_lines and not rows.holds_lines else rows
+
+
+def _lines(block: Any) -> JsonBlock:
+    rows: Iterable[Any] = block.rows if hasattr(block, "rows") else block.batch.to_pylist()
+    lines = [json.dumps(row, ensure_ascii=False, default=_as_text) for row in rows]
+    for position, unread in getattr(block, "unread", {}).items():
+        # A text is no row, so it is set aside, and says what is wrong.
+        lines[position] = json.dumps(f"{unread.reason}: {unread.content or lines[position]}", ensure_ascii=False)
+    data = "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
+    return JsonBlock(data, len(data), block.file or "", array("Q", block.numbers).tobytes(), block.lines)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise SchemaError("a column of bytes cannot be carried through OPs that take rows as a whole; drop it before")
+    return str(value)

@@ -1,0 +1,75 @@
+"""Groupers: rows become one row for each group, and such rows become single ones again."""
+
+from __future__ import annotations
+
+from djfast.declare import Example, Grouper, Mapper, param
+from djfast.expr import Expr, call, col, field, row
+
+
+class NaiveGrouper(Grouper, name="naive_grouper"):
+    """Joins all rows into one.
+
+    Each field becomes the list of its values, null where a row has none; empty texts are values like others. An
+    input without rows stays one.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "a", "n": 1}, {"text": "b"}],
+            params={},
+            expect=[{"text": ["a", "b"], "n": [1, None]}],
+        ),
+    )
+
+
+class KeyValueGrouper(Grouper, name="key_value_grouper"):
+    """Joins the rows that have the same values in some fields.
+
+    Values of different types differ: 1, 1.0 and "1" make three groups. A path that leads nowhere counts as null. Groups come
+    in the order of their first rows. Rows with an empty text make one group, too.
+    """
+
+    group_by_keys: list[str] | None = param(
+        "Fields to compare; dots reach into nested fields, numbers into lists. Null compares the text.", default=None
+    )
+
+    examples = (
+        Example(
+            rows=[{"text": "a", "lang": "en"}, {"text": "b", "lang": "de"}, {"text": "c", "lang": "en"}],
+            params={"group_by_keys": ["lang"]},
+            expect=[{"text": ["a", "c"], "lang": ["en", "en"]}, {"text": ["b"], "lang": ["de"]}],
+        ),
+    )
+
+    def group(self) -> Expr:
+        """Return the values that rows are compared by."""
+        if not self.group_by_keys:
+            return call("text_group_key", col("text"))
+        heads = list(dict.fromkeys(path.partition(".")[0] for path in self.group_by_keys))
+        return call("group_key", *map(field, heads), heads=heads, paths=sorted(set(self.group_by_keys)))
+
+
+class NaiveReverseGrouper(Mapper, name="naive_reverse_grouper"):
+    """Turns rows of lists into single rows.
+
+    The first field tells how many rows there are; a list that is shorter leaves its field out of the last ones. What
+    aggregators found is dropped. A row of empty lists stands for no rows.
+    """
+
+    batch_meta_export_path: str | None = param(
+        "File for what aggregators found.",
+        default=None,
+        refused="it leaves with the rows; take it from the rows before this OP",
+    )
+
+    examples = (
+        Example(
+            rows=[{"text": ["a", "b"], "n": [1, 2]}, {"text": []}],
+            params={},
+            expect=[{"text": "a", "n": 1}, {"text": "b", "n": 2}],
+        ),
+    )
+
+    def rewrite(self) -> Expr:
+        """Return the rows that a row of lists stands for."""
+        return call("ungrouped_rows", row())

@@ -1,0 +1,78 @@
+"""Rows as dictionaries for functions that take them as a whole, and back to lines."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Callable
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from djfast.io.json_rows import JsonBlock, JsonPiece
+from djfast.io.origins import Origins
+from djfast.plan.bind import reason_of
+
+
+class Rewritten(NamedTuple):
+    """What became of a block: the new rows, and the old ones that were set aside as number, reason and line."""
+
+    row_count: int
+    piece: JsonPiece
+    errors: list[tuple[int, str, bytes]]
+
+
+def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]], *, drops_rows: bool = True) -> Rewritten:
+    """Give the rows of a block to a function and write what it gives back for each.
+
+    Parameters
+    ----------
+    block : JsonBlock
+        Lines that have been read before, so each is one object.
+    rewrite : callable
+        Returns for each row the row, a list of rows, None to drop it, a pair of the row and whether it is kept, or the
+        exception that rejects it.
+    drops_rows : bool
+        False keeps the row of a pair in any case.
+    """
+    lines = block.data[: block.end].split(b"\n")[:-1]
+    answers = rewrite([json.loads(line) for line in lines])
+    written: list[bytes] = []
+    origins: list[int] = []
+    errors: list[tuple[int, str, bytes]] = []
+    for number, answer in enumerate(answers):
+        try:
+            new_lines = [_line(row) for row in _kept(answer, drops_rows=drops_rows)]
+        except Exception as error:  # a value that JSON cannot hold is this row's error
+            errors.append((number, reason_of(error), lines[number]))
+            continue
+        written += new_lines
+        origins += [number] * len(new_lines)
+    ends = array("Q", accumulate(map(len, written))).tobytes()
+    numbers = array("Q", block.numbers) if block.numbers is not None else range(len(lines))
+    piece = JsonPiece(
+        b"".join(written),
+        ends,
+        b"",
+        b"",
+        array("Q", (numbers[number] for number in origins)).tobytes(),
+        (Origins(block.file).of(origins) or "").encode(),
+    )
+    return Rewritten(len(lines), piece, errors)
+
+
+def _kept(answer: Any, *, drops_rows: bool) -> list[Any]:
+    """Return the rows that an answer stands for."""
+    if isinstance(answer, Exception):
+        raise answer
+    if isinstance(answer, tuple):
+        row, is_kept = answer
+        return [row] if is_kept or not drops_rows else []
+    if answer is None:
+        return []
+    return answer if isinstance(answer, list) else [answer]
+
+
+def _line(row: Any) -> bytes:
+    if not isinstance(row, dict):
+        raise TypeError(f"a row must be a mapping of fields to values, got {type(row).__name__}")
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
