@@ -15,7 +15,7 @@ import pytest
 from tests.io.test_tables import read, rejected, run
 
 from djfast.errors import InputError, MissingExtraError
-from djfast.io import docx_files, formats, warc_files, webdataset_files
+from djfast.io import extraction, formats, warc_files, webdataset_files
 from djfast.io.files import discover
 
 
@@ -108,19 +108,27 @@ def word(path: Path, paragraphs: list[str]) -> None:
     document.save(str(path))
 
 
-def test_word_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_word_documents(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     word(folder / "a.docx", ["First ä", "  ", "Second"])
     (folder / "b.docx").write_bytes(b"no document")
     with zipfile.ZipFile(folder / "c.docx", "w", zipfile.ZIP_DEFLATED) as bomb:
-        bomb.writestr("word/document.xml", bytes(20 << 20))
+        bomb.writestr("word/document.xml", bytes(600 << 20))
     (folder / "d.txt").write_text("plain")
-    monkeypatch.setattr(docx_files, "MAX_EXTRACTED_BYTES", 10 << 20)
     assert run(tmp_path, folder) == [{"text": "First ä\nSecond"}, {"text": "plain"}]
     reasons = [reason for _, reason in rejected(tmp_path)]
-    assert "b.docx is not a Word document" in reasons[0]
-    assert "more than the 10485760 that a document may have" in reasons[1]
+    assert "b.docx cannot be read: BadZipFile" in reasons[0]
+    assert "more than the 536870912 that a document may have" in reasons[1]
+
+
+def test_a_document_that_hangs_costs_its_row_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.docx").write_bytes(b"x")
+    (tmp_path / "b.txt").write_text("plain")
+    monkeypatch.setattr(extraction, "TIME_LIMIT", 0.0)
+    assert run(tmp_path, tmp_path, suffixes=[".docx", ".txt"]) == [{"text": "plain"}]
+    [(_, reason)] = rejected(tmp_path)
+    assert "a.docx could not be read in 0 seconds and 4 GiB of memory" in reason
 
 
 def pdf(pages: list[list[str]]) -> bytes:
@@ -155,7 +163,7 @@ def test_pdf_documents(tmp_path: Path) -> None:
     (folder / "b.pdf").write_bytes(b"%PDF-1.4 nothing")
     assert run(tmp_path, folder) == [{"text": "First page\nThird page in 2020"}]
     [(_, reason)] = rejected(tmp_path)
-    assert "b.pdf is not a PDF document" in reason
+    assert "b.pdf cannot be read: " in reason
 
 
 def record(kind: str, body: bytes, *, content_type: str = "text/html", number: int = 1, head: str | None = None) -> bytes:

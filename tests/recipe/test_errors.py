@@ -24,6 +24,9 @@ CASES = {
         "dataset_path must not hold a user or password; give credentials in the environment, got 'https://'"
     ),
     "dataset_path: nan a.jsonl": "dataset_path must have finite weights, got nan",
+    "dataset_path: https://x/a.jsonl?v=1&X-Amz-Signature=abc": (
+        "dataset_path must not hold a secret in its query, it would be written down, got 'https://'"
+    ),
     "dataset_path: s3://b/zip::x": "dataset_path cannot chain file systems with '::', got an address with 's3://'",
     "dataset: {max_sample_num: 0, configs: [{path: a}]}": (
         "dataset must have a whole number of at least 1 as max_sample_num, got 0"

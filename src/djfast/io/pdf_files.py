@@ -5,41 +5,35 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from djfast.errors import InputError
-from djfast.io.docx_files import read_bounded
-from djfast.io.formats import InputFile
+from djfast.io.extraction import MAX_TEXT
+from djfast.io.extraction import extracted as text_of
+
+__all__ = ["extract", "text_of"]
 
 MAX_PAGES = 20_000
-MAX_TEXT = 64 << 20
 
 
-def text_of(file: InputFile) -> str:
+def extract(content: bytes) -> str:
     """Return the text of a document.
 
     Raises
     ------
-    InputError
-        If it is damaged, locked, or too long.
+    Exception
+        Whatever the library raises for one that is damaged or locked, and ValueError for one that is too long.
     """
     import pdfplumber
 
-    content = read_bounded(file.path)
     pages = []
     length = 0
-    try:
-        with pdfplumber.open(io.BytesIO(content)) as document:
-            for number, page in enumerate(document.pages, 1):
-                text = _page_text(page, number)
-                if text.strip():
-                    pages.append(text)
-                    length += len(text)
-                page.close()
-                if number > MAX_PAGES or length > MAX_TEXT:
-                    raise InputError(f"{file.path} must have at most {MAX_PAGES} pages and {MAX_TEXT} characters")
-    except InputError:
-        raise
-    except Exception as error:  # the library reports damage with whatever its parsers raise
-        raise InputError(f"{file.path} is not a PDF document that can be read: {type(error).__name__}: {error}") from error
+    with pdfplumber.open(io.BytesIO(content)) as document:
+        for number, page in enumerate(document.pages, 1):
+            text = _page_text(page, number)
+            if text.strip():
+                pages.append(text)
+                length += len(text)
+            page.close()
+            if number > MAX_PAGES or length > MAX_TEXT:
+                raise ValueError(f"it must have at most {MAX_PAGES} pages and {MAX_TEXT} characters")
     return "\n".join(pages)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from djfast.errors import RecipeError
+from djfast.recipe.secrets import is_secret_entry
 from djfast.spelling import did_you_mean
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.I | re.ASCII)
@@ -118,6 +119,8 @@ def check_address(place: str, path: str) -> str:
     # The rest of an address may hold a password, so it is not shown.
     if "@" in path[scheme.end() :].partition("/")[0]:
         raise RecipeError(f"{place} must not hold a user or password; give credentials in the environment, got {scheme[0]!r}")
+    if any(is_secret_entry(part.partition("=")[0]) for part in path.partition("?")[2].split("&")):
+        raise RecipeError(f"{place} must not hold a secret in its query, it would be written down, got {scheme[0]!r}")
     if "::" in path:
         raise RecipeError(f"{place} cannot chain file systems with '::', got an address with {scheme[0]!r}")
     return path
