@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from djfast.declare import Op
-from djfast.errors import RecipeError, SchemaError
+from djfast.errors import InputError, RecipeError, SchemaError
 from djfast.io.line_rows import carried_for
 from djfast.io.list_rows import ListRows, without_stats
 from djfast.io.results import Result, ResultFile, RowList
@@ -20,6 +20,8 @@ from djfast.runners.report import Report
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from djfast.io.formats import InputFile
 
 DEFAULT_BATCH_BYTES = 1 << 20
 
@@ -58,22 +60,40 @@ class Dataset:
     @classmethod
     def from_jsonl(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
         """Rows of JSON Lines files: a file, a folder, a glob, or several of them; also ``.gz`` and ``.zst``."""
-        from djfast.io.files import discover
         from djfast.io.json_rows import JsonRows
 
-        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
-        files = [file for each in paths for file in discover(each, [])]
+        files = _files(path, family="json")
         return cls(lambda **kept: JsonRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
 
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
         """Rows of Parquet files: a file, a folder, a glob, or several of them."""
-        from djfast.io.arrow_rows import ParquetRows
-        from djfast.io.files import discover
+        from djfast.io.arrow_rows import FileRows
 
-        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
-        files = [file for each in paths for file in discover(each, [".parquet"])]
-        return cls(lambda **kept: ParquetRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
+        files = _files(path, family="parquet")
+        return cls(lambda **kept: FileRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
+
+    @classmethod
+    def from_files(
+        cls,
+        path: str | os.PathLike[str] | Sequence[str],
+        *,
+        texts: Sequence[str] = ("text",),
+        threads: int | None = None,
+    ) -> Dataset:
+        """Rows of files of any format that can be read: a file, a folder, a glob, an address, or several of them.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Columns that hold texts where a format does not say so, as CSV does not.
+        """
+        from djfast.runners.inputs import carrier_of
+
+        files = _files(path)
+        return cls(
+            lambda **kept: carrier_of(files, batch_bytes=DEFAULT_BATCH_BYTES, texts=tuple(texts), **kept), threads=threads
+        )
 
     @classmethod
     def from_arrow(cls, data: Any, *, threads: int | None = None) -> Dataset:
@@ -149,6 +169,19 @@ class Dataset:
 
     def _is_fatal(self, op: int) -> bool:
         return op >= 0 and self._ops[op].skip_op_error is False
+
+
+def _files(path: str | os.PathLike[str] | Sequence[str], *, family: str | None = None) -> list[InputFile]:
+    """Find files, only those of one family of formats if it is given."""
+    from djfast.io.files import discover
+    from djfast.io.formats import FORMATS, suffixes_of
+
+    paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
+    files = [file for each in paths for file in discover(each, suffixes_of(family) if family else [])]
+    for file in files:
+        if family is not None and FORMATS[file.format].family != family:
+            raise InputError(f"the files must be {family}, Dataset.from_files reads any format, got {file.path!r}")
+    return files
 
 
 def _as_given(bad: Rejected) -> Rejected:

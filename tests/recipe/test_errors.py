@@ -21,14 +21,45 @@ CASES = {
         "export_path must be a local path: only local files are read and written, got one with 's3://'"
     ),
     "dataset_path: https://user:pw@host/x": (
-        "dataset_path must be a local path: only local files are read and written, got one with 'https://'"
+        "dataset_path must not hold a user or password; give credentials in the environment, got 'https://'"
     ),
-    "dataset_path: 0.5 a.jsonl 0.5 b.jsonl": ("dataset_path cannot have weights: mixtures are not supported yet, got '0.5'"),
-    "dataset: {max_sample_num: 5, configs: [{path: a}]}": (
-        "dataset cannot have max_sample_num: mixtures are not supported yet, got 5"
+    "dataset_path: nan a.jsonl": "dataset_path must have finite weights, got nan",
+    "dataset_path: https://x/a.jsonl?v=1&X-Amz-Signature=abc": (
+        "dataset_path must not hold a secret in its query, it would be written down, got 'https://'"
     ),
-    "dataset: {configs: [{path: a, weight: 2}]}": (
-        "dataset.configs.0 cannot have a weight: mixtures are not supported yet, got 2"
+    "dataset_path: s3://b/zip::x": "dataset_path cannot chain file systems with '::', got an address with 's3://'",
+    "dataset: {max_sample_num: 0, configs: [{path: a}]}": (
+        "dataset must have a whole number of at least 1 as max_sample_num, got 0"
+    ),
+    "dataset: {max_sample_num: 5, configs: [{path: a, weight: -1}]}": "dataset.configs needs a weight above 0, got none",
+    "dataset: {configs: [{path: a, type: disk}]}": "dataset.configs.0 must have a type of local or remote, got 'disk'",
+    "dataset: {configs: [{path: a, type: remote}]}": (
+        "dataset.configs.0 must have a source of s3 or huggingface, got None"
+    ),
+    "dataset: {configs: [{path: a, type: remote, source: wiki}]}": (
+        "dataset.configs.0 cannot be read from there: download it first and name the files, got 'wiki'"
+    ),
+    "dataset: {configs: [{path: a, type: remote, source: s3}]}": (
+        "dataset.configs.0 needs a path that starts with s3://, got 'a'"
+    ),
+    "dataset: {configs: [{path: a, type: remote, source: huggingface, data_dir: ../b}]}": (
+        "dataset.configs.0 must have a plain name as data_dir, got '../b'"
+    ),
+    "dataset: {configs: [{path: a, type: remote, source: huggingface, limit: -1}]}": (
+        "dataset.configs.0 must have a whole number as limit, got -1"
+    ),
+    "generated_dataset_config: {length: 5}": (
+        "generated_dataset_config must have a type of EmptyFormatter, RayEmptyFormatter, JsonFormatter, CsvFormatter, "
+        "TsvFormatter, ParquetFormatter, TextFormatter, got None"
+    ),
+    "generated_dataset_config: {type: EmptyFormatter, length: -1}": (
+        "generated_dataset_config needs a length, a whole number from 0 to 1099511627776, got -1"
+    ),
+    "generated_dataset_config: {type: EmptyFormatter, length: 1, feature_keys: [1]}": (
+        "generated_dataset_config needs names of fields under feature_keys, got [1]"
+    ),
+    "dataset: {configs: [{path: a, weight: x}]}": (
+        "dataset.configs.0 must have a number as weight, got 'x'"
     ),
     "dataset: {config: []}": "dataset has no such key (did you mean 'configs'?), got 'config'",
     "dataset: {configs: []}": "dataset needs a list of sources under configs",
@@ -134,7 +165,7 @@ def test_secrets_are_not_shown(problems):
     )
     assert lines == [
         "recipe.yaml:1: export_aws_credentials cannot be used here: only local files are read and written",
-        "recipe.yaml:2: dataset.configs.0 cannot be of this type: only local files are read and written, got 'remote'",
+        "recipe.yaml:2: dataset.configs.0 needs a path that starts with s3://, got 'x'",
         "recipe.yaml:3: np must be a whole number, got {'api_key': '***', 'depth': [{'password': '***'}]}",
         "recipe.yaml:4: encryption_key_path must be a text or null, got a value that is not shown",
     ]

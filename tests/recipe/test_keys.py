@@ -7,7 +7,15 @@ from djfast.recipe.keys import KEYS, NO_EFFECT, REFUSED, USED
 OTHER = {"int": 7, "float": 0.25, "str": "other", "dict": {"a": 1}, "list": ["other"]}
 
 
+OTHER_OF = {
+    "generated_dataset_config": {"type": "EmptyFormatter", "length": 1},
+    "validators": [{"type": "swift_messages"}],
+}
+
+
 def other_value(key):
+    if key.name in OTHER_OF:
+        return OTHER_OF[key.name]
     if key.choices:
         return next(choice for choice in key.choices if choice != key.default)
     if key.type.startswith("bool"):

@@ -42,14 +42,17 @@ class LineRows(JsonRows):
 
 def carried_for(plan: Plan, rows: Any) -> Any:
     """Return the rows in the form that a plan needs them in."""
-    return LineRows(rows) if plan.needs_lines and not isinstance(rows, JsonRows) else rows
+    return LineRows(rows) if plan.needs_lines and not rows.holds_lines else rows
 
 
 def _lines(block: Any) -> JsonBlock:
     rows: Iterable[Any] = block.rows if hasattr(block, "rows") else block.batch.to_pylist()
-    lines = "".join(json.dumps(row, ensure_ascii=False, default=_as_text) + "\n" for row in rows)
-    data = lines.encode("utf-8", "backslashreplace")
-    return JsonBlock(data, len(data), block.file or "", array("Q", block.numbers).tobytes())
+    lines = [json.dumps(row, ensure_ascii=False, default=_as_text) for row in rows]
+    for position, unread in getattr(block, "unread", {}).items():
+        # A text is no row, so it is set aside, and says what is wrong.
+        lines[position] = json.dumps(f"{unread.reason}: {unread.content or lines[position]}", ensure_ascii=False)
+    data = "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
+    return JsonBlock(data, len(data), block.file or "", array("Q", block.numbers).tobytes(), block.lines)
 
 
 def _as_text(value: Any) -> str:

@@ -20,6 +20,7 @@ class ListBlock(NamedTuple):
     rows: Sequence[Mapping[str, Any]]
     numbers: Sequence[int]
     file: None = None
+    lines: None = None
 
     @property
     def byte_count(self) -> int:
@@ -85,6 +86,7 @@ class ListRows:
     """Rows of a Python list."""
 
     piece = ListPiece
+    holds_lines = False
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], *, keeps_hashes: bool = False, batch_rows: int = 1000) -> None:
         self.rows = rows

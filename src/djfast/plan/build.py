@@ -12,6 +12,7 @@ from djfast.expr import Expr
 from djfast.plan.steps import Compute, Dedup, Group, Keep, Plan, Rewrite, Select, Stage, Survey
 
 STATS = "__dj__stats__"
+SUFFIX = "__dj__suffix__"  # of the file that a row came from
 META = "__dj__meta__"
 HASHES = ("__dj__hash", "__dj__minhash", "__dj__simhash", "__dj__imagehash", "__dj__videohash")
 RESERVED = (STATS, META, *HASHES)
@@ -21,6 +22,7 @@ def build_plan(
     ops: Sequence[Op],
     *,
     text_keys: Sequence[str] = (),
+    requires_texts: bool = True,
     keep_hashes: bool = False,
     drops_rows: bool = True,
     has_devices: bool = False,
@@ -34,6 +36,8 @@ def build_plan(
     text_keys : sequence of str
         Fields that must hold a text in every row, also when no OP reads them; the first is the ``text`` role of OPs that
         name no field of their own. Empty: only what OPs read must hold texts, and the role is the field ``text``.
+    requires_texts : bool
+        False asks for texts only where OPs read them, as in a data set whose texts are yet to be made.
     keep_hashes : bool
         Whether hash columns of deduplicators stay in the rows.
     drops_rows : bool
@@ -67,7 +71,7 @@ def build_plan(
             first_op += len(group)
         return Plan(tuple(stages), tuple(ops), tuple(notices))
 
-    plan = build([tuple(text_keys), *[()] * (len(groups) - 1)])
+    plan = build([tuple(text_keys) if requires_texts else (), *[()] * (len(groups) - 1)])
     return build(_fields_read_at_once(plan))
 
 

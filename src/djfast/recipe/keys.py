@@ -82,12 +82,13 @@ _KEYS = (
     Key("project_name", "str", "hello_world", "Name of the project, shown in the report."),
     Key(
         "dataset_path", "str", "",
-        "Input: a file, a folder or a pattern with * or ?; several are separated by spaces (quote one with spaces)."
-        " Comes before `dataset`.",
+        "Input: a file, a folder, a pattern with * or ?, or an address such as s3://bucket/folder; several are separated by "
+        "spaces (quote one with spaces). A number before one is the share of its rows that is drawn. Comes before `dataset`.",
     ),
     Key(
         "dataset", "dict | list[dict] | None", [],
-        "Input as a mapping: `configs` is a list of `{type: local, path: ...}`; a path may be a pattern.",
+        "Input as a mapping: `configs` is a list of `{type: local, path: ..., weight: ...}`, or of type remote with source "
+        "s3 or huggingface. With `max_sample_num`, so many rows are drawn in all, from each source by its weight.",
     ),
     Key(
         "export_path", "str", "./outputs/hello_world/hello_world.jsonl",
@@ -116,6 +117,11 @@ _KEYS = (
     Key(
         "suffixes", "str | list[str] | None", [],
         "Only files with these suffixes are read, such as .jsonl; empty reads all.",
+    ),
+    Key(
+        "add_suffix", "bool | None", None,
+        "Give every row the suffix of its file in the field `__dj__suffix__`; null does so when the recipe has "
+        "suffix_filter, which reads it.",
     ),
     Key(
         "skip_op_error", "bool", True,
@@ -165,12 +171,14 @@ _KEYS = (
     ),
     # Input.
     Key(
-        "generated_dataset_config", "dict | None", None, "A data set to generate.", REFUSED,
-        "generated data sets are not supported yet",
+        "generated_dataset_config", "dict | None", None,
+        "Data set to generate: `{type: EmptyFormatter, length: ..., feature_keys: [...]}` has null texts. Comes before "
+        "`dataset_path` and `dataset`.",
     ),
     Key(
-        "validators", "list[dict] | None", [], "Checks of the input.", REFUSED,
-        "checks of the input are not supported yet",
+        "validators", "list[dict] | None", [],
+        "Checks of the first `sample_size` rows of every source, before the run: `{type: required_fields, required_fields: "
+        "[...], allow_missing: 0.0, field_types: {...}}`, `{type: swift_messages}` or `{type: dj_conversation}`.",
     ),
     Key(
         "load_dataset_kwargs", "dict | None", {}, "Arguments of another library's loader.", REFUSED,

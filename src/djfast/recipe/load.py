@@ -24,11 +24,13 @@ from djfast.recipe.document import (
     read_document,
     typed_value,
 )
-from djfast.recipe.inputs import export_format, input_paths
+from djfast.recipe.inputs import export_format
 from djfast.recipe.interpolation import escaped, interpolate
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.secrets import is_secret, redacted
+from djfast.recipe.sources import Sources, sources_of, without_credentials
+from djfast.recipe.validators import Validator, validators_of
 from djfast.spelling import did_you_mean
 
 MAX_PROBLEMS = 20
@@ -90,6 +92,8 @@ def load_recipe(
     ops, lines = checker.ops(tree.entries.get("process"))
     if problems:
         raise RecipeError(_listed(problems))
+    if settings["add_suffix"] is None:
+        settings["add_suffix"] = any(op.spec.name == "suffix_filter" for op in ops)
     checker.remark_on_reused_stats(ops, lines)
     text = _canonical(settings, ops)
     return Recipe(name, settings, ops, lines, tuple(dict.fromkeys(checker.notices)), text)
@@ -252,12 +256,22 @@ class _Checker:
         suffixes = settings["suffixes"] or []
         listed = [suffixes] if isinstance(suffixes, str) else suffixes
         settings["suffixes"] = ["." + suffix.lower().lstrip(".") for suffix in listed]
-        for name, derive in (("inputs", input_paths), ("export_format", export_format)):
+        settings["sources"] = Sources(())
+
+        def sources(settings: dict[str, Any], notices: list[str]) -> Sources:
+            return sources_of(settings, self.environment, notices)
+
+        def checks(settings: dict[str, Any], notices: list[str]) -> tuple[Validator, ...]:
+            del notices
+            return validators_of(settings["validators"])
+
+        for name, derive in (("sources", sources), ("checks", checks), ("export_format", export_format)):
             try:
                 settings[name] = derive(settings, self.notices)
             except RecipeError as error:
                 key = str(error).partition(" ")[0].partition(".")[0]
                 self.problems.append(f"{where(key)}: {error}")
+        settings["inputs"] = [path for source in settings["sources"].listed for path in source.paths]
         if settings["work_dir"] is None:
             settings["work_dir"] = os.path.dirname(settings["export_path"]) or "."
 
@@ -407,6 +421,7 @@ def _listed(problems: list[str]) -> str:
 def _canonical(settings: MappingType[str, Any], ops: tuple[Op, ...]) -> dict[str, Any]:
     """Return the recipe with everything resolved, as JSON can hold it."""
     used = {name: value for name, value in settings.items() if name in KEYS}
+    used["dataset"] = without_credentials(used["dataset"])
     canonical: dict[str, Any] = _json_value({**used, "process": [{op.spec.name: op.given() or None} for op in ops]})
     return canonical
 

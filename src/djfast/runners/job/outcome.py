@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from djfast.io.durable import sync_file, writing
-from djfast.io.files import InputFile
+from djfast.io.formats import InputFile
 from djfast.io.results import rejected_path
 from djfast.llm.usage import METER, OpUsage, total_usage
 from djfast.ranks import Ranks

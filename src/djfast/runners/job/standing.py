@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.runners.inputs import input_files
 from djfast.runners.job.folder import JobFolder, identity_of
 from djfast.runners.job.journal import Journal
-from djfast.runners.local import input_files, plan_recipe
+from djfast.runners.local import plan_recipe
 
 
 class Standing(NamedTuple):
