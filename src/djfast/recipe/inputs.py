@@ -1,4 +1,4 @@
-"""Which files a recipe reads, and in which format it writes."""
+"""Which files a recipe reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from djfast.spelling import did_you_mean
 
 _MIXTURES = "mixtures are not supported yet"
 _REMOTE = "only local files are read and written"
-_FORMATS = ("jsonl", "json", "parquet")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.I | re.ASCII)
 _ENTRY_KEYS = ("type", "source", "path", "weight")
 
@@ -33,29 +32,6 @@ def input_paths(settings: Mapping[str, Any], notices: list[str]) -> list[str]:
     if settings["dataset"]:
         return _from_dataset(settings["dataset"])
     return []
-
-
-def export_format(settings: Mapping[str, Any], notices: list[str]) -> str:
-    """Return the format of the result.
-
-    Raises
-    ------
-    RecipeError
-        If export_path is not local or its suffix names no format.
-    """
-    del notices
-    path = settings["export_path"]
-    _check_local("export_path", path)
-    if settings["export_type"]:
-        return str(settings["export_type"])
-    base = path[:-4] if path.endswith(".zst") else path
-    suffix = os.path.splitext(base)[1].lower().lstrip(".")
-    if suffix not in _FORMATS or (base != path and suffix == "parquet"):
-        raise RecipeError(
-            f"export_path must end in .jsonl, .json or .parquet (the first two also in .zst), or export_type must be "
-            f"set, got {path!r}"
-        )
-    return str(suffix)
 
 
 def _from_dataset_path(text: str) -> list[str]:
