@@ -20,10 +20,16 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.ranks.threads import Threads, run_threads
 
 import djfast
 from djfast.errors import InputError, OutputError
 from djfast.formats import FORMATS
+from djfast.recipe.load import load_recipe
+from djfast.runners.job.runner import Job
+from djfast.runners.job.stopping import Stopping
+from djfast.runners.progress import Progress
+from djfast.runners.report import Report
 
 ROWS: list[dict[str, Any]] = [
     {"id": 0, "text": "plain words", "tags": ["a", "b"], "score": 0.5, "ok": True},
@@ -182,7 +188,22 @@ def test_threads_batches_and_checkpoints_leave_no_trace(tmp_path: Path, kind: st
     for number, way in enumerate(ways):
         report = export(path, tmp_path / str(number) / name, export_shard_rows=shard_rows, **way)
         results.append(content(report.export_paths))
-    assert results[0] == results[1] == results[2]
+    recipe = load_recipe(
+        {
+            "dataset_path": str(path),
+            "export_path": str(tmp_path / "ranks" / name),
+            "export_shard_rows": shard_rows,
+            "split_bytes": 5000,
+        }
+    )
+
+    def work(ranks: Threads) -> Report | None:
+        return Job(recipe, ranks, progress=Progress(is_quiet=True), stopping=Stopping()).run()
+
+    together = run_threads(3, work)[0]
+    assert together is not None
+    results.append(content(together.export_paths))
+    assert all(each == results[0] for each in results)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -384,3 +405,12 @@ def test_stats_of_python_rows_stand_beside_the_result(tmp_path: Path) -> None:
     assert (tmp_path / "out_stats.jsonl").read_text() == '{"__dj__stats__": {"text_len": 10}}\n'
     data.export(tmp_path / "kept.jsonl", keep_stats=True)
     assert (tmp_path / "kept.jsonl").read_text() == '{"text": "some words", "__dj__stats__": {"text_len": 10}}\n'
+
+
+def test_every_format_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+    for name, each in FORMATS.items():
+        assert f"`{name}`" in text
+        assert f"`.{each.suffix}`" in text
+        for param in each.arguments:
+            assert f"`{param.name}`" in text

@@ -56,4 +56,5 @@ def lance_dataset(rows: Collected, path: str, counts: Sequence[int], arguments: 
     schema = without_dictionaries(rows.schema)
     batches = (batch for table in rows.tables() for batch in table.cast(schema).to_batches())
     reader = pa.RecordBatchReader.from_batches(schema, batches)
-    lance.write_dataset(reader, path, schema=schema, mode="create", max_rows_per_file=max(1, *counts))
+    sizes: dict[str, Any] = {"max_rows_per_file": max(counts)} if len(counts) > 1 else {}
+    lance.write_dataset(reader, path, schema=schema, mode="create", **sizes)
