@@ -14,6 +14,7 @@ COMMANDS = {
     "status": "Say whether a run with ranks is complete.",
     "plan": "Show what a recipe would do: stages, steps, what is shared, what runs natively.",
     "ops": "List the OPs, or show one.",
+    "convert": "Convert data sets of other projects to the common form, and back.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
 

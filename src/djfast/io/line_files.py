@@ -28,18 +28,18 @@ def json_lines(rows: Collected, arguments: Mapping[str, Any]) -> WriteNext:
 
 
 def json_array(rows: Collected, arguments: Mapping[str, Any]) -> WriteNext:
-    """Write one array, a row a line."""
-    del arguments
+    """Write one array, a row a line. `arguments` may hold what comes before and behind it."""
     lines = rows.lines()
+    before, behind = arguments.get("before", b""), arguments.get("behind", b"")
 
     def write(path: str, count: int) -> None:
         with open(path, "wb") as file:
-            file.write(b"[")
+            file.write(before + b"[")
             separator = b"\n"
             for line in islice(lines, count):
                 file.write(separator + line.rstrip(b"\n"))
                 separator = b",\n"
-            file.write(b"\n]\n")
+            file.write(b"\n]" + behind + b"\n")
 
     return write
 
