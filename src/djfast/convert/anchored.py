@@ -14,6 +14,11 @@ def check_free(text: str, *tokens: str) -> None:
             raise BadRow(f"the text holds {token!r}, which has a meaning of its own")
 
 
+def ambiguous() -> BadRow:
+    """Return what to raise for a text that would not come back as it is, such as one with half a token at its end."""
+    return BadRow("the text holds parts of tokens or markers, which could not be told from ours")
+
+
 def anchored(text: str, tokens: list[str], separator: str, position: str) -> str:
     """Return a text with tokens before or after it."""
     if position == "random":

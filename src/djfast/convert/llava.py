@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from djfast.convert.anchored import check_free, freed
+from djfast.convert.anchored import ambiguous, check_free, freed
 from djfast.convert.form import (
     ADD_EOC,
     EOC,
@@ -45,6 +45,8 @@ def _to_dj(options: Options) -> Callable[[Row], Row]:
             if options["image_broadcast"] and image is not None:
                 turns, images = _broadcast(turns, position, options), [image] * (len(turns) // 2)
             text = _joined(turns, options)
+            if _split(text, options) != turns:
+                raise ambiguous()
         identity = row.get("id")
         identity = str(identity) if options["str_id"] and identity is not None else identity
         end = f" {options['eoc_special_token']}" if options["add_eoc_at_last"] else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from djfast.convert.anchored import anchored, check_free, freed
+from djfast.convert.anchored import ambiguous, anchored, check_free, freed
 from djfast.convert.form import (
     ADD_EOC,
     EOC,
@@ -40,6 +40,8 @@ def _to_dj(options: Options) -> Callable[[Row], Row]:
             place = options["image_special_token_insert_pos"]
             chunks.append(anchored(sentence, [token] * count, between, place) if count else sentence)
         text = f" {eoc}{between}".join(chunks) + (f" {eoc}" if options["add_eoc_at_last"] and chunks else "")
+        if _sentences(text, options) != (sentences, [index for index, _ in infos]):
+            raise ambiguous()
         images = [os.path.join(options["image_dir"], name) for _, name in infos]
         rest = without(row, "text", "images") if options["keep_other_fields"] else {}
         return {**rest, "images": images, "text": text}
@@ -57,16 +59,10 @@ def _info(info: object, sentences: int) -> tuple[int, str]:
 
 
 def _from_dj(options: Options) -> Callable[[Row], Row]:
-    token, eoc, between = options["image_special_token"], options["eoc_special_token"], options["sent_separator"]
+    token = options["image_special_token"]
 
     def convert(row: Row) -> Row:
-        sentences, places = [], []
-        for number, chunk in enumerate(_chunks(text_of(row, "text"), eoc, between)):
-            sentence, count = freed(chunk, token, between)
-            if token in sentence:
-                raise BadRow(f"sentence {number + 1} must have {token!r} before or after all else")
-            sentences.append(sentence)
-            places += [number] * count
+        sentences, places = _sentences(text_of(row, "text"), options)
         images = texts_of(row, "images")
         if len(images) != len(places):
             raise BadRow(f"the text must have {token!r} once for each of {len(images)} images, got {len(places)}")
@@ -74,6 +70,20 @@ def _from_dj(options: Options) -> Callable[[Row], Row]:
         return {**rest, "image_info": _infos(row, images, places), "text_list": sentences}
 
     return convert
+
+
+def _sentences(text: str, options: Options) -> tuple[list[str], list[int]]:
+    """Return the sentences of a text, and to which of them each image belongs."""
+    token, eoc, between = options["image_special_token"], options["eoc_special_token"], options["sent_separator"]
+    sentences: list[str] = []
+    places: list[int] = []
+    for number, chunk in enumerate(_chunks(text, eoc, between)):
+        sentence, count = freed(chunk, token, between)
+        if token in sentence:
+            raise BadRow(f"sentence {number + 1} must have {token!r} before or after all else")
+        sentences.append(sentence)
+        places += [number] * count
+    return sentences, places
 
 
 def _chunks(text: str, eoc: str, between: str) -> list[str]:

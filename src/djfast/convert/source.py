@@ -66,16 +66,19 @@ def layout_of(path: str, layouts: Sequence[str], what: str) -> str:
     return name
 
 
-def _chunks(stream: DecompressedFile) -> Iterator[bytes]:
+def _chunks(stream: DecompressedFile, begin: bytes) -> Iterator[bytes]:
+    """Yield what was read already, and the rest."""
+    if begin:
+        yield begin
     while chunk := stream.read(_CHUNK_BYTES):
         yield chunk
 
 
 def _raw_lines(stream: DecompressedFile, path: str, begin: bytes) -> Iterator[bytes]:
     """Yield lines with their line feeds."""
-    held = [begin]
-    size = len(begin)
-    for chunk in _chunks(stream):
+    held: list[bytes] = []
+    size = 0
+    for chunk in _chunks(stream, begin):
         if b"\n" not in chunk:
             held.append(chunk)
             size += len(chunk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from djfast.convert.anchored import caption_of, captioned, check_free
+from djfast.convert.anchored import ambiguous, caption_of, captioned, check_free
 from djfast.convert.form import (
     ADD_EOC,
     EOC,
@@ -35,7 +35,10 @@ def _texts(options: Options) -> tuple[Callable[[str], str], Callable[[Row], str]
 
     def anchor(text: str) -> str:
         check_free(text, token, eoc)
-        return captioned(text, token, between, place, end)
+        whole = captioned(text, token, between, place, end)
+        if caption_of(whole, token, between, eoc) != text:
+            raise ambiguous()
+        return whole
 
     def free(row: Row) -> str:
         return caption_of(text_of(row, "text"), token, between, eoc)
