@@ -25,6 +25,7 @@ from tests.ranks.threads import Threads, run_threads
 import djfast
 from djfast.errors import InputError, OutputError
 from djfast.formats import FORMATS
+from djfast.io import webdataset
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping
@@ -358,6 +359,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, value: Any, message
     with pytest.raises(OutputError, match=message):
         export(source, tmp_path / "out" / "result.tar", export_extra_args={"field_mapping": {"png": "image"}})
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["000000001.json", "a" * 100, "a" * 101, "a" * 3000])
+@pytest.mark.parametrize("size", [0, 1, 511, 8**11 - 1, 8**11])
+def test_heads_are_those_of_the_library(name: str, size: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = size
+    assert webdataset._head(name, size) == member.tobuf(tarfile.GNU_FORMAT)
 
 
 # Folders.

@@ -97,7 +97,7 @@ class CollectedLines:
         """
         for number, line in enumerate(self.lines(), 1):
             try:
-                yield json.loads(line)
+                yield json.loads(line.decode())
             except (ValueError, RecursionError) as error:
                 raise OutputError(f"row {number} of the result can only be exported as jsonl or json: {error}") from error
 

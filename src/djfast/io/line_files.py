@@ -86,7 +86,9 @@ def _separated(rows: Collected, separator: str) -> WriteNext:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, bool | list | dict):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, default=json_value)
     return repr(value) if isinstance(value, int | float) else str(json_value(value))
 
