@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ from djfast.declare import Op
 from djfast.errors import RecipeError, SchemaError
 from djfast.formats import format_of
 from djfast.io.list_rows import ListRows, without_stats
-from djfast.io.results import Output, Result, ResultFile, RowList
+from djfast.io.results import Output, Result, ResultFile, RowList, stats_path
+from djfast.io.upload import Address, upload
 from djfast.plan.build import build_plan
+from djfast.recipe.outputs import is_remote
 from djfast.runners.local import run_plan
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows
@@ -119,8 +122,9 @@ class Dataset:
         Parameters
         ----------
         path : path
-            Its suffix names the format: ``.jsonl``, ``.json``, ``.csv`` and ``.tsv``, also compressed, ``.parquet``,
-            ``.arrow``, ``.feather``, ``.tar`` for WebDataset, ``.hf`` for ``datasets.load_from_disk``, ``.lance``.
+            Or an address, such as ``s3://bucket/key.jsonl``. Its suffix names the format: ``.jsonl``, ``.json``, ``.csv``
+            and ``.tsv``, also compressed, ``.parquet``, ``.arrow``, ``.feather``, ``.tar`` for WebDataset, ``.hf`` for
+            ``datasets.load_from_disk``, ``.lance``.
         keep_stats, keep_hashes : bool
             Keep stats, and the hash columns of deduplicators, in the rows.
         **arguments
@@ -132,7 +136,16 @@ class Dataset:
         except RecipeError as error:
             raise RecipeError(f"the path {error}") from None
         output = Output(target, kind.name, arguments=kind.checked(arguments))
-        return self._run(ResultFile(output), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+        if not is_remote(target):
+            return self._run(ResultFile(output), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+        address = Address(target)
+        address.file_system()  # which may be missing
+        with tempfile.TemporaryDirectory() as folder:
+            local = output._replace(path=os.path.join(folder, os.path.basename(target)))
+            report = self._run(ResultFile(local), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+            stats = stats_path(local.path)
+            upload([*report.export_paths, *([stats] if os.path.exists(stats) else [])], address)
+        return report._replace(export_paths=(target,))
 
     def __len__(self) -> int:
         """Return the number of rows."""

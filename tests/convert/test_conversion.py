@@ -188,6 +188,7 @@ def test_the_object_of_wavcaps(tmp_path: Path) -> None:
     ("target", "keys", "message"),
     [
         ("o.jsonl", {"from_form": "lava"}, "there is no such form (did you mean 'llava'?): dj, llava, mmc4, .*, got 'lava'"),
+        ("s3://b/o.jsonl", {"from_form": "llava"}, "the output must be a local path, got 's3://b/o.jsonl'"),
         ("o.jsonl", {}, "one of the two forms must be dj, got 'dj' and 'dj'"),
         ("o.jsonl", {"from_form": "llava", "to_form": "mmc4"}, "one of the two forms must be dj, got 'llava' and 'mmc4'"),
         ("o.jsonl", {"from_form": "youku"}, "the input must end in .csv, also compressed, got '.*in.jsonl'"),
@@ -202,7 +203,7 @@ def test_mistakes(tmp_path: Path, target: str, keys: dict[str, Any], message: st
     (tmp_path / "in.jsonl").touch()
     pattern = message.replace("(", r"\(").replace(")", r"\)").replace("?", r"\?")
     with pytest.raises(RecipeError, match=f"^{pattern}"):
-        convert(tmp_path / "in.jsonl", tmp_path / target, **keys)
+        convert(tmp_path / "in.jsonl", target if "://" in target else tmp_path / target, **keys)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]
 
 

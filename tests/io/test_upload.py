@@ -116,9 +116,9 @@ def test_a_folder_is_uploaded_once() -> None:
         "data-00000-of-00002.arrow", "data-00001-of-00002.arrow", "dataset_info.json", "state.json",
     ]  # fmt: skip
     assert datasets.load_from_disk("memory://bucket/e/result.hf")["text"][:] == [row["text"] for row in ROWS[:-1]]
-    with pytest.raises(OutputError, match=r"there is something already; .* the result is kept at .*result\.hf$") as raised:
+    with pytest.raises(OutputError, match=r"there is something already; .* the result is kept in .*/upload-[0-9a-f]+$") as raised:
         djfast.run(recipe_to("memory://bucket/e/result.hf"))
-    assert Path(str(raised.value).rpartition(" at ")[2], "state.json").exists()
+    assert Path(str(raised.value).rpartition(" in ")[2], "result.hf", "state.json").exists()
 
 
 def test_what_names_the_other_files_of_a_folder_comes_last(tmp_path: Path) -> None:
@@ -151,11 +151,11 @@ def test_what_cannot_be_uploaded_is_kept(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(fsspec.implementations.local.LocalFileSystem, "put_file", refusing)
     credentials = {"aws_secret_access_key": "SECRET9"}
-    message = r"^cannot write file://.*: PermissionError: signature of \*\*\* is wrong; the result is kept at"
+    message = r"^cannot write file://.*: PermissionError: signature of \*\*\* is wrong; the result is kept in"
     with pytest.raises(OutputError, match=message) as raised:
         djfast.run(recipe_to(f"file://{Path.cwd()}/there/result.jsonl", export_aws_credentials=credentials))
-    kept = Path(str(raised.value).rpartition(" at ")[2])
-    assert len(kept.read_text().splitlines()) == 20
+    kept = Path(str(raised.value).rpartition(" in ")[2])
+    assert len((kept / "result.jsonl").read_text().splitlines()) == 20
     assert list(Path("there").iterdir()) == []
 
 
@@ -174,6 +174,17 @@ def test_a_package_that_is_not_there_is_an_error_before_anything_runs(monkeypatc
     monkeypatch.setattr("djfast.runners.delivery.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"the format lance needs a package: pip install 'djfast\[lance\]'"):
         djfast.run(recipe_to("result.lance"))
+
+
+def test_a_dataset_is_uploaded() -> None:
+    [op] = djfast.load_ops(PROCESS)
+    data = djfast.Dataset.from_jsonl("in.jsonl").process(op)
+    report = data.export("memory://bucket/f/result.csv")
+    assert report.export_paths == ("memory://bucket/f/result.csv",)
+    data.export("here.csv")
+    assert stored("memory://bucket/f") == {
+        "result.csv": Path("here.csv").read_bytes(), "result_stats.jsonl": Path("here_stats.jsonl").read_bytes(),
+    }  # fmt: skip
 
 
 # S3.
@@ -213,7 +224,7 @@ def test_results_go_to_s3_and_credentials_nowhere(bucket: str, capfd: pytest.Cap
 
 def test_a_bucket_that_is_not_there_is_said(bucket: str) -> None:
     credentials = {"aws_access_key_id": "HUNTER2ID", "aws_secret_access_key": "HUNTER2", "endpoint_url": bucket}
-    with pytest.raises(OutputError, match=r"^cannot write s3://nobucket/result\.jsonl: .*; the result is kept at") as raised:
+    with pytest.raises(OutputError, match=r"^cannot write s3://nobucket/result\.jsonl: .*; the result is kept in") as raised:
         djfast.run(recipe_to("s3://nobucket/result.jsonl", export_aws_credentials=credentials))
     assert "HUNTER2" not in str(raised.value)
 

@@ -14,6 +14,7 @@ from djfast.convert.source import Found, layout_of, source_rows
 from djfast.errors import RecipeError
 from djfast.io.collected import json_line
 from djfast.io.results import Output, ResultFile, rejected_path
+from djfast.recipe.outputs import is_remote
 from djfast.runners.rejected import Rejected, RejectedRows
 from djfast.spelling import did_you_mean
 
@@ -72,6 +73,8 @@ def convert(
     checked = form.checked(options or {})
     reads, writes = (form.layouts, _COMMON_LAYOUTS) if is_to_common else (_COMMON_LAYOUTS, form.layouts)
     place = os.fspath(target)
+    if is_remote(place):
+        raise RecipeError(f"the output must be a local path, got {place!r}")
     output = Output(place, layout_of(place, writes, "the output"), arguments=_envelope(form, checked, is_used=not is_to_common))
     origin = os.fspath(source)
     if os.path.abspath(origin) == os.path.abspath(place):

@@ -52,17 +52,21 @@ class Address(NamedTuple):
             If the package for it is not there.
         RecipeError
             If nothing knows the scheme.
+        OutputError
+            If it cannot be reached.
         """
         try:
             import fsspec
         except ImportError:
             raise MissingExtraError(f"an export_path with {self.scheme}:// needs fsspec: pip install 'djfast[remote]'") from None
         try:
-            return fsspec.filesystem(self.scheme, **_options(self.scheme, self.credentials))
+            fsspec.get_filesystem_class(self.scheme)
         except ImportError as error:
             raise MissingExtraError(f"an export_path with {self.scheme}:// needs a package: {error}") from error
         except ValueError as error:
             raise RecipeError(f"export_path must be a path or an address that fsspec knows, got {self.scheme}://") from error
+        with _saying(self, "use"):
+            return fsspec.filesystem(self.scheme, **_options(self.scheme, self.credentials))
 
 
 def _options(scheme: str, credentials: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,14 +92,14 @@ def upload(paths: Sequence[str], address: Address) -> list[str]:
     Raises
     ------
     OutputError
-        If a file cannot be uploaded; the message says where what is here lies.
+        If a file cannot be uploaded.
     """
     file_system = address.file_system()
     urls = []
     for path in paths:
         target = address.beside(os.path.basename(path))
         urls.append(target.url)
-        with _saying(target, path):
+        with _saying(target, "write"):
             if not os.path.isdir(path):
                 _put(file_system, path, target.url)
                 continue
@@ -111,7 +115,8 @@ def stored_bytes(url: str, credentials: Mapping[str, Any]) -> int:
     address = Address(url, credentials)
     file_system = address.file_system()
 
-    with _saying(address, None):
+    with _saying(address, "look at"):
+        file_system.invalidate_cache()
         if file_system.isfile(url):
             return int(file_system.size(url))
         sizes = [entry["size"] for entry in file_system.find(url, detail=True).values()]
@@ -140,14 +145,13 @@ def _put(file_system: Any, path: str, url: str) -> None:
 
 
 @contextlib.contextmanager
-def _saying(address: Address, path: str | None) -> Iterator[None]:
+def _saying(address: Address, what: str) -> Iterator[None]:
     """Say which address fails. The libraries have no exception in common, and some put secrets into messages."""
     try:
         yield
     except Exception as error:
-        kept = f"; the result is kept at {path}" if path else ""
         reason = _without(address.credentials, f"{type(error).__name__}: {error}"[:500])
-        raise OutputError(f"cannot {'write' if path else 'look at'} {address.url}: {reason}{kept}") from None
+        raise OutputError(f"cannot {what} {address.url}: {reason}") from None
 
 
 def _without(credentials: Mapping[str, Any], message: str) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from djfast.errors import RecipeError
 from djfast.formats import COMPRESSIONS, FORMATS, Format, format_of
@@ -90,6 +88,8 @@ def result_path(settings: Mapping[str, Any]) -> str:
     path = str(settings["export_path"])
     if not is_remote(path):
         return path
+    import hashlib
+
     place = f"upload-{hashlib.sha256(path.encode('utf-8', 'backslashreplace')).hexdigest()[:12]}"
     return os.path.join(settings["work_dir"], place, path.rstrip("/").rpartition("/")[2])
 
@@ -102,8 +102,8 @@ def default_work_dir(path: str) -> str:
 def _check_address(path: str) -> None:
     if not is_remote(path):
         return
-    address = urlsplit(path)
-    if address.password is not None:
+    user = path.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    if ":" in user:
         raise RecipeError("export_path must not hold a password; set it where the library of this file system looks for it")
     if "::" in path:
         raise RecipeError("export_path must be one address; chains of file systems with :: are not supported")

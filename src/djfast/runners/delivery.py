@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from djfast.errors import MissingExtraError
+from djfast.errors import MissingExtraError, OutputError
 from djfast.io.results import Output, manifest_path
 from djfast.io.upload import Address, stored_bytes, upload
 from djfast.recipe.load import Recipe
@@ -58,7 +58,7 @@ def delivered(recipe: Recipe, report: Report) -> Report:
         return report
     side = [report.stats_path, report.rejected_path, manifest_path(str(recipe.settings["result_path"]))]
     beside = [path for path in side if path is not None and os.path.exists(path)]
-    addresses = dict(zip(beside, upload([*report.export_paths, *beside], address)[len(report.export_paths) :]))
+    addresses = dict(zip(beside, _uploaded(recipe, [*report.export_paths, *beside], address)[len(report.export_paths) :]))
     return report._replace(
         export_paths=tuple(address.beside(os.path.basename(path)).url for path in report.export_paths),
         stats_path=addresses.get(report.stats_path or ""),
@@ -71,7 +71,7 @@ def deliver_record(recipe: Recipe, record: Path) -> None:
     address = _address(recipe)
     if address is None:
         return
-    upload([str(record)], address)
+    _uploaded(recipe, [str(record)], address)
     shutil.rmtree(os.path.dirname(str(recipe.settings["result_path"])), ignore_errors=True)  # a folder of its own
 
 
@@ -84,6 +84,13 @@ def result_bytes(recipe: Recipe, path: str) -> int:
     with contextlib.suppress(OSError):
         return os.stat(path).st_size
     return -1
+
+
+def _uploaded(recipe: Recipe, paths: list[str], address: Address) -> list[str]:
+    try:
+        return upload(paths, address)
+    except OutputError as error:
+        raise OutputError(f"{error}; the result is kept in {os.path.dirname(recipe.settings['result_path'])}") from error
 
 
 def _address(recipe: Recipe) -> Address | None:
