@@ -380,8 +380,10 @@ def test_a_result_replaces_an_earlier_one_and_nothing_else(tmp_path: Path, kind:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match=f"would replace what is not a result of the format {kind}"):
-        export(source, mine, export_type=kind)
+    for keys in ({}, {"use_checkpoint": True}):
+        with pytest.raises(OutputError, match=f"would replace what is not a result of the format {kind}"):
+            export(source, mine, export_type=kind, **keys)
+    assert not list(tmp_path.glob("*.job"))
     assert (mine / "thesis.txt").read_text() == "years of work"
     assert not [path for path in tmp_path.iterdir() if ".tmp" in path.name]
 

@@ -146,7 +146,7 @@ class ResultFile:
         self._is_whole = False  # what is collected is the result itself
         with self._writing():
             Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-            _check_place(output)
+            check_place(output)
 
     def write(self, piece: Any) -> None:
         """Take the next rows.
@@ -257,8 +257,14 @@ class ResultFile:
                 remove(os.path.join(folder, name))
 
 
-def _check_place(output: Output) -> None:
-    """Make sure that what a folder replaces was a result, too."""
+def check_place(output: Output) -> None:
+    """Make sure that what a folder replaces was a result, too.
+
+    Raises
+    ------
+    OutputError
+        If it is something else.
+    """
     if not output.format.is_folder or not os.path.lexists(output.path):
         return
     marker = str(output.format.marker)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from djfast.errors import MissingExtraError, OutputError
-from djfast.io.results import Output, manifest_path
+from djfast.io.results import Output, check_place, manifest_path
 from djfast.io.upload import Address, stored_bytes, upload
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
@@ -31,13 +31,15 @@ def output_of(recipe: Recipe, *, mark: str = "") -> Output:
 
 
 def check_output(recipe: Recipe) -> None:
-    """Make sure, before anything runs, that the packages are there which the result needs.
+    """Make sure, before anything runs, that the packages are there which the result needs, and nothing is in its place.
 
     Raises
     ------
-    MissingExtraError, RecipeError
+    MissingExtraError, RecipeError, OutputError
     """
-    kind = output_of(recipe).format
+    output = output_of(recipe)
+    check_place(output)
+    kind = output.format
     if kind.package is not None and find_spec(kind.package) is None:
         raise MissingExtraError(f"the format {kind.name} needs a package: pip install 'djfast[{kind.extra}]'")
     address = _address(recipe)
