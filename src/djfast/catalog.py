@@ -12,12 +12,12 @@ from djfast.errors import RecipeError
 
 _CALIBRATION = "djfast.ops.language_models.calibration"
 _CLEANING = "djfast.ops.text.cleaning"
-_LATEX = "djfast.ops.text.latex"
-_LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
-_REMOVING = "djfast.ops.text.removing"
 _FIELDS = "djfast.ops.selectors.fields"
 _GROUPERS = "djfast.ops.groupers"
+_LATEX = "djfast.ops.text.latex"
+_LENGTHS = "djfast.ops.text.lengths"
+_REMOVING = "djfast.ops.text.removing"
 _USER_CODE = "djfast.ops.user_code"
 
 OPS: dict[str, str] = {
@@ -56,14 +56,14 @@ OPS: dict[str, str] = {
     "remove_bibliography_mapper": _LATEX,
     "remove_comments_mapper": _LATEX,
     "remove_header_mapper": _LATEX,
-    "replace_content_mapper": _CLEANING,
-    "sentence_split_mapper": "djfast.ops.text.sentences",
     "remove_long_words_mapper": _REMOVING,
     "remove_non_chinese_character_mapper": _REMOVING,
     "remove_repeat_sentences_mapper": _REMOVING,
     "remove_specific_chars_mapper": _REMOVING,
     "remove_table_text_mapper": _REMOVING,
     "remove_words_with_incorrect_substrings_mapper": _REMOVING,
+    "replace_content_mapper": _CLEANING,
+    "sentence_split_mapper": "djfast.ops.text.sentences",
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from djfast.declare import Op
 from djfast.errors import InputError, RecipeError, SchemaError
+from djfast.formats import format_of
 from djfast.io.line_rows import carried_for
 from djfast.io.list_rows import ListRows, without_stats
-from djfast.io.results import Result, ResultFile, RowList
+from djfast.io.results import Output, Result, ResultFile, RowList, stats_path
+from djfast.io.upload import Address, upload
 from djfast.plan.build import build_plan
+from djfast.recipe.outputs import is_remote
 from djfast.runners.local import run_plan
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows
@@ -55,7 +59,7 @@ class Dataset:
     @classmethod
     def from_list(cls, rows: Sequence[Mapping[str, Any]], *, threads: int = 1) -> Dataset:
         """Rows as dictionaries. They are not changed; values that no OP touches come out as the same objects."""
-        return cls(lambda **kept: ListRows(rows, keeps_hashes=kept["keeps_hashes"]), threads=threads)
+        return cls(lambda **kept: ListRows(rows, **kept), threads=threads)
 
     @classmethod
     def from_jsonl(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
@@ -132,13 +136,38 @@ class Dataset:
         rows = [row for piece in pieces for row in piece.to_rows()]
         return pa.Table.from_pylist(rows if stats else [without_stats(row) for row in rows])
 
-    def export(self, path: str | os.PathLike[str], *, keep_stats: bool = False, keep_hashes: bool = False) -> Report:
-        """Write the rows to a ``.jsonl``, ``.json`` or ``.parquet`` file; stats of filters go to a file beside it."""
+    def export(
+        self, path: str | os.PathLike[str], *, keep_stats: bool = False, keep_hashes: bool = False, **arguments: Any
+    ) -> Report:
+        """Write the rows to a file or folder; stats of filters go to a file beside it.
+
+        Parameters
+        ----------
+        path : path
+            Or an address, such as ``s3://bucket/key.jsonl``. Its suffix names the format: ``.jsonl``, ``.json``, ``.csv``
+            and ``.tsv``, also compressed, ``.parquet``, ``.arrow``, ``.feather``, ``.tar`` for WebDataset, ``.hf`` for
+            ``datasets.load_from_disk``, ``.lance``.
+        keep_stats, keep_hashes : bool
+            Keep stats, and the hash columns of deduplicators, in the rows.
+        **arguments
+            Of the format's writer: ``compression``, ``field_mapping``.
+        """
         target = os.fspath(path)
-        kind = os.path.splitext(target)[1][1:].lower()
-        if kind not in ("jsonl", "json", "parquet"):
-            raise RecipeError(f"the path must end in .jsonl, .json or .parquet, got {target!r}")
-        return self._run(ResultFile(target, kind), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+        try:
+            kind = format_of(target)
+        except RecipeError as error:
+            raise RecipeError(f"the path {error}") from None
+        output = Output(target, kind.name, arguments=kind.checked(arguments))
+        if not is_remote(target):
+            return self._run(ResultFile(output), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+        address = Address(target)
+        address.file_system()  # which may be missing
+        with tempfile.TemporaryDirectory() as folder:
+            local = output._replace(path=os.path.join(folder, os.path.basename(target)))
+            report = self._run(ResultFile(local), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+            stats = stats_path(local.path)
+            upload([*report.export_paths, *([stats] if os.path.exists(stats) else [])], address)
+        return report._replace(export_paths=(target,))
 
     def __len__(self) -> int:
         """Return the number of rows."""

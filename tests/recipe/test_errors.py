@@ -12,13 +12,51 @@ CASES = {
     "text_length_filter: {}": "text_length_filter is an OP, it belongs into the list under process",
     "executor_type: spark": "executor_type must be one of default, ray, ray_partitioned, got 'spark'",
     "compat: dolma": "compat must be one of null, data-juicer, got 'dolma'",
-    "export_type: csv": "export_type cannot be used here: djfast writes jsonl, json and parquet, got 'csv'",
-    "export_type: docx": "export_type must be one of null, jsonl, json, parquet, got 'docx'",
-    "export_path: x.csv": (
-        "export_path must end in .jsonl, .json or .parquet (the first two also in .zst), or export_type must be set, got 'x.csv'"
+    "export_type: iceberg": (
+        "export_type cannot be used here: djfast writes jsonl, json, csv, tsv, parquet, arrow, feather, webdataset, hf, lance, "
+        "got 'iceberg'"
     ),
-    "export_path: s3://bucket/x.jsonl": (
-        "export_path must be a local path: only local files are read and written, got one with 's3://'"
+    "export_type: docx": (
+        "export_type must be one of null, jsonl, json, csv, tsv, parquet, arrow, feather, webdataset, hf, lance, got 'docx'"
+    ),
+    "export_path: x.docx": (
+        "export_path must end in .jsonl, .json, .csv, .tsv (these also in .gz, .zst, .bz2, .xz), .parquet, .arrow, .feather, "
+        ".tar, .hf, .lance, or export_type must be set, got 'x.docx'"
+    ),
+    "{export_path: x.parquet.gz}": (
+        "export_path must end in .jsonl, .json, .csv, .tsv (these also in .gz, .zst, .bz2, .xz), .parquet, .arrow, .feather, "
+        ".tar, .hf, .lance, or export_type must be set, got 'x.parquet.gz'"
+    ),
+    "{export_path: x.zst, export_type: lance}": (
+        "export_path must have no suffix of a compression where export_type is lance, got 'x.zst'"
+    ),
+    "{export_path: x.parquet, export_extra_args: {compresion: zstd}}": (
+        "export_extra_args: parquet has no such argument: it takes compression (did you mean 'compression'?), got 'compresion'"
+    ),
+    "{export_path: x.parquet, export_extra_args: {compression: zip}}": (
+        "export_extra_args: compression must be one of zstd, snappy, gzip, lz4, none, got 'zip'"
+    ),
+    "export_extra_args: {lines: true}": "export_extra_args: jsonl has no such argument: it takes none, got 'lines'",
+    "{export_path: x.tar, export_extra_args: {field_mapping: {../up: text}}}": (
+        "export_extra_args: field_mapping must map extensions such as txt to fields, got the extension '../up'"
+    ),
+    "{export_path: x.tar, export_extra_args: {field_mapping: {txt: [text]}}}": (
+        "export_extra_args: field_mapping.txt must be the name of a field, got ['text']"
+    ),
+    "{export_shard_rows: 3, export_shard_size: 3}": "export_shard_rows cannot be given with export_shard_size, got 3",
+    "export_shard_rows: 0": "export_shard_rows must be >= 1, got 0",
+    "export_path: s3://": "export_path must name a file, got 's3://'",
+    "export_path: s3://bucket/folder/": "export_path must name a file, got 's3://bucket/folder/'",
+    "export_path: zip://a::s3://b/c.jsonl": (
+        "export_path must be one address; chains of file systems with :: are not supported"
+    ),
+    "export_aws_credentials: {aws_access_key: HUNTER2}": (
+        "export_aws_credentials has no such entry (did you mean 'aws_access_key_id'?), got 'aws_access_key'"
+    ),
+    "export_aws_credentials: {anon: HUNTER2}": "export_aws_credentials.anon must be true or false",
+    "export_aws_credentials: {aws_region: [HUNTER2]}": "export_aws_credentials.aws_region must be a text",
+    "export_path: ftp://me:HUNTER2@host/x.jsonl": (
+        "export_path must not hold a password; set it where the library of this file system looks for it"
     ),
     "dataset_path: https://user:pw@host/x": (
         "dataset_path must not hold a user or password; give credentials in the environment, got 'https://'"
@@ -158,13 +196,13 @@ def test_long_values_are_cut(problems):
 
 def test_secrets_are_not_shown(problems):
     lines = problems(
-        "export_aws_credentials: {aws_access_key_id: HUNTER2, aws_secret_access_key: HUNTER2}\n"
+        "export_aws_credentials: {aws_access_key_id: HUNTER2, aws_secret_access_key: [HUNTER2]}\n"
         "dataset: {configs: [{type: remote, source: s3, path: x, aws_secret_access_key: HUNTER2}]}\n"
         "np: {api_key: HUNTER2, depth: [{password: HUNTER2}]}\n"
         "encryption_key_path: [HUNTER2]\n"
     )
     assert lines == [
-        "recipe.yaml:1: export_aws_credentials cannot be used here: only local files are read and written",
+        "recipe.yaml:1: export_aws_credentials.aws_secret_access_key must be a text",
         "recipe.yaml:2: dataset.configs.0 needs a path that starts with s3://, got 'x'",
         "recipe.yaml:3: np must be a whole number, got {'api_key': '***', 'depth': [{'password': '***'}]}",
         "recipe.yaml:4: encryption_key_path must be a text or null, got a value that is not shown",

@@ -21,12 +21,14 @@ GOOD = [
     "{checkpoint: {n_ops: 3}, executor_type: ray, open_tracer: true}",
     "{dataset: {configs: [{type: local, path: a.jsonl}]}, export_type: json}",
     "np: ${THREADS:-3}",
+    "{export_path: x.tar, export_extra_args: {field_mapping: {txt: text}}, export_shard_rows: 5}",
+    "{export_path: 's3://bucket/x.csv.gz', export_aws_credentials: {anon: true}}",
 ]
 BAD = [
     "np: 0",
     "np: four",
     "nq: 4",
-    "export_type: csv",
+    "export_type: docx",
     "encrypt_before_export: true",
     "batch_bytes: 4 miles",
     "checkpoint: {n_op: 3}",

@@ -209,16 +209,24 @@ def _library_errors(path: str) -> tuple[type[Exception], ...]:
 
 
 def compress_file(source: str, target: str) -> None:
-    """Write `source` compressed as the suffix of `target` says (``.gz`` or ``.zst``)."""
+    """Write `source` compressed as the suffix of `target` says."""
+    import shutil
+
+    suffix = compression_of(target)
     with open(source, "rb") as plain, open(target, "wb") as packed:
-        if compression_of(target) == ".zst":
+        if suffix == ".zst":
             import zstandard
 
             zstandard.ZstdCompressor(level=3).copy_stream(plain, packed)
-            return
-        import gzip
-        import shutil
+        elif suffix == ".gz":
+            import gzip
 
-        # No name and no time in the header: the same rows give the same bytes.
-        with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as stream:
-            shutil.copyfileobj(plain, stream, 1 << 20)
+            # No name and no time in the header: the same rows give the same bytes.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as stream:
+                shutil.copyfileobj(plain, stream, 1 << 20)
+        else:
+            import bz2
+            import lzma
+
+            with bz2.BZ2File(packed, "wb") if suffix == ".bz2" else lzma.LZMAFile(packed, "wb") as stream:
+                shutil.copyfileobj(plain, stream, 1 << 20)

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from djfast.declare import Param
 from djfast.errors import RecipeError
+from djfast.formats import FORMATS
 from djfast.recipe.sizes import size_in_bytes
 
 USED: Literal["used"] = "used"
@@ -75,7 +76,6 @@ _NO_MINING = "no insight files are written yet"
 _SANDBOX = "only the sandbox reads it"
 _REPORT = "the report of a run always holds times and counts of every OP"
 _NO_ENCRYPTION = "encrypted files are not supported, encrypt the disk or the finished file instead"
-_NO_REMOTE = "only local files are read and written"
 
 _KEYS = (
     # What djfast uses.
@@ -92,20 +92,32 @@ _KEYS = (
     ),
     Key(
         "export_path", "str", "./outputs/hello_world/hello_world.jsonl",
-        "File that the resulting rows are written to.",
+        "File that the resulting rows are written to; also an address such as s3://bucket/key.jsonl.",
     ),
     Key(
         "export_type", "str | None", None, "Format of the result; null takes it from the suffix of export_path.",
-        choices=(None, "jsonl", "json", "parquet"),
-        refused_values={
-            name: "djfast writes jsonl, json and parquet"
-            for name in ("csv", "tfrecords", "webdataset", "lance", "iceberg", "tsv")
-        },
+        choices=(None, *FORMATS),
+        refused_values={name: f"djfast writes {', '.join(FORMATS)}" for name in ("tfrecords", "iceberg")},
     ),
     Key(
         "export_shard_size", "int", 0,
         "Size in bytes above which the result is cut into several files; 0 writes one. Accepts units: '256MiB'.",
         ge=0, le=2**63 - 1, is_size=True,
+    ),
+    Key(
+        "export_shard_rows", "int | None", None,
+        "Rows of each file of the result, the last one may have fewer; null writes one file.",
+        ge=1, le=2**63 - 1,
+    ),
+    Key(
+        "export_extra_args", "dict | None", {},
+        "Arguments of the format's writer, such as `{field_mapping: {txt: text}}` of webdataset.",
+    ),
+    Key(
+        "export_aws_credentials", "dict | None", None,
+        "Credentials for an export_path on S3: aws_access_key_id, aws_secret_access_key, aws_session_token, aws_region, "
+        "endpoint_url, anon. What the environment has comes first. They are written nowhere.",
+        is_secret=True,
     ),
     Key("keep_stats_in_res_ds", "bool", False, "Keep stats and meta in the result instead of a file beside it only."),
     Key("keep_hashes_in_res_ds", "bool", False, "Keep the hash columns of deduplicators in the result."),
@@ -203,14 +215,6 @@ _KEYS = (
     Key(
         "export_in_parallel", "bool", False, "Write one file with several workers.", NO_EFFECT,
         "the result is always prepared by all threads and written in order",
-    ),
-    Key(
-        "export_extra_args", "dict | None", {}, "Arguments of another library's writer.", REFUSED,
-        "files are written without that writer, so its arguments would be lost",
-    ),
-    Key(
-        "export_aws_credentials", "dict | None", None, "Credentials for export to S3.", REFUSED, _NO_REMOTE,
-        is_secret=True,
     ),
     Key("encrypt_before_export", "bool", False, "Encrypt the result.", REFUSED, _NO_ENCRYPTION),
     Key(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingType
 from typing import Any, NamedTuple
 
@@ -24,9 +24,9 @@ from djfast.recipe.document import (
     read_document,
     typed_value,
 )
-from djfast.recipe.inputs import export_format
 from djfast.recipe.interpolation import escaped, interpolate
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
+from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, result_path
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.secrets import is_secret, redacted
 from djfast.recipe.sources import Sources, sources_of, without_credentials
@@ -42,11 +42,11 @@ class Recipe(NamedTuple):
     """A checked recipe."""
 
     source: str | None  # the file, or None for a recipe from Python
-    settings: MappingType[str, Any]  # every used key, plus what follows from them: inputs, export_format, text_key
+    settings: MappingType[str, Any]  # every used key, plus what follows from them: inputs, result_path, text_key...
     ops: tuple[Op, ...]
     op_lines: tuple[int | None, ...]
     notices: tuple[str, ...]  # what is accepted without effect, and what may surprise
-    text: MappingType[str, Any]  # the resolved recipe; can be written as JSON and loaded again
+    text: MappingType[str, Any]  # the resolved recipe without secrets; can be written as JSON and loaded again
 
 
 def load_recipe(
@@ -265,15 +265,23 @@ class _Checker:
             del notices
             return validators_of(settings["validators"])
 
-        for name, derive in (("sources", sources), ("checks", checks), ("export_format", export_format)):
+        derivations: tuple[tuple[str, Callable[[dict[str, Any], list[str]], Any]], ...] = (
+            ("sources", sources),
+            ("checks", checks),
+            ("export_format", export_format),
+            ("export_arguments", export_arguments),
+            ("export_credentials", export_credentials),
+        )
+        for name, derive in derivations:
             try:
                 settings[name] = derive(settings, self.notices)
             except RecipeError as error:
-                key = str(error).partition(" ")[0].partition(".")[0]
+                key = re.split(r"[ .:]", str(error), maxsplit=1)[0]
                 self.problems.append(f"{where(key)}: {error}")
         settings["inputs"] = [path for source in settings["sources"].listed for path in source.paths]
         if settings["work_dir"] is None:
-            settings["work_dir"] = os.path.dirname(settings["export_path"]) or "."
+            settings["work_dir"] = default_work_dir(settings["export_path"])
+        settings["result_path"] = result_path(settings)
 
     # OPs.
 
@@ -420,7 +428,7 @@ def _listed(problems: list[str]) -> str:
 
 def _canonical(settings: MappingType[str, Any], ops: tuple[Op, ...]) -> dict[str, Any]:
     """Return the recipe with everything resolved, as JSON can hold it."""
-    used = {name: value for name, value in settings.items() if name in KEYS}
+    used = {name: value for name, value in settings.items() if name in KEYS and not KEYS[name].is_secret}
     used["dataset"] = without_credentials(used["dataset"])
     canonical: dict[str, Any] = _json_value({**used, "process": [{op.spec.name: op.given() or None} for op in ops]})
     return canonical

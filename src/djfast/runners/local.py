@@ -19,6 +19,7 @@ from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.runners.delivery import check_output, deliver_record, delivered, output_of
 from djfast.runners.inputs import draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
@@ -45,8 +46,8 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     groups = source_files(recipe, notices)
     validate(recipe, groups)
     files = [file for group in groups for file in group]
-    export = str(settings["export_path"])
-    result = ResultFile(export, str(settings["export_format"]), shard_bytes=int(settings["export_shard_size"]))
+    export = str(settings["result_path"])
+    result = ResultFile(output_of(recipe))
     rejected = RejectedRows(
         rejected_path(export),
         max_errors=settings["max_errors"],
@@ -66,8 +67,10 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
         notices=notices,
         row_timeout=float(settings["row_timeout"]) if may_exit else None,
     )
-    report = with_side_files(report, plan, export)
-    write_run_json(Path(work_dir) / "run.json", recipe, files, report)
+    report = delivered(recipe, with_side_files(report, plan, export))
+    record = Path(work_dir) / "run.json"
+    write_run_json(record, recipe, files, report)
+    deliver_record(recipe, record)
     return report
 
 
@@ -81,6 +84,7 @@ def with_side_files(report: Report, plan: Plan, export: str) -> Report:
 
 def plan_recipe(recipe: Recipe, *, has_devices: bool = False) -> Plan:
     """Plan a checked recipe, with stages for device ranks if there are some."""
+    check_output(recipe)
     return build_plan(
         recipe.ops,
         text_keys=text_keys(recipe),

@@ -20,7 +20,7 @@ from djfast.errors import InputError, ResumeError
 from djfast.io.durable import write_durably
 from djfast.io.formats import InputFile
 from djfast.io.remote import stat
-from djfast.io.results import stem
+from djfast.io.results import remove, stem
 from djfast.plan.resources import resource_files
 from djfast.plan.steps import Compute, Plan, Rewrite
 from djfast.recipe.load import Recipe
@@ -63,7 +63,7 @@ class JobFolder:
     @classmethod
     def of(cls, recipe: Recipe) -> JobFolder:
         """Return the folder of a recipe's job."""
-        export = os.path.abspath(str(recipe.settings["export_path"]))
+        export = os.path.abspath(str(recipe.settings["result_path"]))
         place = recipe.settings["work_dir"] or os.path.dirname(export)
         return cls(Path(place) / f"{os.path.basename(stem(export))}.job")
 
@@ -177,7 +177,7 @@ class JobFolder:
         """Remove temporary files that earlier attempts of this job left in a folder."""
         assert self.attempt is not None, "the folder is not open"
         for leftover in Path(place).glob(f"*.tmp-{self.attempt.job}-*"):
-            leftover.unlink(missing_ok=True)
+            remove(leftover)
 
 
 def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[str, Any]:

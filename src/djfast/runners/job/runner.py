@@ -21,11 +21,12 @@ from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
+from djfast.runners.delivery import result_bytes
 from djfast.runners.inputs import Counted, counted, drawn_rows, is_drawn, rows_of, source_files
 from djfast.runners.job.answers import answer
 from djfast.runners.job.desk import Desk
 from djfast.runners.job.folder import Attempt, JobFolder, identity_of
-from djfast.runners.job.journal import DoneEntry, Journal, file_bytes
+from djfast.runners.job.journal import DoneEntry, Journal
 from djfast.runners.job.metrics import Metrics
 from djfast.runners.job.outcome import export_settings, write_outcome, write_rejected
 from djfast.runners.job.passes import Passes
@@ -219,7 +220,8 @@ class Job:
 
     def _is_complete(self, done: DoneEntry) -> bool:
         """Tell whether a finished job's result is what this recipe asks for, and still there."""
-        return done.export == export_settings(self.recipe) and all(file_bytes(path) == size for path, size in done.files)
+        is_wanted = done.export == json.loads(json.dumps(export_settings(self.recipe)))
+        return is_wanted and all(result_bytes(self.recipe, path) == size for path, size in done.files)
 
     def _report_again(self) -> Report:
         """Return the report of a job that was complete before this attempt."""
