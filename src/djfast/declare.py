@@ -54,7 +54,7 @@ class Param(NamedTuple):
         return value
 
 
-_SCALARS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
+_KINDS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict, "list": list}
 
 
 def _typed(param: Param, value: Any) -> Any:
@@ -64,11 +64,11 @@ def _typed(param: Param, value: Any) -> Any:
             if value is None:
                 return None
         elif member.startswith("list["):
-            inner = _SCALARS[member[5:-1]]
+            inner = _KINDS[member[5:-1]]
             if isinstance(value, list | tuple) and all(_is(inner, v) for v in value):
                 return [_as(inner, v) for v in value]
-        elif _is(_SCALARS[member], value):
-            return _as(_SCALARS[member], value)
+        elif _is(_KINDS[member], value):
+            return _as(_KINDS[member], value)
     raise RecipeError(f"{param.name} must be {_spoken(param.type)}, got {value!r}")
 
 
@@ -86,8 +86,8 @@ def _as(kind: type, value: Any) -> Any:
 
 
 _SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
-           "dict": "a mapping", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
-           "list[float]": "a list of numbers", "list[dict]": "a list of mappings"}  # fmt: skip
+           "dict": "a mapping", "list": "a list", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
+           "list[float]": "a list of numbers", "list[dict]": "a list of mappings", "list[list]": "a list of lists"}  # fmt: skip
 
 
 def _spoken(type_name: str) -> str:
@@ -322,8 +322,8 @@ class Filter(Op):
         """Stats by name, each one expression; a stat that a row brings along is not computed again."""
         raise NotImplementedError
 
-    def keep(self) -> Expr:
-        """Condition on the stats (`col` of a stat's name)."""
+    def keep(self) -> Expr | None:
+        """Condition on the stats (`col` of a stat's name); None keeps every row."""
         raise NotImplementedError
 
     def in_range(self, stat: str, low: float | None, high: float | None) -> Expr:

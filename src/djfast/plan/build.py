@@ -190,8 +190,9 @@ class _StageBuilder:
             else:
                 self.stats[name] = self._brought(STATS, name, self.lower(expr, index, op, own), index)
             own[name] = self.stats[name]
-        if self.drops_rows:
-            self.steps.append(Keep(self.lower(op.keep(), index, op, own), index))
+        condition = op.keep() if self.drops_rows else None
+        if condition is not None:
+            self.steps.append(Keep(self.lower(condition, index, op, own), index))
 
     def _brought(self, where: str, name: str, computed: int, index: int) -> int:
         """Slot of a stat or a tag: the one that the row has already, else the computed one."""
