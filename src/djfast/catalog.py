@@ -15,6 +15,7 @@ _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
 _GROUPERS = "djfast.ops.groupers"
 _USER_CODE = "djfast.ops.user_code"
+_FIELD_FILTERS = "djfast.ops.fields"
 
 OPS: dict[str, str] = {
     "alphanumeric_filter": "djfast.ops.text.characters",
@@ -28,6 +29,7 @@ OPS: dict[str, str] = {
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
+    "general_field_filter": _FIELD_FILTERS,
     "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
     "maximum_line_length_filter": _LENGTHS,
@@ -40,7 +42,10 @@ OPS: dict[str, str] = {
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
     "special_characters_filter": "djfast.ops.text.characters",
+    "specified_field_filter": _FIELD_FILTERS,
+    "specified_numeric_field_filter": _FIELD_FILTERS,
     "stopwords_filter": "djfast.ops.text.word_lists",
+    "suffix_filter": _FIELD_FILTERS,
     "tags_specified_field_selector": _FIELDS,
     "text_length_filter": _LENGTHS,
     "token_num_filter": _LENGTHS,
