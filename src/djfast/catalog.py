@@ -47,6 +47,7 @@ OPS: dict[str, str] = {
     "stopwords_filter": "djfast.ops.text.word_lists",
     "suffix_filter": _FIELD_FILTERS,
     "tags_specified_field_selector": _FIELDS,
+    "text_chunk_mapper": "djfast.ops.text.chunking",
     "text_length_filter": _LENGTHS,
     "token_num_filter": _LENGTHS,
     "topk_specified_field_selector": _FIELDS,
