@@ -26,6 +26,7 @@ OPS: dict[str, str] = {
     "document_deduplicator": _DOCUMENT,
     "document_minhash_deduplicator": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
+    "extract_tables_from_html_mapper": "djfast.ops.text.html",
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,

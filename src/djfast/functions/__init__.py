@@ -38,6 +38,7 @@ class PythonFunction(NamedTuple):
 _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
 _KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
 _TOKENIZERS = Requirement("tokenizers", "tokenizers>=0.20", "models")
+_SOUP = Requirement("bs4", "beautifulsoup4>=4.13", "html")
 _REGEX = Requirement("regex", "regex>=2024.4", None)
 _FTFY = Requirement("ftfy", "ftfy>=6.3,<6.4", None)
 
@@ -76,6 +77,10 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_REGEX,), "A row for each chunk of its text, cut by code points."),
         PythonFunction("token_chunks", "djfast.functions.chunking", ("row",), "rows",
                        (_REGEX, _TOKENIZERS), "A row for each chunk of its text, cut by tokens."),
+        PythonFunction("html_tables", "djfast.functions.html", ("text",), "json",
+                       (_SOUP,), "The tables of an HTML text, as lists of rows of cells."),
+        PythonFunction("html_table_sources", "djfast.functions.html", ("text",), "json",
+                       (_SOUP,), "The tables of an HTML text, as HTML."),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
         PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",
