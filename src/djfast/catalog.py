@@ -15,6 +15,7 @@ _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
 _GROUPERS = "djfast.ops.groupers"
 _USER_CODE = "djfast.ops.user_code"
+_PAPERS = "djfast.ops.text.papers"
 _FIELD_FILTERS = "djfast.ops.fields"
 
 OPS: dict[str, str] = {
@@ -33,10 +34,13 @@ OPS: dict[str, str] = {
     "general_field_filter": _FIELD_FILTERS,
     "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
+    "latex_figure_context_extractor_mapper": _PAPERS,
+    "latex_merge_tex_mapper": _PAPERS,
     "maximum_line_length_filter": _LENGTHS,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
     "perplexity_filter": "djfast.ops.text.language",
+    "pii_redaction_mapper": "djfast.ops.text.privacy",
     "punctuation_normalization_mapper": _CLEANING,
     "python_file_mapper": _USER_CODE,
     "python_lambda_mapper": _USER_CODE,

@@ -9,9 +9,8 @@ from typing import Any
 
 from djfast.errors import RecipeError
 from djfast.functions import replace
+from djfast.functions.rows import Row, path_of, text_at, with_text
 from djfast.functions.tokenization import load_tokenizer
-
-Row = dict[str, Any]
 
 _MOST_CHUNKS = 1_000_000  # of one row
 _MOST_CHARACTERS = 100_000_000  # in the chunks of one row: overlaps repeat them
@@ -111,8 +110,8 @@ def _compiled(pattern: str) -> Any:
 
 def _rows(text_key: str, cutter: _Cutter) -> Callable[[Row], list[Row]]:
     def rows(row: Row) -> list[Row]:
-        path = [text_key] if text_key in row else text_key.split(".")
-        text = _text(row, path)
+        path = path_of(row, text_key)
+        text = text_at(row, path)
         found: list[Row] = []
         characters = 0
         try:
@@ -120,24 +119,10 @@ def _rows(text_key: str, cutter: _Cutter) -> Callable[[Row], list[Row]]:
                 characters += len(chunk)
                 if len(found) == _MOST_CHUNKS or characters > _MOST_CHARACTERS:
                     raise ValueError(f"a text gives at most {_MOST_CHUNKS} chunks of {_MOST_CHARACTERS} characters together")
-                found.append(_with(row, path, chunk))
+                found.append(with_text(row, path, chunk))
         except TimeoutError:
             raise TimeoutError(f"the pattern needs more than {replace.TIMEOUT_SECONDS:g} seconds for this text") from None
         return found
 
     return rows
 
-
-def _text(row: Row, path: Sequence[str]) -> str:
-    value: Any = row
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(value, str):
-        raise TypeError(f"field '{'.'.join(path)}' must be a text, got {type(value).__name__}")
-    return value
-
-
-def _with(row: Row, path: Sequence[str], text: str) -> Row:
-    """Return a copy of a row with another text; what lies beside its path is shared."""
-    name, *inner = path
-    return {**row, name: _with(row[name], inner, text) if inner else text}
