@@ -111,8 +111,9 @@ def test_own_parameters_come_first_and_are_no_common_ones(spec):
 def test_expressions_can_be_made_and_hashed(spec):
     op = spec.cls()
     if isinstance(op, Filter):
-        expressions = [*op.stats().values(), op.keep()]
-        assert stat_names(op.keep()) <= set(op.stats())
+        kept = [op.keep()] if op.keep() is not None else []
+        expressions = [*op.stats().values(), *kept]
+        assert set().union(*map(stat_names, kept)) <= set(op.stats())
     elif isinstance(op, Mapper):
         expressions = list(op.assign().values())
     elif isinstance(op, Selector):

@@ -17,8 +17,6 @@ _WALKED = frozenset(("file_path", "path", "file", "arguments", "file_paths"))  #
 _DIALOGUE_FIELDS = ("query", "response")
 
 _PEM_END = re.compile(r"-----END [A-Z0-9 -]+-----")
-_LONG_NUMBER = re.compile(r"\d{6}")
-_DOTTED_NUMBERS = re.compile(r"\d\.\d")
 
 
 class _Kind(NamedTuple):
@@ -43,8 +41,10 @@ def _has_folded(*parts: str) -> Callable[[str, str], bool]:
     return lambda text, folded: any(part in folded for part in parts)
 
 
-def _finds(pattern: re.Pattern[str]) -> Callable[[str, str], bool]:
-    return lambda text, folded: pattern.search(text) is not None
+def _finds(pattern: str) -> Callable[[str, str], bool]:
+    """Search for a part of the pattern that begins with few characters: such a search is ten times faster."""
+    search = re.compile(pattern).search
+    return lambda text, folded: search(text) is not None
 
 
 _PATH_START = r"""(^|[\s"'(\[=])"""
@@ -58,13 +58,13 @@ _KINDS = (
     _Kind(
         "ip",
         re.compile(r"(?<![0-9.])(?:(?:25[0-5]|2[0-4]\d|[01]?\d\d?)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d\d?)(?![0-9])"),
-        _finds(_DOTTED_NUMBERS),
+        _finds(r"\d\.\d{1,3}\.\d"),
     ),
     _Kind("ip", re.compile(r"\[[0-9a-fA-F:.]{3,}\](?::\d{1,5})?\b"), _has("[")),
     _Kind(
         "mac",
         re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}\b"),
-        lambda text, folded: text.count(":") + text.count("-") >= 5,
+        _finds(r"[:-][0-9A-Fa-f]{2}[:-]"),
     ),
     _Kind(
         "path",
@@ -105,12 +105,12 @@ _KINDS = (
     ),
     _Kind("open_id", re.compile(r"\bou_[0-9a-f]{32}\b", re.IGNORECASE), _has_folded("ou_")),
     _Kind("open_id", re.compile(r"\b(ou_|u_|uid_)[0-9a-zA-Z_-]{16,64}\b"), _has("u_", "uid_")),
-    _Kind("phone", re.compile(r"\b1[3-9]\d{9}\b"), _finds(_LONG_NUMBER)),
+    _Kind("phone", re.compile(r"\b1[3-9]\d{9}\b"), _finds(r"1[3-9]\d{9}")),
     _Kind("phone", re.compile(r"\+\d{1,4}[-.\s]?\d{6,14}\b"), _has("+")),
     _Kind(
         "id_card",
         re.compile(r"\b[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]\b"),
-        _finds(_LONG_NUMBER),
+        _finds(r"(?:19|20)\d\d[01]\d[0-3]\d{4}"),
     ),
 )
 

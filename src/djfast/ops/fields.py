@@ -22,8 +22,8 @@ class GeneralFieldFilter(Filter, name="general_field_filter"):
     None, lists, tuples and sets, `and`, `or`, `not`, `in`, `not in`, signs and comparisons, also in chains: `1 < n <= 3`.
     Anything else is an error when the recipe is loaded, and nothing is ever run as code. A missing field is null. Comparing
     with null is false, `tag == None` too, so ask `not tag`; only `not in` is true with null. Where values cannot be compared
-    (`'a' < 1`), the row is set aside. Stats of earlier filters are `__dj__stats__.NAME`, tags `__dj__meta__.NAME`. A blank
-    condition keeps every row. The parameters of intervals change nothing here.
+    (`'a' < 1`), the row is set aside. Stats of earlier filters are `__dj__stats__.NAME`, tags `__dj__meta__.NAME`. An empty
+    or blank condition keeps every row. The parameters of intervals change nothing here.
     """
 
     examples = (
