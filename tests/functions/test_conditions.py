@@ -131,6 +131,8 @@ def test_broken_and_excessive_conditions_are_refused_and_do_no_harm(condition: s
 def test_lines_are_told_where_a_condition_has_many() -> None:
     with pytest.raises(RecipeError, match="line 3, column 3: a call"):
         parse_condition("\n(n > 1 and\n  f())")
+    with pytest.raises(RecipeError, match="line 2, column 1: a value of type bytes"):
+        parse_condition("# only a remark\rb'x'")
 
 
 @pytest.mark.parametrize("condition", ["", " ", "\n\t"])

@@ -7,6 +7,7 @@ A tree is made of tuples: ``("field", number)``, ``("value", json)``, ``("list" 
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -127,7 +128,7 @@ class _Reader:
 
     def unknown(self, node: ast.expr, what: str) -> RecipeError:
         """Return the error for something that Python knows and conditions do not."""
-        line = self.text.lstrip().split("\n")[node.lineno - 1]
+        line = re.split("\r\n?|\n", self.text.lstrip())[node.lineno - 1]
         column = len(line.encode()[: node.col_offset].decode(errors="ignore"))  # Python counts bytes
         return self.refused(node.lineno, column, f"{what} is not allowed")
 
