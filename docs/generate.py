@@ -67,7 +67,7 @@ def _input(spec: OpSpec) -> str:
 
 def _expressions(op: Op) -> list[Expr]:
     if isinstance(op, Filter):
-        return [*op.stats().values(), op.keep()]
+        return [expr for expr in (*op.stats().values(), op.keep()) if expr is not None]
     if isinstance(op, Surveyor):
         return [op.survey().values, *op.assign().values()]
     if isinstance(op, Mapper):

@@ -14,9 +14,11 @@ _CALIBRATION = "djfast.ops.language_models.calibration"
 _CLEANING = "djfast.ops.text.cleaning"
 _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
+_FIELD_FILTERS = "djfast.ops.fields"
 _GROUPERS = "djfast.ops.groupers"
 _LATEX = "djfast.ops.text.latex"
 _LENGTHS = "djfast.ops.text.lengths"
+_PAPERS = "djfast.ops.text.papers"
 _REMOVING = "djfast.ops.text.removing"
 _USER_CODE = "djfast.ops.user_code"
 
@@ -39,15 +41,20 @@ OPS: dict[str, str] = {
     "document_minhash_deduplicator_with_uid": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
     "expand_macro_mapper": _LATEX,
+    "extract_tables_from_html_mapper": "djfast.ops.text.html",
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
+    "general_field_filter": _FIELD_FILTERS,
     "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
+    "latex_figure_context_extractor_mapper": _PAPERS,
+    "latex_merge_tex_mapper": _PAPERS,
     "maximum_line_length_filter": _LENGTHS,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
     "perplexity_filter": "djfast.ops.text.language",
+    "pii_redaction_mapper": "djfast.ops.text.privacy",
     "punctuation_normalization_mapper": _CLEANING,
     "python_file_mapper": _USER_CODE,
     "python_lambda_mapper": _USER_CODE,
@@ -65,8 +72,12 @@ OPS: dict[str, str] = {
     "replace_content_mapper": _CLEANING,
     "sentence_split_mapper": "djfast.ops.text.sentences",
     "special_characters_filter": "djfast.ops.text.characters",
+    "specified_field_filter": _FIELD_FILTERS,
+    "specified_numeric_field_filter": _FIELD_FILTERS,
     "stopwords_filter": "djfast.ops.text.word_lists",
+    "suffix_filter": _FIELD_FILTERS,
     "tags_specified_field_selector": _FIELDS,
+    "text_chunk_mapper": "djfast.ops.text.chunking",
     "text_length_filter": _LENGTHS,
     "token_num_filter": _LENGTHS,
     "topk_specified_field_selector": _FIELDS,

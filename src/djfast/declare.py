@@ -54,7 +54,7 @@ class Param(NamedTuple):
         return value
 
 
-_SCALARS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
+_KINDS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict, "list": list}
 
 
 def _typed(param: Param, value: Any) -> Any:
@@ -66,11 +66,11 @@ def _typed(param: Param, value: Any) -> Any:
             if value is None:
                 return None
         elif member.startswith("list["):
-            inner = _SCALARS[member[5:-1]]
+            inner = _KINDS[member[5:-1]]
             if isinstance(value, list | tuple) and all(_is(inner, v) for v in value):
                 return [_as(inner, v) for v in value]
-        elif _is(_SCALARS[member], value):
-            return _as(_SCALARS[member], value)
+        elif _is(_KINDS[member], value):
+            return _as(_KINDS[member], value)
     raise RecipeError(f"{param.name} must be {_spoken(param.type)}, got {value!r}")
 
 
@@ -88,8 +88,9 @@ def _as(kind: type, value: Any) -> Any:
 
 
 _SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
-           "dict": "a mapping", "any": "any value", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
-           "list[float]": "a list of numbers", "list[bool]": "a list of truths", "list[dict]": "a list of mappings"}  # fmt: skip
+           "dict": "a mapping", "any": "any value", "list": "a list", "list[str]": "a list of texts",
+           "list[int]": "a list of whole numbers", "list[float]": "a list of numbers", "list[bool]": "a list of truths",
+           "list[dict]": "a list of mappings", "list[list]": "a list of lists"}  # fmt: skip
 
 
 def _spoken(type_name: str) -> str:
@@ -265,7 +266,8 @@ class Op:
 
         A mapper's function returns the row, a list of rows that take its place, or None, which drops it; a filter's returns
         the row, with its stats in it, and whether it is kept. Rows are copies that it may change. Such an OP reads and writes
-        every row as a whole, so `assign` and its kin are the better choice where they can say what is done.
+        every row as a whole, so `assign` and its kin are the better choice where they can say what is done. A parameter
+        `text_key` of the function is given the name of the field that holds the OP's text.
         """
         return None
 
@@ -325,8 +327,8 @@ class Filter(Op):
         """Stats by name, each one expression; a stat that a row brings along is not computed again."""
         return {}
 
-    def keep(self) -> Expr:
-        """Condition on the stats (`col` of a stat's name)."""
+    def keep(self) -> Expr | None:
+        """Condition on the stats (`col` of a stat's name); None keeps every row."""
         raise NotImplementedError
 
     def in_range(self, stat: str, low: float | None, high: float | None) -> Expr:
@@ -343,6 +345,22 @@ class Filter(Op):
             low_closed=self.min_closed_interval != reverse,
             high_closed=self.max_closed_interval != reverse,
             reverse=reverse,
+        )
+
+    def list_in_range(
+        self, stat: str, low: float | None, high: float | None, *, any_or_all: str = "any", when_empty: bool
+    ) -> Expr:
+        """Condition that any or all numbers of a JSON list, or a number alone, lie in the range; null is the empty list."""
+        return call(
+            "list_in_range",
+            col(stat),
+            low=low,
+            high=high,
+            low_closed=self.min_closed_interval != self.reversed_range,
+            high_closed=self.max_closed_interval != self.reversed_range,
+            reverse=self.reversed_range,
+            any_or_all=any_or_all,
+            when_empty=when_empty,
         )
 
 

@@ -113,8 +113,9 @@ def test_expressions_can_be_made_and_hashed(spec):
     if op.rewrite() is not None:
         expressions = [op.rewrite()]
     elif isinstance(op, Filter):
-        expressions = [*op.stats().values(), op.keep()]
-        assert stat_names(op.keep()) <= set(op.stats())
+        kept = [op.keep()] if op.keep() is not None else []
+        expressions = [*op.stats().values(), *kept]
+        assert set().union(*map(stat_names, kept)) <= set(op.stats())
     elif isinstance(op, Mapper):
         expressions = [*op.assign().values(), *op.tags().values()]
     elif isinstance(op, Grouper):

@@ -39,6 +39,7 @@ class PythonFunction(NamedTuple):
 _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
 _KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
 _TOKENIZERS = Requirement("tokenizers", "tokenizers>=0.20", "models")
+_SOUP = Requirement("bs4", "beautifulsoup4>=4.13", "html")
 _REGEX = Requirement("regex", "regex>=2024.4", None)
 _SELECTOLAX = Requirement("selectolax", "selectolax>=1.0,<1.1", "html")
 _OPENCC = Requirement("opencc", "opencc>=1.1.9,<1.2", "chinese")
@@ -74,6 +75,32 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "The text without the lines that are frequent among all rows.", surveyed=True),
         PythonFunction("remove_sentences_of_tokenizer", "djfast.functions.lines", ("text",), "text",
                        (), "The text without sentences that it had before, where a lambda of the user cuts lines."),
+        PythonFunction("list_in_range", "djfast.functions.ranges", ("json",), "boolean",
+                       (), "Whether any or all numbers of a list lie in an interval."),
+        PythonFunction("field_value", "djfast.functions.conditions", ("json",), "json",
+                       (), "A value as it is, null for none."),
+        PythonFunction("condition", "djfast.functions.conditions", ("json",), "json",
+                       (), "The answer of a condition on fields."),
+        PythonFunction("is_truthy", "djfast.functions.conditions", ("json",), "boolean",
+                       (), "Whether a value is something else than null, false, zero or empty."),
+        PythonFunction("is_among", "djfast.functions.conditions", ("json",), "boolean",
+                       (), "Whether a value, or every element of a list, is one of some values."),
+        PythonFunction("is_number_in_range", "djfast.functions.conditions", ("json",), "boolean",
+                       (), "Whether a number, or a text that spells one, lies in an interval."),
+        PythonFunction("text_chunks", "djfast.functions.chunking", ("row",), "rows",
+                       (_REGEX,), "A row for each chunk of its text, cut by code points."),
+        PythonFunction("token_chunks", "djfast.functions.chunking", ("row",), "rows",
+                       (_REGEX, _TOKENIZERS), "A row for each chunk of its text, cut by tokens."),
+        PythonFunction("html_tables", "djfast.functions.html_tables", ("text",), "json",
+                       (_SOUP,), "The tables of an HTML text, as lists of rows of cells."),
+        PythonFunction("html_table_sources", "djfast.functions.html_tables", ("text",), "json",
+                       (_SOUP,), "The tables of an HTML text, as HTML."),
+        PythonFunction("tex_sources", "djfast.functions.archives", ("text",), "text",
+                       (), "The LaTeX sources in an archive, joined."),
+        PythonFunction("figure_rows", "djfast.functions.figures", ("row",), "rows",
+                       (), "A row for each figure of a LaTeX source."),
+        PythonFunction("redacted_row", "djfast.functions.redaction", ("row",), "rows",
+                       (_REGEX,), "The row with placeholders for what tells of a person or opens a door."),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
         PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",

@@ -165,7 +165,9 @@ class _StageBuilder:
         """Append the steps of one OP."""
         whole = op.rewrite()
         if whole is not None:
-            self.rewrite = Rewrite(whole.fn, whole.params, index, isinstance(op, Filter) or op.rewrites_tags, self.drops_rows)
+            params = tuple((name, self.path("text", op) if name == "text_key" else value) for name, value in whole.params)
+            has_side = isinstance(op, Filter) or op.rewrites_tags
+            self.rewrite = Rewrite(whole.fn, params, index, has_side, self.drops_rows)
         elif isinstance(op, Filter):
             self._add_filter(index, op)
         elif isinstance(op, Surveyor):
@@ -218,8 +220,9 @@ class _StageBuilder:
             else:
                 self.stats[name] = self._brought(STATS, name, self.lower(expr, index, op, own), index)
             own[name] = self.stats[name]
-        if self.drops_rows:
-            self.steps.append(Keep(self.lower(op.keep(), index, op, own), index))
+        condition = op.keep() if self.drops_rows else None
+        if condition is not None:
+            self.steps.append(Keep(self.lower(condition, index, op, own), index))
 
     def _brought(self, where: str, name: str, computed: int, index: int) -> int:
         """Slot of a stat or a tag: the one that the row has already, else the computed one."""
@@ -285,7 +288,8 @@ class _StageBuilder:
             name = expr.param("name")
             return own_stats[name] if name in own_stats else self.field(self.path(name, op), index)
         if expr.fn == "field":
-            return self.json(expr.param("path"), index)
+            [(kind, name)] = expr.params
+            return self.json(self.path(name, op) if kind == "role" else name, index)
         args = tuple(self.lower(arg, index, op, own_stats) for arg in expr.args)
         return self.number(expr.fn, args, expr.params, index)
 

@@ -13,6 +13,7 @@ _TYPES = {
     "float": "number",
     "str": "string",
     "bool": "boolean",
+    "list": "array",
     "dict": "object",
     "None": "null",
 }
