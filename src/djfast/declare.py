@@ -261,7 +261,8 @@ class Op:
 
         A mapper's function returns the row, a list of rows that take its place, or None, which drops it; a filter's returns
         the row, with its stats in it, and whether it is kept. Rows are copies that it may change. Such an OP reads and writes
-        every row as a whole, so `assign` and its kin are the better choice where they can say what is done.
+        every row as a whole, so `assign` and its kin are the better choice where they can say what is done. A parameter
+        `text_key` of the function is given the name of the field that holds the OP's text.
         """
         return None
 
@@ -339,6 +340,22 @@ class Filter(Op):
             low_closed=self.min_closed_interval != reverse,
             high_closed=self.max_closed_interval != reverse,
             reverse=reverse,
+        )
+
+    def list_in_range(
+        self, stat: str, low: float | None, high: float | None, *, any_or_all: str = "any", when_empty: bool
+    ) -> Expr:
+        """Condition that any or all numbers of a JSON list, or a number alone, lie in the range; null is the empty list."""
+        return call(
+            "list_in_range",
+            col(stat),
+            low=low,
+            high=high,
+            low_closed=self.min_closed_interval != self.reversed_range,
+            high_closed=self.max_closed_interval != self.reversed_range,
+            reverse=self.reversed_range,
+            any_or_all=any_or_all,
+            when_empty=when_empty,
         )
 
 

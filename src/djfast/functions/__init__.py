@@ -60,6 +60,8 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_FTFY,), "The text repaired by ftfy."),
         PythonFunction("is_one_of", "djfast.functions.membership", ("text",), "boolean",
                        (), "Whether a field, given as JSON, is one of some values."),
+        PythonFunction("list_in_range", "djfast.functions.ranges", ("json",), "boolean",
+                       (), "Whether any or all numbers of a list lie in an interval."),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
         PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",
