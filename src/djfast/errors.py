@@ -29,6 +29,14 @@ class ModelError(DjfastError, RuntimeError):
     """A model or word list is missing or cannot be read."""
 
 
+class NoAnswerError(DjfastError, RuntimeError):
+    """A language model gave no answer: the server cannot be reached or refuses, or the answer is too long."""
+
+
+class UnusableAnswerError(DjfastError, ValueError):
+    """A language model's answer does not have the form that was asked for."""
+
+
 class InputError(DjfastError, OSError):
     """An input file or folder cannot be found or read."""
 

@@ -11,6 +11,7 @@ from djfast.errors import ModelError
 
 LANGUAGE_MODEL = "lid.176.bin"
 _TOKENIZER_FILE = "tokenizer.json"
+_CHECKPOINT_FILE = "config.json"
 
 
 def find_model(name: str, *, what: str, op: str) -> str:
@@ -63,13 +64,35 @@ def find_tokenizer(name: str, *, op: str) -> str:
     for place in places:
         if place.is_file():
             return str(place)
-    cached = _hub_cache() / f"models--{name.strip('/').replace('/', '--')}" / "snapshots"
+    cached = _hub_snapshots(name)
     for revision in _revisions(cached):
         if (cached / revision / _TOKENIZER_FILE).is_file():
             return str(cached / revision / _TOKENIZER_FILE)
     places.append(cached / "*" / _TOKENIZER_FILE)
     remedy = f"put the model's {_TOKENIZER_FILE} into the folder {_models_cache() / name}, or give its path"
     raise _not_found(name, "tokenizer", op, places, remedy)
+
+
+def find_checkpoint(name: str, *, op: str) -> str:
+    """Return the folder of a Hugging Face model, which holds its ``config.json``.
+
+    `name` is that folder, or ``organisation/model`` in a folder of models or in the Hugging Face cache.
+
+    Raises
+    ------
+    ModelError
+        If no place has it; the message lists all places and the remedy.
+    """
+    if not name:
+        raise ModelError(f"{op}: the language model must have a name, got ''")
+    places = [Path(name).expanduser(), *(folder / name for folder in _model_folders())]
+    cached = _hub_snapshots(name)
+    for place in (*places, *(cached / revision for revision in _revisions(cached))):
+        if (place / _CHECKPOINT_FILE).is_file():
+            return str(place)
+    places.append(cached / "*")
+    remedy = f"put its folder with {_CHECKPOINT_FILE} at {_models_cache() / name}, or give its path"
+    raise _not_found(name, "language", op, places, remedy)
 
 
 def assets_folder() -> Path:
@@ -110,6 +133,10 @@ def _hub_cache() -> Path:
     if given:
         return Path(given).expanduser()
     return Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser() / "hub"
+
+
+def _hub_snapshots(name: str) -> Path:
+    return _hub_cache() / f"models--{name.strip('/').replace('/', '--')}" / "snapshots"
 
 
 def _revisions(snapshots: Path) -> list[str]:

@@ -1,0 +1,237 @@
+"""What a language model is to an OP: asks go in, answers or failures come out, with a cache and usage for every kind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from djfast.errors import NoAnswerError, Preempted, RecipeError, UnusableAnswerError
+from djfast.llm.cache import AnswerCache
+from djfast.llm.interrupts import interruptible
+from djfast.llm.usage import METER, OpUsage, Price, UsageMeter
+
+Message = Mapping[str, Any]
+
+
+class Ask(NamedTuple):
+    """One question. A text alone is one user message, or the input of an embedding.
+
+    Parameters
+    ----------
+    prompt : str or sequence of messages
+        Messages are ``{"role": ..., "content": ...}``.
+    try_number : int
+        Tries of one prompt are different questions: to the cache, and to the seed of a sampled answer.
+    schema : mapping, optional
+        JSON schema of the answer, for servers and models that can be held to one.
+    """
+
+    prompt: str | Sequence[Message]
+    try_number: int = 1
+    schema: Mapping[str, Any] | None = None
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return the prompt as messages."""
+        if isinstance(self.prompt, str):
+            return [{"role": "user", "content": self.prompt}]
+        return [dict(message) for message in self.prompt]
+
+
+class Tokens(NamedTuple):
+    """What one answer took; 0 where the server does not say."""
+
+    prompt: int = 0
+    completion: int = 0
+
+
+class Answer(NamedTuple):
+    """What the model said: a text, or the numbers of an embedding."""
+
+    value: Any
+    tokens: Tokens = Tokens()
+    is_cached: bool = False
+    retries: int = 0
+
+    @property
+    def text(self) -> str:
+        """The answer as a text.
+
+        Raises
+        ------
+        UnusableAnswerError
+            If it is none.
+        """
+        if not isinstance(self.value, str):
+            raise UnusableAnswerError(f"the answer must be a text, got {type(self.value).__name__}")
+        return self.value
+
+
+class Failure(NamedTuple):
+    """Why there is no answer; without keys and passwords."""
+
+    reason: str
+    retries: int = 0
+    is_interrupted: bool = False
+
+    @property
+    def text(self) -> str:
+        """Raise, so that a row that needs the answer is rejected with the reason.
+
+        Raises
+        ------
+        NoAnswerError
+        Preempted
+            If the run was stopped.
+        """
+        if self.is_interrupted:
+            raise Preempted()
+        raise NoAnswerError(self.reason)
+
+
+Reply = Answer | Failure
+Done = Callable[[int, Reply], None]
+
+
+class LanguageModel(ABC):
+    """Asks of OPs, answered from the cache or by the model.
+
+    Parameters
+    ----------
+    cache : AnswerCache or None
+        None asks again every time.
+    price : Price or None
+        What tokens cost; None where nobody knows.
+    prompt_version : str
+        Part of the cache's key, so that a changed prompt file is asked anew even where the text is the same.
+    """
+
+    def __init__(self, *, cache: AnswerCache | None, price: Price | None, prompt_version: str, meter: UsageMeter = METER) -> None:
+        self._cache = cache
+        self._price = price
+        self._prompt_version = prompt_version
+        self._meter = meter
+
+    @abstractmethod
+    def _identity(self, ask: Ask) -> dict[str, Any]:
+        """Return everything but version and try that an answer depends on, as JSON data without secrets."""
+
+    @abstractmethod
+    def _send(self, asks: Sequence[Ask], done: Done) -> Callable[[], None]:
+        """Have the model answer; `done` is called once for each ask, from any thread. Return what gives up the rest."""
+
+    def answers(self, asks: Sequence[Ask | str | Sequence[Message]], *, usage_of: str) -> list[Reply]:
+        """Answer all asks at once, in their order, for the OP of this name.
+
+        Raises
+        ------
+        Preempted
+            If the run was stopped meanwhile.
+        """
+        questions = [ask if isinstance(ask, Ask) else Ask(ask) for ask in asks]
+        replies: list[Reply | None] = [None] * len(questions)
+        waiting: queue.SimpleQueue[tuple[int, Reply]] = queue.SimpleQueue()
+        finished = 0
+        is_whole = False
+        cancel = self.begin(questions, lambda index, reply: waiting.put((index, reply)))
+        try:
+            with interruptible(cancel):
+                while finished < len(questions):
+                    index, reply = waiting.get()
+                    replies[index] = self.settle(questions[index], reply, usage_of=usage_of)
+                    finished += 1
+            is_whole = True
+        finally:
+            if not is_whole:
+                cancel()
+        if any(isinstance(reply, Failure) and reply.is_interrupted for reply in replies):
+            raise Preempted()
+        return replies  # type: ignore[return-value]
+
+    def begin(self, asks: Sequence[Ask], done: Done) -> Callable[[], None]:
+        """Begin to answer; `done` gets each ask's index and reply, from any thread, and must not wait.
+
+        Equal asks of one call are asked once, so that the first run gives what a rerun finds in the cache. The caller hands
+        every reply to `settle`. Returns what gives up the asks that are still open.
+        """
+        if self._cache is None:
+            return self._send(asks, done)
+        cache = self._cache
+        sent: dict[bytes, list[int]] = {}
+        for index, ask in enumerate(asks):
+            sent.setdefault(self.key(ask), []).append(index)
+        missing: list[list[int]] = []
+        for key, indices in sent.items():
+            found = cache.get(key)
+            reply = None if found is None else _of_record(found)
+            if reply is None:
+                missing.append(indices)
+                continue
+            for index in indices:
+                done(index, reply)
+
+        def spread(position: int, reply: Reply) -> None:
+            first, *others = missing[position]
+            done(first, reply)
+            for index in others:
+                done(index, reply._replace(is_cached=True, retries=0) if isinstance(reply, Answer) else reply._replace(retries=0))
+
+        if not missing:
+            return lambda: None
+        return self._send([asks[indices[0]] for indices in missing], spread)
+
+    def settle(self, ask: Ask, reply: Reply, *, usage_of: str) -> Reply:
+        """Count a reply and keep it for reruns; in the thread that waits for it, so that a slow disk holds up no other."""
+        if isinstance(reply, Failure):
+            if not reply.is_interrupted:
+                self._meter.add(usage_of, OpUsage(requests=1 + reply.retries, retries=reply.retries, failures=1))
+        elif reply.is_cached:
+            self._meter.add(usage_of, OpUsage(cache_hits=1))
+        else:
+            if self._cache is not None:
+                self._cache.put(self.key(ask), _to_record(reply))
+            self._meter.add(
+                usage_of,
+                OpUsage(
+                    requests=1 + reply.retries,
+                    retries=reply.retries,
+                    prompt_tokens=reply.tokens.prompt,
+                    completion_tokens=reply.tokens.completion,
+                    cost=None if self._price is None else self._price.of(*reply.tokens),
+                ),
+            )
+        return reply
+
+    def key(self, ask: Ask) -> bytes:
+        """Return the SHA-256 of everything that the answer depends on."""
+        whole = {**self._identity(ask), "prompt_version": self._prompt_version, "try": ask.try_number}
+        return hashlib.sha256(canonical(whole)).digest()
+
+
+def canonical(value: Any) -> bytes:
+    """Return JSON in which equal values have equal bytes.
+
+    Raises
+    ------
+    RecipeError
+        If the value is not JSON data.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RecipeError(f"what a language model is asked must be JSON data: {error}") from error
+
+
+def _to_record(answer: Answer) -> bytes:
+    return json.dumps([answer.value, *answer.tokens], ensure_ascii=True).encode()
+
+
+def _of_record(record: bytes) -> Answer | None:
+    try:
+        value, prompt, completion = json.loads(record)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return Answer(value, Tokens(prompt, completion), is_cached=True)

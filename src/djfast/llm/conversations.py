@@ -1,0 +1,198 @@
+"""Conversations of many rows at once: each row is a generator that asks and gets answers.
+
+A row's function is written as if it were alone::
+
+    def judge(row):
+        answer = yield Ask([{"role": "user", "content": row["text"]}])
+        more = yield Ask(...answer.text...)
+        return more.text
+
+`converse` runs the generators of a batch together: while one waits for its answer, the others ask. Which row goes on first
+depends on the server; what a row gets does not, since it sees its own answers only.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from djfast.errors import Preempted, UnusableAnswerError
+from djfast.llm.asking import Ask, Failure, LanguageModel, Reply
+from djfast.llm.interrupts import interruptible, is_interrupted
+
+_LOG = logging.getLogger("djfast.llm")
+Result = TypeVar("Result")
+Conversation = Generator[Any, Any, Result]
+"""Yields an `Ask` and receives its `Answer` or `Failure`, or yields a list of asks and receives a list."""
+
+MOST_TURNS = 1000
+"""Questions after one another in one conversation; more are a loop without end."""
+
+
+def converse(model: LanguageModel, conversations: Iterable[Conversation[Result]], *, usage_of: str) -> list[Result | Exception]:
+    """Run conversations to their ends, many questions at the same time.
+
+    Returns
+    -------
+    list
+        What each conversation returned or, in its place, the exception that it raised; one never touches another.
+
+    Raises
+    ------
+    Preempted
+        If the run was stopped meanwhile. The conversations are closed then.
+    """
+    rows = [_Row(conversation) for conversation in conversations]
+    results: list[Any] = [None] * len(rows)
+    replies: queue.SimpleQueue[tuple[_Round, _Question, Reply]] = queue.SimpleQueue()
+    rounds: set[_Round] = set()
+
+    def cancel_all() -> None:
+        for each in tuple(rounds):
+            each.cancel()
+
+    def ask(questions: list[_Question]) -> None:
+        if not questions:
+            return
+        sent = _Round(len(questions))
+        rounds.add(sent)
+        sent.cancel = model.begin(
+            [question.ask for question in questions], lambda at, reply: replies.put((sent, questions[at], reply))
+        )
+        if is_interrupted():  # the interrupt may have come between the two
+            sent.cancel()
+
+    try:
+        with interruptible(cancel_all):
+            ask([question for number in range(len(rows)) for question in _advanced(rows, number, results)])
+            while rounds:
+                questions: list[_Question] = []
+                for sent, question, reply in _arrived(replies):
+                    sent.open -= 1
+                    if not sent.open:
+                        rounds.discard(sent)
+                    if isinstance(reply, Failure) and reply.is_interrupted:
+                        raise Preempted()
+                    row = rows[question.row]
+                    row.replies[question.position] = model.settle(question.ask, reply, usage_of=usage_of)
+                    row.open -= 1
+                    if not row.open:
+                        questions += _advanced(rows, question.row, results)
+                ask(questions)
+    finally:
+        cancel_all()
+        for row in rows:
+            row.close()
+    return results
+
+
+def tries(ask: Ask, parse: Callable[[str], Result], *, try_num: int) -> Generator[Ask, Reply, Result]:
+    """Ask up to `try_num` times until an answer can be used; to be called by ``yield from`` in a conversation.
+
+    `parse` returns what the answer means, or raises ValueError when it is not usable. A server that gives no answer is not
+    asked again here: the client has retried already.
+
+    Raises
+    ------
+    UnusableAnswerError
+        If no answer was usable; with the reason for the last.
+    NoAnswerError
+        If there was no answer.
+    """
+    reason: ValueError | None = None
+    for number in range(1, try_num + 1):
+        reply = yield ask._replace(try_number=number)
+        try:
+            return parse(reply.text)
+        except ValueError as error:
+            reason = error
+    raise UnusableAnswerError(f"no answer could be used in {try_num} tries: {reason}") from reason
+
+
+class _Question(NamedTuple):
+    """One ask, and which row's reply it gives."""
+
+    row: int
+    position: int
+    ask: Ask
+
+
+class _Round:
+    """Questions that were sent together: how many are open, and what gives them up."""
+
+    __slots__ = ("cancel", "open")
+
+    def __init__(self, open_questions: int) -> None:
+        self.open = open_questions
+        self.cancel: Callable[[], None] = lambda: None
+
+
+class _Row:
+    """One conversation: what its last question got so far, and how many replies are open."""
+
+    __slots__ = ("conversation", "is_list", "open", "replies", "turns")
+
+    def __init__(self, conversation: Conversation[Any]) -> None:
+        self.conversation = conversation
+        self.replies: list[Any] = []
+        self.open = 0
+        self.turns = 0
+        self.is_list = False
+
+    def next_asks(self) -> list[Ask]:
+        """Hand over what was asked for, and return what is asked next.
+
+        Raises
+        ------
+        StopIteration
+            With the result, when the conversation is over.
+        """
+        if self.turns == MOST_TURNS:
+            raise RuntimeError(f"a conversation must end within {MOST_TURNS} questions")
+        received = None if not self.turns else list(self.replies) if self.is_list else self.replies[0]
+        asked = self.conversation.send(received)
+        self.turns += 1
+        self.is_list = isinstance(asked, list)
+        asks = asked if isinstance(asked, list) else [asked]
+        for each in asks:
+            if not isinstance(each, Ask):
+                raise TypeError(f"a conversation must yield an Ask or a list of them, got {type(each).__name__}")
+        self.replies = [None] * len(asks)
+        self.open = len(asks)
+        return asks
+
+    def close(self) -> None:
+        """End the conversation where it stands. What it still raises then concerns nobody."""
+        try:
+            self.conversation.close()
+        except Exception as error:
+            _LOG.debug("a conversation raised while it was closed: %s", error)
+
+
+def _advanced(rows: Sequence[_Row], number: int, results: list[Any]) -> list[_Question]:
+    """Let one conversation go on until it asks or ends; return its questions."""
+    row = rows[number]
+    try:
+        while not (asks := row.next_asks()):
+            pass  # an empty list asks nothing and gets an empty list
+        return [_Question(number, position, each) for position, each in enumerate(asks)]
+    except StopIteration as stop:
+        results[number] = stop.value
+    except Preempted:
+        raise
+    except Exception as error:
+        results[number] = error
+        row.close()
+    return []
+
+
+def _arrived(replies: queue.SimpleQueue[tuple[_Round, _Question, Reply]]) -> list[tuple[_Round, _Question, Reply]]:
+    """Wait for a reply, and return it with all that came meanwhile: their next questions are then sent together."""
+    arrived = [replies.get()]
+    while True:
+        try:
+            arrived.append(replies.get_nowait())
+        except queue.Empty:
+            return arrived
