@@ -15,6 +15,8 @@ _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
 _GROUPERS = "djfast.ops.groupers"
 _USER_CODE = "djfast.ops.user_code"
+_AUGMENTATION = "djfast.ops.text.augmentation"
+_SYNTAX = "djfast.ops.text.syntax"
 
 OPS: dict[str, str] = {
     "alphanumeric_filter": "djfast.ops.text.characters",
@@ -33,6 +35,8 @@ OPS: dict[str, str] = {
     "maximum_line_length_filter": _LENGTHS,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
+    "nlpaug_en_mapper": _AUGMENTATION,
+    "nlpcda_zh_mapper": _AUGMENTATION,
     "perplexity_filter": "djfast.ops.text.language",
     "punctuation_normalization_mapper": _CLEANING,
     "python_file_mapper": _USER_CODE,
@@ -42,6 +46,8 @@ OPS: dict[str, str] = {
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,
+    "text_action_filter": _SYNTAX,
+    "text_entity_dependency_filter": _SYNTAX,
     "text_length_filter": _LENGTHS,
     "token_num_filter": _LENGTHS,
     "topk_specified_field_selector": _FIELDS,

@@ -18,6 +18,8 @@ NEED_MODELS = {
     "token_num_filter",
     "stopwords_filter",
     "flagged_words_filter",
+    "text_action_filter",
+    "text_entity_dependency_filter",
 }
 
 

