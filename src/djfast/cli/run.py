@@ -164,8 +164,9 @@ def _show_report(options: argparse.Namespace, report: Report, shown: int) -> Non
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     elif not options.quiet:
         _show_notices(options, report.notices[shown:])
-        from djfast.runners.report import rank_lines
+        from djfast.runners.report import rank_lines, usage_lines
 
         lines = [*report.funnel(), *(rank_lines(report.ranks) if len(report.ranks) > 1 else [])]
+        lines += usage_lines(report.language_models or {})
         print("\n".join(lines), file=sys.stderr)
         print(report.last_line())

@@ -96,6 +96,14 @@ Reply = Answer | Failure
 Done = Callable[[int, Reply], None]
 
 
+class Question(NamedTuple):
+    """An ask made ready, once, for everything that follows."""
+
+    ask: Ask
+    content: bytes  # canonical JSON of what the model is given
+    key: bytes  # SHA-256 of everything that the answer depends on
+
+
 class LanguageModel(ABC):
     """Asks of OPs, answered from the cache or by the model.
 
@@ -116,12 +124,16 @@ class LanguageModel(ABC):
         self._meter = meter
 
     @abstractmethod
-    def _identity(self, ask: Ask) -> dict[str, Any]:
-        """Return everything but version and try that an answer depends on, as JSON data without secrets."""
+    def _origin(self) -> str:
+        """Return what makes the answers of this model those of no other, without secrets."""
 
     @abstractmethod
-    def _send(self, asks: Sequence[Ask], done: Done) -> Callable[[], None]:
-        """Have the model answer; `done` is called once for each ask, from any thread. Return what gives up the rest."""
+    def _content(self, ask: Ask) -> Any:
+        """Return what the model is given, as JSON data without secrets."""
+
+    @abstractmethod
+    def _send(self, questions: Sequence[Question], done: Done) -> Callable[[], None]:
+        """Have the model answer; `done` is called once for each question, from any thread. Return what gives up the rest."""
 
     def answers(self, asks: Sequence[Ask | str | Sequence[Message]], *, usage_of: str) -> list[Reply]:
         """Answer all asks at once, in their order, for the OP of this name.
@@ -130,42 +142,52 @@ class LanguageModel(ABC):
         ------
         Preempted
             If the run was stopped meanwhile.
+        RecipeError
+            If one cannot be asked.
         """
-        questions = [ask if isinstance(ask, Ask) else Ask(ask) for ask in asks]
-        replies: list[Reply | None] = [None] * len(questions)
+        questions = [self.prepare(ask if isinstance(ask, Ask) else Ask(ask)) for ask in asks]
+        replies: list[Reply] = [Failure("")] * len(questions)
         waiting: queue.SimpleQueue[tuple[int, Reply]] = queue.SimpleQueue()
-        finished = 0
-        is_whole = False
         cancel = self.begin(questions, lambda index, reply: waiting.put((index, reply)))
         try:
             with interruptible(cancel):
-                while finished < len(questions):
+                for _ in questions:
                     index, reply = waiting.get()
-                    replies[index] = self.settle(questions[index], reply, usage_of=usage_of)
-                    finished += 1
-            is_whole = True
+                    if isinstance(reply, Failure) and reply.is_interrupted:
+                        raise Preempted()
+                    self.settle(questions[index], reply, usage_of=usage_of)
+                    replies[index] = reply
         finally:
-            if not is_whole:
-                cancel()
-        if any(isinstance(reply, Failure) and reply.is_interrupted for reply in replies):
-            raise Preempted()
-        return replies  # type: ignore[return-value]
+            cancel()
+        return replies
 
-    def begin(self, asks: Sequence[Ask], done: Done) -> Callable[[], None]:
-        """Begin to answer; `done` gets each ask's index and reply, from any thread, and must not wait.
+    def prepare(self, ask: Ask) -> Question:
+        """Make an ask ready.
 
-        Equal asks of one call are asked once, so that the first run gives what a rerun finds in the cache. The caller hands
-        every reply to `settle`. Returns what gives up the asks that are still open.
+        Raises
+        ------
+        RecipeError
+            If it cannot be asked.
+        """
+        content = canonical(self._content(ask))
+        digest = hashlib.sha256(canonical([self._origin(), self._prompt_version, ask.try_number]))
+        digest.update(content)
+        return Question(ask, content, digest.digest())
+
+    def begin(self, questions: Sequence[Question], done: Done) -> Callable[[], None]:
+        """Begin to answer; `done` gets each question's index and reply, from any thread, and must not wait.
+
+        Equal questions of one call are asked once, so that the first run gives what a rerun finds in the cache. The caller
+        hands every reply to `settle`. Returns what gives up the questions that are still open.
         """
         if self._cache is None:
-            return self._send(asks, done)
-        cache = self._cache
-        sent: dict[bytes, list[int]] = {}
-        for index, ask in enumerate(asks):
-            sent.setdefault(self.key(ask), []).append(index)
+            return self._send(questions, done)
+        equal: dict[bytes, list[int]] = {}
+        for index, question in enumerate(questions):
+            equal.setdefault(question.key, []).append(index)
         missing: list[list[int]] = []
-        for key, indices in sent.items():
-            found = cache.get(key)
+        for key, indices in equal.items():
+            found = self._cache.get(key)
             reply = None if found is None else _of_record(found)
             if reply is None:
                 missing.append(indices)
@@ -177,38 +199,28 @@ class LanguageModel(ABC):
             first, *others = missing[position]
             done(first, reply)
             for index in others:
-                done(index, reply._replace(is_cached=True, retries=0) if isinstance(reply, Answer) else reply._replace(retries=0))
+                shared = reply._replace(is_cached=True) if isinstance(reply, Answer) else reply
+                done(index, shared._replace(retries=0))
 
         if not missing:
             return lambda: None
-        return self._send([asks[indices[0]] for indices in missing], spread)
+        return self._send([questions[indices[0]] for indices in missing], spread)
 
-    def settle(self, ask: Ask, reply: Reply, *, usage_of: str) -> Reply:
+    def settle(self, question: Question, reply: Reply, *, usage_of: str) -> None:
         """Count a reply and keep it for reruns; in the thread that waits for it, so that a slow disk holds up no other."""
         if isinstance(reply, Failure):
-            if not reply.is_interrupted:
-                self._meter.add(usage_of, OpUsage(requests=1 + reply.retries, retries=reply.retries, failures=1))
+            usage = OpUsage(1 + reply.retries, reply.retries, failures=1)
         elif reply.is_cached:
-            self._meter.add(usage_of, OpUsage(cache_hits=1))
+            usage = OpUsage(cache_hits=1)
         else:
             if self._cache is not None:
-                self._cache.put(self.key(ask), _to_record(reply))
-            self._meter.add(
-                usage_of,
-                OpUsage(
-                    requests=1 + reply.retries,
-                    retries=reply.retries,
-                    prompt_tokens=reply.tokens.prompt,
-                    completion_tokens=reply.tokens.completion,
-                    cost=None if self._price is None else self._price.of(*reply.tokens),
-                ),
-            )
-        return reply
+                self._cache.put(question.key, _to_record(reply))
+            cost = None if self._price is None else self._price.of(*reply.tokens)
+            usage = OpUsage(1 + reply.retries, reply.retries, 0, 0, *reply.tokens, cost)
+        self._meter.add(usage_of, usage)
 
-    def key(self, ask: Ask) -> bytes:
-        """Return the SHA-256 of everything that the answer depends on."""
-        whole = {**self._identity(ask), "prompt_version": self._prompt_version, "try": ask.try_number}
-        return hashlib.sha256(canonical(whole)).digest()
+
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 
 
 def canonical(value: Any) -> bytes:
@@ -220,7 +232,7 @@ def canonical(value: Any) -> bytes:
         If the value is not JSON data.
     """
     try:
-        return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+        return _encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise RecipeError(f"what a language model is asked must be JSON data: {error}") from error
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from djfast.errors import RecipeError
-from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Tokens, canonical
+from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Question, Tokens, canonical
 from djfast.llm.cache import AnswerCache, default_cache
 from djfast.llm.client import DEFAULT_LIMITS, Call, Client, Document, Limits, Result, shared_client
 from djfast.llm.endpoint import Endpoint, check_response_path, walk
@@ -83,17 +83,14 @@ class _Served(LanguageModel):
         self._retries = retries
         self._limits = limits
 
-    def _body(self, ask: Ask) -> dict[str, Any]:
-        raise NotImplementedError
+    def _origin(self) -> str:
+        return f"{self.endpoint.name} {self.response_path}"
 
     def _value(self, value: Any) -> Any:
         raise NotImplementedError
 
-    def _identity(self, ask: Ask) -> dict[str, Any]:
-        return {"endpoint": self.endpoint.name, "response_path": self.response_path, "body": self._body(ask)}
-
-    def _send(self, asks: Sequence[Ask], done: Done) -> Callable[[], None]:
-        calls = [Call(self.endpoint, canonical(self._body(ask)), self._retries, self._limits) for ask in asks]
+    def _send(self, questions: Sequence[Question], done: Done) -> Callable[[], None]:
+        calls = [Call(self.endpoint, question.content, self._retries, self._limits) for question in questions]
         client = self._client or shared_client()
         return client.begin(calls, lambda index, result: done(index, self._reply(result)))
 
@@ -114,7 +111,7 @@ class Chat(_Served):
     _endpoint = "/chat/completions"
     _response_path = "choices.0.message.content"
 
-    def _body(self, ask: Ask) -> dict[str, Any]:
+    def _content(self, ask: Ask) -> Any:
         held = {} if ask.schema is None else {"response_format": response_format(ask.schema)}
         return {"model": self.model, "messages": ask.messages(), **self._sampling, **held}
 
@@ -129,7 +126,7 @@ class Embeddings(_Served):
     _endpoint = "/embeddings"
     _response_path = "data.0.embedding"
 
-    def _body(self, ask: Ask) -> dict[str, Any]:
+    def _content(self, ask: Ask) -> Any:
         if not isinstance(ask.prompt, str):
             raise RecipeError(f"an embedding is asked for a text, got {type(ask.prompt).__name__}")
         return {"model": self.model, "input": ask.prompt, **self._sampling}

@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from djfast.errors import Preempted, UnusableAnswerError
-from djfast.llm.asking import Ask, Failure, LanguageModel, Reply
+from djfast.llm.asking import Ask, Failure, LanguageModel, Question, Reply
 from djfast.llm.interrupts import interruptible, is_interrupted
 
 _LOG = logging.getLogger("djfast.llm")
@@ -46,40 +46,45 @@ def converse(model: LanguageModel, conversations: Iterable[Conversation[Result]]
     """
     rows = [_Row(conversation) for conversation in conversations]
     results: list[Any] = [None] * len(rows)
-    replies: queue.SimpleQueue[tuple[_Round, _Question, Reply]] = queue.SimpleQueue()
+    replies: queue.SimpleQueue[tuple[_Round, _Pending, Reply]] = queue.SimpleQueue()
     rounds: set[_Round] = set()
 
     def cancel_all() -> None:
         for each in tuple(rounds):
             each.cancel()
 
-    def ask(questions: list[_Question]) -> None:
+    def ask(questions: list[_Pending]) -> None:
         if not questions:
             return
         sent = _Round(len(questions))
         rounds.add(sent)
         sent.cancel = model.begin(
-            [question.ask for question in questions], lambda at, reply: replies.put((sent, questions[at], reply))
+            [each.question for each in questions], lambda at, reply: replies.put((sent, questions[at], reply))
         )
         if is_interrupted():  # the interrupt may have come between the two
             sent.cancel()
 
     try:
         with interruptible(cancel_all):
-            ask([question for number in range(len(rows)) for question in _advanced(rows, number, results)])
+            ask([question for number in range(len(rows)) for question in _advanced(model, rows, number, results)])
             while rounds:
-                questions: list[_Question] = []
-                for sent, question, reply in _arrived(replies):
+                questions: list[_Pending] = []
+                is_stopped = False
+                for sent, pending, reply in _arrived(replies):
                     sent.open -= 1
                     if not sent.open:
                         rounds.discard(sent)
                     if isinstance(reply, Failure) and reply.is_interrupted:
-                        raise Preempted()
-                    row = rows[question.row]
-                    row.replies[question.position] = model.settle(question.ask, reply, usage_of=usage_of)
+                        is_stopped = True  # what came before that is still kept for the rerun
+                        continue
+                    model.settle(pending.question, reply, usage_of=usage_of)
+                    row = rows[pending.row]
+                    row.replies[pending.position] = reply
                     row.open -= 1
                     if not row.open:
-                        questions += _advanced(rows, question.row, results)
+                        questions += _advanced(model, rows, pending.row, results)
+                if is_stopped:
+                    raise Preempted()
                 ask(questions)
     finally:
         cancel_all()
@@ -111,12 +116,12 @@ def tries(ask: Ask, parse: Callable[[str], Result], *, try_num: int) -> Generato
     raise UnusableAnswerError(f"no answer could be used in {try_num} tries: {reason}") from reason
 
 
-class _Question(NamedTuple):
-    """One ask, and which row's reply it gives."""
+class _Pending(NamedTuple):
+    """One question, and which row's reply it gives."""
 
     row: int
     position: int
-    ask: Ask
+    question: Question
 
 
 class _Round:
@@ -141,8 +146,8 @@ class _Row:
         self.turns = 0
         self.is_list = False
 
-    def next_asks(self) -> list[Ask]:
-        """Hand over what was asked for, and return what is asked next.
+    def next_questions(self, model: LanguageModel) -> list[Question]:
+        """Hand over what was asked for, and return what is asked next. What cannot be asked is this row's fault alone.
 
         Raises
         ------
@@ -159,9 +164,10 @@ class _Row:
         for each in asks:
             if not isinstance(each, Ask):
                 raise TypeError(f"a conversation must yield an Ask or a list of them, got {type(each).__name__}")
+        questions = [model.prepare(each) for each in asks]
         self.replies = [None] * len(asks)
         self.open = len(asks)
-        return asks
+        return questions
 
     def close(self) -> None:
         """End the conversation where it stands. What it still raises then concerns nobody."""
@@ -171,13 +177,13 @@ class _Row:
             _LOG.debug("a conversation raised while it was closed: %s", error)
 
 
-def _advanced(rows: Sequence[_Row], number: int, results: list[Any]) -> list[_Question]:
+def _advanced(model: LanguageModel, rows: Sequence[_Row], number: int, results: list[Any]) -> list[_Pending]:
     """Let one conversation go on until it asks or ends; return its questions."""
     row = rows[number]
     try:
-        while not (asks := row.next_asks()):
+        while not (questions := row.next_questions(model)):
             pass  # an empty list asks nothing and gets an empty list
-        return [_Question(number, position, each) for position, each in enumerate(asks)]
+        return [_Pending(number, position, each) for position, each in enumerate(questions)]
     except StopIteration as stop:
         results[number] = stop.value
     except Preempted:
@@ -188,7 +194,7 @@ def _advanced(rows: Sequence[_Row], number: int, results: list[Any]) -> list[_Qu
     return []
 
 
-def _arrived(replies: queue.SimpleQueue[tuple[_Round, _Question, Reply]]) -> list[tuple[_Round, _Question, Reply]]:
+def _arrived(replies: queue.SimpleQueue[tuple[_Round, _Pending, Reply]]) -> list[tuple[_Round, _Pending, Reply]]:
     """Wait for a reply, and return it with all that came meanwhile: their next questions are then sent together."""
     arrived = [replies.get()]
     while True:

@@ -7,7 +7,7 @@ import os
 import re
 import urllib.request
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from djfast.errors import RecipeError
 
@@ -17,6 +17,7 @@ _TRUSTED_VARIABLE = "DJFAST_LLM_HOSTS"
 _DEFAULT_BASE = "https://api.openai.com/v1"
 _LONGEST_PATH = 16  # names in a response path
 _EXCERPT = 200
+_SHORTEST_TOKEN = 6  # of a value in a query that may be a secret; shorter ones are words of messages, too
 _LONGEST_MESSAGE = 1 << 16
 
 
@@ -79,7 +80,8 @@ class Endpoint:
         self.headers = {"Content-Type": "application/json", **({"Authorization": authorization} if authorization else {})}
         plain = parts._replace(netloc=_host(parts), fragment="")
         self.url = urlunsplit(plain)
-        self._secrets += [plain.query] if plain.query else []
+        if plain.query:
+            self._secrets += [plain.query, *(value for _, value in parse_qsl(plain.query) if len(value) >= _SHORTEST_TOKEN)]
         self.name = f"{plain.netloc}{plain.path}"
         self.origin = f"{plain.scheme}://{plain.netloc}"
         self.proxy = _proxy_of(plain.scheme, plain.netloc)

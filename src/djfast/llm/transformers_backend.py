@@ -10,11 +10,11 @@ import functools
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from djfast.errors import MissingExtraError, ModelError, RecipeError
-from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Reply, Tokens, canonical
+from djfast.errors import MissingExtraError, ModelError, Preempted, RecipeError
+from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Question, Reply, Tokens
 from djfast.llm.cache import AnswerCache, default_cache
 from djfast.llm.interrupts import is_interrupted
 from djfast.models.locate import find_checkpoint
@@ -116,49 +116,61 @@ class TransformersModel(LanguageModel):
         _require_transformers(op)
         self._loaded = _load(_found(model, op), device or "auto")
 
-    def _identity(self, ask: Ask) -> dict[str, Any]:
-        return {"endpoint": f"transformers:{self._loaded.fingerprint}", "messages": ask.messages(), "sampling": self.sampling}
+    def _origin(self) -> str:
+        return f"transformers:{self._loaded.fingerprint}"
 
-    def _send(self, asks: Sequence[Ask], done: Done) -> Callable[[], None]:
-        """Answer at once, in the calling thread. Asks of about the same length go together, so that little is padding."""
-        prompts = [self._loaded.tokens(ask) for ask in asks]
-        order = sorted(range(len(asks)), key=lambda index: (-len(prompts[index]), index))
+    def _content(self, ask: Ask) -> Any:
+        return [ask.messages(), self.sampling]
+
+    def _send(self, questions: Sequence[Question], done: Done) -> Callable[[], None]:
+        """Answer at once, in the calling thread. Prompts of about the same length go together, so that little is padding."""
+        prompts: dict[int, list[int]] = {}
+        room = self._loaded.context - self._new_tokens
+        for index, question in enumerate(questions):
+            try:
+                tokens = self._loaded.tokens(question.ask)
+            except Exception as error:  # a model's template is a program, and may refuse in any way
+                done(index, Failure(f"the model's chat template refuses the messages: {type(error).__name__}: {error}"))
+                continue
+            if 0 < len(tokens) <= room:
+                prompts[index] = tokens
+            else:
+                allowed = f"1 to {room} tokens beside the {self._new_tokens} for the answer"
+                done(index, Failure(f"the prompt must have {allowed}, got {len(tokens)}"))
+        order = sorted(prompts, key=lambda index: (-len(prompts[index]), index))
         for first in range(0, len(order), self._batch_size):
             chosen = order[first : first + self._batch_size]
-            for index, reply in self._replies(chosen, asks, prompts):
+            replies = self._replies([questions[index] for index in chosen], [prompts[index] for index in chosen])
+            for index, reply in zip(chosen, replies):
                 done(index, reply)
         return lambda: None
 
-    def _replies(
-        self, chosen: Sequence[int], asks: Sequence[Ask], prompts: Sequence[Sequence[int]]
-    ) -> Iterator[tuple[int, Reply]]:
-        new_tokens = self.sampling.max_tokens or self._loaded.new_tokens or _DEFAULT_NEW_TOKENS
-        fitting: list[int] = []
-        for index in chosen:
-            room = self._loaded.context - new_tokens
+    @property
+    def _new_tokens(self) -> int:
+        return self.sampling.max_tokens or self._loaded.new_tokens or _DEFAULT_NEW_TOKENS
+
+    def _replies(self, questions: Sequence[Question], prompts: Sequence[Sequence[int]]) -> list[Reply]:
+        """Answer one batch. If it does not fit into memory, its questions are answered one by one, so that the others live."""
+        seeds = [_seed(question) for question in questions]
+        try:
             if is_interrupted():
-                yield index, Failure("the run was stopped", is_interrupted=True)
-            elif not 0 < len(prompts[index]) <= room:
-                yield (
-                    index,
-                    Failure(
-                        f"the prompt must have 1 to {room} tokens beside {new_tokens} for the answer, got {len(prompts[index])}"
-                    ),
-                )
-            else:
-                fitting.append(index)
-        if not fitting:
-            return
-        seeds = [_seed(asks[index], self.sampling.seed) for index in fitting]
-        answers = self._loaded.generate([prompts[index] for index in fitting], seeds, self.sampling, new_tokens)
-        for index, produced in zip(fitting, answers):
+                raise Preempted()
+            answers = self._loaded.generate(prompts, seeds, self.sampling, self._new_tokens)
             if is_interrupted():
-                yield index, Failure("the run was stopped", is_interrupted=True)
-                continue
-            text = self._loaded.tokenizer.decode(produced, skip_special_tokens=True)
-            for stop in self.sampling.stop:
-                text = text.partition(stop)[0]
-            yield index, Answer(text.strip(), Tokens(len(prompts[index]), len(produced)))
+                raise Preempted()
+        except Preempted:
+            return [Failure("the run was stopped", is_interrupted=True)] * len(questions)
+        except RuntimeError as error:
+            if len(questions) > 1:
+                return [self._replies([question], [prompt])[0] for question, prompt in zip(questions, prompts)]
+            return [Failure(f"the model failed: {error}")]
+        return [self._answer(prompt, produced) for prompt, produced in zip(prompts, answers)]
+
+    def _answer(self, prompt: Sequence[int], produced: list[int]) -> Answer:
+        text = str(self._loaded.tokenizer.decode(produced, skip_special_tokens=True))
+        for stop in self.sampling.stop:
+            text = text.partition(stop)[0]
+        return Answer(text.strip(), Tokens(len(prompt), len(produced)))
 
 
 class _Loaded:
@@ -318,9 +330,9 @@ def _ends_of(path: str, most: int = 1 << 20) -> bytes:
         return hashlib.sha256(begin + file.read(most)).digest()
 
 
-def _seed(ask: Ask, seed: int) -> int:
-    """Return the seed of one answer: another for each prompt and try, the same in every run."""
-    digest = hashlib.sha256(canonical([ask.messages(), ask.try_number, seed])).digest()
+def _seed(question: Question) -> int:
+    """Return the seed of one answer: another for each prompt, seed and try, the same in every run."""
+    digest = hashlib.sha256(question.content + question.ask.try_number.to_bytes(8, "little")).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
 

@@ -81,7 +81,7 @@ class UsageMeter:
         return dict(sorted(totals.items()))
 
 
-def total(parts: Iterable[Mapping[str, OpUsage]]) -> dict[str, OpUsage]:
+def total_usage(parts: Iterable[Mapping[str, OpUsage]]) -> dict[str, OpUsage]:
     """Add the totals of several ranks."""
     meter = UsageMeter()
     for part in parts:

@@ -16,6 +16,7 @@ from djfast.io.files import InputFile, discover
 from djfast.io.json_rows import JsonRows
 from djfast.io.line_rows import carried_for
 from djfast.io.results import Result, ResultFile, rejected_path, stats_path
+from djfast.llm.usage import METER
 from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
 from djfast.plan.steps import Plan
@@ -127,6 +128,7 @@ def run_plan(
 ) -> Report:
     """Run a plan over rows into a result. A row that takes longer than `row_timeout` seconds ends the process."""
     started = time.monotonic()
+    METER.take()  # what was asked before belongs to no run
     rows = carried_for(plan, rows)
     stages = bind_plan(plan)
     watch = _watch(plan, row_timeout) if row_timeout is not None else None
@@ -166,6 +168,7 @@ def run_plan(
         stats_path=None,
         rejected_path=None,
         notices=(*notices, *plan.notices),
+        language_models=METER.take() or None,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from djfast.llm.usage import OpUsage
+
 
 class OpReport(NamedTuple):
     """Rows entering and leaving one OP. `seconds` is compute time summed over threads; shared work counts for its first user."""
@@ -31,12 +33,16 @@ class Report(NamedTuple):
     rejected_path: str | None
     notices: tuple[str, ...]
     ranks: tuple[RankReport, ...] = ()
+    language_models: Mapping[str, OpUsage] | None = None  # by OP; of this attempt, where a job was resumed
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON data."""
         plain = self._asdict()
         plain["ops"] = [op._asdict() for op in self.ops]
         plain["ranks"] = [rank._asdict() for rank in self.ranks]
+        del plain["language_models"]
+        if self.language_models:
+            plain["language_models"] = {op: usage._asdict() for op, usage in self.language_models.items()}
         return plain
 
     @classmethod
@@ -47,6 +53,7 @@ class Report(NamedTuple):
             "ranks": tuple(RankReport(**rank) for rank in record["ranks"]),
             "export_paths": tuple(record["export_paths"]),
             "notices": tuple(record["notices"]),
+            "language_models": {op: OpUsage(**usage) for op, usage in record.get("language_models", {}).items()} or None,
         }
         return cls(**{**record, **nested})
 
@@ -88,6 +95,18 @@ def rank_lines(ranks: Sequence[RankReport]) -> list[str]:
         f"{each.bytes_read / 1e6 / each.seconds if each.seconds else 0.0:.1f} MB/s, waited {each.waited:.2f} s"
         for each in ranks
     ]
+
+
+def usage_lines(usage: Mapping[str, OpUsage]) -> list[str]:
+    """Return one line per OP that asked a language model."""
+    lines = []
+    for op, each in usage.items():
+        cost = "unknown" if each.cost is None else f"{each.cost:,.4f}"
+        lines.append(
+            f"{op}: {each.requests:,} requests ({each.retries:,} retries, {each.failures:,} failed), {each.cache_hits:,} answers "
+            f"from the cache, {each.prompt_tokens:,} + {each.completion_tokens:,} tokens, cost {cost}"
+        )
+    return lines
 
 
 class Tally:

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
+from djfast.llm.interrupts import interrupt
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -85,6 +87,7 @@ def in_order(
     for worker in workers:
         worker.start()
     pending: deque[_Task[Item]] = deque()
+    is_whole = False
     try:
         for item in items:
             task = _Task(item)
@@ -94,8 +97,11 @@ def in_order(
                 yield _finished(pending.popleft())
         while pending:
             yield _finished(pending.popleft())
+        is_whole = True
     finally:
-        stopping.set()  # when the run ends early, what waits in the queue is not begun
+        stopping.set()  # when the run ends early, what waits in the queue is not begun,
+        if not is_whole:
+            interrupt(workers)  # and nobody waits for the answer of a language model
         if elsewhere is not None:
             elsewhere.withdraw()
         for _ in workers:

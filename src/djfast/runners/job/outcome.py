@@ -10,6 +10,7 @@ from typing import Any
 from djfast.io.durable import sync_file, writing
 from djfast.io.files import InputFile
 from djfast.io.results import rejected_path
+from djfast.llm.usage import METER, OpUsage, total_usage
 from djfast.ranks import Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.job.journal import DoneEntry, file_bytes
@@ -50,7 +51,9 @@ def write_outcome(
         paths, written = merge_together(pieces, output, ranks, scratch, folder.check_owned)
     elif ranks.rank == 0:
         paths, written = merge_alone(_stoppable(passes.whole_result(), stopping), output, folder.check_owned)
-    reports = [RankReport(*json.loads(body)) for body in ranks.gather_all(json.dumps(mine).encode())]
+    gathered = [json.loads(body) for body in ranks.gather_all(json.dumps([mine, METER.take()]).encode())]
+    reports = [RankReport(*report) for report, _ in gathered]
+    usage = total_usage({op: OpUsage(*each) for op, each in asked.items()} for _, asked in gathered)
     if rejected is None:
         return None
     total = passes.finished()
@@ -67,6 +70,7 @@ def write_outcome(
         rejected_path=None,
         notices=(*recipe.notices, *passes.plan.notices),
         ranks=tuple(reports),
+        language_models=usage or None,
     )
     report = with_side_files(report, passes.plan, output.path)
     record = folder.path.parent / "run.json"

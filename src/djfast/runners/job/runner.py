@@ -15,6 +15,7 @@ from djfast.errors import Preempted, RecipeError
 from djfast.io.files import InputFile, file_size
 from djfast.io.line_rows import carried_for
 from djfast.io.splits import Split, default_split_bytes, splits_of
+from djfast.llm.usage import METER
 from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
@@ -86,6 +87,7 @@ class Job:
         self._is_fresh = is_fresh
         self._may_exit = may_exit
         self._started = time.monotonic()
+        METER.take()  # what was asked before belongs to no run
         self._done_before = Tally([op.spec.name for op in self.plan.ops])  # by this process, in attempts that lost a rank
         self._waited_before = 0.0
 
