@@ -16,6 +16,10 @@ _FIELDS = "djfast.ops.selectors.fields"
 _GROUPERS = "djfast.ops.groupers"
 _USER_CODE = "djfast.ops.user_code"
 _AUGMENTATION = "djfast.ops.text.augmentation"
+_CAUSAL_MODELS = "djfast.ops.text.causal_models"
+_QUERIES = "djfast.ops.text.queries"
+_SIMILARITY = "djfast.ops.text.similarity"
+_PROMPTED_TEXTS = "djfast.ops.text.prompted_texts"
 _SYNTAX = "djfast.ops.text.syntax"
 
 OPS: dict[str, str] = {
@@ -30,8 +34,11 @@ OPS: dict[str, str] = {
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
+    "in_context_influence_filter": _CAUSAL_MODELS,
+    "instruction_following_difficulty_filter": _CAUSAL_MODELS,
     "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
+    "llm_perplexity_filter": _CAUSAL_MODELS,
     "maximum_line_length_filter": _LENGTHS,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
@@ -41,14 +48,21 @@ OPS: dict[str, str] = {
     "punctuation_normalization_mapper": _CLEANING,
     "python_file_mapper": _USER_CODE,
     "python_lambda_mapper": _USER_CODE,
+    "query_intent_detection_mapper": _QUERIES,
+    "query_sentiment_detection_mapper": _QUERIES,
+    "query_topic_detection_mapper": _QUERIES,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
+    "sentence_augmentation_mapper": _PROMPTED_TEXTS,
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,
     "text_action_filter": _SYNTAX,
+    "text_embd_similarity_filter": _SIMILARITY,
     "text_entity_dependency_filter": _SYNTAX,
     "text_length_filter": _LENGTHS,
+    "text_pair_similarity_filter": _SIMILARITY,
+    "text_tagging_by_prompt_mapper": _PROMPTED_TEXTS,
     "token_num_filter": _LENGTHS,
     "topk_specified_field_selector": _FIELDS,
     "whitespace_normalization_mapper": _CLEANING,

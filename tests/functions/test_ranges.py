@@ -8,7 +8,8 @@ from djfast.functions.ranges import bind_list_in_range
 
 
 def in_range(low=None, high=None, *, low_closed=True, high_closed=True, reverse=False, any_or_all="any", when_empty=False):
-    return bind_list_in_range(low, high, low_closed, high_closed, reverse, any_or_all, when_empty)
+    bounds = {"low": low, "high": high, "low_closed": low_closed, "high_closed": high_closed}
+    return bind_list_in_range(**bounds, reverse=reverse, any_or_all=any_or_all, when_empty=when_empty)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,11 @@ _REGEX = Requirement("regex", "regex>=2024.4", None)
 _SPACY = Requirement("spacy", "spacy>=3.8", "spacy")
 _NLPAUG = Requirement("nlpaug", "nlpaug>=1.1.11", "augment")
 _NLPCDA = Requirement("nlpcda", "nlpcda>=2.5.8", "augment")
+_TORCH = (
+    Requirement("transformers", "transformers>=4.50", "transformers"),
+    Requirement("torch", "torch>=2.4", "transformers"),
+)
+_AIOHTTP = Requirement("aiohttp", "aiohttp>=3.10", "llm")
 _FTFY = Requirement("ftfy", "ftfy>=6.3,<6.4", None)
 
 PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
@@ -73,6 +78,30 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_NLPAUG,), "The row and copies with small random changes of its English text."),
         PythonFunction("nlpcda_rows", "djfast.functions.augmentation", ("row",), "rows",
                        (_NLPCDA,), "The row and copies with small random changes of its Chinese text."),
+        PythonFunction("message_contents", "djfast.functions.messages", ("json",), "json",
+                       (), "The texts of a row's messages, or of filled templates."),
+        PythonFunction("filled_template", "djfast.functions.messages", ("json",), "text",
+                       (), "A template filled with fields or with messages."),
+        PythonFunction("message_loss", "djfast.functions.causal_loss", ("json",), "double",
+                       _TORCH, "Mean loss of the last of some messages under a language model.", batched=True),
+        PythonFunction("in_context_influence", "djfast.functions.causal_loss", ("json",), "double",
+                       _TORCH, "How much messages help a language model to foresee validation messages.", batched=True),
+        PythonFunction("exponential", "djfast.functions.causal_loss", ("double",), "double",
+                       (), "The exponential of a number."),
+        PythonFunction("quotient", "djfast.functions.causal_loss", ("double", "double"), "double",
+                       (), "One number divided by another."),
+        PythonFunction("text_class", "djfast.functions.classification", ("text",), "json",
+                       _TORCH, "The likeliest class of a text and its score.", batched=True),
+        PythonFunction("clip_similarity", "djfast.functions.similarity", ("json", "json"), "json",
+                       _TORCH, "Cosine of two texts under a CLIP model.", batched=True),
+        PythonFunction("model_similarity", "djfast.functions.similarity", ("text",), "double",
+                       _TORCH, "Mean cosine to validation rows, embedded by a model in the process.", batched=True),
+        PythonFunction("served_similarity", "djfast.functions.similarity", ("text",), "double",
+                       (_AIOHTTP,), "Mean cosine to validation rows, embedded by a server.", batched=True),
+        PythonFunction("augmented_sentence", "djfast.functions.prompted_texts", ("text",), "text",
+                       _TORCH, "What a chat model makes of a sentence.", batched=True),
+        PythonFunction("prompted_tags", "djfast.functions.prompted_texts", ("text",), "json",
+                       _TORCH, "The tag that a chat model answers.", batched=True),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
         PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",

@@ -26,7 +26,7 @@ _library_lock = threading.Lock()
 
 
 def bind_nlpaug_rows(
-    text_key: str, methods: Sequence[str], sequential: bool, copies: int, keep_original: bool, seed: int
+    *, text_key: str, methods: Sequence[str], sequential: bool, copies: int, keep_original: bool, seed: int
 ) -> Callable[[Row], list[Row]]:
     """Return the function from a row to the row and its changed copies.
 
@@ -56,11 +56,11 @@ def bind_nlpaug_rows(
                 return [_through(augmenters, text) for _ in range(copies)]
             return [_through([augmenter], text) for augmenter in augmenters for _ in range(copies)]
 
-    return _on_rows(text_key, changed, keep_original)
+    return _on_rows(text_key, changed, keep_original=keep_original)
 
 
 def bind_nlpcda_rows(
-    text_key: str, methods: Sequence[str], sequential: bool, copies: int, keep_original: bool, seed: int
+    *, text_key: str, methods: Sequence[str], sequential: bool, copies: int, keep_original: bool, seed: int
 ) -> Callable[[Row], list[Row]]:
     """Return the function from a row to the row and its changed copies; there are fewer if the library finds no more.
 
@@ -92,10 +92,10 @@ def bind_nlpcda_rows(
             texts = [each for before in texts for each in (make(before, draws)[1:] or [before])]
         return [] if texts == [text] else texts
 
-    return _on_rows(text_key, changed, keep_original)
+    return _on_rows(text_key, changed, keep_original=keep_original)
 
 
-def _on_rows(text_key: str, changed: Callable[[str], list[str]], keep_original: bool) -> Callable[[Row], list[Row]]:
+def _on_rows(text_key: str, changed: Callable[[str], list[str]], *, keep_original: bool) -> Callable[[Row], list[Row]]:
     *path, name = text_key.split(".") if text_key else [""]
 
     def rows(row: Row) -> list[Row]:

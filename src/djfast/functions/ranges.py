@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 
 def bind_list_in_range(
+    *,
     low: float | None,
     high: float | None,
     low_closed: bool,

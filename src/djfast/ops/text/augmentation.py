@@ -111,6 +111,10 @@ class NlpcdaZhMapper(Augmentation, name="nlpcda_zh_mapper"):
         Example(
             rows=[{"id": 1, "text": "这个软件包提供了一个很长的中文句子，用来测试随机数据增强"}, {"id": 2, "text": ""}],
             params={"replace_homophone_char": True},
-            expect=[{"id": 1, "text": "这个软件包提供了一个很长的中文句子，用来测试随机数据增强"}, {"id": 1}, {"id": 2, "text": ""}],
+            expect=[
+                {"id": 1, "text": "这个软件包提供了一个很长的中文句子，用来测试随机数据增强"},
+                {"id": 1},
+                {"id": 2, "text": ""},
+            ],
         ),
     )

@@ -17,7 +17,7 @@ class SyntaxFilter(Filter):
     )
 
     def syntax(self) -> Expr:
-        """What the model says of the text."""
+        """Return what the model says of the text."""
         return call("syntax", col("text"), model=self.model or f"{self.lang}_core_web_md-3.7.0")
 
 
@@ -31,11 +31,11 @@ class TextActionFilter(SyntaxFilter, name="text_action_filter"):
     min_action_num: int = param("Smallest number of verbs kept.", default=1)
 
     def stats(self) -> dict[str, Expr]:
-        """Number of verbs."""
+        """Verbs of the text."""
         return {"num_action": call("verb_count", self.syntax())}
 
     def keep(self) -> Expr:
-        """Number in range."""
+        """Verbs in range."""
         return self.in_range("num_action", self.min_action_num, None)
 
 
