@@ -6,11 +6,10 @@ import json
 import math
 
 import pytest
+from tests.models.tiny_checkpoints import make_causal, torch, transformers
 
 import djfast
 from djfast.errors import ModelError, RecipeError
-from tests.models.tiny_checkpoints import make_causal, torch, transformers
-
 from djfast.functions.causal_loss import bind_message_loss, bind_quotient
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
