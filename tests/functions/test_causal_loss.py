@@ -13,7 +13,13 @@ from djfast.errors import ModelError, RecipeError
 from djfast.functions.causal_loss import bind_message_loss, bind_quotient
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-TALKS = [["hello cats", "dogs and cats"], ["hello there"], ["", "a b c d"], ["x y", "one", "two, three and four"], ["hello cats", "dogs!"]]
+TALKS = [
+    ["hello cats", "dogs and cats"],
+    ["hello there"],
+    ["", "a b c d"],
+    ["x y", "one", "two, three and four"],
+    ["hello cats", "dogs!"],
+]
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "bos"])

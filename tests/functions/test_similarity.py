@@ -131,7 +131,8 @@ def answer(asked):
 
 def test_a_server_embeds_and_is_asked_as_it_wants(server):
     server.respond = answer
-    found, rejected = run("text_embd_similarity_filter", [{"text": t} for t in ("a", "b", "c", "zero", "long")], valid_dataset=VALID)
+    rows = [{"text": text} for text in ("a", "b", "c", "zero", "long")]
+    found, rejected = run("text_embd_similarity_filter", rows, valid_dataset=VALID)
     assert found == pytest.approx([0.5, (0.6 + 0.8) / 2])
     assert "answered 400" in rejected[0]
     assert "must not be all zeros" in rejected[1]
