@@ -61,7 +61,7 @@ std::vector<std::uint8_t> DigestGroups::resolve(RowMask alive) const {
   return kept;
 }
 
-BandGroups::BandGroups(std::size_t bands) : keys_(bands) {
+BandGroups::BandGroups(std::size_t bands, bool by_number) : bands_(bands), keys_(bands + (by_number ? 1 : 0)) {
   if (bands == 0) throw UserError("bands must be >= 1, got 0");
 }
 
@@ -69,7 +69,7 @@ std::vector<std::uint8_t> BandGroups::resolve(RowMask alive) const {
   auto kept = all_alive(keys_, alive);
   DisjointSets sets(kept.size());
   EqualKeys<std::uint64_t> equal;
-  for (std::size_t band = 0; band < keys_.width(); ++band) {
+  for (std::size_t band = 0; band < bands_; ++band) {
     equal.rows().clear();
     for (std::size_t row = 0; row < kept.size(); ++row) {
       if (kept[row] == 0 || !keys_.has(row)) continue;
@@ -77,8 +77,20 @@ std::vector<std::uint8_t> BandGroups::resolve(RowMask alive) const {
     }
     equal.for_each_repeat([&](std::uint32_t first, std::uint32_t row) { sets.unite(first, row); });
   }
-  for (std::size_t row = 0; row < kept.size(); ++row) {
-    if (!sets.is_root(static_cast<std::uint32_t>(row))) kept[row] = 0;
+  const bool by_number = keys_.width() > bands_;
+  std::vector<std::uint32_t> best;  // of a root: the row that stays
+  if (by_number) {
+    best.resize(kept.size());
+    for (std::uint32_t row = 0; row < kept.size(); ++row) best[row] = row;
+    for (std::uint32_t row = 0; row < kept.size(); ++row) {
+      if (kept[row] == 0 || !keys_.has(row)) continue;
+      auto& held = best[sets.root(row)];
+      if (keys_.key(row, bands_) < keys_.key(held, bands_)) held = row;
+    }
+  }
+  for (std::uint32_t row = 0; row < kept.size(); ++row) {
+    const auto root = sets.root(row);
+    if ((by_number ? best[root] : root) != row) kept[row] = 0;
   }
   return kept;
 }

@@ -1,4 +1,5 @@
 // Keys of fuzzy deduplication: MinHash signatures and their bands, SimHash.
+#include <charconv>
 #include <algorithm>
 #include <array>
 #include <random>
@@ -337,9 +338,50 @@ FunctionSpec declaration(std::string_view name, std::string_view summary, Type i
           .make = [](const Params& params) { return std::make_unique<Made>(params); }};
 }
 
+/// Lists of keys with a row's number behind them; its order as unsigned is that of the signed number.
+class NumberedKeys final : public Function {
+ public:
+  Column run(const Call& call) const override {
+    const auto& lists = std::get<NumberLists>(*call.arguments[0]);
+    const Texts& numbers = call.texts(1);
+    NumberLists numbered{.offsets = std::vector<std::uint32_t>(call.row_count + 1), .items = {}};
+    auto next = call.rows.begin();
+    for (std::uint32_t row = 0; row < call.row_count; ++row) {
+      if (next != call.rows.end() && *next == row) {
+        ++next;
+        const auto begin = lists.items.begin() + lists.offsets[row];
+        const auto end = lists.items.begin() + lists.offsets[row + 1];
+        numbered.items.insert(numbered.items.end(), begin, end);
+        const std::uint64_t number = read(call, row, numbers[row]);
+        if (begin != end) numbered.items.push_back(number);
+      }
+      numbered.offsets[row + 1] = static_cast<std::uint32_t>(numbered.items.size());
+    }
+    return numbered;
+  }
+
+ private:
+  static std::uint64_t read(const Call& call, std::uint32_t row, std::string_view json) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), number);
+    if (error != std::errc{} || end != json.data() + json.size()) {
+      call.errors.add(row, "the row's number must be a whole number of 64 bits, got " +
+                               (json.empty() ? "none" : std::string{json.substr(0, 40)}));
+    }
+    return static_cast<std::uint64_t>(number) ^ (std::uint64_t{1} << 63);
+  }
+};
+
 }  // namespace
 
 void register_similarity_keys(Registry& registry) {
+  registry.add({
+      .name = "numbered_keys",
+      .summary = "Lists of keys with the row's number behind them, which decides who stays of a group.",
+      .inputs = {Type::number_list, Type::json},
+      .output = Type::number_list,
+      .make = [](const Params&) { return std::make_unique<NumberedKeys>(); },
+  });
   registry.add(declaration<MinHashSignature<TextTokens>>(
       "minhash_signature", "The MinHash values of a text's shingles; 2^32 - 1 throughout when it has none.",
       Type::text));

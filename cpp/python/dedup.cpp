@@ -6,6 +6,7 @@
 
 #include "djfast/duplicate_groups.hpp"
 #include "djfast/errors.hpp"
+#include "djfast/key_counts.hpp"
 #include "djfast/links.hpp"
 
 namespace djfast::python {
@@ -67,6 +68,19 @@ std::span<const std::uint64_t> words_of(const Bytes& buffer) {
   return {reinterpret_cast<const std::uint64_t*>(bytes.data()), bytes.size() / sizeof(std::uint64_t)};
 }
 
+void count_keys(KeyCounts& counts, const py::object& keys, const py::object& numbers) {
+  const Bytes key_bytes(keys);
+  const Bytes count_bytes(numbers);
+  const auto words = words_of(key_bytes);
+  const auto bytes = count_bytes.bytes();
+  const py::gil_scoped_release unlocked;  // the buffers are held; no Python object is touched
+  if (bytes.data() == nullptr) {
+    counts.add(words);
+  } else {
+    counts.add(words, {reinterpret_cast<const std::uint32_t*>(bytes.data()), bytes.size() / sizeof(std::uint32_t)});
+  }
+}
+
 template <class Find>
 py::tuple linked(const py::object& keys, Find find) {
   const Bytes bytes(keys);
@@ -99,9 +113,22 @@ py::class_<Groups> bind(py::module_& module, const char* name, const char* summa
 void register_dedup(py::module_& module) {
   bind<DigestGroups>(module, "DigestGroups", "Rows with equal 16-byte digests.").def(py::init<>());
   bind<BandGroups>(module, "BandGroups", "Rows linked by an equal key in the same band.")
-      .def(py::init<std::size_t>(), py::arg("bands"));
+      .def(py::init<std::size_t, bool>(), py::arg("bands"), py::arg("by_number") = false);
   bind<HammingGroups>(module, "HammingGroups", "Rows linked by 64-bit hashes that differ in at most `distance` bits.")
       .def(py::init<int>(), py::arg("distance"));
+  py::class_<KeyCounts>(module, "KeyCounts", "How many rows have each of many 64-bit keys.")
+      .def(py::init<>())
+      .def("add", &count_keys, py::arg("keys"), py::arg("counts") = py::none(),
+           "Counts keys once each, or as often as 32-bit counts say. 0 is no key.")
+      .def("above",
+           [](const KeyCounts& counts, std::uint32_t threshold) {
+             const auto [keys, numbers] = counts.above(threshold);
+             return py::make_tuple(py::bytes(reinterpret_cast<const char*>(keys.data()), keys.size() * sizeof keys[0]),
+                                   py::bytes(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof numbers[0]));
+           },
+           py::arg("threshold"), "Keys with more than `threshold` rows, ascending, and their counts, as two buffers.")
+      .def_property_readonly("used_bytes", &KeyCounts::used_bytes)
+      .def("__len__", &KeyCounts::size);
   module.def(
       "links_of_equal",
       [](const py::object& keys, std::size_t width) {

@@ -12,13 +12,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from djfast.api import run
     from djfast.catalog import load_ops
+    from djfast.custom.functions import filter, mapper
     from djfast.dataset import Dataset
 
 __version__ = "0.1.0"
-__all__ = ["Dataset", "__version__", "load_ops", "run"]
+__all__ = ["Dataset", "__version__", "filter", "load_ops", "mapper", "run"]
 
 # Names are imported when they are first used: `import djfast` itself costs next to nothing.
-_HOMES = {"Dataset": "djfast.dataset", "load_ops": "djfast.catalog", "run": "djfast.api"}
+_HOMES = {
+    "Dataset": "djfast.dataset",
+    "filter": "djfast.custom.functions",
+    "load_ops": "djfast.catalog",
+    "mapper": "djfast.custom.functions",
+    "run": "djfast.api",
+}
 
 
 def __getattr__(name: str) -> object:

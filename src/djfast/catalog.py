@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 from djfast.declare import REGISTRY, Op, OpSpec
 from djfast.errors import RecipeError
 
+_CALIBRATION = "djfast.ops.language_models.calibration"
 _CLEANING = "djfast.ops.text.cleaning"
+_LATEX = "djfast.ops.text.latex"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
+_REMOVING = "djfast.ops.text.removing"
 _FIELDS = "djfast.ops.selectors.fields"
 _GROUPERS = "djfast.ops.groupers"
 _USER_CODE = "djfast.ops.user_code"
@@ -25,12 +29,22 @@ _SYNTAX = "djfast.ops.text.syntax"
 OPS: dict[str, str] = {
     "alphanumeric_filter": "djfast.ops.text.characters",
     "average_line_length_filter": _LENGTHS,
+    "calibrate_qa_mapper": _CALIBRATION,
+    "calibrate_query_mapper": _CALIBRATION,
+    "calibrate_response_mapper": _CALIBRATION,
     "character_repetition_filter": "djfast.ops.text.repetition",
+    "chinese_convert_mapper": "djfast.ops.text.chinese",
+    "clean_copyright_mapper": _CLEANING,
     "clean_email_mapper": _CLEANING,
+    "clean_html_mapper": _CLEANING,
+    "clean_ip_mapper": _CLEANING,
     "clean_links_mapper": _CLEANING,
     "document_deduplicator": _DOCUMENT,
+    "document_line_deduplicator": "djfast.ops.dedup.lines",
     "document_minhash_deduplicator": _DOCUMENT,
+    "document_minhash_deduplicator_with_uid": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
+    "expand_macro_mapper": _LATEX,
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
@@ -53,7 +67,18 @@ OPS: dict[str, str] = {
     "query_topic_detection_mapper": _QUERIES,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
+    "remove_bibliography_mapper": _LATEX,
+    "remove_comments_mapper": _LATEX,
+    "remove_header_mapper": _LATEX,
+    "remove_long_words_mapper": _REMOVING,
+    "remove_non_chinese_character_mapper": _REMOVING,
+    "remove_repeat_sentences_mapper": _REMOVING,
+    "remove_specific_chars_mapper": _REMOVING,
+    "remove_table_text_mapper": _REMOVING,
+    "remove_words_with_incorrect_substrings_mapper": _REMOVING,
+    "replace_content_mapper": _CLEANING,
     "sentence_augmentation_mapper": _PROMPTED_TEXTS,
+    "sentence_split_mapper": "djfast.ops.text.sentences",
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,
@@ -73,7 +98,7 @@ OPS: dict[str, str] = {
 
 def names() -> tuple[str, ...]:
     """Names of all OPs, in alphabetical order."""
-    return tuple(sorted({*OPS, *REGISTRY}))
+    return tuple(sorted({*OPS, *REGISTRY, *_entry_points()}))
 
 
 def find(name: str) -> OpSpec:
@@ -84,8 +109,11 @@ def find(name: str) -> OpSpec:
     RecipeError
         If there is no such OP; the message tells a misspelt name from an OP of Data-Juicer that is missing here.
     """
-    if name not in REGISTRY and name in OPS:
-        import_module(OPS[name])
+    if name not in REGISTRY:
+        if name in OPS:
+            import_module(OPS[name])
+        elif name in (others := _entry_points()):
+            others[name].load()
     if name in REGISTRY:
         return REGISTRY[name]
     raise RecipeError(_no_such_op(name))
@@ -128,6 +156,14 @@ def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
         if parameter not in {param.name for param in spec.params}:
             raise RecipeError(no_such_parameter(spec, str(parameter)))
     return spec.cls(**(given or {}))
+
+
+@cache
+def _entry_points() -> dict[str, Any]:
+    """OPs of other packages, by name: what each calls `djfast.ops` in its metadata. Those of djfast itself come first."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group="djfast.ops") if entry.name not in OPS}
 
 
 def _no_such_op(name: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from djfast.declare import Op
 from djfast.errors import RecipeError, SchemaError
+from djfast.io.line_rows import carried_for
 from djfast.io.list_rows import ListRows, without_stats
 from djfast.io.results import Result, ResultFile, RowList
 from djfast.plan.build import build_plan
@@ -132,20 +134,26 @@ class Dataset:
     def _run(self, result: Result, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
         plan = build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows)
         rejected = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
+        rows = self._source(keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
         self.report = run_plan(
             plan,
-            self._source(keeps_stats=keeps_stats, keeps_hashes=keeps_hashes),
+            rows,
             result,
             threads=self._threads,
             rejected=rejected,
             progress=Progress(is_quiet=True),
             spool_folder=None,
         )
-        self.rejected = rejected.rows
+        self.rejected = [_as_given(bad) for bad in rejected.rows] if carried_for(plan, rows) is not rows else rejected.rows
         return self.report
 
     def _is_fatal(self, op: int) -> bool:
         return op >= 0 and self._ops[op].skip_op_error is False
+
+
+def _as_given(bad: Rejected) -> Rejected:
+    """Return a rejected row that was carried as a line as the dictionary it was."""
+    return bad._replace(row=json.loads(bad.row), file=bad.file or None) if isinstance(bad.row, bytes) else bad
 
 
 def _listed(ops: Op | Iterable[Op]) -> list[Op]:

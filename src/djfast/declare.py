@@ -60,6 +60,8 @@ _SCALARS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
 def _typed(param: Param, value: Any) -> Any:
     """Convert `value` to the first member of the declared union that fits."""
     for member in param.type.split(" | "):
+        if member == "any":
+            return value
         if member == "None":
             if value is None:
                 return None
@@ -86,8 +88,8 @@ def _as(kind: type, value: Any) -> Any:
 
 
 _SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
-           "dict": "a mapping", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
-           "list[float]": "a list of numbers", "list[dict]": "a list of mappings"}  # fmt: skip
+           "dict": "a mapping", "any": "any value", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
+           "list[float]": "a list of numbers", "list[bool]": "a list of truths", "list[dict]": "a list of mappings"}  # fmt: skip
 
 
 def _spoken(type_name: str) -> str:
@@ -124,12 +126,14 @@ def param(
 class Example(NamedTuple):
     """Rows in, rows out: shown in the docs and run as a test.
 
-    `rows` are the input rows; `expect` the rows that leave the OP, with the stats named in `expect` merged in.
+    `rows` are the input rows; `expect` the rows that leave the OP, with the stats and tags named in `expect` merged in. `says`
+    are the answers of the language model, one after the other, for OPs that ask one.
     """
 
     rows: list[dict[str, Any]]
     params: dict[str, Any]
     expect: list[dict[str, Any]]
+    says: tuple[str, ...] = ()
 
 
 class OpSpec(NamedTuple):
@@ -320,7 +324,7 @@ class Filter(Op):
 
     def stats(self) -> dict[str, Expr]:
         """Stats by name, each one expression; a stat that a row brings along is not computed again."""
-        raise NotImplementedError
+        return {}
 
     def keep(self) -> Expr:
         """Condition on the stats (`col` of a stat's name)."""
@@ -376,16 +380,43 @@ class Mapper(Op):
         return {}
 
 
+class Survey(NamedTuple):
+    """What an OP must know of all rows before it can change one: the numbers that more than `threshold` rows have.
+
+    `values` gives each row's numbers, each once. Functions declared with `surveyed` get the frequent ones as `frequent`.
+    """
+
+    values: Expr
+    threshold: int
+
+
+class Surveyor(Mapper):
+    """A mapper that surveys all rows first; `assign` then works with what is frequent."""
+
+    kind = "deduplicator"
+
+    def survey(self) -> Survey:
+        """Return what is counted, and when it is frequent."""
+        raise NotImplementedError
+
+
 class Grouping(NamedTuple):
     """How the keys of a deduplicator form groups of duplicates; of each group the first row is kept.
 
-    ``equal``: rows with the same digest. ``bands``: rows that share any of their `bands` keys, transitively.
-    ``hamming``: rows whose 64-bit hashes differ in at most `distance` bits, transitively.
+    ``equal``: rows with the same digest. ``bands``: rows that share any of their `bands` keys, transitively; `by_number`
+    says that one more key is a number, and that the row with the smallest is kept. ``hamming``: rows whose 64-bit hashes
+    differ in at most `distance` bits, transitively.
     """
 
     kind: str
     distance: int = 0
     bands: int = 0
+    by_number: bool = False
+
+    @property
+    def width(self) -> int:
+        """Return the 64-bit numbers in a row's key."""
+        return {"equal": 2, "bands": self.bands + self.by_number, "hamming": 1}[self.kind]
 
 
 class Deduplicator(Op):

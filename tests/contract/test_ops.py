@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import pytest
 
 import djfast
 from djfast import catalog
 from djfast.declare import MISSING, Example, OpSpec
-from djfast.io.list_rows import STATS
+from djfast.plan.build import META, STATS
 
 SPECS = catalog.all_specs()
 CASES = [(spec, example) for spec in SPECS for example in spec.examples]
@@ -33,8 +36,29 @@ NEED_MODELS = {
 }
 
 
+@contextlib.contextmanager
+def saying(answers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server that gives these answers, one after the other."""
+    pytest.importorskip("aiohttp", reason="the extra llm is not installed")
+    from tests.llm.server import Server, completion
+
+    with Server(lambda asked: completion(answers[asked.number % len(answers)])) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-a-key-for-the-test")
+        monkeypatch.setenv("DJFAST_LLM_CACHE", "off")
+        yield
+
+
 @pytest.mark.parametrize(("spec", "example"), CASES, ids=[spec.name for spec, _ in CASES])
-def test_example_holds(spec: OpSpec, example: Example) -> None:
+def test_example_holds(spec: OpSpec, example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    if example.says:
+        with saying(example.says, monkeypatch):
+            _check_example(spec, example)
+    else:
+        _check_example(spec, example)
+
+
+def _check_example(spec: OpSpec, example: Example) -> None:
     [op] = djfast.load_ops([{spec.name: example.params}])
     dataset = djfast.Dataset.from_list(example.rows).process(op)
     got = dataset.to_list(stats=True)
@@ -44,8 +68,8 @@ def test_example_holds(spec: OpSpec, example: Example) -> None:
 
 
 def _flat(row: dict, wanted: dict) -> dict:
-    """The row with its stats merged in, reduced to what the example names."""
-    merged = {**row, **row.get(STATS, {})}
+    """The row with its stats and tags merged in, reduced to what the example names."""
+    merged = {**row, **row.get(STATS, {}), **row.get(META, {})}
     return {key: merged.get(key) for key in wanted}
 
 

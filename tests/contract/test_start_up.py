@@ -13,6 +13,8 @@ HEAVY = (
     "pandas",
     "datasets",
     "transformers",
+    "aiohttp",
+    "asyncio",
     "numpy",
     "pyarrow",
     "regex",

@@ -63,7 +63,7 @@ def test_a_sentence_that_is_too_long_is_rejected_alone(model):
     ("params", "message"),
     [
         ({"task_sentence": None}, "task_sentence must say what to do with the sentence, got None"),
-        ({"text_key_second": None}, "text_key_second must name the field of the answer, got null"),
+        ({"text_key_second": None}, "text_key_second must name the field of the answer, got None"),
         ({"num_beams": 4}, "num_beams cannot be used here: answers are drawn"),
     ],
 )

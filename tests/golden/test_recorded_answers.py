@@ -18,10 +18,13 @@ import pytest
 
 import djfast
 from djfast import catalog
+from djfast.errors import RecipeError
 from djfast.functions import PYTHON_FUNCTIONS, missing
 
 STATS = "__dj__stats__"
 GOLDEN = os.environ.get("DJFAST_GOLDEN", "")
+# Parameters that are code, which recipes do not run here.
+REFUSED = {("remove_repeat_sentences_mapper", "tokenizer")}
 
 
 def _cases() -> list[Any]:
@@ -59,6 +62,10 @@ def test_answer_is_the_recorded_one(case: dict[str, Any], data_folder: Path, tmp
     places = {"${DATA}": str(data_folder), "${GOLDEN}": GOLDEN, "${OUT}": str(tmp_path)}
     params = _filled(case["params"], places)
     rows = _rows(_filled(case["inputs"], places))
+    if any((case["op"], name) in REFUSED for name in params):
+        with pytest.raises(RecipeError, match="cannot be used here"):
+            djfast.load_ops([{case["op"]: params}])
+        return
     [op] = djfast.load_ops([{case["op"]: params}])
     got = djfast.Dataset.from_list(rows).process(op).to_list(stats=True)
     if case["kept"] is not None:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("aiohttp", reason="the extra llm is not installed")
-
 from djfast.llm.client import Client
 from tests.llm.server import Server
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import subprocess
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from djfast.errors import Preempted, RecipeError
+from djfast.errors import MissingExtraError, Preempted, RecipeError
 from djfast.llm.asking import Answer, Ask, Failure
 from djfast.llm.chat import Chat, Embeddings
 from djfast.llm.client import Call, Client, Document, Limits, NoDocument
@@ -63,8 +64,8 @@ def test_unicode_goes_there_and_back(server, client):
 
 
 def test_sixty_four_are_in_flight_and_no_more(server, client):
-    server.latency = 0.1
-    replies = chat(client).answers([str(i) for i in range(300)], usage_of="test")
+    server.latency = 0.4
+    replies = chat(client).answers([str(i) for i in range(150)], usage_of="test")
     assert all(isinstance(reply, Answer) for reply in replies)
     assert server.most_in_flight == 64
     assert len(server.connections) <= 64
@@ -72,7 +73,7 @@ def test_sixty_four_are_in_flight_and_no_more(server, client):
 
 def test_the_limit_holds_over_all_threads_and_can_be_changed(server, client):
     client.configure(in_flight=5)
-    server.latency = 0.02
+    server.latency = 0.1
     threads = [threading.Thread(target=chat(client).answers, args=(["a"] * 10,), kwargs={"usage_of": "t"}) for _ in range(6)]
     for thread in threads:
         thread.start()
@@ -174,6 +175,37 @@ def test_an_answer_has_a_limit_in_bytes(server, client, answer_bytes):
     if isinstance(reply, Failure):
         assert reply.reason.endswith("the answer must have at most 100 bytes, got more")
         assert server.count == 1
+
+
+def test_the_limit_counts_what_a_compressed_answer_unfolds_to(server, client):
+    body = gzip.compress(completion("x" * 20_000_000).body)
+    assert len(body) < 100_000
+    server.respond = lambda asked: Said(body, headers={"Content-Encoding": "gzip"})
+    assert one(client, limits=Limits(answer_bytes=1 << 20)).reason.endswith("must have at most 1048576 bytes, got more")
+    assert len(one(client, limits=Limits(answer_bytes=30 << 20)).text) == 20_000_000
+
+
+def test_a_missing_library_is_told(server, client, monkeypatch):
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'djfast\[llm\]'"):
+        one(client)
+
+
+def test_a_forked_process_makes_its_own_client(server):
+    """The parent's thread is not in the child."""
+    code = (
+        "import os, warnings\nfrom djfast.llm.chat import Chat\n"
+        "warnings.simplefilter('ignore')\n"
+        "ask = lambda: Chat('tiny', cache=None).answers(['a'], usage_of='t')[0].text\n"
+        "assert ask() == 'echo: a'\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os._exit(0 if ask() == 'echo: a' else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert ask() == 'echo: a'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert server.count == 3
 
 
 def test_a_response_path_leads_to_the_value(server, client):

@@ -90,7 +90,7 @@ def test_hostile_answers_take_no_time(text):
     started = time.monotonic()
     with contextlib.suppress(UnusableAnswerError):
         read_json(text)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 VALUES = st.recursive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -87,8 +88,29 @@ def test_a_report_has_the_section_only_when_something_was_asked():
     ]
 
 
-def test_a_run_reports_what_its_ops_asked(tmp_path):
-    METER.add("of another run", OpUsage(requests=1))
+@pytest.fixture
+def recipe(tmp_path) -> dict:
     (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
-    recipe = {"dataset_path": str(tmp_path / "in.jsonl"), "export_path": str(tmp_path / "out.jsonl"), "process": []}
+    return {
+        "dataset_path": str(tmp_path / "in.jsonl"),
+        "export_path": str(tmp_path / "out" / "out.jsonl"),
+        "process": [{"text_length_filter": {}}],
+    }
+
+
+def test_what_was_asked_before_a_run_is_not_the_runs(recipe):
+    METER.add("of another run", OpUsage(requests=1))
     assert djfast.run(recipe).language_models is None
+
+
+@pytest.mark.parametrize("is_job", [False, True])
+def test_a_run_reports_what_its_ops_asked(recipe, monkeypatch, is_job):
+    class AskedTwice(UsageMeter):
+        def take(self):
+            return {"judge": OpUsage(requests=2)}
+
+    monkeypatch.setattr(f"djfast.runners.{'job.outcome' if is_job else 'local'}.METER", AskedTwice())
+    report = djfast.run({**recipe, "use_checkpoint": is_job})
+    assert report.language_models == {"judge": OpUsage(requests=2)}
+    (record,) = (Path(recipe["export_path"]).parent).glob("**/run.json")
+    assert json.loads(record.read_text())["language_models"]["judge"]["requests"] == 2

@@ -55,13 +55,33 @@ WORDS += [
 ]
 TOKENIZATION = ["space", "punctuation", "character"]
 
+LAMBDAS = [
+    "lambda row: {'size': len(row['text'])}",
+    "lambda row: {'text': row['text'][1:], 'first': row['text'][0]}",  # an empty text is a bad row
+]
+
 # What a recipe is made of: an OP's name and how its parameters are drawn. A new kind of OP takes a line here.
 MAPPERS: dict[str, Draw] = {
     "clean_email_mapper": lambda rng: {"repl": rng.choice(["", "<E>"])},
     "clean_links_mapper": lambda rng: {},
+    "clean_ip_mapper": lambda rng: {},
+    "clean_copyright_mapper": lambda rng: {},
+    "clean_html_mapper": lambda rng: {},
+    "replace_content_mapper": lambda rng: {"pattern": rng.choice(["the", ["o", r"\d"]]), "repl": rng.choice(["", "r"])},
+    "expand_macro_mapper": lambda rng: {},
+    "remove_bibliography_mapper": lambda rng: {},
+    "remove_comments_mapper": lambda rng: {},
+    "remove_header_mapper": lambda rng: {"drop_no_head": False},
     "fix_unicode_mapper": lambda rng: {},
     "punctuation_normalization_mapper": lambda rng: {},
+    "remove_long_words_mapper": lambda rng: {"max_len": rng.choice([4, 11])},
+    "remove_non_chinese_character_mapper": lambda rng: {"keep_number": rng.random() < 0.5},
+    "remove_repeat_sentences_mapper": lambda rng: {"lowercase": rng.random() < 0.5},
+    "remove_specific_chars_mapper": lambda rng: {"chars_to_remove": rng.choice(["", "a，", ["!", "<p>"]])},
+    "remove_table_text_mapper": lambda rng: {"min_col": rng.choice([2, 4])},
+    "remove_words_with_incorrect_substrings_mapper": lambda rng: {"substrings": rng.choice([None, ["o"]])},
     "whitespace_normalization_mapper": lambda rng: {},
+    "python_lambda_mapper": lambda rng: {"lambda_str": rng.choice(LAMBDAS)},
     picky_op.NAME: lambda rng: {"one_in": rng.choice([2, 20])},
 }
 FILTERS: dict[str, Draw] = {
@@ -75,6 +95,7 @@ FILTERS: dict[str, Draw] = {
     "words_num_filter": lambda rng: {"min_num": rng.choice([1, 4])},
 }
 DEDUPLICATORS: dict[str, Draw] = {
+    "document_line_deduplicator": lambda rng: {"frequency_threshold": rng.choice([0, 1, 2]), "lowercase": rng.random() < 0.5},
     "document_deduplicator": lambda rng: {"lowercase": rng.random() < 0.5, "ignore_non_character": rng.random() < 0.3},
     "document_minhash_deduplicator": lambda rng: {
         "window_size": rng.choice([1, 2, 5]),
@@ -212,6 +233,10 @@ def _process(rng: random.Random) -> list[dict[str, Any]]:
         if name in STATS:
             fields += [f"__dj__stats__.{STATS[name]}"] * 3
         process.append({name: parameters})
+    if rng.random() < 0.25:
+        at = rng.randint(0, len(process))
+        grouper = {"key_value_grouper": {"group_by_keys": rng.choice([["text"], ["meta.source"], ["meta"]])}}
+        process[at:at] = [grouper if rng.random() < 0.8 else {"naive_grouper": {}}, {"naive_reverse_grouper": {}}]
     return process
 
 

@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 
 from djfast import catalog
-from djfast.declare import MISSING, REGISTRY, Deduplicator, Filter, Mapper, Selector
+from djfast.declare import MISSING, REGISTRY, Deduplicator, Filter, Grouper, Mapper, Selector
 from djfast.errors import RecipeError
 from djfast.expr import Expr
 from djfast.ops.text.lengths import TextLengthFilter
@@ -110,11 +110,15 @@ def test_own_parameters_come_first_and_are_no_common_ones(spec):
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_expressions_can_be_made_and_hashed(spec):
     op = spec.cls()
-    if isinstance(op, Filter):
+    if op.rewrite() is not None:
+        expressions = [op.rewrite()]
+    elif isinstance(op, Filter):
         expressions = [*op.stats().values(), op.keep()]
         assert stat_names(op.keep()) <= set(op.stats())
     elif isinstance(op, Mapper):
-        expressions = list(op.assign().values())
+        expressions = [*op.assign().values(), *op.tags().values()]
+    elif isinstance(op, Grouper):
+        expressions = [expression for expression in [op.group()] if expression]
     elif isinstance(op, Selector):
         assert op.selection().kind == "all"
         expressions = [expression for expression in (op.keep(), op.values()) if expression]

@@ -63,7 +63,7 @@ def test_a_refused_key_is_an_error(key):
 
 @pytest.mark.parametrize(
     "key",
-    [k for k in KEYS.values() if k.treatment == USED and k.name not in ("process", "dataset")],
+    [k for k in KEYS.values() if k.treatment == USED and k.name not in ("process", "dataset", "custom_operator_paths")],
     ids=lambda key: key.name,
 )
 def test_a_used_key_reaches_the_settings(key):

@@ -59,11 +59,14 @@ class DigestGroups {
 /// Rows linked by an equal key in the same band, and rows linked to those, and so on.
 class BandGroups {
  public:
-  explicit BandGroups(std::size_t bands);
+  /// With `by_number`, one more key of a row is a signed number (its order kept by flipping the sign bit): of a group the row
+  /// with the smallest one stays, not the first.
+  explicit BandGroups(std::size_t bands, bool by_number = false);
   RowKeys& keys() noexcept { return keys_; }
   std::vector<std::uint8_t> resolve(RowMask alive) const;
 
  private:
+  std::size_t bands_;
   RowKeys keys_;
 };
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "submit": "Write a batch file for Slurm that runs a recipe on many nodes, and send it.",
     "status": "Say whether a run with ranks is complete.",
     "plan": "Show what a recipe would do: stages, steps, what is shared, what runs natively.",
+    "doctor": "Say what a recipe needs and whether it is here; installs nothing.",
     "ops": "List the OPs, or show one.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }

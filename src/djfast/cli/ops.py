@@ -35,7 +35,7 @@ def _print_list(as_json: bool) -> None:  # noqa: FBT001 - private, one caller
         print(json.dumps([{"name": s.name, "kind": s.kind, "summary": s.summary} for s in specs], indent=2))
         return
     width = max(len(s.name) for s in specs)
-    for kind in ("mapper", "filter", "deduplicator", "selector"):
+    for kind in ("mapper", "filter", "deduplicator", "selector", "grouper", "aggregator"):
         for spec in specs:
             if spec.kind == kind:
                 print(f"{spec.name:<{width}}  {kind:<12}  {spec.summary}")
@@ -63,7 +63,7 @@ def record(spec: OpSpec) -> dict[str, object]:
             }
             for p in spec.params
         ],
-        "examples": [{"rows": e.rows, "params": e.params, "expect": e.expect} for e in spec.examples],
+        "examples": [{"rows": e.rows, "params": e.params, "expect": e.expect, "says": list(e.says)} for e in spec.examples],
     }
 
 
@@ -79,6 +79,7 @@ def described(spec: OpSpec) -> list[str]:
     for example in spec.examples:
         lines += ["", f"example {example.params or ''}".rstrip()]
         lines += [f"  in   {json.dumps(row, ensure_ascii=False)}" for row in example.rows]
+        lines += [f"  model says {json.dumps(answer, ensure_ascii=False)}" for answer in example.says]
         lines += [f"  out  {json.dumps(row, ensure_ascii=False)}" for row in example.expect]
     if spec.source:
         lines += ["", f"source: {spec.source}"]

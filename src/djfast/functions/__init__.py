@@ -33,6 +33,7 @@ class PythonFunction(NamedTuple):
     requires: tuple[Requirement, ...]
     summary: str
     batched: bool = False
+    surveyed: bool = False  # gets a set of what is `frequent` among all rows (`declare.Survey`)
 
 
 _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
@@ -47,6 +48,9 @@ _TORCH = (
     Requirement("torch", "torch>=2.4", "transformers"),
 )
 _AIOHTTP = Requirement("aiohttp", "aiohttp>=3.10", "llm")
+_SELECTOLAX = Requirement("selectolax", "selectolax>=1.0,<1.1", "html")
+_OPENCC = Requirement("opencc", "opencc>=1.1.9,<1.2", "chinese")
+_NLTK = Requirement("nltk", "nltk>=3.10", "sentences")
 _FTFY = Requirement("ftfy", "ftfy>=6.3,<6.4", None)
 
 PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
@@ -62,6 +66,12 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_REGEX,), "Every match of a pattern replaced by a template."),
         PythonFunction("regex_remove", "djfast.functions.replace", ("text",), "text",
                        (_REGEX,), "The text without the matches of a pattern."),
+        PythonFunction("html_text", "djfast.functions.html", ("text",), "text",
+                       (_SELECTOLAX,), "The text nodes of HTML, one after the other."),
+        PythonFunction("convert_chinese", "djfast.functions.chinese", ("text",), "text",
+                       (_OPENCC,), "A Chinese text in another script."),
+        PythonFunction("sentence_lines", "djfast.functions.sentences", ("text",), "text",
+                       (_NLTK,), "The sentences of a text, joined by line feeds."),
         PythonFunction("ftfy_lines", "djfast.functions.repair", ("text_list",), "text_list",
                        (_FTFY,), "Each line repaired by ftfy."),
         PythonFunction("ftfy_text", "djfast.functions.repair", ("text",), "text",
@@ -102,12 +112,28 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        _TORCH, "What a chat model makes of a sentence.", batched=True),
         PythonFunction("prompted_tags", "djfast.functions.prompted_texts", ("text",), "json",
                        _TORCH, "The tag that a chat model answers.", batched=True),
+        PythonFunction("without_frequent_lines", "djfast.functions.lines", ("text", "number_list"), "text",
+                       (), "The text without the lines that are frequent among all rows.", surveyed=True),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
         PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",
                        (), "The values at some paths as the key of a group."),
         PythonFunction("ungrouped_rows", "djfast.functions.grouping", ("row",), "rows",
                        (), "The rows that a row of lists stands for."),
+        PythonFunction("custom_mapper_of_rows", "djfast.functions.custom", ("row",), "rows",
+                       (), "The row as a user's function leaves it."),
+        PythonFunction("custom_filter_of_rows", "djfast.functions.custom", ("row",), "rows",
+                       (), "The row, and whether a user's function keeps it."),
+        PythonFunction("custom_mapper_of_batches", "djfast.functions.custom", ("row",), "rows",
+                       (), "The rows as a user's function leaves them.", batched=True),
+        PythonFunction("custom_filter_of_batches", "djfast.functions.custom", ("row",), "rows",
+                       (), "The rows, and whether a user's function keeps them.", batched=True),
+        PythonFunction("adapted_mapper", "djfast.functions.custom", ("row",), "rows",
+                       (), "The row as a mapper written for Data-Juicer leaves it."),
+        PythonFunction("adapted_filter", "djfast.functions.custom", ("row",), "rows",
+                       (), "The row, and whether a filter written for Data-Juicer keeps it."),
+        PythonFunction("calibrated", "djfast.functions.calibration", ("text", "json", "json"), "json",
+                       (), "The corrected question and answer, by a language model.", batched=True),
         PythonFunction("user_lambda", "djfast.functions.user_code", ("row",), "rows",
                        (), "The row as a lambda of the recipe leaves it."),
         PythonFunction("user_lambda_batch", "djfast.functions.user_code", ("row",), "rows",
@@ -162,6 +188,11 @@ def skips_empty_lists(name: str) -> bool:
 def takes_batches(name: str) -> bool:
     """Tell whether a function takes all rows of a batch at once."""
     return PYTHON_FUNCTIONS[name].batched
+
+
+def is_surveyed(name: str) -> bool:
+    """Tell whether a function needs to know what is frequent among all rows."""
+    return PYTHON_FUNCTIONS[name].surveyed
 
 
 def require(names: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ def bind_augmented_sentence(
     model: str,
     system_prompt: str | None,
     task_sentence: str | None,
+    second_key: str | None,
     sampling: Sequence[tuple[str, Any]],
     device: str | None,
 ) -> Callable[[Sequence[str]], list[Any]]:
@@ -24,9 +25,11 @@ def bind_augmented_sentence(
     Raises
     ------
     RecipeError
-        If there is no task.
+        If there is no task, or no field for the answer.
     """
     op = "sentence_augmentation_mapper"
+    if not second_key:
+        raise RecipeError(f"{op}: text_key_second must name the field of the answer, got {second_key!r}")
     if not task_sentence:
         raise RecipeError(f"{op}: task_sentence must say what to do with the sentence, got {task_sentence!r}")
     prompt = load_prompt("sentence_augmentation")

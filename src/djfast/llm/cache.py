@@ -61,6 +61,7 @@ class AnswerCache:
         self._files: list[Path] = []
         self._open: dict[int, int] = {}  # descriptors for reading, the least recently opened first
         self._own: tuple[int, int] | None = None  # index and descriptor of the file that this process writes
+        self._own_bytes = 0
         self._process = os.getpid()
         self._cannot_write = False
 
@@ -91,14 +92,14 @@ class AnswerCache:
                 return
             try:
                 number, descriptor = self._own_file()
-                offset = os.lseek(descriptor, 0, os.SEEK_END)
                 if os.write(descriptor, record) != len(record):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError as error:
                 self._cannot_write = True
                 _LOG.warning("answers of language models are kept no longer: %s: %s", self.folder, error.strerror)
                 return
-            places[question] = _Place(number, offset, len(answer))
+            places[question] = _Place(number, self._own_bytes, len(answer))
+            self._own_bytes += len(record)
 
     def size(self) -> CacheSize:
         """Return how much lies in the folder, as far as this process knows."""
@@ -161,6 +162,7 @@ class AnswerCache:
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             self._files.append(path)
             self._own = (len(self._files) - 1, descriptor)
+            self._own_bytes = 0
         return self._own
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from djfast.errors import RecipeError
 from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Question, Tokens, canonical
@@ -57,7 +57,7 @@ class _Served(LanguageModel):
         sampling: Mapping[str, Any] | None = None,
         base_url: str | None = None,
         api_key: str | None = None,
-        cache: AnswerCache | str | None = "default",
+        cache: AnswerCache | Literal["default"] | None = "default",
         prices: Mapping[str, Any] | None = None,
         prompt_version: str = "",
         client: Client | None = None,
@@ -65,7 +65,7 @@ class _Served(LanguageModel):
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         super().__init__(
-            cache=default_cache() if isinstance(cache, str) else cache,
+            cache=default_cache() if cache == "default" else cache,
             price=Price.of_model(prices, model),
             prompt_version=prompt_version,
         )

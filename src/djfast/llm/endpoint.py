@@ -85,6 +85,8 @@ class Endpoint:
         self.name = f"{plain.netloc}{plain.path}"
         self.origin = f"{plain.scheme}://{plain.netloc}"
         self.proxy = _proxy_of(plain.scheme, plain.netloc)
+        if self.proxy and "@" in self.proxy:
+            self._secrets += [self.proxy, urlsplit(self.proxy).password or ""]
         self._secrets = [secret for secret in self._secrets if secret]
 
     def __repr__(self) -> str:

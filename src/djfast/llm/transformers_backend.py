@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from djfast.errors import MissingExtraError, ModelError, Preempted, RecipeError
 from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Question, Reply, Tokens
@@ -105,10 +105,10 @@ class TransformersModel(LanguageModel):
         device: str | None = None,
         sampling: Mapping[str, Any] | None = None,
         batch_size: int = 8,
-        cache: AnswerCache | str | None = "default",
+        cache: AnswerCache | Literal["default"] | None = "default",
         prompt_version: str = "",
     ) -> None:
-        super().__init__(cache=default_cache() if isinstance(cache, str) else cache, price=None, prompt_version=prompt_version)
+        super().__init__(cache=default_cache() if cache == "default" else cache, price=None, prompt_version=prompt_version)
         if type(batch_size) is not int or batch_size < 1:
             raise RecipeError(f"{op}: batch_size must be a whole number > 0, got {batch_size!r}")
         self.sampling = Sampling.of(sampling or {})

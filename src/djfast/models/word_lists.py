@@ -57,7 +57,10 @@ def word_list_files(kind: str, directory: str | None) -> list[Path]:
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     paths = [folder / name for name in names if name.endswith(".json") and kind in name]
     if not paths:
-        raise ModelError(f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {folder}")
+        raise ModelError(
+            f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {folder}; put one there, or set "
+            f"{kind}_dir or DATA_JUICER_ASSETS_CACHE to its folder"
+        )
     return paths
 
 

@@ -78,11 +78,14 @@ class BoundStage:
     ----------
     rewrite : callable or None
         For a stage that rewrites rows: returns for each of some rows what its function says, or the exception it raised.
+    frequent : set of int
+        What the survey at the end of the stage before has found; filled in before the stage runs.
     """
 
     def __init__(self, stage: Stage, ops: Sequence[Op]) -> None:
         self.stage = stage
         self.rewrite: Callable[[list[Any], Watcher | None], list[Any]] | None = None
+        self.frequent: set[int] = set()
         self.segments: list[_native.Program | PythonStep | BatchStep] = []
         if stage.rewrite is not None:
             self.rewrite = _bound_rewrite(stage.rewrite, ops[stage.rewrite.op].spec.name)
@@ -96,6 +99,8 @@ class BoundStage:
                 native.append((step.fn, list(step.args), params, step.slot, step.op))
             else:
                 self._close(native)
+                if functions.is_surveyed(step.fn):
+                    params["frequent"] = self.frequent
                 function = functions.bind(step.fn, params)
                 if functions.takes_batches(step.fn):
                     self.segments.append(BatchStep(step, function))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from djfast import functions
-from djfast.declare import Deduplicator, Filter, Grouper, Mapper, Op, Selector
+from djfast.declare import Deduplicator, Filter, Grouper, Mapper, Op, Selector, Surveyor
 from djfast.errors import InternalError, RecipeError
 from djfast.expr import Expr
-from djfast.plan.steps import Compute, Dedup, Group, Keep, Plan, Rewrite, Select, Stage
+from djfast.plan.steps import Compute, Dedup, Group, Keep, Plan, Rewrite, Select, Stage, Survey
 
 STATS = "__dj__stats__"
 META = "__dj__meta__"
@@ -39,14 +39,16 @@ def build_plan(
     drops_rows : bool
         False computes all stats and drops nothing, as analysis does.
     has_devices : bool
-        Give OPs with ``accelerator: cuda`` stages of their own, which run on the ranks that own a device.
+        Stages of OPs with ``accelerator: cuda`` run on the ranks that own a device. These OPs have stages of their own in any
+        case, so that rows are the same bytes.
     """
-    groups = _stage_groups(ops, drops_rows=drops_rows, has_devices=has_devices)
+    groups = _stage_groups(ops, drops_rows=drops_rows)
 
     def build(required: Sequence[tuple[str, ...]]) -> Plan:
         notices: list[str] = []
         stages = []
         first_op = 0
+        before: Op | None = None  # the last OP of the stage before
         for group, fields in zip(groups, required):
             stage = _StageBuilder(
                 text_keys[0] if text_keys else "text",
@@ -55,15 +57,18 @@ def build_plan(
                 drops_rows=drops_rows,
                 notices=notices,
             )
+            if isinstance(before, Surveyor):
+                stage.assign(first_op - 1, before)
             for index in group:
                 stage.add(index, ops[index])
+            before = ops[group[-1]] if group else None
             on_device = has_devices and bool(group) and _on_device(ops[group[0]])
             stages.append(stage.finish(group, first_op)._replace(on_device=on_device))
             first_op += len(group)
         return Plan(tuple(stages), tuple(ops), tuple(notices))
 
     plan = build([tuple(text_keys), *[()] * (len(groups) - 1)])
-    return build(_fields_read_at_once(plan)) if has_devices else plan
+    return build(_fields_read_at_once(plan))
 
 
 def _fields_read_at_once(plan: Plan) -> list[tuple[str, ...]]:
@@ -72,32 +77,44 @@ def _fields_read_at_once(plan: Plan) -> list[tuple[str, ...]]:
     So a row without a text is set aside in the same place, however a recipe is cut for devices.
     """
     required: list[tuple[str, ...]] = [()] * len(plan.stages)
-    for run in plan.passes():
+    for run in _runs_of_programs(plan):
         fields: dict[str, None] = {}
         made: set[str] = set()
         for number in run:
             fields.update(dict.fromkeys(path for path in plan.stages[number].texts if path not in made))
             made.update(path for path, _ in plan.stages[number].values)
-        required[run.start] = tuple(fields)
+        if run:
+            required[run.start] = tuple(fields)
     return required
 
 
-def _stage_groups(ops: Sequence[Op], *, drops_rows: bool, has_devices: bool) -> list[list[int]]:
+def _runs_of_programs(plan: Plan) -> Iterator[range]:
+    """Yield the stages between those that rewrite rows, pass by pass: what rewriting makes of fields is not known here."""
+    for run in plan.passes():
+        first = run.start
+        for number in run:
+            if plan.stages[number].rewrite is not None:
+                yield range(first, number)
+                first = number + 1
+        yield range(first, run.stop)
+
+
+def _stage_groups(ops: Sequence[Op], *, drops_rows: bool) -> list[list[int]]:
     """Cut the recipe where rows wait for all others, around OPs that take rows as a whole, and at devices."""
     groups: list[list[int]] = [[]]
     before: Op | None = None
     for index, op in enumerate(ops):
         is_cut = isinstance(before, Deduplicator) and not isinstance(op, Deduplicator)
         is_cut = is_cut or (drops_rows and isinstance(before, Selector) and _waits(before))
-        is_cut = is_cut or isinstance(before, Grouper) or (before is not None and before.rewrite() is not None)
+        is_cut = is_cut or isinstance(before, Grouper | Surveyor) or (before is not None and before.rewrite() is not None)
         is_cut = is_cut or op.rewrite() is not None
         stays = before is None or isinstance(op, Deduplicator | Selector) or _on_device(op) == _on_device(before)
-        if is_cut or (has_devices and not stays):
+        if is_cut or not stays:
             groups.append([])
         groups[-1].append(index)
         before = op
-    if before is not None and (before.rewrite() is not None or isinstance(before, Grouper)):
-        groups.append([])  # what is written of rows, programs know
+    if before is not None and (before.rewrite() is not None or isinstance(before, Grouper | Surveyor)):
+        groups.append([])  # rows are changed and written by programs
     return groups
 
 
@@ -135,6 +152,7 @@ class _StageBuilder:
         self.select: Select | None = None
         self.rewrite: Rewrite | None = None
         self.group: Group | None = None
+        self.survey: Survey | None = None
         self.looked_into: list[str] = []  # paths whose JSON is read, whatever their type
         for path in required:
             self.field(path)
@@ -144,15 +162,15 @@ class _StageBuilder:
         whole = op.rewrite()
         if whole is not None:
             params = tuple((name, self.path("text", op) if name == "text_key" else value) for name, value in whole.params)
-            self.rewrite = Rewrite(whole.fn, params, index, isinstance(op, Filter) or op.rewrites_tags)
+            rewrites_tags = isinstance(op, Filter) or op.rewrites_tags
+            self.rewrite = Rewrite(whole.fn, params, index, rewrites_tags, self.drops_rows)
         elif isinstance(op, Filter):
             self._add_filter(index, op)
+        elif isinstance(op, Surveyor):
+            values, threshold = op.survey()
+            self.survey = Survey(self.lower(values, index, op, {}), index, threshold)
         elif isinstance(op, Mapper):
-            assigned = {self.path(name, op): self.lower(expr, index, op, {}) for name, expr in op.assign().items()}
-            tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
-            self.current.update(assigned)
-            for name, computed in tags.items():
-                self.tags[name] = self._brought(META, name, self.tags.get(name, computed), index)
+            self.assign(index, op)
         elif isinstance(op, Grouper):
             key = op.group()
             self.group = Group(-1 if key is None else self.lower(key, index, op, {}), index)
@@ -166,6 +184,14 @@ class _StageBuilder:
                 self._add_selector(index, op)
         else:
             raise InternalError(f"OPs of kind {op.kind} cannot be planned")
+
+    def assign(self, index: int, op: Mapper) -> None:
+        """Append what a mapper makes of fields and tags."""
+        assigned = {self.path(name, op): self.lower(expr, index, op, {}) for name, expr in op.assign().items()}
+        tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
+        self.current.update(assigned)
+        for name, computed in tags.items():
+            self.tags[name] = self._brought(META, name, self.tags.get(name, computed), index)
 
     def _add_selector(self, index: int, op: Selector) -> None:
         condition = op.keep()
@@ -295,7 +321,7 @@ class _StageBuilder:
             else step._replace(slot=new[step.slot])
             for step in self.steps
         )
-        waiting = len(self.dedups) + (self.select is not None) + (self.group is not None)
+        waiting = len(self.dedups) + sum(end is not None for end in (self.select, self.group, self.survey))
         changed = {path: slot for path, slot in self.current.items() if self.fields.get(path) != slot}
         return Stage(
             texts=tuple(self.fields),
@@ -310,4 +336,5 @@ class _StageBuilder:
             local_ops=range(first_op, first_op + len(ops) - waiting),
             rewrite=self.rewrite,
             group=self.group and self.group._replace(slot=new.get(self.group.slot, -1)),
+            survey=self.survey and self.survey._replace(slot=new[self.survey.slot]),
         )

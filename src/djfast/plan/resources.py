@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from djfast.functions import PYTHON_FUNCTIONS
+from djfast.functions.custom import source_file
 from djfast.models.checkpoints import checkpoint_source
-from djfast.models.locate import find_model, find_spacy_model, find_tokenizer
+from djfast.models.locate import find_model, find_sentence_model, find_spacy_model, find_tokenizer
 from djfast.models.word_lists import load_word_list, word_list_files
 
 
@@ -37,7 +39,15 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
     ("model_similarity", "model"): _checkpoint("model"),
     ("augmented_sentence", "model"): _checkpoint("model"),
     ("prompted_tags", "model"): _checkpoint("model"),
+    ("sentence_lines", "model"): lambda value, op: {"model": find_sentence_model(value, op=op)},
     ("share_in_list", "word_list"): lambda value, op: {"words": load_word_list(*value)},
+}
+
+
+# (function, parameter) -> the file with the user's code that it names.
+_CODE: dict[tuple[str, str], Callable[[str], str]] = {
+    **{(name, "path"): str for name in ("user_file", "user_file_batch")},
+    **{(name, "op"): source_file for name, spec in PYTHON_FUNCTIONS.items() if spec.module == "djfast.functions.custom"},
 }
 
 
@@ -57,10 +67,12 @@ def resolve(function: str, params: tuple[tuple[str, Any], ...], op: str) -> dict
 
 
 def resource_files(function: str, params: tuple[tuple[str, Any], ...], op: str) -> list[str]:
-    """Paths of the models and word lists that a function's parameters name, where they are on this machine."""
+    """Paths of the models, word lists and code of the user that a function's parameters name, where they are on this machine."""
     files: list[str] = []
     for name, value in params:
-        if (function, name) == ("share_in_list", "word_list"):
+        if (function, name) in _CODE:
+            files.append(_CODE[function, name](value))
+        elif (function, name) == ("share_in_list", "word_list"):
             kind, directory, _ = value
             files += map(str, word_list_files(kind, directory))
         elif (function, name) in _RESOLVERS:

@@ -51,6 +51,7 @@ class Rewrite(NamedTuple):
     params: tuple[tuple[str, Any], ...]
     op: int
     has_side: bool  # the rows may get stats or tags
+    drops_rows: bool = True  # False keeps those that a filter would drop
 
 
 class Group(NamedTuple):
@@ -58,6 +59,14 @@ class Group(NamedTuple):
 
     slot: int
     op: int
+
+
+class Survey(NamedTuple):
+    """Count in how many rows each number of `slot` occurs: those above the threshold are known to the next stage."""
+
+    slot: int
+    op: int
+    threshold: int
 
 
 class Stage(NamedTuple):
@@ -79,6 +88,7 @@ class Stage(NamedTuple):
     local_ops: range  # indices of the OPs before the deduplicators or the selector
     rewrite: Rewrite | None = None  # all that the stage does, where it is there
     group: Group | None = None
+    survey: Survey | None = None
     on_device: bool = False  # on the ranks that own a device, where there are some
 
     @property
@@ -89,7 +99,7 @@ class Stage(NamedTuple):
     @property
     def waits(self) -> bool:
         """Whether rows wait at its end until all have come."""
-        return bool(self.dedups) or self.select is not None or self.group is not None
+        return bool(self.dedups or self.select or self.group or self.survey)
 
     @property
     def needs_lines(self) -> bool:

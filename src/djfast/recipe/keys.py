@@ -318,8 +318,9 @@ _KEYS = (
     Key("data_probe_ratio", "float", 1.0, "Share that a probe samples.", NO_EFFECT, _SANDBOX, ge=0, le=1),
     # Code of the user.
     Key(
-        "custom_operator_paths", "list[str] | str | None", None, "Files with OPs of one's own.", REFUSED,
-        "OPs written against another engine's classes cannot run here",
+        "custom_operator_paths", "list[str] | str | None", None,
+        "Python files, or folders with an `__init__.py`, with OPs of one's own. They are run when the recipe is loaded, unless "
+        "DJFAST_USER_CODE=0 forbids it.",
     ),
 )  # fmt: skip
 

@@ -86,6 +86,7 @@ def load_recipe(
     checker = _Checker(name or "recipe", os.environ if environment is None else environment, problems)
     problems += apply_overrides(tree, parsed)
     settings = checker.settings(tree)
+    checker.load_custom(settings)
     ops, lines = checker.ops(tree.entries.get("process"))
     if problems:
         raise RecipeError(_listed(problems))
@@ -261,6 +262,18 @@ class _Checker:
             settings["work_dir"] = os.path.dirname(settings["export_path"]) or "."
 
     # OPs.
+
+    def load_custom(self, settings: dict[str, Any]) -> None:
+        """Run the files with OPs that the recipe names, before its own OPs are looked up."""
+        paths = settings["custom_operator_paths"] or []
+        if not paths or self.problems:
+            return
+        from djfast.custom.files import load_files
+
+        try:
+            load_files([paths] if isinstance(paths, str) else paths)
+        except RecipeError as error:
+            self.problems.append(f"{self.source}: {error}")
 
     def ops(self, process: Node | None) -> tuple[tuple[Op, ...], tuple[int | None, ...]]:
         """Make the OPs."""

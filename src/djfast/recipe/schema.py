@@ -118,6 +118,8 @@ def _value_schema(param: Param, doc: str) -> dict[str, Any]:
 
 
 def _member_schema(member: str, param: Param) -> dict[str, Any]:
+    if member == "any":
+        return {}
     if member.startswith("list["):
         return {"type": "array", "items": _member_schema(member[5:-1], param)}
     schema: dict[str, Any] = {"type": _TYPES[member]}

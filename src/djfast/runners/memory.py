@@ -11,7 +11,6 @@ from djfast.declare import Grouping
 WORKING_SETS = 6
 SMALLEST_BATCH = 1 << 16
 LARGEST_WINDOW = 128 << 20
-_KEY_BYTES = {"equal": 16, "hamming": 8}
 
 
 class Budget(NamedTuple):
@@ -48,4 +47,4 @@ def budget_of(settings: Mapping[str, Any], *, workers: int) -> Budget:
 
 def key_bytes_of(groupings: Sequence[Grouping]) -> int:
     """Bytes that one row's keys take in memory, for all deduplicators that are answered together."""
-    return sum(8 * g.bands if g.kind == "bands" else _KEY_BYTES[g.kind] for g in groupings) + len(groupings)
+    return sum(8 * grouping.width + 1 for grouping in groupings)

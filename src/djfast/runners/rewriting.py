@@ -21,7 +21,7 @@ class Rewritten(NamedTuple):
     errors: list[tuple[int, str, bytes]]
 
 
-def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]]) -> Rewritten:
+def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]], *, drops_rows: bool = True) -> Rewritten:
     """Give the rows of a block to a function and write what it gives back for each.
 
     Parameters
@@ -31,6 +31,8 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]])
     rewrite : callable
         Returns for each row the row, a list of rows, None to drop it, a pair of the row and whether it is kept, or the
         exception that rejects it.
+    drops_rows : bool
+        False keeps the row of a pair in any case.
     """
     lines = block.data[: block.end].split(b"\n")[:-1]
     answers = rewrite([json.loads(line) for line in lines])
@@ -39,7 +41,7 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]])
     errors: list[tuple[int, str, bytes]] = []
     for number, answer in enumerate(answers):
         try:
-            new_lines = [_line(row) for row in _kept(answer)]
+            new_lines = [_line(row) for row in _kept(answer, drops_rows=drops_rows)]
         except Exception as error:  # a value that JSON cannot hold is this row's error
             errors.append((number, reason_of(error), lines[number]))
             continue
@@ -58,13 +60,13 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]])
     return Rewritten(len(lines), piece, errors)
 
 
-def _kept(answer: Any) -> list[Any]:
+def _kept(answer: Any, *, drops_rows: bool) -> list[Any]:
     """Return the rows that an answer stands for."""
     if isinstance(answer, Exception):
         raise answer
     if isinstance(answer, tuple):
         row, is_kept = answer
-        return [row] if is_kept else []
+        return [row] if is_kept or not drops_rows else []
     if answer is None:
         return []
     return answer if isinstance(answer, list) else [answer]

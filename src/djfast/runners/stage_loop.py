@@ -13,7 +13,7 @@ from djfast.declare import Grouping
 from djfast.errors import SchemaError
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage, Watcher
-from djfast.plan.steps import Group, Plan, Select
+from djfast.plan.steps import Group, Plan, Select, Survey
 from djfast.runners.grouping import Groups, joined
 from djfast.runners.memory import LARGEST_WINDOW
 from djfast.runners.progress import Progress
@@ -97,6 +97,11 @@ class StageLoop:
             if bound.stage.group:
                 source = self._passed_on(self._group(done, bound.stage.group, spool), is_last=is_last)
                 continue
+            if bound.stage.survey:
+                following = self.stages[run.stop]
+                following.frequent.update(self._survey(done, bound.stage.survey, spool))
+                source = self._passed_on(iter(spool.drain()), is_last=False)
+                continue
             if bound.stage.select:
                 order, row_bytes = self._select(done, bound.stage.select, spool)
                 if not is_ascending(order):
@@ -164,7 +169,8 @@ class StageLoop:
         rows_in = 0
         has_field = False
         for each, first_line in done:
-            assert each.compared is not None
+            if each.compared is None:
+                continue  # an earlier stage of the pass dropped all rows of the batch
             rows_in += each.compared.rows_in
             has_field = has_field or each.compared.has_field
             if each.piece_rows == 0:
@@ -181,14 +187,26 @@ class StageLoop:
         self.tally.add_op(select.op, rows_in, len(order))
         return order, row_bytes
 
+    def _survey(self, done: Iterator[tuple[Done, int]], survey: Survey, spool: Spool[Any]) -> array[int]:
+        """Count numbers while rows wait, and return the frequent ones."""
+        counts = _native.KeyCounts()
+        rows = 0
+        for each, first_line in done:
+            if each.piece_rows == 0:
+                continue
+            counts.add(each.keys[0][0])
+            spool.append(each.piece, first_line)
+            rows += each.piece_rows
+        self.tally.add_op(survey.op, rows, rows)
+        return frequent_numbers(counts, survey, rows)
+
     def _group(self, done: Iterator[tuple[Done, int]], group: Group, spool: Spool[Any]) -> Iterator[Any]:
         """Collect the keys of groups while rows wait, then join the rows of each group."""
         groups = Groups()
         row_bytes = array("Q")
         for each, first_line in done:
-            assert each.compared is not None
-            if each.piece_rows == 0:
-                continue
+            if each.compared is None or each.piece_rows == 0:
+                continue  # where an earlier stage of the pass dropped all rows of a batch, nobody looked at keys
             groups.add(each.compared.values)  # type: ignore[arg-type]
             row_bytes.extend(each.compared.row_bytes)
             spool.append(each.piece, first_line)
@@ -220,6 +238,11 @@ class StageLoop:
         return (self.rows.reopen(piece, b"\x01" * piece.row_count, 0) for piece in pieces)
 
 
+def frequent_numbers(counts: _native.KeyCounts, survey: Survey, rows: int) -> array[int]:
+    """Return what a survey of so many rows found to be frequent; in a single row nothing is."""
+    return array("Q", counts.above(survey.threshold)[0] if rows > 1 else b"")
+
+
 def is_ascending(order: Sequence[int]) -> bool:
     """Tell whether chosen rows keep their order, each once."""
     return isinstance(order, range) or all(map(lt, order, islice(order, 1, None)))
@@ -246,5 +269,5 @@ def make_groups(grouping: Grouping) -> Any:
     if grouping.kind == "equal":
         return _native.DigestGroups()
     if grouping.kind == "bands":
-        return _native.BandGroups(grouping.bands)
+        return _native.BandGroups(grouping.bands, grouping.by_number)
     return _native.HammingGroups(grouping.distance)

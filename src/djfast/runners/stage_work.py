@@ -99,6 +99,8 @@ class StageWork:
         batch = self._rows.open(block, self.stage)
         self._bound.run(batch, self._watcher)
         keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
+        if self.stage.survey is not None:
+            keys = [(batch.keys(self.stage.survey.slot)[0], None)]
         compared = None if self.stage.select is None else _compare(batch, self.stage.select)
         if self.stage.group is not None:
             compared = _group_keys(batch, self.stage.group)
@@ -177,9 +179,9 @@ def rewritten(bound: BoundStage, block: JsonBlock, watcher: Watcher | None) -> D
     """Rewrite the rows of a block."""
     assert bound.rewrite is not None
     assert bound.stage.rewrite is not None
-    op = bound.stage.rewrite.op
+    op, drops_rows = bound.stage.rewrite.op, bound.stage.rewrite.drops_rows
     began = time.perf_counter_ns()
-    outcome = rewritten_piece(block, lambda rows: bound.rewrite(rows, watcher))  # type: ignore[misc]
+    outcome = rewritten_piece(block, lambda rows: bound.rewrite(rows, watcher), drops_rows=drops_rows)  # type: ignore[misc]
     nanoseconds = time.perf_counter_ns() - began
     bad_rows = [BadRow(*_origin(block, number), op, reason, line) for number, reason, line in outcome.errors]
     return Done(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from djfast.declare import Deduplicator, Example, Grouping, param
 from djfast.errors import RecipeError
-from djfast.expr import Expr, call, col
+from djfast.expr import Expr, call, col, field
 from djfast.ops.dedup.banding import best_banding
 
 _LARGEST_WINDOW = 2**31 - 1
@@ -81,7 +83,7 @@ class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_mi
     """
 
     source = 'Broder, "On the resemblance and containment of documents", 1997.'
-    examples = (
+    examples: ClassVar[tuple[Example, ...]] = (
         Example(
             rows=[
                 {"text": "one two three four five six"},
@@ -159,6 +161,34 @@ class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_mi
     def grouping(self) -> Grouping:
         """Rows that share a band."""
         return Grouping("bands", bands=self.banding[0])
+
+
+class DocumentMinhashDeduplicatorWithUid(DocumentMinhashDeduplicator, name="document_minhash_deduplicator_with_uid"):
+    """Keeps, of texts that are similar by MinHash, the one with the smallest number.
+
+    As `document_minhash_deduplicator`, but it is the row's own number in the field `__dj__uid` that decides, not its place. The
+    order of the rows and the field stay. A row without a whole number there is set aside. Texts shorter than a window, the empty
+    one included, are all duplicates of each other by default: see `short_texts`.
+    """
+
+    examples = (
+        Example(
+            rows=[
+                {"text": "one two three four five six", "__dj__uid": 7},
+                {"text": "One two three four five six", "__dj__uid": 3},
+            ],
+            params={},
+            expect=[{"text": "One two three four five six", "__dj__uid": 3}],
+        ),
+    )
+
+    def key(self) -> Expr:
+        """Keys of the bands, and the row's number."""
+        return call("numbered_keys", super().key(), field("__dj__uid"))
+
+    def grouping(self) -> Grouping:
+        """Rows that share a band; the smallest number stays."""
+        return super().grouping()._replace(by_number=True)
 
 
 class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_simhash_deduplicator"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from djfast.declare import Mapper, param
-from djfast.errors import RecipeError
 from djfast.expr import Expr, call, col
 
 TEXT_TAGS = "__dj__text_tags__"
@@ -31,8 +30,6 @@ class SentenceAugmentationMapper(Mapper, name="sentence_augmentation_mapper"):
 
     def assign(self) -> dict[str, Expr]:
         """Answer of the model."""
-        if not self.text_key_second:
-            raise RecipeError(f"{self.spec.name}: text_key_second must name the field of the answer, got null")
         top_p = {} if self.top_p is None else {"top_p": self.top_p}
         answer = call(
             "augmented_sentence",
@@ -40,10 +37,11 @@ class SentenceAugmentationMapper(Mapper, name="sentence_augmentation_mapper"):
             model=self.hf_model,
             system_prompt=self.system_prompt,
             task_sentence=self.task_sentence,
+            second_key=self.text_key_second,
             sampling={"temperature": self.temperature, "max_new_tokens": self.max_new_tokens, **top_p},
             device=self.accelerator,
         )
-        return {self.text_key_second: answer}
+        return {self.text_key_second or "text": answer}  # without a second field the plan fails when it is bound
 
 
 class TextTaggingByPromptMapper(Mapper, name="text_tagging_by_prompt_mapper"):

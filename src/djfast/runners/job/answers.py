@@ -7,12 +7,15 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from djfast.plan.steps import Select
+from djfast.io.durable import written_whole
+from djfast.plan.steps import Group, Select, Survey
 from djfast.ranks import Ranks
+from djfast.runners.grouping import Groups
 from djfast.runners.job.journal import AnswerEntry
 from djfast.runners.job.parts import PartFile
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.selecting import choose, write_order
+from djfast.runners.job.surveying import surveyed
 from djfast.runners.job.survivors import answer_alone, answer_together, write_masks
 from djfast.runners.memory import LARGEST_WINDOW, Budget, key_bytes_of
 from djfast.runners.reorder import cuts_of
@@ -27,8 +30,13 @@ def answer(passes: Passes, number: int, ranks: Ranks, budget: Budget, waiting: W
     parts = passes.parts(number)
     begin = f"parts/stage-{number}/{passes.folder.writer}"
     select = passes.end(number).select
+    survey = passes.end(number).survey
     if select is not None:
         _select(passes, number, select, parts, begin, ranks)
+    elif survey is not None:
+        _survey(passes, number, survey, parts, begin, ranks)
+    elif (group := passes.end(number).group) is not None:
+        _group(passes, number, group, parts, begin, ranks)
     else:
         _deduplicate(passes, number, parts, begin, ranks, budget, waiting)
     passes.journal.take_lines(waiting(lambda: ranks.gather_all(passes.journal.fresh_lines())))
@@ -56,6 +64,61 @@ def _deduplicate(
         passes.journal.append(AnswerEntry(number, masks, ops))
 
 
+def _survey(passes: Passes, number: int, survey: Survey, parts: Sequence[PartFile], begin: str, ranks: Ranks) -> None:
+    rows = sum(part.entry.rows for part in parts)
+    found = surveyed(survey, parts, ranks, rows)
+    if ranks.rank == 0:
+        path = _write_numbers(passes, found, f"{begin}.frequent")
+        passes.journal.append(AnswerEntry(number, [], [[survey.op, rows, rows]], numbers=path, numbers_size=8 * len(found)))
+
+
+def _group(passes: Passes, number: int, group: Group, parts: Sequence[PartFile], begin: str, ranks: Ranks) -> None:
+    if ranks.rank != 0:
+        return
+    groups = Groups()
+    row_bytes = array("Q")
+    for part in parts:
+        for each in part.compared():
+            groups.add(each.values)  # type: ignore[arg-type]
+            row_bytes.extend(each.row_bytes)
+    sizes = array("Q", groups.sizes())
+    order = groups.order()
+    path = _write_numbers(passes, sizes, f"{begin}.groups")
+    write_order(order, passes.folder.path / f"{begin}.order")
+    cuts = _cuts_of_groups(order, sizes, row_bytes, _bucket_bytes(passes))
+    ops = [[group.op, len(order), len(sizes)]]
+    order_path = f"{begin}.order"
+    passes.journal.append(AnswerEntry(number, [], ops, order_path, 8 * len(order), cuts, path, 8 * len(sizes)))
+
+
+def _cuts_of_groups(
+    order: Sequence[int], sizes: Sequence[int], row_bytes: Sequence[int], bucket_bytes: int
+) -> list[int]:
+    """Return the first places of buckets of whole groups, and the end of the last."""
+    cuts = [0]
+    place = filled = 0
+    for size in sizes:
+        taken = sum(row_bytes[row] for row in order[place : place + size])
+        if filled and filled + taken > bucket_bytes:
+            cuts.append(place)
+            filled = 0
+        filled += taken
+        place += size
+    return [*cuts, place]
+
+
+def _write_numbers(passes: Passes, numbers: array[int], path: str) -> str:
+    with written_whole(passes.folder.path / path, setting="work_dir") as file:
+        file.write(numbers.tobytes())
+    return path
+
+
+def _bucket_bytes(passes: Passes) -> int:
+    """Bytes of a bucket. Buckets are splits of the next pass: nothing but the job may decide about them."""
+    assert passes.folder.attempt is not None, "the folder is open"
+    return min(passes.folder.attempt.split_bytes, LARGEST_WINDOW)
+
+
 def _select(
     passes: Passes,
     number: int,
@@ -79,9 +142,6 @@ def _select(
         passes.journal.append(AnswerEntry(number, write_masks(masks, folder, f"{begin}.masks"), ops))
         return
     sizes = array("Q", (size for part in parts for each in part.compared() for size in each.row_bytes))
-    assert passes.folder.attempt is not None, "the folder is open"
-    # Buckets are splits of the next pass: nothing but the job may decide about them, least of all this attempt's memory.
-    bucket_bytes = min(passes.folder.attempt.split_bytes, LARGEST_WINDOW)
-    cuts = [*cuts_of(order, sizes, bucket_bytes), len(order)]
+    cuts = [*cuts_of(order, sizes, _bucket_bytes(passes)), len(order)]
     write_order(order, folder / f"{begin}.order")
     passes.journal.append(AnswerEntry(number, [], ops, f"{begin}.order", 8 * len(order), cuts))

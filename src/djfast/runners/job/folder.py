@@ -21,7 +21,7 @@ from djfast.io.durable import write_durably
 from djfast.io.files import InputFile
 from djfast.io.results import stem
 from djfast.plan.resources import resource_files
-from djfast.plan.steps import Compute, Plan
+from djfast.plan.steps import Compute, Plan, Rewrite
 from djfast.recipe.load import Recipe
 from djfast.runners.job.journal import Journal
 
@@ -182,12 +182,9 @@ def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[
     """Return what makes a job this job: recipe, input, models and version, as JSON data."""
     from djfast import __version__
 
+    steps = [step for stage in plan.stages for step in (*stage.steps, stage.rewrite) if isinstance(step, Compute | Rewrite)]
     resources = {
-        path: _stamp(path)
-        for stage in plan.stages
-        for step in stage.steps
-        if isinstance(step, Compute)
-        for path in resource_files(step.fn, step.params, plan.ops[step.op].spec.name)
+        path: _stamp(path) for step in steps for path in resource_files(step.fn, step.params, plan.ops[step.op].spec.name)
     }
     return {
         "format": _FORMAT,
@@ -195,7 +192,7 @@ def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[
         "process": [{op.spec.name: op.given()} for op in plan.ops],
         "settings": {name: recipe.settings[name] for name in _SETTINGS},
         "inputs": {file.path: _stamp(file.path) for file in files},
-        "models and word lists": resources,
+        "models, word lists and code": resources,
     }
 
 
@@ -231,7 +228,7 @@ def _differences(before: Any, now: Any, where: str = "") -> list[str]:
         ]
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now) and "process" in where:
         return [line for i, pair in enumerate(zip(before, now)) for line in _differences(*pair, f"{where}[{i}]")]
-    if where.startswith(("inputs ", "models and word lists ")):
+    if where.startswith(("inputs ", "models, word lists and code ")):
         what = "is new" if before is None else "is no longer there" if now is None or now[0] < 0 else "has changed"
         return [f"{where} {what}"]
     return [f"{where} was {_shown(before)}, is {_shown(now)}"]

@@ -41,7 +41,9 @@ class AnswerEntry(NamedTuple):
 
     `masks` holds ``[split, path, offset, size, rows that stay]``, `ops` ``[op, rows in, rows out]`` of the deduplicators or
     the selector. Where rows change places, `order` is the path of the chosen rows' numbers, `size` its bytes, and `cuts`
-    are the first places of the buckets that become the splits of the next stage, with the end of the last one.
+    are the first places of the buckets that become the splits of the next stage, with the end of the last one. Where more
+    numbers belong to the answer, `numbers` is their path and `numbers_size` its bytes: the frequent ones of a survey, the sizes
+    of groups of rows.
     """
 
     stage: int
@@ -50,6 +52,8 @@ class AnswerEntry(NamedTuple):
     order: str = ""
     size: int = 0
     cuts: list[int] = []  # noqa: RUF012 - never changed
+    numbers: str = ""
+    numbers_size: int = 0
 
 
 class MovedEntry(NamedTuple):
@@ -166,6 +170,8 @@ class Journal:
                 needed[path] = max(needed.get(path, 0), offset + size)
             if entry.order:
                 needed[entry.order] = entry.size
+            if entry.numbers:
+                needed[entry.numbers] = entry.numbers_size
             return all(file_bytes(self._folder / path) >= size for path, size in needed.items())
         return True
 

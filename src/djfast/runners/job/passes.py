@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from djfast.io.splits import Split
 from djfast.plan.bind import BoundStage
 from djfast.plan.steps import Plan, Stage
+from djfast.runners.grouping import joined
 from djfast.runners.job.folder import JobFolder
 from djfast.runners.job.journal import Journal, PartEntry
 from djfast.runners.job.parts import PartFile
@@ -54,6 +56,15 @@ class Passes:
         """Whether rows wait for a global answer at the end of a pass."""
         return self.end(number).waits
 
+    def is_masked(self, number: int) -> bool:
+        """Whether the answer at the end of a pass tells which rows stay in their places."""
+        return self.waits(number) and self.end(number).survey is None and not self.is_moved(number)
+
+    def know_frequent(self, number: int) -> None:
+        """Tell a pass what the survey before it has found."""
+        if number > 0 and self.end(number - 1).survey is not None:
+            self.stages[self.runs[number].start].frequent.update(self._numbers(number - 1))
+
     def is_moved(self, number: int) -> bool:
         """Whether the selector of a pass gave rows a new order."""
         return number in self.journal.answers and bool(self.journal.answers[number].order)
@@ -78,14 +89,32 @@ class Passes:
         if number == 0:
             yield from self.rows.read(self.splits[split])
             return
+        if self.end(number - 1).group is not None:
+            for piece in self._joined(number - 1, split):
+                yield self.rows.reopen(piece, b"\x01", 0)
+            return
         for piece, mask, first in self._left(number - 1, split):
             if mask.count(1, first, first + piece.row_count):
                 yield self.rows.reopen(piece, mask, first)
 
+    def _joined(self, number: int, split: int) -> Iterator[Any]:
+        """Rows of a bucket joined by groups, which no bucket cuts."""
+        cuts = self.journal.answers[number].cuts
+        place = 0
+        sizes = []
+        for size in self._numbers(number):
+            if cuts[split] <= place < cuts[split + 1]:
+                sizes.append(size)
+            place += size
+        return joined((piece for piece, _, _ in self._left(number, split)), sizes)
+
+    def _numbers(self, number: int) -> array[int]:
+        return array("Q", (self.folder.path / self.journal.answers[number].numbers).read_bytes())
+
     def result(self, splits: Sequence[int]) -> Iterator[Any]:
         """Yield the rows of the result that some of its splits hold."""
         last = len(self.runs) - 1
-        is_masked = self.waits(last) and not self.is_moved(last)
+        is_masked = self.is_masked(last)
         for split in splits:
             for piece, mask, first in self._left(last, split):
                 yield piece.select(mask, first) if is_masked else piece
@@ -114,7 +143,7 @@ class Passes:
                 yield piece, b"\x01" * piece.row_count, 0
             return
         part = self.part(number, split)
-        mask = self._mask(number, split) if self.waits(number) else b"\x01" * part.entry.rows
+        mask = self._mask(number, split) if self.is_masked(number) else b"\x01" * part.entry.rows
         first = 0
         for piece in part.pieces(self.rows.piece.unpack):
             yield piece, mask, first

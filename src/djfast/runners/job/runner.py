@@ -77,7 +77,7 @@ class Job:
         self.ranks = ranks
         self.device_ranks = _device_ranks(recipe, ranks)
         self.plan: Plan = plan_recipe(recipe, has_devices=bool(self.device_ranks))
-        _refuse_groups(self.plan)
+        _refuse_one_process(self.plan)
         self.stages: list[BoundStage] = bind_plan(self.plan)
         self.budget = budget_of(recipe.settings, workers=int(recipe.settings["np"]) + 2 * CREDITS * (ranks.size > 1))
         self.folder = JobFolder.of(recipe)
@@ -138,6 +138,7 @@ class Job:
             self.ranks.serve(desk.answer)
         try:
             for number in range(len(passes.runs)):
+                passes.know_frequent(number)
                 work.run_pass(number, desk)
                 if passes.waits(number) and number not in self.journal.answers:
                     answer(passes, number, self.ranks, self.budget, work.waiting)
@@ -214,13 +215,14 @@ class Job:
         )
 
 
-def _refuse_groups(plan: Plan) -> None:
+def _refuse_one_process(plan: Plan) -> None:
     for stage in plan.stages:
-        if stage.group is not None:
-            raise RecipeError(
-                f"{plan.ops[stage.group.op].spec.name} needs all rows in one process: run the recipe without mpirun and with "
-                "use_checkpoint: false"
-            )
+        for dedup in stage.dedups:
+            if dedup.grouping.by_number:
+                raise RecipeError(
+                    f"{plan.ops[dedup.op].spec.name} looks at the numbers of all rows in one process: run the recipe without "
+                    "mpirun and with use_checkpoint: false"
+                )
 
 
 def _device_ranks(recipe: Recipe, ranks: Ranks) -> frozenset[int]:

@@ -173,7 +173,7 @@ class _OwnKeys:
         """Rows of this rank that are alive and have keys, and these columns of their keys, a column a line."""
         import numpy as np
 
-        width = {"equal": 2, "bands": self._grouping.bands}.get(self._grouping.kind, 1)
+        width = self._grouping.width
         rows, keys = [], []
         for first, batch in self._batches():
             numbers = np.arange(first, first + batch.rows)

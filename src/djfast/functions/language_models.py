@@ -1,0 +1,130 @@
+"""What functions that ask a language model have in common: the model of an OP's parameters, and conversations as columns."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from djfast.errors import RecipeError
+from djfast.llm.asking import LanguageModel, Message
+from djfast.llm.chat import Chat
+from djfast.llm.conversations import Conversation, converse
+
+_CLIENT_PARAMS = ("base_url", "api_key", "prices")
+
+
+class Asking(NamedTuple):
+    """Which model an OP asks, and how."""
+
+    op: str
+    model: str
+    is_hf_model: bool
+    endpoint: str | None
+    response_path: str | None
+    try_num: int
+    model_params: dict[str, Any]
+    sampling_params: dict[str, Any]
+
+    @classmethod
+    def of(cls, items: Iterable[tuple[str, Any]]) -> Asking:
+        """Return what OPs give as the parameter `asking`: nested mappings come as tuples of their items."""
+        given = dict(items)
+        return cls(**{**given, **{name: _thawed(given[name]) for name in ("model_params", "sampling_params")}})
+
+    def language_model(self, *, prompt_version: str = "") -> LanguageModel:
+        """Return the model.
+
+        Raises
+        ------
+        RecipeError, MissingExtraError, ModelError
+            If a parameter cannot be, or a model in the process is not there.
+        """
+        if self.is_hf_model:
+            from djfast.llm.transformers_backend import TransformersModel
+
+            allowed = {name: value for name, value in self.model_params.items() if name in ("device", "batch_size")}
+            return TransformersModel(
+                self.model, op=self.op, sampling=self.sampling_params, prompt_version=prompt_version, **allowed
+            )
+        for name in self.model_params:
+            if name not in _CLIENT_PARAMS:
+                raise RecipeError(f"{self.op}: model_params may have {', '.join(_CLIENT_PARAMS)} for a server, got {name!r}")
+        return Chat(
+            self.model,
+            endpoint=self.endpoint,
+            response_path=self.response_path,
+            sampling=self.sampling_params,
+            prompt_version=prompt_version,
+            **self.model_params,
+        )
+
+
+def conversing(
+    asking: Asking, model: LanguageModel, talk: Callable[..., Conversation[Any]]
+) -> Callable[..., list[Any]]:
+    """Return the function of columns that leads one conversation for each row, all of a batch at the same time.
+
+    `talk` takes the row's values and yields asks, see `djfast.llm.conversations`; what it returns is the row's result, an
+    exception that it raises rejects the row.
+    """
+
+    def talked(*columns: Sequence[Any]) -> list[Any]:
+        return converse(model, [talk(*values) for values in zip(*columns)], usage_of=asking.op)
+
+    return talked
+
+
+def messages(system: str, user: str) -> list[Message]:
+    """Return a system and a user message; an empty one is left out."""
+    given = (("system", system), ("user", user))
+    return [{"role": role, "content": content} for role, content in given if content]
+
+
+def text_in(value: str) -> str:
+    """Return the text that a field's JSON is; the empty text where the field is missing or null.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    read = json.loads(value) if value else None
+    if read is None:
+        return ""
+    if not isinstance(read, str):
+        raise TypeError(f"the field must be a text, got {type(read).__name__}")
+    return read
+
+
+def done(result: Any) -> Generator[Any, Any, Any]:
+    """Return a conversation that is over before anything is asked."""
+    return result
+    yield
+
+
+def _thawed(value: Any) -> Any:
+    """Return the mapping that a tuple of items was made of, and lists for other tuples."""
+    if isinstance(value, tuple):
+        if all(isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], str) for each in value):
+            return {name: _thawed(each) for name, each in value}
+        return [_thawed(each) for each in value]
+    return value
+
+
+def checked_pattern(op: str, pattern: str, *, groups: int, flags: int = 0) -> re.Pattern[str]:
+    """Return a pattern that the user gave for answers.
+
+    Raises
+    ------
+    RecipeError
+        If it is not valid or has fewer than `groups` groups.
+    """
+    try:
+        compiled = re.compile(pattern, flags)
+    except re.error as error:
+        raise RecipeError(f"{op}: output_pattern must be a valid regular expression ({error}), got {pattern!r}") from None
+    if compiled.groups < groups:
+        raise RecipeError(f"{op}: output_pattern must have {groups} groups, got {pattern!r}")
+    return compiled

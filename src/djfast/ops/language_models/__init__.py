@@ -1,0 +1,1 @@
+"""OPs that ask a language model."""

@@ -1,0 +1,60 @@
+"""What a recipe needs is named before it runs: packages, models, user code, servers. Nothing is installed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from djfast import functions
+from djfast.cli.main import main
+
+
+def _doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str], *process: Any) -> tuple[int, str]:
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps({"export_path": str(tmp_path / "out.jsonl"), "process": list(process)}))
+    status = main(["doctor", str(recipe)])
+    return status, capsys.readouterr().out
+
+
+def test_without_a_recipe_it_tells_what_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.startswith("note     djfast ")
+
+
+def test_a_model_that_is_not_there_is_named_with_its_op(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out = _doctor(tmp_path, capsys, {"flagged_words_filter": {"flagged_words_dir": str(tmp_path)}})
+    assert status == 1
+    assert "MISSING  flagged_words_filter: no word list: expected a file like flagged_words.json" in out
+    assert f"in {tmp_path}; put one there" in out
+
+
+def test_packages_are_named_whether_they_are_there_or_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = {"clean_email_mapper": {"pattern": "a+"}}
+    assert _doctor(tmp_path, capsys, recipe) == (0, "".join(_installed(capsys)) + "ok       package regex>=2024.4\n")
+    monkeypatch.setattr(functions.importlib.util, "find_spec", lambda name: None)
+    status, out = _doctor(tmp_path, capsys, recipe)
+    assert status == 1
+    assert "MISSING  not installed: regex; pip install 'regex>=2024.4'" in out
+
+
+def test_code_of_the_user_and_servers_are_pointed_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://user:secret@host/v1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    status, out = _doctor(tmp_path, capsys, {"python_lambda_mapper": {"lambda_str": "lambda row: row"}}, "calibrate_qa_mapper")
+    assert status == 0
+    assert "note     python_lambda_mapper: runs code of the user; DJFAST_USER_CODE=0 forbids it" in out
+    assert "note     calibrate_qa_mapper: asks a language model at http://host/v1" in out
+    assert "OPENAI_API_KEY is not set" in out
+    assert "secret" not in out
+
+
+def _installed(capsys: pytest.CaptureFixture[str]) -> str:
+    main(["doctor"])
+    return capsys.readouterr().out

@@ -1,0 +1,116 @@
+"""How much of Data-Juicer there is: OP names, their parameters with defaults, and its recipes. The number only grows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from djfast import catalog
+from djfast.declare import MISSING
+from djfast.errors import MissingExtraError, ModelError, RecipeError
+from djfast.peer_names import PEER_NAMES
+from djfast.plan.bind import bind_plan
+from djfast.recipe.load import load_recipe
+from djfast.runners.local import plan_recipe
+
+OPS_THAT_EXIST = 31
+SPEC = os.environ.get("DJFAST_SPEC", "")
+TEXT = ("text", "code")  # beginnings of the modalities whose recipes must work
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    if not SPEC or not (Path(SPEC) / name).exists():
+        return []
+    first, *lines = (Path(SPEC) / name).read_text(encoding="utf-8").splitlines()
+    keys = first.split("\t")
+    return [dict(zip(keys, line.split("\t"))) for line in lines if line.strip()]
+
+
+OPS = {row["name"]: row for row in _table("ops.tsv")}
+RECIPES = {row["recipe"]: row for row in _table("recipes.tsv")}
+WITHOUT = pytest.param(None, marks=pytest.mark.skip(reason="DJFAST_SPEC names no folder with ops.tsv and recipes.tsv"))
+
+
+def test_no_op_is_lost() -> None:
+    assert len(PEER_NAMES & set(catalog.OPS)) >= OPS_THAT_EXIST
+
+
+@pytest.mark.parametrize("name", [name for name in catalog.OPS if name in OPS] or [WITHOUT])
+def test_every_parameter_of_the_peer_is_taken_with_its_default(name: str) -> None:
+    known = {param.name: param for param in catalog.find(name).params}
+    for parameter, default in _parameters(OPS[name]["params"]):
+        assert parameter in known, f"{name} has no {parameter}"
+        ours = known[parameter].default
+        if default is not ... and ours is not MISSING and (name, parameter) not in OTHER_DEFAULTS:
+            assert ours == default or not (ours or default) or _is_no_limit(ours, default), f"{name}: {parameter}"
+
+
+# What differs, and why.
+OTHER_DEFAULTS: dict[tuple[str, str], str] = {}
+
+
+def _is_no_limit(ours: Any, default: Any) -> bool:
+    return ours is None and isinstance(default, int | float) and abs(default) >= 2**62
+
+
+def _parameters(text: str) -> Iterator[tuple[str, Any]]:
+    """Yield names and defaults; the default is an ellipsis where it is not plain data."""
+    for item in re.split(r";(?=[A-Za-z_]\w*(?:=|;|$))", text):
+        name, has_default, value = item.partition("=")
+        if not re.fullmatch(r"[A-Za-z_]\w*", name):
+            continue
+        value = value.replace("sys.maxsize", str(2**63 - 1))
+        try:
+            yield name, json.loads(value) if has_default else ...
+        except ValueError:
+            yield name, ...
+
+
+def _recipes() -> list[Any]:
+    texts = {name: row["modality"] for name, row in RECIPES.items() if row["modality"].startswith(TEXT)}
+    return [name for name, modality in texts.items() if "sandbox pipeline" not in modality]
+
+
+@pytest.mark.parametrize("name", _recipes() or [WITHOUT])
+def test_recipes_of_texts_load_and_plan(name: str) -> None:
+    """Only a model or a package that is not on this machine may be missing."""
+    process = [{op: _example_parameters(op)} for op in RECIPES[name]["ops_in_order"].split(",")]
+    plan = plan_recipe(load_recipe({"dataset_path": "in.jsonl", "export_path": "out.jsonl", "process": process}))
+    remedy = ""
+    try:
+        bind_plan(plan)
+    except (ModelError, MissingExtraError) as error:
+        remedy = str(error)
+    assert not remedy or re.search(r"pip install|set |put |download|give ", remedy), remedy
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in _recipes()] or [WITHOUT])
+def test_other_recipes_name_what_is_missing(name: str) -> None:
+    ops = [op for op in RECIPES[name]["ops_in_order"].split(",") if re.fullmatch(r"\w+", op)]
+    absent = {op for op in ops if op not in catalog.OPS}
+    process = [{op: _example_parameters(op)} for op in ops]
+    try:
+        load_recipe({"dataset_path": "in.jsonl", "export_path": "out.jsonl", "process": process})
+        problems = ""
+    except RecipeError as error:
+        problems = str(error)
+    named = set(re.findall(r"(\w+) is an OP of Data-Juicer that djfast does not have", problems))
+    assert named <= absent
+    assert bool(named) == bool(absent)
+    assert not [line for line in problems.splitlines() if "does not have" not in line and "more" not in line], problems
+
+
+def _example_parameters(name: str) -> dict[str, Any] | None:
+    """Values for what must be given."""
+    if name not in catalog.OPS:
+        return None
+    return {param.name: REQUIRED[name, param.name] for param in catalog.find(name).params if param.default is MISSING} or None
+
+
+REQUIRED: dict[tuple[str, str], Any] = {}

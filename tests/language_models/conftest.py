@@ -1,0 +1,1 @@
+from tests.llm.conftest import server  # noqa: F401 - a fixture
