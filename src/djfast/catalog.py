@@ -10,7 +10,9 @@ from typing import Any
 from djfast.declare import REGISTRY, Op, OpSpec
 from djfast.errors import RecipeError
 
+_AUGMENTATION = "djfast.ops.text.augmentation"
 _CALIBRATION = "djfast.ops.language_models.calibration"
+_CAUSAL_MODELS = "djfast.ops.text.causal_models"
 _CLEANING = "djfast.ops.text.cleaning"
 _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
@@ -19,7 +21,11 @@ _GROUPERS = "djfast.ops.groupers"
 _LATEX = "djfast.ops.text.latex"
 _LENGTHS = "djfast.ops.text.lengths"
 _PAPERS = "djfast.ops.text.papers"
+_PROMPTED_TEXTS = "djfast.ops.text.prompted_texts"
+_QUERIES = "djfast.ops.text.queries"
 _REMOVING = "djfast.ops.text.removing"
+_SIMILARITY = "djfast.ops.text.similarity"
+_SYNTAX = "djfast.ops.text.syntax"
 _USER_CODE = "djfast.ops.user_code"
 
 OPS: dict[str, str] = {
@@ -46,18 +52,26 @@ OPS: dict[str, str] = {
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
     "general_field_filter": _FIELD_FILTERS,
+    "in_context_influence_filter": _CAUSAL_MODELS,
+    "instruction_following_difficulty_filter": _CAUSAL_MODELS,
     "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
     "latex_figure_context_extractor_mapper": _PAPERS,
     "latex_merge_tex_mapper": _PAPERS,
+    "llm_perplexity_filter": _CAUSAL_MODELS,
     "maximum_line_length_filter": _LENGTHS,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
+    "nlpaug_en_mapper": _AUGMENTATION,
+    "nlpcda_zh_mapper": _AUGMENTATION,
     "perplexity_filter": "djfast.ops.text.language",
     "pii_redaction_mapper": "djfast.ops.text.privacy",
     "punctuation_normalization_mapper": _CLEANING,
     "python_file_mapper": _USER_CODE,
     "python_lambda_mapper": _USER_CODE,
+    "query_intent_detection_mapper": _QUERIES,
+    "query_sentiment_detection_mapper": _QUERIES,
+    "query_topic_detection_mapper": _QUERIES,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
     "remove_bibliography_mapper": _LATEX,
@@ -70,6 +84,7 @@ OPS: dict[str, str] = {
     "remove_table_text_mapper": _REMOVING,
     "remove_words_with_incorrect_substrings_mapper": _REMOVING,
     "replace_content_mapper": _CLEANING,
+    "sentence_augmentation_mapper": _PROMPTED_TEXTS,
     "sentence_split_mapper": "djfast.ops.text.sentences",
     "special_characters_filter": "djfast.ops.text.characters",
     "specified_field_filter": _FIELD_FILTERS,
@@ -77,8 +92,13 @@ OPS: dict[str, str] = {
     "stopwords_filter": "djfast.ops.text.word_lists",
     "suffix_filter": _FIELD_FILTERS,
     "tags_specified_field_selector": _FIELDS,
+    "text_action_filter": _SYNTAX,
     "text_chunk_mapper": "djfast.ops.text.chunking",
+    "text_embd_similarity_filter": _SIMILARITY,
+    "text_entity_dependency_filter": _SYNTAX,
     "text_length_filter": _LENGTHS,
+    "text_pair_similarity_filter": _SIMILARITY,
+    "text_tagging_by_prompt_mapper": _PROMPTED_TEXTS,
     "token_num_filter": _LENGTHS,
     "topk_specified_field_selector": _FIELDS,
     "whitespace_normalization_mapper": _CLEANING,

