@@ -15,8 +15,12 @@ _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
 _GROUPERS = "djfast.ops.groupers"
 _USER_CODE = "djfast.ops.user_code"
+_AGENTS = "djfast.ops.dialogs.agents"
 
 OPS: dict[str, str] = {
+    "agent_bad_case_signal_mapper": _AGENTS,
+    "agent_dialog_normalize_mapper": _AGENTS,
+    "agent_tool_type_mapper": _AGENTS,
     "alphanumeric_filter": "djfast.ops.text.characters",
     "average_line_length_filter": _LENGTHS,
     "character_repetition_filter": "djfast.ops.text.repetition",
@@ -44,7 +48,9 @@ OPS: dict[str, str] = {
     "tags_specified_field_selector": _FIELDS,
     "text_length_filter": _LENGTHS,
     "token_num_filter": _LENGTHS,
+    "tool_success_tagger_mapper": _AGENTS,
     "topk_specified_field_selector": _FIELDS,
+    "usage_counter_mapper": "djfast.ops.dialogs.usage",
     "whitespace_normalization_mapper": _CLEANING,
     "word_repetition_filter": "djfast.ops.text.repetition",
     "words_num_filter": _LENGTHS,
