@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
-from djfast.declare import REGISTRY, Op, OpSpec
+from djfast.declare import MAX_FUSED_DEPTH, REGISTRY, Fused, Op, OpSpec
 from djfast.errors import RecipeError
 
 _CLEANING = "djfast.ops.text.cleaning"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
+_FUSED = "djfast.ops.fused"
 _GROUPERS = "djfast.ops.groupers"
 _USER_CODE = "djfast.ops.user_code"
 _AGENTS = "djfast.ops.dialogs.agents"
@@ -32,6 +33,8 @@ OPS: dict[str, str] = {
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
+    "fused_sequential_batch_op": _FUSED,
+    "general_fused_op": _FUSED,
     "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
     "maximum_line_length_filter": _LENGTHS,
@@ -85,12 +88,14 @@ def all_specs() -> tuple[OpSpec, ...]:
 def load_ops(process: Iterable[str | Mapping[str, Mapping[str, Any] | None]]) -> list[Op]:
     """Make the OPs of a list as recipes have it: `[{"text_length_filter": {"min_len": 5}}, "clean_email_mapper"]`.
 
+    A fused OP gives the OPs that it lists.
+
     Raises
     ------
     RecipeError
         For the first unknown OP or parameter or wrong value.
     """
-    return [_made(item) for item in process]
+    return [op for item in process for op in _made(item, 0)]
 
 
 def no_such_parameter(spec: OpSpec, given: str) -> str:
@@ -101,9 +106,14 @@ def no_such_parameter(spec: OpSpec, given: str) -> str:
     return f"{spec.name}: no such parameter{did_you_mean(given, known)}, got {given!r}"
 
 
-def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
+def fused_too_deep(spec: OpSpec) -> str:
+    """Message for fused OPs that are nested without end."""
+    return f"{spec.name}: fused OPs must not be nested deeper than {MAX_FUSED_DEPTH} levels"
+
+
+def _made(item: str | Mapping[str, Mapping[str, Any] | None], depth: int) -> list[Op]:
     if isinstance(item, str):
-        return find(item).cls()
+        item = {item: None}
     if not isinstance(item, Mapping) or len(item) != 1:
         raise RecipeError(f"an OP is given as its name or as a mapping of its name to its parameters, got {item!r}")
     [(name, given)] = item.items()
@@ -113,7 +123,31 @@ def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
     for parameter in given or {}:
         if parameter not in {param.name for param in spec.params}:
             raise RecipeError(no_such_parameter(spec, str(parameter)))
-    return spec.cls(**(given or {}))
+    if not issubclass(spec.cls, Fused):
+        return [spec.cls(**(given or {}))]
+    if depth == MAX_FUSED_DEPTH:
+        raise RecipeError(fused_too_deep(spec))
+    own = {parameter: value for parameter, value in (given or {}).items() if parameter not in spec.cls.member_lists}
+    spec.cls(**own)  # for the checks of its parameters
+    return [op for member in _members(spec, given or {}) for op in _made(member, depth + 1)]
+
+
+def _members(spec: OpSpec, given: Mapping[str, Any]) -> list[Any]:
+    """Items of the lists of a fused OP.
+
+    Raises
+    ------
+    RecipeError
+        If one of them is no list.
+    """
+    assert issubclass(spec.cls, Fused)
+    items: list[Any] = []
+    for name in spec.cls.member_lists:
+        listed = given.get(name)
+        if not isinstance(listed, list | tuple | None):
+            raise RecipeError(f"{spec.name}: {name} must be a list of OPs or null, got {listed!r}")
+        items += listed or []
+    return items
 
 
 def _no_such_op(name: str) -> str:

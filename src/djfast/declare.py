@@ -359,6 +359,17 @@ class Mapper(Op):
         return {}
 
 
+class Fused(Op):
+    """Stands for the OPs that it lists: they take its place when a recipe is loaded, so it never runs itself."""
+
+    kind = "fused"
+
+    member_lists: ClassVar[tuple[str, ...]] = ()  # parameters that list OPs as `process` does, in order
+
+
+MAX_FUSED_DEPTH = 16  # fused OPs within each other
+
+
 class Grouping(NamedTuple):
     """How the keys of a deduplicator form groups of duplicates; of each group the first row is kept.
 

@@ -49,13 +49,13 @@ def test_answer_is_the_recorded_one(case: dict[str, Any], data_folder: Path, tmp
     places = {"${DATA}": str(data_folder), "${GOLDEN}": GOLDEN, "${OUT}": str(tmp_path)}
     params = _filled(case["params"], places)
     rows = _rows(_filled(case["inputs"], places))
-    [op] = djfast.load_ops([{case["op"]: params}])
-    got = djfast.Dataset.from_list(rows).process(op).to_list(stats=True)
+    ops = djfast.load_ops([{case["op"]: params}])
+    got = djfast.Dataset.from_list(rows).process(ops).to_list(stats=True)
     if case["kept"] is not None:
         kept = [row["id"] for row in got]
         assert kept in (case["kept"], case.get("kept_exact"))
     if case["stats"] is not None:
-        _compare_stats(case, djfast.Dataset.from_list(rows).compute_stats(op).to_list(stats=True))
+        _compare_stats(case, djfast.Dataset.from_list(rows).compute_stats(ops).to_list(stats=True))
     if case["outputs"] is not None:
         outputs = _filled(case["outputs"], places)
         assert _bare(got) == _bare([_unpacked(output, rows) for output in outputs])

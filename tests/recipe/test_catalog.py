@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 
 from djfast import catalog
-from djfast.declare import MISSING, REGISTRY, Deduplicator, Filter, Mapper, Selector
+from djfast.declare import MISSING, REGISTRY, Deduplicator, Filter, Fused, Mapper, Selector
 from djfast.errors import RecipeError
 from djfast.expr import Expr
 from djfast.ops.text.lengths import TextLengthFilter
@@ -114,7 +114,9 @@ def test_expressions_can_be_made_and_hashed(spec):
         expressions = [*op.stats().values(), op.keep()]
         assert stat_names(op.keep()) <= set(op.stats())
     elif isinstance(op, Mapper):
-        expressions = list(op.assign().values())
+        expressions = [*op.assign().values(), *op.tags().values()]
+    elif isinstance(op, Fused):
+        expressions = []
     elif isinstance(op, Selector):
         assert op.selection().kind == "all"
         expressions = [expression for expression in (op.keep(), op.values()) if expression]
