@@ -15,6 +15,7 @@ _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
 _FUSED = "djfast.ops.fused"
 _GROUPERS = "djfast.ops.groupers"
+_RAY = "djfast.ops.dedup.ray"
 _USER_CODE = "djfast.ops.user_code"
 _AGENTS = "djfast.ops.dialogs.agents"
 
@@ -46,6 +47,10 @@ OPS: dict[str, str] = {
     "python_lambda_mapper": _USER_CODE,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
+    "ray_bts_minhash_cpp_deduplicator": _RAY,
+    "ray_bts_minhash_deduplicator": _RAY,
+    "ray_document_deduplicator": _RAY,
+    "ray_repartition_pipeline": "djfast.ops.repartition",
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,
@@ -151,9 +156,11 @@ def _members(spec: OpSpec, given: Mapping[str, Any]) -> list[Any]:
 
 
 def _no_such_op(name: str) -> str:
-    from djfast.peer_names import PEER_NAMES
+    from djfast.peer_names import NEVER_HERE, PEER_NAMES
     from djfast.spelling import did_you_mean
 
+    if name in NEVER_HERE:
+        return f"{name} is an OP of Data-Juicer that djfast will not have: {NEVER_HERE[name]}"
     if name in PEER_NAMES:
         twin = name.removeprefix("ray_")
         hint = f"; {twin} does the same here" if twin != name and twin in OPS else ""

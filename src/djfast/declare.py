@@ -163,6 +163,7 @@ class Op:
     kind: ClassVar[str]
     examples: ClassVar[tuple[Example, ...]] = ()
     source: ClassVar[str | None] = None
+    notice: ClassVar[str | None] = None  # what a user of the OP is told with every recipe
     rewrites_tags: ClassVar[bool] = False  # whether what `rewrite` gives back may have new tags
     spec: ClassVar[OpSpec]
     _params: ClassVar[tuple[Param, ...]] = ()

@@ -343,6 +343,8 @@ class _Checker:
                 self.problems.append(f"{where}: {spec.name}: {param.name} must be given")
         if len(self.problems) > before:
             return None
+        if spec.cls.notice:
+            self.notices.append(f"{where}: {spec.name}: {spec.cls.notice}")
         try:
             return spec.cls(**values)
         except RecipeError as error:
