@@ -13,6 +13,7 @@ _CLEANING = "djfast.ops.text.cleaning"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
+_FILES = "djfast.ops.files"
 _FUSED = "djfast.ops.fused"
 _GROUPERS = "djfast.ops.groupers"
 _RAY = "djfast.ops.dedup.ray"
@@ -31,6 +32,7 @@ OPS: dict[str, str] = {
     "document_deduplicator": _DOCUMENT,
     "document_minhash_deduplicator": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
+    "download_file_mapper": _FILES,
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
@@ -51,6 +53,8 @@ OPS: dict[str, str] = {
     "ray_bts_minhash_deduplicator": _RAY,
     "ray_document_deduplicator": _RAY,
     "ray_repartition_pipeline": "djfast.ops.repartition",
+    "s3_download_file_mapper": _FILES,
+    "s3_upload_file_mapper": _FILES,
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,

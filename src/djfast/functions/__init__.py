@@ -38,6 +38,8 @@ class PythonFunction(NamedTuple):
 _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
 _KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
 _TOKENIZERS = Requirement("tokenizers", "tokenizers>=0.20", "models")
+_AIOHTTP = Requirement("aiohttp", "aiohttp>=3.9", "remote")
+_BOTO = Requirement("boto3", "boto3>=1.34", "remote")
 _REGEX = Requirement("regex", "regex>=2024.4", None)
 _FTFY = Requirement("ftfy", "ftfy>=6.3,<6.4", None)
 
@@ -80,6 +82,12 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "Tokens that models used."),
         PythonFunction("bad_case_signals", "djfast.functions.bad_cases", ("json",), "json",
                        (), "Signs that an agent's case went wrong."),
+        PythonFunction("downloaded_files", "djfast.functions.downloads", ("json", "json"), "json",
+                       (_AIOHTTP,), "Files from the web, in a folder or in the row.", batched=True),
+        PythonFunction("s3_downloaded_files", "djfast.functions.s3_files", ("json", "json"), "json",
+                       (_BOTO,), "Files from S3, in a folder or in the row.", batched=True),
+        PythonFunction("s3_uploaded_files", "djfast.functions.s3_files", ("json",), "json",
+                       (_BOTO,), "Places of files that were brought to S3.", batched=True),
         PythonFunction("user_lambda", "djfast.functions.user_code", ("row",), "rows",
                        (), "The row as a lambda of the recipe leaves it."),
         PythonFunction("user_lambda_batch", "djfast.functions.user_code", ("row",), "rows",
