@@ -293,7 +293,7 @@ def _first_choice(choices_json: str) -> str:
 
 
 def _turns(messages: Iterable[dict[str, Any]], limits: Limits, *, with_system: bool) -> list[Turn]:
-    turns: list[Turn] = []
+    turns: list[tuple[str, list[str]]] = []  # what the user said, and the parts of what came back
     waiting: list[str] = []  # what the system said, until the user speaks
     for message in messages:
         role = _role(message)
@@ -301,18 +301,17 @@ def _turns(messages: Iterable[dict[str, Any]], limits: Limits, *, with_system: b
         if role == "system" and with_system:
             waiting.append(text)
         elif role == "user":
-            turns.append(Turn("\n\n".join(said for said in (*waiting, text) if said), ""))
+            turns.append(("\n\n".join(said for said in (*waiting, text) if said), []))
             waiting = []
-        elif role == "assistant":
-            said = text or _calls_shown(message)
-            if said:
-                before = turns.pop() if turns else Turn("", "")
-                turns.append(before._replace(assistant="\n\n".join(part for part in (before.assistant, said) if part)))
+        elif role == "assistant" and (said := text or _calls_shown(message)):
+            turns = turns or [("", [])]
+            parts = turns[-1][1]
+            parts += ["\n\n", said] if parts else [said]
         elif role == "tool" and turns:
-            result = f"[Tool result]\n{_shortened(text, limits.tool, limits)}"
-            before = turns.pop()
-            turns.append(before._replace(assistant="\n".join(part for part in (before.assistant, result) if part)))
-    return turns
+            parts = turns[-1][1]
+            parts += ["\n"] if parts else []
+            parts += ["[Tool result]\n", _shortened(text, limits.tool, limits)]
+    return [Turn(user, "".join(parts)) for user, parts in turns]
 
 
 def _calls_shown(message: dict[str, Any]) -> str:
