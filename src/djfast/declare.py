@@ -364,6 +364,8 @@ class Mapper(Op):
 
     kind = "mapper"
 
+    replaces_tags: ClassVar[bool] = False  # whether `tags` go before those that a row brings along; they must be JSON then
+
     def assign(self) -> dict[str, Expr]:
         """Columns by role or name, each one expression of the old columns.
 
@@ -372,7 +374,7 @@ class Mapper(Op):
         return {}
 
     def tags(self) -> dict[str, Expr]:
-        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along is not computed again."""
+        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along stands, unless the OP `replaces_tags`."""
         return {}
 
 

@@ -328,3 +328,16 @@ def test_a_pipeline_reads_what_the_ops_before_it_found() -> None:
     assert row[META]["primary_tool_type"] == "run"
     assert row[META]["agent_bad_case_tier"] == "high_precision"
     assert row["__dj__stats__"]["text_len"] == len("User: Do it\n\nAssistant: [Tool calls: run]\n[Tool result]\nfailed")
+
+
+def test_tags_of_an_earlier_run_are_replaced_and_others_stay() -> None:
+    before = {META: {"prompt_tokens": 100, "total_tokens": None, "other": [1]}, "usage": {"prompt_tokens": 2}}
+    after = {"prompt_tokens": 2, "total_tokens": 2, "other": [1], "completion_tokens": 0}
+    assert tags("usage_counter_mapper", before) == after
+
+
+def test_of_two_ops_with_one_tag_the_later_counts() -> None:
+    given = [{"agent_tool_type_mapper": {"tool_types_meta_key": key}} for key in ("first", "second")]
+    rows = [{"text": "", META: {"first": ["a"], "second": ["b"]}}]
+    [row] = djfast.Dataset.from_list(rows).process(djfast.load_ops(given)).to_list(stats=True)
+    assert row[META]["primary_tool_type"] == "b"

@@ -54,6 +54,7 @@ class AgentDialogNormalizeMapper(Mapper, name="agent_dialog_normalize_mapper"):
     that are empty hold one empty text.
     """
 
+    replaces_tags = True
     examples = (
         Example(
             rows=[
@@ -191,6 +192,7 @@ class AgentToolTypeMapper(Mapper, name="agent_tool_type_mapper"):
     first. Empty names are passed over; without any name the primary one is null and the list empty.
     """
 
+    replaces_tags = True
     examples = (
         Example(
             rows=[
@@ -231,6 +233,7 @@ class ToolSuccessTaggerMapper(Mapper, name="tool_success_tagger_mapper"):
     no text counts as its JSON.
     """
 
+    replaces_tags = True
     examples = (
         Example(
             rows=[
@@ -306,6 +309,7 @@ class AgentBadCaseSignalMapper(Mapper, name="agent_bad_case_signal_mapper"):
     one sign in all, else none.
     """
 
+    replaces_tags = True
     examples = (
         Example(
             rows=[

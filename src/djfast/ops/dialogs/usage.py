@@ -17,6 +17,7 @@ class UsageCounterMapper(Mapper, name="usage_counter_mapper"):
     is the first total that is given and no sum; without one it is the sum of both, null when that is 0, as for an empty row.
     """
 
+    replaces_tags = True
     examples = (
         Example(
             rows=[
