@@ -7,9 +7,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from djfast.declare import REGISTRY, Op, OpSpec
+from djfast.declare import MAX_FUSED_DEPTH, REGISTRY, Fused, Op, OpSpec
 from djfast.errors import RecipeError
 
+_AGENTS = "djfast.ops.dialogs.agents"
 _AUGMENTATION = "djfast.ops.text.augmentation"
 _CALIBRATION = "djfast.ops.language_models.calibration"
 _CAUSAL_MODELS = "djfast.ops.text.causal_models"
@@ -17,18 +18,24 @@ _CLEANING = "djfast.ops.text.cleaning"
 _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
 _FIELD_FILTERS = "djfast.ops.fields"
+_FILES = "djfast.ops.files"
+_FUSED = "djfast.ops.fused"
 _GROUPERS = "djfast.ops.groupers"
 _LATEX = "djfast.ops.text.latex"
 _LENGTHS = "djfast.ops.text.lengths"
 _PAPERS = "djfast.ops.text.papers"
 _PROMPTED_TEXTS = "djfast.ops.text.prompted_texts"
 _QUERIES = "djfast.ops.text.queries"
+_RAY = "djfast.ops.dedup.ray"
 _REMOVING = "djfast.ops.text.removing"
 _SIMILARITY = "djfast.ops.text.similarity"
 _SYNTAX = "djfast.ops.text.syntax"
 _USER_CODE = "djfast.ops.user_code"
 
 OPS: dict[str, str] = {
+    "agent_bad_case_signal_mapper": _AGENTS,
+    "agent_dialog_normalize_mapper": _AGENTS,
+    "agent_tool_type_mapper": _AGENTS,
     "alphanumeric_filter": "djfast.ops.text.characters",
     "average_line_length_filter": _LENGTHS,
     "calibrate_qa_mapper": _CALIBRATION,
@@ -46,12 +53,15 @@ OPS: dict[str, str] = {
     "document_minhash_deduplicator": _DOCUMENT,
     "document_minhash_deduplicator_with_uid": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
+    "download_file_mapper": _FILES,
     "expand_macro_mapper": _LATEX,
     "extract_tables_from_html_mapper": "djfast.ops.text.html",
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
+    "fused_sequential_batch_op": _FUSED,
     "general_field_filter": _FIELD_FILTERS,
+    "general_fused_op": _FUSED,
     "in_context_influence_filter": _CAUSAL_MODELS,
     "instruction_following_difficulty_filter": _CAUSAL_MODELS,
     "key_value_grouper": _GROUPERS,
@@ -74,6 +84,10 @@ OPS: dict[str, str] = {
     "query_topic_detection_mapper": _QUERIES,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
+    "ray_bts_minhash_cpp_deduplicator": _RAY,
+    "ray_bts_minhash_deduplicator": _RAY,
+    "ray_document_deduplicator": _RAY,
+    "ray_repartition_pipeline": "djfast.ops.repartition",
     "remove_bibliography_mapper": _LATEX,
     "remove_comments_mapper": _LATEX,
     "remove_header_mapper": _LATEX,
@@ -84,6 +98,8 @@ OPS: dict[str, str] = {
     "remove_table_text_mapper": _REMOVING,
     "remove_words_with_incorrect_substrings_mapper": _REMOVING,
     "replace_content_mapper": _CLEANING,
+    "s3_download_file_mapper": _FILES,
+    "s3_upload_file_mapper": _FILES,
     "sentence_augmentation_mapper": _PROMPTED_TEXTS,
     "sentence_split_mapper": "djfast.ops.text.sentences",
     "special_characters_filter": "djfast.ops.text.characters",
@@ -100,7 +116,9 @@ OPS: dict[str, str] = {
     "text_pair_similarity_filter": _SIMILARITY,
     "text_tagging_by_prompt_mapper": _PROMPTED_TEXTS,
     "token_num_filter": _LENGTHS,
+    "tool_success_tagger_mapper": _AGENTS,
     "topk_specified_field_selector": _FIELDS,
+    "usage_counter_mapper": "djfast.ops.dialogs.usage",
     "whitespace_normalization_mapper": _CLEANING,
     "word_repetition_filter": "djfast.ops.text.repetition",
     "words_num_filter": _LENGTHS,
@@ -138,12 +156,14 @@ def all_specs() -> tuple[OpSpec, ...]:
 def load_ops(process: Iterable[str | Mapping[str, Mapping[str, Any] | None]]) -> list[Op]:
     """Make the OPs of a list as recipes have it: `[{"text_length_filter": {"min_len": 5}}, "clean_email_mapper"]`.
 
+    A fused OP gives the OPs that it lists.
+
     Raises
     ------
     RecipeError
         For the first unknown OP or parameter or wrong value.
     """
-    return [_made(item) for item in process]
+    return [op for item in process for op in _made(item, 0)]
 
 
 def no_such_parameter(spec: OpSpec, given: str) -> str:
@@ -154,9 +174,14 @@ def no_such_parameter(spec: OpSpec, given: str) -> str:
     return f"{spec.name}: no such parameter{did_you_mean(given, known)}, got {given!r}"
 
 
-def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
+def fused_too_deep(spec: OpSpec) -> str:
+    """Message for fused OPs that are nested without end."""
+    return f"{spec.name}: fused OPs must not be nested deeper than {MAX_FUSED_DEPTH} levels"
+
+
+def _made(item: str | Mapping[str, Mapping[str, Any] | None], depth: int) -> list[Op]:
     if isinstance(item, str):
-        return find(item).cls()
+        item = {item: None}
     if not isinstance(item, Mapping) or len(item) != 1:
         raise RecipeError(f"an OP is given as its name or as a mapping of its name to its parameters, got {item!r}")
     [(name, given)] = item.items()
@@ -166,7 +191,31 @@ def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
     for parameter in given or {}:
         if parameter not in {param.name for param in spec.params}:
             raise RecipeError(no_such_parameter(spec, str(parameter)))
-    return spec.cls(**(given or {}))
+    if not issubclass(spec.cls, Fused):
+        return [spec.cls(**(given or {}))]
+    if depth == MAX_FUSED_DEPTH:
+        raise RecipeError(fused_too_deep(spec))
+    own = {parameter: value for parameter, value in (given or {}).items() if parameter not in spec.cls.member_lists}
+    spec.cls(**own)  # for the checks of its parameters
+    return [op for member in _members(spec, given or {}) for op in _made(member, depth + 1)]
+
+
+def _members(spec: OpSpec, given: Mapping[str, Any]) -> list[Any]:
+    """Items of the lists of a fused OP.
+
+    Raises
+    ------
+    RecipeError
+        If one of them is no list.
+    """
+    assert issubclass(spec.cls, Fused)
+    items: list[Any] = []
+    for name in spec.cls.member_lists:
+        listed = given.get(name)
+        if not isinstance(listed, list | tuple | None):
+            raise RecipeError(f"{spec.name}: {name} must be a list of OPs or null, got {listed!r}")
+        items += listed or []
+    return items
 
 
 @cache
@@ -178,9 +227,11 @@ def _entry_points() -> dict[str, Any]:
 
 
 def _no_such_op(name: str) -> str:
-    from djfast.peer_names import PEER_NAMES
+    from djfast.peer_names import NEVER_HERE, PEER_NAMES
     from djfast.spelling import did_you_mean
 
+    if name in NEVER_HERE:
+        return f"{name} is an OP of Data-Juicer that djfast will not have: {NEVER_HERE[name]}"
     if name in PEER_NAMES:
         twin = name.removeprefix("ray_")
         hint = f"; {twin} does the same here" if twin != name and twin in OPS else ""

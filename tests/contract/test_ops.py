@@ -59,8 +59,8 @@ def test_example_holds(spec: OpSpec, example: Example, monkeypatch: pytest.Monke
 
 
 def _check_example(spec: OpSpec, example: Example) -> None:
-    [op] = djfast.load_ops([{spec.name: example.params}])
-    dataset = djfast.Dataset.from_list(example.rows).process(op)
+    ops = djfast.load_ops([{spec.name: example.params}])
+    dataset = djfast.Dataset.from_list(example.rows).process(ops)
     got = dataset.to_list(stats=True)
     assert [_flat(row, wanted) for row, wanted in zip(got, example.expect)] == example.expect
     assert len(got) == len(example.expect)

@@ -132,10 +132,7 @@ CASES = {
     ),
     "process: [text_lenght_filter]": "no such OP (did you mean 'text_length_filter'?), got 'text_lenght_filter'",
     "process: [image_blur_mapper]": "image_blur_mapper is an OP of Data-Juicer that djfast does not have yet",
-    "process: [ray_document_deduplicator]": (
-        "ray_document_deduplicator is an OP of Data-Juicer that djfast does not have yet; document_deduplicator "
-        "does the same here"
-    ),
+    "process: [ray_image_deduplicator]": "ray_image_deduplicator is an OP of Data-Juicer that djfast does not have yet",
     "process: [{text_length_filter: {stats_export_path: x}}]": (
         "text_length_filter: stats_export_path cannot be used here: use `djfast analyze` or keep_stats_in_res_ds, got 'x'"
     ),

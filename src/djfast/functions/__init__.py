@@ -40,6 +40,7 @@ _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
 _KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
 _TOKENIZERS = Requirement("tokenizers", "tokenizers>=0.20", "models")
 _SOUP = Requirement("bs4", "beautifulsoup4>=4.13", "html")
+_BOTO = Requirement("boto3", "boto3>=1.34", "remote")
 _REGEX = Requirement("regex", "regex>=2024.4", None)
 _SPACY = Requirement("spacy", "spacy>=3.8", "spacy")
 _NLPAUG = Requirement("nlpaug", "nlpaug>=1.1.11", "augment")
@@ -163,6 +164,26 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "The row, and whether a filter written for Data-Juicer keeps it."),
         PythonFunction("calibrated", "djfast.functions.calibration", ("text", "json", "json"), "json",
                        (), "The corrected question and answer, by a language model.", batched=True),
+        PythonFunction("agent_dialog", "djfast.functions.dialogs", ("json", "json"), "json",
+                       (), "The turns of an agent's messages, its tools and its skills."),
+        PythonFunction("first_known", "djfast.functions.dialogs", ("json",), "json",
+                       (), "The first of some values that is neither null nor blank, as a text."),
+        PythonFunction("known_value", "djfast.functions.dialogs", ("json",), "json",
+                       (), "A value that is not null."),
+        PythonFunction("ranked_names", "djfast.functions.dialogs", ("json",), "json",
+                       (), "Names, the most frequent first."),
+        PythonFunction("tool_results", "djfast.functions.dialogs", ("json",), "json",
+                       (_REGEX,), "Which answers of tools were errors."),
+        PythonFunction("token_usage", "djfast.functions.dialogs", ("json", "json", "json"), "json",
+                       (), "Tokens that models used."),
+        PythonFunction("bad_case_signals", "djfast.functions.bad_cases", ("json",), "json",
+                       (), "Signs that an agent's case went wrong."),
+        PythonFunction("downloaded_files", "djfast.functions.downloads", ("json", "json"), "json",
+                       (_AIOHTTP,), "Files from the web, in a folder or in the row.", batched=True),
+        PythonFunction("s3_downloaded_files", "djfast.functions.s3_files", ("json", "json"), "json",
+                       (_BOTO,), "Files from S3, in a folder or in the row.", batched=True),
+        PythonFunction("s3_uploaded_files", "djfast.functions.s3_files", ("json",), "json",
+                       (_BOTO,), "Places of files that were brought to S3.", batched=True),
         PythonFunction("user_lambda", "djfast.functions.user_code", ("row",), "rows",
                        (), "The row as a lambda of the recipe leaves it."),
         PythonFunction("user_lambda_batch", "djfast.functions.user_code", ("row",), "rows",

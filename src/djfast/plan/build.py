@@ -195,7 +195,8 @@ class _StageBuilder:
         tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
         self.current.update(assigned)
         for name, computed in tags.items():
-            self.tags[name] = self._brought(META, name, self.tags.get(name, computed), index)
+            known = self.tags.get(name, computed)
+            self.tags[name] = computed if op.replaces_tags else self._brought(META, name, known, index)
 
     def _add_selector(self, index: int, op: Selector) -> None:
         condition = op.keep()

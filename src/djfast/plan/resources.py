@@ -41,6 +41,7 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
     ("prompted_tags", "model"): _checkpoint("model"),
     ("sentence_lines", "model"): lambda value, op: {"model": find_sentence_model(value, op=op)},
     ("token_chunks", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
+    ("bad_case_signals", "calibration"): lambda value, op: {"calibration": value},
     ("share_in_list", "word_list"): lambda value, op: {"words": load_word_list(*value)},
 }
 

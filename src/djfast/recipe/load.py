@@ -10,7 +10,7 @@ from collections.abc import Mapping as MappingType
 from typing import Any, NamedTuple
 
 from djfast import catalog
-from djfast.declare import MISSING, Filter, Op, OpSpec, Param
+from djfast.declare import MAX_FUSED_DEPTH, MISSING, Filter, Fused, Op, OpSpec, Param
 from djfast.errors import RecipeError
 from djfast.recipe.document import (
     MAX_BYTES,
@@ -306,29 +306,55 @@ class _Checker:
             return (), ()
         if not process.items:
             self.notices.append(f"{process.where}: process is empty, so rows are only copied")
-        made = [(self._op(item), _line(item.where)) for item in process.items if not self.has_enough()]
-        present = [(op, line) for op, line in made if op is not None]
-        return tuple(op for op, _ in present), tuple(line for _, line in present)
+        made = [each for item in process.items if not self.has_enough() for each in self._ops_of(item, 0)]
+        return tuple(op for op, _ in made), tuple(line for _, line in made)
 
-    def _op(self, item: Node) -> Op | None:
+    def _ops_of(self, item: Node, depth: int) -> list[tuple[Op, int | None]]:
+        """Make the OP of an item with its line, or those that a fused OP stands for."""
         name = op_name(item)
         if name is None:
             self.problems.append(f"{item.where}: {_not_an_op(item)}")
-            return None
+            return []
         try:
             spec = catalog.find(name)
         except RecipeError as error:
             self.problems.append(f"{item.where}: {error}")
-            return None
-        parameters = item.entries[name] if isinstance(item, Mapping) else None
+            return []
+        parameters = item.entries[name] if isinstance(item, Mapping) else _null(item.where)
         if isinstance(parameters, Mapping):
             given = parameters.entries
-        elif parameters is None or (isinstance(parameters, Scalar | Given) and self.value(parameters) is None):
+        elif self._is_null(parameters):
             given = {}
         else:
             self.problems.append(f"{parameters.where}: {name}: parameters must be a mapping of names to values")
-            return None
-        return self._made(spec, item.where, given)
+            return []
+        if issubclass(spec.cls, Fused):
+            return self._members(spec, item.where, given, depth)
+        op = self._made(spec, item.where, given)
+        return [] if op is None else [(op, _line(item.where))]
+
+    def _members(self, spec: OpSpec, where: str, given: MappingType[str, Node], depth: int) -> list[tuple[Op, int | None]]:
+        assert issubclass(spec.cls, Fused)
+        if depth == MAX_FUSED_DEPTH:
+            self.problems.append(f"{where}: {catalog.fused_too_deep(spec)}")
+            return []
+        lists = spec.cls.member_lists
+        for param in spec.params:
+            if param.name in given and param.common and not param.no_effect:
+                notice = f"{param.name} has no effect: the OPs it lists have their own"
+                self.notices.append(f"{given[param.name].where}: {spec.name}: {notice}")
+        self._made(spec, where, {name: node for name, node in given.items() if name not in lists})
+        made: list[tuple[Op, int | None]] = []
+        for name in lists:
+            listed = given.get(name, _null(where))
+            if isinstance(listed, Sequence):
+                made += [each for item in listed.items if not self.has_enough() for each in self._ops_of(item, depth + 1)]
+            elif not self._is_null(listed):
+                self.problems.append(f"{listed.where}: {spec.name}: {name} must be a list of OPs or null")
+        return made
+
+    def _is_null(self, node: Node) -> bool:
+        return isinstance(node, Scalar | Given) and self.value(node) is None
 
     def _made(self, spec: OpSpec, where: str, given: MappingType[str, Node]) -> Op | None:
         known = {param.name: param for param in spec.params}
@@ -352,6 +378,8 @@ class _Checker:
                 self.problems.append(f"{where}: {spec.name}: {param.name} must be given")
         if len(self.problems) > before:
             return None
+        if spec.cls.notice:
+            self.notices.append(f"{where}: {spec.name}: {spec.cls.notice}")
         try:
             return spec.cls(**values)
         except RecipeError as error:
@@ -378,6 +406,10 @@ class _Checker:
                     self.notices.append(
                         f"{place}: {op.spec.name}: {stat} is taken over from {earlier[2]}, although {change} since"
                     )
+
+
+def _null(where: str) -> Node:
+    return Scalar(where, "null")
 
 
 def _not_an_op(item: Node) -> str:
