@@ -86,6 +86,7 @@ OPS: dict[str, str] = {
     "range_specified_field_selector": _FIELDS,
     "ray_bts_minhash_cpp_deduplicator": _RAY,
     "ray_bts_minhash_deduplicator": _RAY,
+    "ray_bts_minhash_deduplicator_with_uid": _RAY,
     "ray_document_deduplicator": _RAY,
     "ray_repartition_pipeline": "djfast.ops.repartition",
     "remove_bibliography_mapper": _LATEX,

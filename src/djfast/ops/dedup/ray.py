@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from djfast.declare import param
-from djfast.ops.dedup.document import DocumentDeduplicator, DocumentMinhashDeduplicator
+from djfast.declare import Grouping, param
+from djfast.expr import Expr
+from djfast.ops.dedup.document import (
+    DocumentDeduplicator,
+    DocumentMinhashDeduplicator,
+    DocumentMinhashDeduplicatorWithUid,
+    numbered,
+)
 
 _ONE_ENGINE = "djfast has one engine and no Ray"
 _EXACT = "the groups of duplicates are found at once, when all keys are known"
@@ -45,6 +51,24 @@ class RayBtsMinhashDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_de
     memory_per_sample: float = param("Memory per row.", default=0.1, unit="megabytes", no_effect=_ONE_ENGINE)
     actor_memory: float | str | None = param("Memory of an actor.", default=None, no_effect=_ONE_ENGINE)
     task_memory: float | str | None = param("Memory of a task.", default=None, no_effect=_ONE_ENGINE)
+
+
+class RayBtsMinhashDeduplicatorWithUid(RayBtsMinhashDeduplicator, name="ray_bts_minhash_deduplicator_with_uid"):
+    """Keeps, of similar texts, the one with the smallest number, as document_minhash_deduplicator_with_uid does.
+
+    The number in the field `__dj__uid` stays; on Ray it is dropped from the rows. Texts shorter than a window, the empty one
+    included, are all duplicates of each other by default: see `short_texts`.
+    """
+
+    examples = DocumentMinhashDeduplicatorWithUid.examples
+
+    def key(self) -> Expr:
+        """Keys of the bands, and the row's number."""
+        return numbered(super().key())
+
+    def grouping(self) -> Grouping:
+        """Rows that share a band; the smallest number stays."""
+        return super().grouping()._replace(by_number=True)
 
 
 class RayBtsMinhashCppDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_cpp_deduplicator"):
