@@ -157,14 +157,34 @@ def all_specs() -> tuple[OpSpec, ...]:
 def load_ops(process: Iterable[str | Mapping[str, Mapping[str, Any] | None]]) -> list[Op]:
     """Make the OPs of a list as recipes have it: `[{"text_length_filter": {"min_len": 5}}, "clean_email_mapper"]`.
 
-    A fused OP gives the OPs that it lists.
+    Raises
+    ------
+    RecipeError
+        For the first unknown OP or parameter or wrong value, those that fused OPs list included.
+    """
+    ops = [_made(item) for item in process]
+    flattened(ops)
+    return ops
+
+
+def flattened(ops: Iterable[Op], depth: int = 0) -> list[Op]:
+    """Return OPs with those that fused ones list in their place.
 
     Raises
     ------
     RecipeError
-        For the first unknown OP or parameter or wrong value.
+        As `load_ops` does, and for fused OPs that are nested too deep.
     """
-    return [op for item in process for op in _made(item, 0)]
+    flat: list[Op] = []
+    for op in ops:
+        if not isinstance(op, Fused):
+            flat.append(op)
+        elif depth == MAX_FUSED_DEPTH:
+            raise RecipeError(fused_too_deep(op.spec))
+        else:
+            members = [_made(item) for name in op.member_lists for item in getattr(op, name) or ()]
+            flat += flattened(members, depth + 1)
+    return flat
 
 
 def no_such_parameter(spec: OpSpec, given: str) -> str:
@@ -180,9 +200,9 @@ def fused_too_deep(spec: OpSpec) -> str:
     return f"{spec.name}: fused OPs must not be nested deeper than {MAX_FUSED_DEPTH} levels"
 
 
-def _made(item: str | Mapping[str, Mapping[str, Any] | None], depth: int) -> list[Op]:
+def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
     if isinstance(item, str):
-        item = {item: None}
+        return find(item).cls()
     if not isinstance(item, Mapping) or len(item) != 1:
         raise RecipeError(f"an OP is given as its name or as a mapping of its name to its parameters, got {item!r}")
     [(name, given)] = item.items()
@@ -192,31 +212,7 @@ def _made(item: str | Mapping[str, Mapping[str, Any] | None], depth: int) -> lis
     for parameter in given or {}:
         if parameter not in {param.name for param in spec.params}:
             raise RecipeError(no_such_parameter(spec, str(parameter)))
-    if not issubclass(spec.cls, Fused):
-        return [spec.cls(**(given or {}))]
-    if depth == MAX_FUSED_DEPTH:
-        raise RecipeError(fused_too_deep(spec))
-    own = {parameter: value for parameter, value in (given or {}).items() if parameter not in spec.cls.member_lists}
-    spec.cls(**own)  # for the checks of its parameters
-    return [op for member in _members(spec, given or {}) for op in _made(member, depth + 1)]
-
-
-def _members(spec: OpSpec, given: Mapping[str, Any]) -> list[Any]:
-    """Items of the lists of a fused OP.
-
-    Raises
-    ------
-    RecipeError
-        If one of them is no list.
-    """
-    assert issubclass(spec.cls, Fused)
-    items: list[Any] = []
-    for name in spec.cls.member_lists:
-        listed = given.get(name)
-        if not isinstance(listed, list | tuple | None):
-            raise RecipeError(f"{spec.name}: {name} must be a list of OPs or null, got {listed!r}")
-        items += listed or []
-    return items
+    return spec.cls(**(given or {}))
 
 
 @cache

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from djfast.catalog import flattened
 from djfast.declare import Op
 from djfast.errors import InputError, RecipeError, SchemaError
 from djfast.formats import format_of
@@ -219,4 +220,4 @@ def _as_given(bad: Rejected) -> Rejected:
 
 
 def _listed(ops: Op | Iterable[Op]) -> list[Op]:
-    return [ops] if isinstance(ops, Op) else list(ops)
+    return flattened([ops] if isinstance(ops, Op) else ops)

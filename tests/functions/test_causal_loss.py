@@ -6,11 +6,11 @@ import json
 import math
 
 import pytest
-from tests.models.tiny_checkpoints import make_causal, torch, transformers
 
 import djfast
 from djfast.errors import ModelError, RecipeError
 from djfast.functions.causal_loss import bind_message_loss, bind_quotient
+from tests.models.tiny_checkpoints import make_causal, torch, transformers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 TALKS = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.models.tiny_checkpoints import make_classifier, make_translator, torch, transformers
 
 import djfast
 from djfast.errors import ModelError, RecipeError
 from djfast.functions.classification import bind_text_class
+from tests.models.tiny_checkpoints import make_classifier, make_translator, torch, transformers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 QUERIES = ["hello cats", "", "dogs and cats and dogs", "狗和猫", "x" * 200]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.models.tiny_checkpoints import make_causal, transformers
 
 import djfast
 from djfast.errors import ModelError, RecipeError
+from tests.models.tiny_checkpoints import make_causal, transformers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 TASK = {"task_sentence": "Say it again.", "text_key_second": "again", "system_prompt": "", "max_new_tokens": 8}

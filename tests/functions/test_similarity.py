@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.llm.conftest import server as server
-from tests.llm.server import Said, embedding
-from tests.models.tiny_checkpoints import make_clip, make_encoder, torch, transformers
 
 import djfast
 from djfast.errors import RecipeError
+from tests.llm.conftest import server as server
+from tests.llm.server import Said, embedding
+from tests.models.tiny_checkpoints import make_clip, make_encoder, torch, transformers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 STATS = "__dj__stats__"

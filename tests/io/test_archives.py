@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.io.test_tables import read, rejected, run
 
 from djfast.errors import InputError, MissingExtraError
 from djfast.io import extraction, formats, warc_files, webdataset_files
 from djfast.io.files import discover
+from tests.io.test_tables import read, rejected, run
 
 
 def tar(path: Path, members: list[tuple[str, bytes]]) -> Path:

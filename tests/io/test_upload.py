@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.ranks.threads import run_threads
 
 import djfast
 from djfast.errors import MissingExtraError, OutputError, RecipeError
@@ -21,6 +20,7 @@ from djfast.runners.job.standing import standing_of
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.progress import Progress
 from djfast.runners.report import Report
+from tests.ranks.threads import run_threads
 
 fsspec = pytest.importorskip("fsspec")
 

@@ -20,7 +20,6 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.ranks.threads import Threads, run_threads
 
 import djfast
 from djfast.errors import InputError, OutputError
@@ -31,6 +30,7 @@ from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.progress import Progress
 from djfast.runners.report import Report
+from tests.ranks.threads import Threads, run_threads
 
 ROWS: list[dict[str, Any]] = [
     {"id": 0, "text": "plain words", "tags": ["a", "b"], "score": 0.5, "ok": True},

@@ -39,7 +39,11 @@ def test_members_take_the_place_of_a_fused_op(load):
 def test_python_makes_the_same_ops():
     members = [{"text_length_filter": {"min_len": 5}}, {"general_fused_op": {"fused_op_list": ["clean_email_mapper"]}}]
     fused = djfast.load_ops([{"fused_sequential_batch_op": {"op_specs": members}}, "general_fused_op"])
-    assert fused == djfast.load_ops([members[0], "clean_email_mapper"])
+    assert [op.spec.name for op in fused] == ["fused_sequential_batch_op", "general_fused_op"]
+    rows = [{"text": "write to a@b.org"}, {"text": "no"}]
+    apart = djfast.Dataset.from_list(rows).process(djfast.load_ops([members[0], "clean_email_mapper"]))
+    assert djfast.Dataset.from_list(rows).process(fused).to_list(stats=True) == apart.to_list(stats=True)
+    assert djfast.Dataset.from_list(rows).process(fused[0]).to_list() == apart.to_list()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +90,7 @@ def test_fused_ops_are_not_nested_without_end(problems):
 
 @pytest.mark.parametrize("listed", [5, "clean_email_mapper", {"clean_email_mapper": None}])
 def test_a_list_that_is_none_is_refused(listed):
-    with pytest.raises(RecipeError, match=r"general_fused_op: fused_op_list must be a list of OPs or null, got "):
+    with pytest.raises(RecipeError, match=r"general_fused_op: fused_op_list must be a list or null, got "):
         djfast.load_ops([{"general_fused_op": {"fused_op_list": listed}}])
 
 

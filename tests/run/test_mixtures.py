@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.ranks.threads import Threads, run_threads
 
 import djfast
 from djfast import _native
@@ -25,6 +24,7 @@ from djfast.runners.inputs import shares_of
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.progress import Progress
+from tests.ranks.threads import Threads, run_threads
 
 
 def lines(path: Path, texts: list[str]) -> Path:

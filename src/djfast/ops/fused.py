@@ -22,7 +22,7 @@ class GeneralFusedOp(Fused, name="general_fused_op"):
         Example(rows=[{"text": "as it was"}], params={}, expect=[{"text": "as it was"}]),
     )
 
-    fused_op_list: list[dict] | None = param(  # type: ignore[type-arg]
+    fused_op_list: list | None = param(  # type: ignore[type-arg]
         "OPs as in process: names, or mappings of a name to its parameters.", default=None
     )
 
@@ -42,10 +42,10 @@ class FusedSequentialBatchOp(Fused, name="fused_sequential_batch_op"):
         ),
     )
 
-    op_specs: list[dict] | None = param(  # type: ignore[type-arg]
+    op_specs: list | None = param(  # type: ignore[type-arg]
         "OPs as in process: names, or mappings of a name to its parameters.", default=None
     )
-    fused_ops: list[dict] | None = param("More OPs, which follow the others.", default=None)  # type: ignore[type-arg]
+    fused_ops: list | None = param("More OPs, which follow the others.", default=None)  # type: ignore[type-arg]
     group_name: str = param("Name of the group.", default="", no_effect="its OPs are reported by their own names")
     cleanup_columns: list[str] | None = param(
         "Fields to drop afterwards.", default=None, refused="OPs leave no helper fields behind that would have to be dropped"
