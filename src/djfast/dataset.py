@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from djfast.io.line_rows import carried_for
 from djfast.io.list_rows import ListRows, without_stats
 from djfast.io.results import Output, Result, ResultFile, RowList, stats_path
 from djfast.io.upload import Address, upload
+from djfast.json_bytes import parsed
 from djfast.plan.build import build_plan
 from djfast.recipe.outputs import is_remote
 from djfast.runners.local import run_plan
@@ -216,7 +216,7 @@ def _files(path: str | os.PathLike[str] | Sequence[str], *, family: str | None =
 
 def _as_given(bad: Rejected) -> Rejected:
     """Return a rejected row that was carried as a line as the dictionary it was."""
-    return bad._replace(row=json.loads(bad.row), file=bad.file or None) if isinstance(bad.row, bytes) else bad
+    return bad._replace(row=parsed(bad.row), file=bad.file or None) if isinstance(bad.row, bytes) else bad
 
 
 def _listed(ops: Op | Iterable[Op]) -> list[Op]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -15,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
+
+from djfast.json_bytes import as_json
 
 LOG = logging.getLogger("djfast.files")
 
@@ -96,15 +97,13 @@ def _answer(row: _Row, found: Mapping[str, Path | bytes], scheme: re.Pattern[str
         paths.append(str(got) if isinstance(got, Path) else place)
         if place and not scheme.match(place):
             got = Path(place)
-        contents.append(known or (_as_text(got, wish.max_bytes) if wish.holds_contents else None))
+        contents.append(known or (_contents(got, wish.max_bytes) if wish.holds_contents else None))
     answer = {"paths": paths, "contents": contents} if row.is_list else {"paths": paths[0], "contents": contents[0]}
-    return json.dumps(answer)
+    return json.dumps(answer, default=as_json)
 
 
-def _as_text(content: Path | bytes | None, max_bytes: int) -> str | None:
-    if isinstance(content, Path):
-        content = _read(content, max_bytes)
-    return None if content is None else base64.b64encode(content).decode()
+def _contents(content: Path | bytes | None, max_bytes: int) -> bytes | None:
+    return _read(content, max_bytes) if isinstance(content, Path) else content
 
 
 def _read(path: Path, max_bytes: int) -> bytes | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from djfast.errors import InputError, OutputError
+from djfast.json_bytes import MARK, as_json, parsed
 
 _UNIT_ROWS = 256
 _GROUP_BYTES = 64 << 20
@@ -97,7 +98,7 @@ class CollectedLines:
         """
         for number, line in enumerate(self.lines(), 1):
             try:
-                yield json.loads(line.decode())
+                yield parsed(line)
             except (ValueError, RecursionError) as error:
                 raise OutputError(f"row {number} of the result can only be exported as jsonl or json: {error}") from error
 
@@ -119,7 +120,7 @@ class CollectedLines:
                     both = [table.schema] if schema is None else [schema, table.schema]
                     schema = pa.unify_schemas(both, promote_options="permissive")
             self._schema = pa.schema([]) if schema is None else schema
-        return self._schema
+        return pa.schema([field.with_type(_with_bytes(field.type)) for field in self._schema])
 
     def tables(self) -> Iterator[Any]:
         """Parse the lines into tables of one schema."""
@@ -127,8 +128,9 @@ class CollectedLines:
 
         schema = self.schema
         with _one_schema():
-            for table in self._parsed(pyarrow.json.ParseOptions(explicit_schema=schema)):
-                yield table.select(schema.names).cast(schema)
+            for table in self._parsed(pyarrow.json.ParseOptions(explicit_schema=self._schema)):
+                plain = table.select(schema.names).cast(self._schema)
+                yield plain if schema == self._schema else _with_bytes_restored(plain, schema)
 
     def _parsed(self, options: Any) -> Iterator[Any]:
         """Parse blocks of whole lines, each on its own, so that every block may have its own types."""
@@ -140,6 +142,32 @@ class CollectedLines:
                 block = b"".join(lines)
                 sized = pyarrow.json.ReadOptions(block_size=len(block) + 1, use_threads=False)
                 yield pyarrow.json.read_json(pa.BufferReader(block), read_options=sized, parse_options=options)
+
+
+def _with_bytes(kind: Any) -> Any:
+    """Return a type in which bytes are what JSON marks as such."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind):
+        return pa.list_(_with_bytes(kind.value_type))
+    if not pa.types.is_struct(kind):
+        return kind
+    if kind.num_fields == 1 and kind[0].name == MARK:
+        return pa.binary()
+    return pa.struct([field.with_type(_with_bytes(field.type)) for field in kind])
+
+
+def _with_bytes_restored(table: Any, schema: Any) -> Any:
+    import pyarrow as pa
+
+    arrays = []
+    for name, field in zip(table.schema.names, schema):
+        column = table.column(name)
+        if column.type != field.type:
+            values = [parsed(json.dumps(value).encode()) for value in column.to_pylist()]
+            column = pa.chunked_array([pa.array(values, field.type)])
+        arrays.append(column)
+    return pa.table(arrays, schema=schema)
 
 
 @contextlib.contextmanager
@@ -270,8 +298,8 @@ def _shown(schema: Any) -> str:
 
 
 def json_line(row: dict[str, Any]) -> bytes:
-    """Return a row as a line of JSON; bytes are base64, times are ISO 8601."""
-    return json.dumps(row, ensure_ascii=False, default=json_value).encode("utf-8", "backslashreplace") + b"\n"
+    """Return a row as a line of JSON; times are ISO 8601."""
+    return json.dumps(row, ensure_ascii=False, default=as_json).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def json_value(value: Any) -> Any:

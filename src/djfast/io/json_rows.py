@@ -16,6 +16,7 @@ from djfast.io.formats import InputFile, suffix_of
 from djfast.io.origins import Origins
 from djfast.io.remote import LocalFile, RemoteFile, open_ranges
 from djfast.io.splits import Split
+from djfast.json_bytes import parsed
 from djfast.plan.build import HASHES, META, STATS, SUFFIX
 from djfast.plan.steps import Plan, Stage
 
@@ -128,7 +129,7 @@ class JsonPiece:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Parse the lines."""
-        return [json.loads(line) for line in self.lines.split(b"\n") if line]
+        return [parsed(line) for line in self.lines.split(b"\n") if line]
 
 
 class JsonRows:

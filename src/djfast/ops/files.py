@@ -17,8 +17,8 @@ class FetchingMapper(Mapper):
     )
     save_dir: str | None = param("Folder for the files; the field then holds their paths.", default=None)
     save_field: str | None = param(
-        "Field for the contents, as base64 text, since rows are JSON; null takes image_bytes_key where there is no save_dir. All "
-        "contents of a batch are in memory at once: many or large files are better kept in save_dir.",
+        'Field for the contents, bytes (in JSON `{"__dj__bytes__": base64}`); null takes image_bytes_key where there is no '
+        "save_dir. All contents of a batch are in memory at once: many or large files are better kept in save_dir.",
         default=None,
     )
     timeout: int = param("Longest time for a request.", default=30, unit="seconds", ge=1)
