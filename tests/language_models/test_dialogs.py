@@ -9,7 +9,7 @@ import pytest
 
 import djfast
 from djfast.errors import RecipeError
-from djfast.functions.dialogs import Turn, turns_in
+from djfast.functions.dialog_turns import Turn, turns_in
 from tests.llm.server import Asked, Said, Server, completion, refusal
 
 MARKERS = {

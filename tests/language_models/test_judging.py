@@ -251,3 +251,8 @@ def test_skills_without_names_or_answers_are_empty(server: Server) -> None:
 def test_skills_that_are_there_stand(server: Server) -> None:
     assert _skills({"agent_tool_types": ["a"], "agent_skill_insights": ["old"]}) == ["old"]
     assert server.count == 0
+
+
+def test_a_row_without_the_text_is_skipped(server: Server) -> None:
+    for row in ({"query": "q"}, {"text": None}):
+        assert _tags(_run("agent_trace_coherence_mapper", [row]))[0]["agent_trace_coherence"]["skipped"] is True

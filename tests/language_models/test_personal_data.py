@@ -210,7 +210,7 @@ def test_fields_are_read_once() -> None:
 
 def test_a_model_of_names_must_be_there(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     pytest.importorskip("spacy")
-    with pytest.raises(ModelError, match=r"pip install its package or leave it out, got 'no_such_model'"):
+    with pytest.raises(ModelError, match="spaCy model not found; pip install the package no_such_model"):
         _run([{"text": "a"}], spacy_ner_model="no_such_model").to_list()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="not installed: spacy"):
@@ -228,3 +228,9 @@ def test_a_model_of_names_points_to_rows(server: Server, tmp_path: Any) -> None:
     data = _run(rows, spacy_ner_model=str(tmp_path / "names"), spacy_ner_max_chars=12)
     skipped = [row["__dj__meta__"]["pii_llm_suspect"].get("skipped", False) for row in data.to_list(stats=True)]
     assert skipped == [False, True, True]
+
+
+def test_rows_without_a_text_are_read_all_the_same(server: Server) -> None:
+    server.respond = lambda asked: completion(_said(_suspect("query", "a@b.cc")))
+    data = _run([{"query": "a@b.cc"}, {"text": None, "query": "a@b.cc"}], redaction_mode="evidence", redaction_placeholder="#")
+    assert data.to_list() == [{"query": "#"}, {"text": None, "query": "#"}]

@@ -233,3 +233,19 @@ def test_no_answer_sets_the_row_aside(server: Server) -> None:
     data = _run("llm_condition_filter", [{"text": "x"}], condition="c")
     assert data.to_list() == []
     assert len(data.rejected) == 1
+
+
+def test_a_row_without_the_text_meets_no_condition_and_a_wrong_one_is_set_aside(server: Server) -> None:
+    data = _run("llm_condition_filter", [{"other": 1}, {"text": None}, {"text": 5}], condition="c")
+    assert data.to_list() == []
+    assert [bad.reason for bad in data.rejected] == ["TypeError: the field must be a text, got int"]
+    assert server.count == 0
+
+
+def test_results_are_the_same_for_any_batches(server: Server) -> None:
+    server.respond = lambda asked: completion(_scores("llm_quality", 1 + len(asked.prompt) % 5))
+    rows = [{"text": "x" * (number % 7)} for number in range(300)]
+    whole = _run("llm_quality_score_filter", rows).to_list(stats=True)
+    parts = [_run("llm_quality_score_filter", rows[at : at + 7]).to_list(stats=True) for at in range(0, 300, 7)]
+    assert whole == [row for part in parts for row in part]
+    assert 0 < len(whole) < 300

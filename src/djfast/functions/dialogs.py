@@ -1,188 +1,368 @@
-"""Turns of a dialogue, and what a language model finds in each of them."""
+"""Dialogues with agents: their turns, tools and skills, and the tokens they used."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from djfast.errors import UnusableAnswerError
-from djfast.functions.language_models import Asking, checked_pattern, conversing, in_language, messages, text_in
-from djfast.llm.asking import Ask
-from djfast.llm.conversations import Conversation, tries
-from djfast.llm.prompts import load_prompt
+from djfast.errors import RecipeError
 
-# What stands before the reason and before the label in an answer.
-_MARKERS = {
-    "intent": ("意图分析：", "意图类别："),
-    "topic": ("话题分析：", "话题类别："),
-    "sentiment": ("情感分析：", "情感类别："),
-    "intensity": ("情绪分析：", "情绪值："),
-}
-_LINES_OF_A_TURN = 4
-_CUT = "……"
-_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,9}\s*")
+_SECONDS_PER_PATTERN = 10.0
+_PREVIEW = 200  # characters of a tool's answer that are kept
+_NAMES_SHOWN = 10
+
+_SKILL_FILE = re.compile(r"[/\\]([a-z]\w*)[/\\]skill\.md", re.ASCII | re.IGNORECASE)
+_SKILL_HEADING = re.compile(r"##\s+([A-Za-z]\w*(?:\.\w+)?)\s*$", re.ASCII | re.MULTILINE)
+
+_TOOL_ERRORS = (
+    r"(?i)\berror\s*:",
+    r"(?i)\b(?:exception|failed|failure)\b",
+    r"(?i)not\s+found",
+    r"(?i)permission\s+denied",
+    "(?:执行|操作|请求|调用|接口)失败",
+    "(?:发生|出现)错误",
+    "错误码|无法访问|权限不足|无权限|找不到",
+)
+
+# How a text that is too long is cut. Room for the note in the middle is reserved, however long the note is in the end.
+_ROOM_FOR_NOTE = 128
+_LEAST_PART = 200
+_ROOM_FOR_END = 48
+_CUT_OFF = "\n…[truncated — agent_dialog_normalize_mapper]…"
+_LEFT_OUT = "\n\n[··· {} chars omitted from middle; head+tail preserved — agent_dialog_normalize_mapper]\n\n"
+
+
+class Limits(NamedTuple):
+    """Most characters of the parts of a dialogue; 0 or less is no limit."""
+
+    user: int
+    assistant: int
+    tool: int
+    head_share: float
 
 
 class Turn(NamedTuple):
-    """What the user said, and the response; empty where there is none."""
+    """What the user said, and all that came back until the user spoke again."""
 
-    query: str
-    response: str
+    user: str
+    assistant: str
 
 
-def turns_in(history: str, query: str, response: str) -> list[Turn]:
-    """Return the turns of a row: the pairs of its history and, unless the query is empty, its query with its response.
+class _Counts(NamedTuple):
+    """Tokens that one usage names."""
 
-    A last pair of the history with the same query is the row's own turn, and not counted twice.
+    prompt: float
+    completion: float
+    total: float | None
 
-    Parameters
-    ----------
-    history, query, response : str
-        JSON of the fields; the empty text where a row has none.
+    def with_total(self) -> tuple[float, ...]:
+        return self.prompt, self.completion, self.prompt + self.completion if self.total is None else self.total
+
+
+def bind_agent_dialog(
+    *, user_label: str, assistant_label: str, with_system: bool, with_names: bool, limits: Sequence[Any]
+) -> Callable[[str, str], str]:
+    """Return the function that makes turns of the JSON of messages and of choices; its answer is a JSON object."""
+    bounds = Limits(*limits)
+
+    def agent_dialog(messages_json: str, choices_json: str) -> str:
+        messages = _messages(messages_json)
+        full = _turns([message for _, message in messages], bounds, with_system=with_system)
+        turns = [Turn(_shortened(t.user, bounds.user, bounds), _shortened(t.assistant, bounds.assistant, bounds)) for t in full]
+        last = turns[-1] if turns else Turn("", "")
+        labelled = ((label, said) for turn in turns for label, said in zip((user_label, assistant_label), turn) if said)
+        answer: dict[str, Any] = {
+            "text": "\n\n".join(f"{label}: {said}" for label, said in labelled),
+            "history": turns,
+            "query": last.user,
+            "response": last.assistant or _first_choice(choices_json),
+            "is_compressed": turns != full or any(_is_long_result(message, bounds) for _, message in messages),
+            "turn_count": len(turns),
+        }
+        for role in ("user", "assistant"):
+            places = [place for place, message in messages if _role(message) == role]
+            if places:
+                answer[f"last_{role}"] = places[-1]
+        if with_names:
+            called = (name.strip() for _, message in messages for name in _called_tools(message))
+            answer["tools"] = _distinct(called) or [""]
+            answer["skills"] = _distinct(skill for _, message in messages for skill in _skills(message)) or [""]
+        return _written(answer)
+
+    return agent_dialog
+
+
+def bind_first_known() -> Callable[..., str]:
+    """Return the function that takes the first of some JSON values that is neither null nor blank, as a text."""
+
+    def first_known(*values: str) -> str:
+        for value in values:
+            read = _read(value)
+            text = read if isinstance(read, str) else _scalar_text(read) or value
+            if read is not None and text.strip():
+                return _written(text.strip())
+        return ""
+
+    return first_known
+
+
+def bind_known_value() -> Callable[[str], str]:
+    """Return the function that leaves out nulls."""
+    return lambda value: "" if value == "null" else value
+
+
+def bind_ranked_names(limit: int) -> Callable[[str], str]:
+    """Return the function that ranks the names in a JSON list: the most frequent first, of equals the first."""
+
+    def ranked_names(names_json: str) -> str:
+        names = _read(names_json)
+        texts = (name.strip() if isinstance(name, str) else _scalar_text(name) for name in _list(names))
+        ranked = [name for name, _ in Counter(text for text in texts if text).most_common(limit)]
+        return _written({"primary": ranked[0] if ranked else None, "dominant": ranked})
+
+    return ranked_names
+
+
+def bind_tool_results(roles: Sequence[str], error_patterns: Sequence[str]) -> Callable[[str], str]:
+    """Return the function that judges what tools answered; its answer is a JSON object.
 
     Raises
     ------
-    TypeError
-        If the history is no list of pairs of texts, or a field is no text.
+    RecipeError
+        If a pattern is not valid.
     """
-    pairs = json.loads(history) if history else None
-    if not isinstance(pairs, list | None):
-        raise TypeError(f"the history must be a list of pairs of texts, got {type(pairs).__name__}")
-    turns = [_turn(pair) for pair in pairs or []]
-    last = Turn(text_in(query), text_in(response))
-    if last.query:
-        if turns and turns[-1].query == last.query:
-            turns.pop()
-        turns.append(last)
-    return turns
+    tool_roles = {role.lower() for role in roles}
+    is_error = _matcher(error_patterns or _TOOL_ERRORS)
 
-
-def clipped(text: str, longest: int) -> str:
-    """Return the beginning of a text, with a mark where the rest is left out; 0 leaves out nothing."""
-    return text if not longest or len(text) <= longest else text[:longest] + _CUT
-
-
-class Found(NamedTuple):
-    """What the model says of one turn."""
-
-    analysis: str
-    label: str
-
-    def intensity(self) -> int:
-        """Return the label as a whole number, 0 where it is none."""
-        return int(self.label) if _WHOLE.fullmatch(self.label) else 0
-
-
-def bind_dialog_turns_detected(
-    detects: str,
-    candidates: Iterable[str],
-    max_round: int,
-    templates: Iterable[tuple[str, str | None]],
-    patterns: Iterable[tuple[str, str | None]],
-    longest: Iterable[tuple[str, int]],
-    language: str,
-    asking: Iterable[Any],
-) -> Callable[..., list[Any]]:
-    """Return the function of columns of JSON: both tags as they are, the history, the query and the response.
-
-    Parameters
-    ----------
-    detects : {"intent", "topic", "sentiment", "intensity"}
-        What the model looks for.
-    candidates : iterable of str
-        Labels to choose from; none leaves the choice to the model.
-    max_round : int
-        Earlier turns that the model sees.
-    templates, patterns : items of a mapping
-        Those of the user; None takes ours.
-    longest : items of a mapping
-        Characters of a query and of a response that are shown; 0 shows all.
-
-    Returns
-    -------
-    callable
-        Gives JSON objects with the lists ``labels``, numbers for an intensity, and ``analysis``; nothing for rows that have
-        both tags.
-    """
-    ask = Asking.of(asking)
-    prompt = load_prompt(f"dialog_{detects}", "zh")
-    given, shown = dict(templates), dict(longest)
-    is_intensity = detects == "intensity"
-    found_name = "intensity" if is_intensity else "labels"
-    names = {"query": "query", "response": "response", "analysis": "analysis", "labels": found_name}
-    line = {
-        section: prompt.template(section, [name], given=given[section], what=f"{ask.op}: {name}_template")
-        for section, name in names.items()
-    }
-    system = in_language(given["system"] or prompt.template("system").fill(), language)
-    choice = ""
-    if candidates := list(candidates):
-        template = prompt.template(
-            "candidates", ["candidate_str"], given=given["candidates"], what=f"{ask.op}: candidate_template"
+    def tool_results(messages_json: str) -> str:
+        texts = [_tool_text(message.get("content")) for _, message in _messages(messages_json) if _role(message) in tool_roles]
+        results = ["unknown" if not text else "error" if is_error(text) else "success" for text in texts]
+        count = Counter(results)
+        judged = count["success"] + count["error"]
+        return _written(
+            {
+                "success": count["success"],
+                "error": count["error"],
+                "unknown": count["unknown"],
+                "ratio": count["success"] / judged if judged else None,
+                "results": [{"content_preview": text[:_PREVIEW], "result": result} for text, result in zip(texts, results)],
+            }
         )
-        choice = template.fill(candidate_str=",".join(candidates))
-    own = dict(patterns)
-    before_analysis, before_label = _MARKERS[detects]
 
-    def pattern(part: str, name: str, ours: str) -> re.Pattern[str]:
-        users = own[part]
-        return checked_pattern(ask.op, users, groups=1, name=f"{name}_pattern") if users else re.compile(ours)
-
-    analysis_pattern = pattern("analysis", "analysis", before_analysis + r"(.*?)\n")
-    label_pattern = pattern("labels", found_name, before_label + r"(.*?)(?:\n|$)")
-
-    def read(answer: str) -> Found:
-        analysis, label = analysis_pattern.search(answer), label_pattern.search(answer)
-        return Found((analysis[1] or "") if analysis else "", (label[1] or "") if label else "")
-
-    def talk(labels: str, analysis: str, history: str, query: str, response: str) -> Conversation[str]:
-        if labels and analysis:
-            return ""
-        remembered: list[str] = []
-        results: list[Found] = []
-        for turn in turns_in(history, query, response):
-            user = line["query"].fill(query=clipped(turn.query, shown["query"]))
-            known = remembered[max(0, len(remembered) - _LINES_OF_A_TURN * max_round) :]
-            question = "\n".join(each.rstrip("\n") for each in (choice, *known, user) if each)
-            found = yield from _one_turn(Ask(messages(system, question)), read, is_intensity=is_intensity, try_num=ask.try_num)
-            results.append(found)
-            remembered += [
-                user,
-                line["analysis"].fill(analysis=found.analysis),
-                line["labels"].fill(**{found_name: str(found.intensity()) if is_intensity else found.label}),
-                line["response"].fill(response=clipped(turn.response, shown["response"])),
-            ]
-        found_labels: list[Any] = [found.intensity() for found in results]
-        if not is_intensity:
-            found_labels = list(dict.fromkeys(found.label for found in results))
-        answer = {"labels": found_labels, "analysis": [found.analysis for found in results]}
-        return json.dumps(answer, ensure_ascii=False)
-
-    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
+    return tool_results
 
 
-def _one_turn(ask: Ask, read: Callable[[str], Found], *, is_intensity: bool, try_num: int) -> Conversation[Found]:
-    """Ask about a turn until there is a reason, and a number where one is asked for; else what the last answer says."""
-    found = Found("", "")
+def bind_token_usage(*, distinct: bool) -> Callable[[str, str, str], str]:
+    """Return the function that adds up token counts of JSON usage, response metadata and choices."""
 
-    def parse(answer: str) -> Found:
-        nonlocal found
-        found = read(answer)
-        if not found.analysis:
-            raise ValueError("no reason stands in it")
-        if is_intensity and found.label and not _WHOLE.fullmatch(found.label):
-            raise ValueError("no whole number stands in it")
-        return found
+    def token_usage(usage_json: str, metadata_json: str, choices_json: str) -> str:
+        owners = [_read(metadata_json)]
+        for choice in _list(_read(choices_json)):
+            owners += [choice, _said(choice)]
+        found = [counts for value in (_read(usage_json), *map(_usage_of, owners)) if (counts := _counts(value)) is not None]
+        if distinct:
+            firsts: dict[tuple[float, ...], _Counts] = {}
+            for counts in found:
+                firsts.setdefault(counts.with_total(), counts)
+            found = list(firsts.values())
+        prompt = sum(counts.prompt for counts in found)
+        completion = sum(counts.completion for counts in found)
+        given = [counts.total for counts in found if counts.total is not None]
+        total = given[0] if given else prompt + completion or None
+        return _written({"prompt": prompt, "completion": completion, "total": total})
 
-    try:
-        return (yield from tries(ask, parse, try_num=try_num))
-    except UnusableAnswerError:
-        return found
+    return token_usage
 
 
-def _turn(pair: Any) -> Turn:
-    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(text, str | None) for text in pair):
-        raise TypeError(f"the history must be a list of pairs of texts, got {json.dumps(pair, ensure_ascii=False)[:60]}")
-    return Turn(*(text or "" for text in pair))
+def number_in(value: Any) -> int | float | None:
+    """Return the number that a JSON value is or spells, None for anything else."""
+    if isinstance(value, str):
+        for kind in (int, float):
+            try:
+                number = kind(value)
+            except ValueError:
+                continue
+            return number if math.isfinite(number) else None
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if is_number else None
+
+
+# JSON in and out.
+
+
+def _read(value: str) -> Any:
+    return json.loads(value) if value else None
+
+
+def _written(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    text.encode()  # a lone surrogate is this row's error
+    return text
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for name in names if name))
+
+
+# Messages.
+
+
+def _messages(messages_json: str) -> list[tuple[int, dict[str, Any]]]:
+    """Messages with their places; whatever is no object is none."""
+    return [(place, each) for place, each in enumerate(_list(_read(messages_json))) if isinstance(each, dict)]
+
+
+def _role(message: dict[str, Any]) -> str:
+    role = message.get("role")
+    return role.lower() if isinstance(role, str) else ""
+
+
+def _scalar_text(value: Any) -> str:
+    """Return a text as it is, a number or a truth as JSON writes it, the empty text for anything else."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, bool | int | float) else ""
+
+
+def _content_text(content: Any) -> str:
+    """Return what a message says: a text, the texts of a list of blocks, or the text of one block."""
+    if isinstance(content, list):
+        parts = (_block_text(each) if isinstance(each, dict) else each for each in content)
+        return "\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
+    if isinstance(content, dict):
+        return _scalar_text(content.get("text")).strip() or _content_text(content.get("content"))
+    return _scalar_text(content).strip()
+
+
+def _block_text(block: dict[str, Any]) -> str:
+    kind = block.get("type")
+    if kind in ("thinking", "reasoning"):
+        return _scalar_text(block.get(kind))
+    names = ("text",) if kind else ("text", "thinking", "reasoning")
+    return next((text for name in names if (text := _scalar_text(block.get(name)))), "")
+
+
+def _tool_text(content: Any) -> str:
+    """Return what a tool answered; objects that are no blocks of text count as their JSON."""
+    if isinstance(content, list):
+        return "\n".join(_tool_part(each) for each in content).strip()
+    return (json.dumps(content, ensure_ascii=False) if isinstance(content, dict) else _scalar_text(content)).strip()
+
+
+def _tool_part(part: Any) -> str:
+    if isinstance(part, dict) and not isinstance(part.get("text"), str):
+        return json.dumps(part, ensure_ascii=False)
+    return _scalar_text(part["text"] if isinstance(part, dict) else part)
+
+
+def _called_tools(message: dict[str, Any]) -> list[str]:
+    names = []
+    for called in _list(message.get("tool_calls")):
+        if isinstance(called, dict):
+            function = called.get("function")
+            names.append((function.get("name") if isinstance(function, dict) else None) or called.get("name"))
+    return [name for name in names if isinstance(name, str) and name.strip()]
+
+
+def _skills(message: dict[str, Any]) -> list[str]:
+    text = _content_text(message.get("content"))
+    return _SKILL_FILE.findall(text) + _SKILL_HEADING.findall(text)
+
+
+def _said(choice: Any) -> Any:
+    """Return the message of a choice, or the part of one that a stream brought."""
+    return (choice.get("message") or choice.get("delta")) if isinstance(choice, dict) else None
+
+
+def _first_choice(choices_json: str) -> str:
+    said = (_said(choice) for choice in _list(_read(choices_json)))
+    texts = (_content_text(message.get("content")) for message in said if isinstance(message, dict))
+    return next((text for text in texts if text), "")
+
+
+# Turns.
+
+
+def _turns(messages: Iterable[dict[str, Any]], limits: Limits, *, with_system: bool) -> list[Turn]:
+    turns: list[tuple[str, list[str]]] = []  # what the user said, and the parts of what came back
+    waiting: list[str] = []  # what the system said, until the user speaks
+    for message in messages:
+        role = _role(message)
+        text = _content_text(message.get("content"))
+        if role == "system" and with_system:
+            waiting.append(text)
+        elif role == "user":
+            turns.append(("\n\n".join(said for said in (*waiting, text) if said), []))
+            waiting = []
+        elif role == "assistant" and (said := text or _calls_shown(message)):
+            turns = turns or [("", [])]
+            parts = turns[-1][1]
+            parts += ["\n\n", said] if parts else [said]
+        elif role == "tool" and turns:
+            parts = turns[-1][1]
+            parts += ["\n"] if parts else []
+            parts += ["[Tool result]\n", _shortened(text, limits.tool, limits)]
+    return [Turn(user, "".join(parts)) for user, parts in turns]
+
+
+def _calls_shown(message: dict[str, Any]) -> str:
+    names = list(dict.fromkeys(_called_tools(message)))
+    more = [f"...+{len(names) - _NAMES_SHOWN}"] if len(names) > _NAMES_SHOWN else []
+    return f"[Tool calls: {', '.join(names[:_NAMES_SHOWN] + more)}]" if names else ""
+
+
+def _is_long_result(message: dict[str, Any], limits: Limits) -> bool:
+    return _role(message) == "tool" and 0 < limits.tool < len(_content_text(message.get("content")))
+
+
+def _shortened(text: str, limit: int, limits: Limits) -> str:
+    """Leave out the middle of a text that is too long, or its end where the limit leaves no room for two parts."""
+    if limit <= 0 or len(text) <= limit:
+        return text
+    kept = limit - _ROOM_FOR_NOTE
+    if kept < 2 * _LEAST_PART:
+        return text[: max(0, limit - _ROOM_FOR_END)] + _CUT_OFF
+    head = int(kept * min(max(limits.head_share, 0.35), 0.85))
+    head = min(max(head, _LEAST_PART), kept - _LEAST_PART)
+    return text[:head] + _LEFT_OUT.format(len(text) - kept) + text[len(text) - (kept - head) :]
+
+
+# Patterns and counts.
+
+
+def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    import regex
+
+    compiled = []
+    for pattern in patterns:
+        try:
+            compiled.append(regex.compile(pattern))
+        except regex.error as error:
+            raise RecipeError(f"error_patterns must be valid regular expressions ({error}), got {pattern!r}") from None
+    return lambda text: any(each.search(text, timeout=_SECONDS_PER_PATTERN) for each in compiled)
+
+
+def _usage_of(owner: Any) -> Any:
+    """Return the usage in an object, or the object, which may be one itself."""
+    return (owner.get("usage") or owner) if isinstance(owner, dict) else None
+
+
+def _counts(usage: Any) -> _Counts | None:
+    """Return the counts of a usage; None where it has none."""
+    if not isinstance(usage, dict):
+        return None
+    names = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
+    known = [[number for name in pair if (number := number_in(usage.get(name))) is not None] for pair in names]
+    if not any(known):
+        return None
+    prompt, completion = (next((number for number in numbers if number), 0) for numbers in known)
+    return _Counts(prompt, completion, number_in(usage.get("total_tokens")))

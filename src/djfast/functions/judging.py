@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from djfast.errors import UnusableAnswerError
-from djfast.functions.dialogs import clipped, turns_in
+from djfast.functions.dialog_turns import clipped, turns_in
 from djfast.functions.language_models import Asking, conversing, in_language, messages, text_in
 from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.util
 import json
 import re
@@ -17,6 +16,7 @@ from djfast.functions.language_models import Asking, conversing, in_language, me
 from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import load_prompt
+from djfast.models.locate import find_spacy_model
 
 _EXCERPT = "messages_excerpt"
 _MOST_SUSPECTS = 32
@@ -85,7 +85,7 @@ def bind_personal_data_suspected(
     prompt = load_prompt("personal_data", "zh")
     instruction = in_language(system or prompt.template("system").fill(), language)
     block, whole = prompt.template("field", ["name", "text"]), prompt.template("input", ["fields"])
-    finders = [_name_finder(model) for model in name_models]
+    finders = [_name_finder(model, ask.op) for model in name_models]
 
     def is_suspicious(texts: Iterable[str]) -> bool:
         return any(
@@ -223,8 +223,7 @@ def _replacing(evidence: list[str], mode: str, placeholder: str) -> Callable[[st
     return lambda text: pattern.sub(lambda _: placeholder, text)
 
 
-@functools.lru_cache(maxsize=8)
-def _name_finder(model: str) -> NameFinder:
+def _name_finder(model: str, op: str) -> NameFinder:
     """Return what tells whether a spaCy model sees a person in a text.
 
     Raises
@@ -233,19 +232,25 @@ def _name_finder(model: str) -> NameFinder:
         If spaCy or the model is not there.
     """
     if importlib.util.find_spec("spacy") is None:
-        raise MissingExtraError("not installed: spacy; pip install 'spacy>=3.8'")
-    spacy = importlib.import_module("spacy")
+        raise MissingExtraError("not installed: spacy; pip install 'djfast[spacy]'")
+    return _loaded(find_spacy_model(model, op=op))
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(folder: str) -> NameFinder:
+    import spacy
+
     try:
-        pipeline = spacy.load(model)
-    except OSError:
-        raise ModelError(
-            "pii_llm_suspect_mapper: the spaCy model must be an installed package or a folder; pip install its package or "
-            f"leave it out, got {model!r}"
-        ) from None
+        pipeline = spacy.load(folder)
+    except ImportError as error:  # tokenizers of some languages are packages of their own
+        raise MissingExtraError(f"the spaCy model {folder} needs a package: {error}") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder} is not a spaCy model that can be read here: {error}") from error
     lock = threading.Lock()
 
     def finds(text: str) -> bool:
-        with lock:  # a pipeline serves one thread at a time
+        # One thread at a time; the zone frees the words of the text, which would otherwise stay in the vocabulary for ever.
+        with lock, pipeline.memory_zone():
             return any(entity.label_ in _PERSONS for entity in pipeline(text).ents)
 
     return finds

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from djfast.errors import RecipeError, UnusableAnswerError
-from djfast.functions.language_models import Asking, conversing, in_language, messages
+from djfast.functions.language_models import Asking, conversing, in_language, messages, text_in
 from djfast.llm.asking import Answer, Ask, Reply, Tokens
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import Prompt, load_prompt
@@ -133,7 +133,7 @@ def bind_condition_met(
     prices: str,
     asking: Iterable[Any],
 ) -> Callable[..., list[Any]]:
-    """Return the function of columns of texts and of the JSON of background knowledge and of usage so far.
+    """Return the function of columns of JSON: the text, background knowledge of the row, and usage so far.
 
     Parameters
     ----------
@@ -169,7 +169,8 @@ def bind_condition_met(
             return False
         raise ValueError("it says neither yes nor no")
 
-    def talk(text: str, of_row: str, usage: str) -> Conversation[str]:
+    def talk(value: str, of_row: str, usage: str) -> Conversation[str]:
+        text = text_in(value)
         before_usage = json.loads(usage) if usage else None
         if not condition.strip() or not text.strip():
             known = {} if before_usage is None else {"usage": before_usage}

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from djfast.declare import Example, param
 from djfast.errors import RecipeError
-from djfast.expr import Expr, call, col, field, member
+from djfast.expr import Expr, call, field, member, text_field
 from djfast.ops.language_models.asking import ApiMapper
 
 _MODEL = "Name of the model, as the server knows it."
@@ -64,7 +64,7 @@ class Judge(Judging):
         query_and_response = (field(self.query_key), field(self.response_key))
         material = {
             "dialog": (field(self.history_key), *query_and_response),
-            "trace": (call("json_of", col("text")),),
+            "trace": (text_field(),),
             "tools": (
                 *query_and_response,
                 field(f"__dj__meta__.{self.tool_types_key}"),
@@ -357,7 +357,7 @@ class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
             "personal_data_suspected",
             field(f"__dj__meta__.{self.result_key}"),
             field(self.messages_key),
-            *(call("json_of", col("text")) if key == "text" else field(key) for key in self._keys()),
+            *(text_field() if key == "text" else field(key) for key in self._keys()),
             keys=self._keys(),
             messages_key=self.messages_key,
             overwrite=self.overwrite,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from djfast.declare import Example, param
 from djfast.errors import RecipeError
-from djfast.expr import Expr, call, col, field, member
+from djfast.expr import Expr, call, col, field, member, text_field
 from djfast.ops.language_models.asking import ModelFilter
 
 
@@ -51,7 +51,7 @@ class Scoring(ModelFilter):
         return call(
             function,
             field(f"__dj__stats__.{self.stat}"),
-            *(call("json_of", col("text")) if key == "text" else field(key) for key in self.input_keys),
+            *(text_field() if key == "text" else field(key) for key in self.input_keys),
             prompt=self.prompt,
             dimensions=self.dim_required_keys or list(self.dimensions),
             own_dimensions=bool(self.dim_required_keys),
@@ -251,7 +251,7 @@ class LlmConditionFilter(Condition, name="llm_condition_filter"):
         """Return the decision, and what the answers took."""
         met = call(
             "condition_met",
-            col("text"),
+            text_field(),
             field(self.knowledge_grounding_key) if self.knowledge_grounding_key else field(""),
             field("__dj__stats__.llm_semantic_usage"),
             condition=self.condition,
