@@ -265,7 +265,8 @@ class Op:
 
         A mapper's function returns the row, a list of rows that take its place, or None, which drops it; a filter's returns
         the row, with its stats in it, and whether it is kept. Rows are copies that it may change. Such an OP reads and writes
-        every row as a whole, so `assign` and its kin are the better choice where they can say what is done.
+        every row as a whole, so `assign` and its kin are the better choice where they can say what is done. A parameter
+        `text_key` of the function is given the name of the field that holds the OP's text.
         """
         return None
 

@@ -161,7 +161,8 @@ class _StageBuilder:
         """Append the steps of one OP."""
         whole = op.rewrite()
         if whole is not None:
-            self.rewrite = Rewrite(whole.fn, whole.params, index, isinstance(op, Filter) or op.rewrites_tags, self.drops_rows)
+            params = tuple((name, self.path("text", op) if name == "text_key" else value) for name, value in whole.params)
+            self.rewrite = Rewrite(whole.fn, params, index, isinstance(op, Filter) or op.rewrites_tags, self.drops_rows)
         elif isinstance(op, Filter):
             self._add_filter(index, op)
         elif isinstance(op, Surveyor):
