@@ -10,8 +10,10 @@ from typing import Any
 from djfast.declare import REGISTRY, Op, OpSpec
 from djfast.errors import RecipeError
 
+_AGGREGATION = "djfast.ops.language_models.aggregation"
 _CALIBRATION = "djfast.ops.language_models.calibration"
 _CLEANING = "djfast.ops.text.cleaning"
+_EXTRACTION = "djfast.ops.language_models.extraction"
 _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
 _FIELDS = "djfast.ops.selectors.fields"
@@ -32,20 +34,32 @@ OPS: dict[str, str] = {
     "document_minhash_deduplicator": _DOCUMENT,
     "document_minhash_deduplicator_with_uid": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
+    "entity_attribute_aggregator": _AGGREGATION,
+    "extract_entity_attribute_mapper": _EXTRACTION,
+    "extract_entity_relation_mapper": _EXTRACTION,
+    "extract_event_mapper": _EXTRACTION,
+    "extract_keyword_mapper": _EXTRACTION,
+    "extract_nickname_mapper": _EXTRACTION,
+    "extract_support_text_mapper": _EXTRACTION,
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
     "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
+    "llm_extract_mapper": _EXTRACTION,
     "maximum_line_length_filter": _LENGTHS,
+    "meta_tags_aggregator": _AGGREGATION,
+    "most_relevant_entities_aggregator": _AGGREGATION,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
+    "nested_aggregator": _AGGREGATION,
     "perplexity_filter": "djfast.ops.text.language",
     "punctuation_normalization_mapper": _CLEANING,
     "python_file_mapper": _USER_CODE,
     "python_lambda_mapper": _USER_CODE,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
+    "relation_identity_mapper": _EXTRACTION,
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,

@@ -25,6 +25,7 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
     },
     ("perplexity", "kenlm_model"): lambda value, op: {"kenlm_model": find_model(value, what="KenLM", op=op)},
     ("hf_token_count", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
+    ("aggregated_by_tokens", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
     ("share_in_list", "word_list"): lambda value, op: {"words": load_word_list(*value)},
 }
 
