@@ -103,6 +103,13 @@ def test_texts_are_documents_without_an_input_key(server: Server) -> None:
     assert _batch_meta("nested_aggregator", {"content": "no list"}, input_key="", text_key="content") is None
 
 
+@pytest.mark.parametrize("op", DOCUMENT_OPS)
+def test_nothing_is_asked_about_no_documents(server: Server, op: str) -> None:
+    [result] = _batch_meta(op, {"text": []}, input_key="", output_key="r").values()
+    assert result in ("", [])
+    assert server.count == 0
+
+
 def test_an_attribute_of_parts_is_summed_up(server: Server) -> None:
     def respond(asked: Asked) -> Said:
         if "my attr" not in asked.prompt:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 
 _PUNCTUATION = re.compile(r"""[\u3000-\u303f\uff00-\uffef!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]""")
+_RECORD = re.compile(r'\("(\w+)"')
+_PARENTHESIS = re.compile("[()]")
 _QUOTES = {"'": "'", '"': '"', "“": "”", "‘": "’", "`": "`"}
 
 
@@ -53,20 +55,22 @@ def records(answer: str, name: str) -> Iterator[str]:
 
     A record ends where its parentheses are balanced or, where they never are before the next record, at the first closing one.
     """
-    openings = list(re.finditer(r'\("\w+"', answer))
-    for opening, following in zip(openings, [*(each.start() for each in openings[1:]), len(answer)]):
-        if opening[0] != f'("{name}"':
-            continue
-        depth, first = 1, None
-        for parenthesis in re.compile("[()]").finditer(answer, opening.end(), following):
-            depth += 1 if parenthesis[0] == "(" else -1
-            if parenthesis[0] == ")" and first is None:
-                first = parenthesis.start()
-            if not depth:
-                first = parenthesis.start()
-                break
-        if first is not None:
-            yield answer[opening.end() : first]
+    openings = list(_RECORD.finditer(answer))
+    following = [*(opening.start() for opening in openings[1:]), len(answer)]
+    for opening, limit in zip(openings, following):
+        end = _closing(answer, opening.end(), limit) if opening[1] == name else -1
+        if end >= 0:
+            yield answer[opening.end() : end]
+
+
+def _closing(answer: str, start: int, limit: int) -> int:
+    """Return where the parenthesis that is open at `start` is closed, -1 where it is not."""
+    depth = 1
+    for parenthesis in _PARENTHESIS.finditer(answer, start, limit):
+        depth += 1 if parenthesis[0] == "(" else -1
+        if not depth:
+            return parenthesis.start()
+    return answer.find(")", start, limit)
 
 
 def unquoted(text: str, *, layers: int | None = None) -> str:
