@@ -194,6 +194,8 @@ def verdict(case: dict[str, Any], figures: dict[str, Any]) -> str:
         missed.append(f"{case['megabytes_per_core']} MB/s per core")
     if figures["megabytes_per_second"] < case.get("megabytes_per_second", 0):
         missed.append(f"{case['megabytes_per_second']} MB/s")
+    if figures["megabytes"] < case.get("op_megabytes_per_second", 0) * sum(figures["op_seconds"].values()):
+        missed.append(f"{case['op_megabytes_per_second']} MB/s in the OPs alone")
     if "times_peer" in figures and figures["times_peer"] < case.get("times_peer", 0):
         missed.append(f"{case['times_peer']}x")
     if figures["seconds"] > case.get("seconds", float("inf")):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from djfast import catalog
-from djfast.declare import MISSING, OpSpec, Param
+from djfast.declare import MISSING, Deduplicator, Filter, Grouper, Mapper, Op, OpSpec, Param, Selector, Surveyor
+from djfast.expr import Expr
 
 FOLDER = Path(__file__).resolve().parent / "ops"
 HEAD = "<!-- Written by docs/generate.py from the declarations in src/djfast/ops; do not edit. -->\n\n"
@@ -27,15 +29,69 @@ def pages() -> dict[str, str]:
     lines = ["# Operators", ""]
     for name, topic in zip(written, sorted(topics)):
         lines += [f"- [{topic}]({name}): " + ", ".join(f"`{spec.name}`" for spec in topics[topic])]
-    written["README.md"] = HEAD + "\n".join(lines) + "\n"
+    written["README.md"] = HEAD + "\n".join([*lines, "", *INPUT_RULES]) + "\n"
     return written
+
+
+INPUT_RULES = (
+    "## Empty, null and over-long input",
+    "",
+    "- The empty text is a text; what each OP makes of it stands on its page.",
+    "- A row in which a field that must be a text is missing, null or of another type is set aside with the reason, and no "
+    "other row with it: `<result>.rejected.jsonl`.",
+    "- Fields that an OP reads whatever their type may be missing or null; a value that it cannot use sets the row aside.",
+    "- Texts may be as long as a line of input, 256 MiB; a longer line ends the run with its file named. An OP that needs longer "
+    "than `row_timeout` for one row ends the run with the row named, and sets it aside when a job is run again.",
+    "- Stats and tags that a row brings along stand, and are not computed again.",
+)
+
+
+def _input(spec: OpSpec) -> str:
+    """Say which fields an OP reads, and what they must hold."""
+    if spec.kind == "fused":
+        return "Input: what its OPs read."
+    op = spec.cls(**(spec.examples[0].params if spec.examples else {}))
+    if op.rewrite() is not None:
+        return "Input: the row as a whole, with fields of any type. A row that it fails for is set aside."
+    texts, fields = set(), set()
+    for expr in _expressions(op):
+        for leaf in _leaves(expr):
+            (texts if leaf.fn == "col" else fields).add(str(leaf))
+    texts -= set(op.stats()) if spec.kind == "filter" else set()
+    said = []
+    if texts:
+        names = " and ".join(f"`{name}`" for name in sorted(texts))
+        said.append(f"{names} must be a text: a row where it is missing, null or something else is set aside")
+    if fields:
+        said.append(f"{', '.join(f'`{name}`' for name in sorted(fields))} may be of any type, or missing")
+    return f"Input: {'; '.join(said)}." if said else "Input: rows are not looked at."
+
+
+def _expressions(op: Op) -> list[Expr]:
+    if isinstance(op, Filter):
+        return [expr for expr in (*op.stats().values(), op.keep()) if expr is not None]
+    if isinstance(op, Surveyor):
+        return [op.survey().values, *op.assign().values()]
+    if isinstance(op, Mapper):
+        return [*op.assign().values(), *op.tags().values()]
+    if isinstance(op, Deduplicator):
+        return [op.key()]
+    given = [op.group()] if isinstance(op, Grouper) else [op.keep(), op.values()] if isinstance(op, Selector) else []
+    return [expr for expr in given if expr is not None]
+
+
+def _leaves(expr: Expr) -> Iterator[Expr]:
+    if expr.fn in ("col", "field"):
+        yield expr
+    for argument in expr.args:
+        yield from _leaves(argument)
 
 
 def _page(topic: str, specs: list[OpSpec]) -> str:
     module = sys.modules[specs[0].cls.__module__]
     parts = [f"# {topic}", "", (module.__doc__ or "").strip(), ""]
     for spec in specs:
-        parts += [f"## {spec.name}", "", f"*{spec.kind}.* {spec.summary}", "", spec.description, ""]
+        parts += [f"## {spec.name}", "", f"*{spec.kind}.* {spec.summary}", "", spec.description, "", _input(spec), ""]
         if spec.own_params:
             parts += ["| parameter | type | default | meaning |", "| --- | --- | --- | --- |"]
             parts += [_param_row(param) for param in spec.own_params]

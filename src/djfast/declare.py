@@ -29,6 +29,7 @@ class Param(NamedTuple):
     no_effect: str | None = None  # why the parameter is accepted but changes nothing here
     refused: str | None = None  # why a value other than the default is an error
     common: bool = False  # every OP of the kind has it
+    is_secret: bool = False  # never shown: not in messages, reports or plans
 
     def check(self, value: Any) -> Any:
         """Return `value` in its declared type.
@@ -48,13 +49,24 @@ class Param(NamedTuple):
                 raise RecipeError(f"{self.name} must be >= {self.ge:g}, got {each!r}")
             if self.le is not None and not each <= self.le:
                 raise RecipeError(f"{self.name} must be <= {self.le:g}, got {each!r}")
+        if self.is_secret and isinstance(value, str):
+            value = Secret(value)
         if self.choices and value not in self.choices:
             allowed = ", ".join(str(c) for c in self.choices)
             raise RecipeError(f"{self.name} must be one of {allowed}, got {value!r}")
         return value
 
 
-_SCALARS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
+_KINDS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict, "list": list}
+
+
+class Secret(str):
+    """A text that is not shown where plans, OPs or errors are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 def _typed(param: Param, value: Any) -> Any:
@@ -66,12 +78,13 @@ def _typed(param: Param, value: Any) -> Any:
             if value is None:
                 return None
         elif member.startswith("list["):
-            inner = _SCALARS[member[5:-1]]
+            inner = _KINDS[member[5:-1]]
             if isinstance(value, list | tuple) and all(_is(inner, v) for v in value):
                 return [_as(inner, v) for v in value]
-        elif _is(_SCALARS[member], value):
-            return _as(_SCALARS[member], value)
-    raise RecipeError(f"{param.name} must be {_spoken(param.type)}, got {value!r}")
+        elif _is(_KINDS[member], value):
+            return _as(_KINDS[member], value)
+    shown = "a value that is not shown" if param.is_secret else repr(value)
+    raise RecipeError(f"{param.name} must be {_spoken(param.type)}, got {shown}")
 
 
 def _is(kind: type, value: Any) -> bool:
@@ -88,8 +101,9 @@ def _as(kind: type, value: Any) -> Any:
 
 
 _SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
-           "dict": "a mapping", "any": "any value", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
-           "list[float]": "a list of numbers", "list[bool]": "a list of truths", "list[dict]": "a list of mappings"}  # fmt: skip
+           "dict": "a mapping", "any": "any value", "list": "a list", "list[str]": "a list of texts",
+           "list[int]": "a list of whole numbers", "list[float]": "a list of numbers", "list[bool]": "a list of truths",
+           "list[dict]": "a list of mappings", "list[list]": "a list of lists"}  # fmt: skip
 
 
 def _spoken(type_name: str) -> str:
@@ -114,12 +128,14 @@ def param(
     choices: tuple[Any, ...] = (),
     no_effect: str | None = None,
     refused: str | None = None,
+    is_secret: bool = False,
 ) -> Any:
     """Declare a parameter: its meaning (a full sentence), default, unit and limits.
 
     ``None`` as default means "no limit" or "not set"; a parameter without a default must be given.
     """
     facts = {"unit": unit, "ge": ge, "le": le, "choices": choices, "no_effect": no_effect, "refused": refused}
+    facts["is_secret"] = is_secret
     return _Draft(doc, default, facts)
 
 
@@ -167,6 +183,7 @@ class Op:
     kind: ClassVar[str]
     examples: ClassVar[tuple[Example, ...]] = ()
     source: ClassVar[str | None] = None
+    notice: ClassVar[str | None] = None  # what a user of the OP is told with every recipe
     rewrites_tags: ClassVar[bool] = False  # whether what `rewrite` gives back may have new tags
     spec: ClassVar[OpSpec]
     _params: ClassVar[tuple[Param, ...]] = ()
@@ -288,8 +305,9 @@ class Op:
         return f"{type(self).__name__}({', '.join(given)})"
 
     def given(self) -> dict[str, Any]:
-        """Parameters that differ from their defaults."""
-        return {p.name: self.__dict__[p.name] for p in self.spec.params if self.__dict__[p.name] != p.default}
+        """Parameters that differ from their defaults; secrets only by name."""
+        given = {p: self.__dict__[p.name] for p in self.spec.params if self.__dict__[p.name] != p.default}
+        return {p.name: "***" if p.is_secret else value for p, value in given.items()}
 
 
 def _finish(name: str, type_name: Any, draft: _Draft, *, common: bool) -> Param:
@@ -326,8 +344,8 @@ class Filter(Op):
         """Stats by name, each one expression; a stat that a row brings along is not computed again."""
         return {}
 
-    def keep(self) -> Expr:
-        """Condition on the stats (`col` of a stat's name)."""
+    def keep(self) -> Expr | None:
+        """Condition on the stats (`col` of a stat's name); None keeps every row."""
         raise NotImplementedError
 
     def in_range(self, stat: str, low: float | None, high: float | None) -> Expr:
@@ -346,11 +364,29 @@ class Filter(Op):
             reverse=reverse,
         )
 
+    def list_in_range(
+        self, stat: str, low: float | None, high: float | None, *, any_or_all: str = "any", when_empty: bool
+    ) -> Expr:
+        """Condition that any or all numbers of a JSON list, or a number alone, lie in the range; null is the empty list."""
+        return call(
+            "list_in_range",
+            col(stat),
+            low=low,
+            high=high,
+            low_closed=self.min_closed_interval != self.reversed_range,
+            high_closed=self.max_closed_interval != self.reversed_range,
+            reverse=self.reversed_range,
+            any_or_all=any_or_all,
+            when_empty=when_empty,
+        )
+
 
 class Mapper(Op):
     """Replaces or adds columns, row by row."""
 
     kind = "mapper"
+
+    replaces_tags: ClassVar[bool] = False  # whether `tags` go before those that a row brings along; they must be JSON then
 
     def assign(self) -> dict[str, Expr]:
         """Columns by role or name, each one expression of the old columns.
@@ -360,7 +396,7 @@ class Mapper(Op):
         return {}
 
     def tags(self) -> dict[str, Expr]:
-        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along is not computed again."""
+        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along stands, unless the OP `replaces_tags`."""
         return {}
 
 
@@ -382,6 +418,17 @@ class Surveyor(Mapper):
     def survey(self) -> Survey:
         """Return what is counted, and when it is frequent."""
         raise NotImplementedError
+
+
+class Fused(Op):
+    """Stands for the OPs that it lists: they take its place when a recipe is loaded, so it never runs itself."""
+
+    kind = "fused"
+
+    member_lists: ClassVar[tuple[str, ...]] = ()  # parameters that list OPs as `process` does, in order
+
+
+MAX_FUSED_DEPTH = 16  # fused OPs within each other
 
 
 class Grouping(NamedTuple):

@@ -43,6 +43,34 @@ MAPPERS: list[tuple[str, dict[str, Any]]] = [
     ("fix_unicode_mapper", {"normalization": "NFKC"}),
     ("punctuation_normalization_mapper", {}),
     ("whitespace_normalization_mapper", {}),
+    ("remove_long_words_mapper", {}),
+    ("remove_long_words_mapper", {"min_len": 2, "max_len": 6}),
+    ("remove_non_chinese_character_mapper", {}),
+    ("remove_non_chinese_character_mapper", {"keep_alphabet": False, "keep_punc": False}),
+    ("remove_repeat_sentences_mapper", {}),
+    ("remove_repeat_sentences_mapper", {"lowercase": True, "ignore_special_character": False}),
+    ("remove_repeat_sentences_mapper", {"min_repeat_sentence_length": 0}),
+    ("remove_specific_chars_mapper", {}),
+    ("remove_specific_chars_mapper", {"chars_to_remove": ["a-c", "]", "^", "文"]}),
+    ("remove_table_text_mapper", {}),
+    ("remove_table_text_mapper", {"min_col": 3, "max_col": 4}),
+    ("remove_words_with_incorrect_substrings_mapper", {}),
+    ("remove_words_with_incorrect_substrings_mapper", {"substrings": ["or", "。", "!"]}),
+]
+SOURCE_MAPPERS: list[tuple[str, dict[str, Any]]] = [
+    ("clean_copyright_mapper", {}),
+    ("clean_ip_mapper", {}),
+    ("clean_ip_mapper", {"repl": "[\\g<0>]"}),
+    ("expand_macro_mapper", {}),
+    ("remove_bibliography_mapper", {}),
+    ("remove_comments_mapper", {}),
+    ("remove_comments_mapper", {"inline": False}),
+    ("remove_comments_mapper", {"multiline": False}),
+    ("remove_header_mapper", {}),
+    ("remove_header_mapper", {"drop_no_head": False}),
+    ("replace_content_mapper", {"pattern": "the", "repl": "THE"}),
+    ("replace_content_mapper", {"pattern": ["\\\\[a-z]+", "r'#'", "x"], "repl": ["<\\g<0>>", "", "y", "z"]}),
+    ("replace_content_mapper", {"pattern": "", "repl": "|"}),
 ]
 DEDUPLICATORS: list[tuple[str, dict[str, Any]]] = [
     ("document_deduplicator", {}),
@@ -98,14 +126,16 @@ def main() -> None:
 
         logger.remove()
         kinds = {"filter": FILTERS, "mapper": MAPPERS, "deduplicator": DEDUPLICATORS, "selector": SELECTORS}
+        kinds["source mapper"] = SOURCE_MAPPERS
         for kind, cases in kinds.items():
             for number, (name, params) in enumerate(cases):
-                inputs = {"deduplicator": "duplicates", "selector": "records"}.get(kind, "texts")
+                lists = {"deduplicator": "duplicates", "selector": "records", "source mapper": "sources"}
+                inputs = lists.get(kind, "texts")
                 rows = rows_of(INPUTS[inputs])
                 [op] = load_ops([{name: dict(params)}])
                 done = NestedDataset.from_list(rows).process(op).to_list()
                 case: dict[str, Any] = {"id": f"{name}-{number}", "op": name, "params": params, "inputs": inputs}
-                if kind == "mapper":
+                if kind in ("mapper", "source mapper"):
                     case["outputs"] = [row["text"] for row in done]
                 else:
                     case["kept"] = [row["id"] for row in done]

@@ -1,4 +1,4 @@
-"""E-mail, link, punctuation and white-space cleaning against the patterns and tables they follow."""
+"""Cleaning of addresses, links, notices, punctuation and white space against the patterns and tables it follows."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ LINK = regex.compile(
     r"(?:\(([^\s()<>]+|(\([^\s()<>]+\)))*\)|[^\s`!()\[\]{};:\'\".,<>?«»“”‘’]))",
     regex.DOTALL,
 )
+IP = regex.compile(
+    r"(?:(?:1[0-9][0-9]\.)|(?:2[0-4][0-9]\.)|(?:25[0-5]\.)|(?:[1-9][0-9]\.)|(?:[0-9]\.)){3}"
+    r"(?:(?:1[0-9][0-9])|(?:2[0-4][0-9])|(?:25[0-5])|(?:[1-9][0-9])|(?:[0-9]))|([\da-fA-F]{1,4}:){7}[\da-fA-F]{1,4}",
+    regex.DOTALL,
+)
+BLOCK_COMMENT = regex.compile(r"/\*[^*]*\*+(?:[^/*][^*]*\*+)*/")
+COPYRIGHT = regex.compile("copyright", regex.IGNORECASE)
 # fmt: off
 PUNCTUATION = {
     ord(mark): ascii_form
@@ -101,6 +108,59 @@ def test_addresses_are_found_as_by_the_pattern(text, repl):
     assert at_all_levels("clean_email", text, repl=repl) == EMAIL.sub(lambda _: repl, text)
 
 
+IP_PIECES = ["1.2.3", ".", ":", "0", "1", "25", "255", "256.", "10.0.0.1", "99", "a", "F0:", "::", "1:2:3:4:5:6:", "12345"]
+IP_PIECES += ["::ffff:", "1:2:3:4:5:6:7:8", "g", " ", "٣", "٣:", "𝟗", "é", "\n", "-"]
+ip_pieces = st.one_of(st.sampled_from(IP_PIECES), EVERYTHING)
+
+
+@settings(max_examples=500, deadline=None)
+@given(text=spaced_out(ip_pieces), repl=st.sampled_from(["", "<I>", "a rather long replacement: 1.2.3.4"]))
+def test_ip_addresses_are_found_as_by_the_pattern(text, repl):
+    assert at_all_levels("clean_ip", text, repl=repl) == IP.sub(lambda _: repl, text)
+
+
+@given(numbers=st.lists(st.integers(0, 999).map(str) | st.integers(0, 99).map("0{}".format), min_size=4, max_size=9))
+def test_every_number_of_an_address_is_in_its_range(numbers):
+    text = ".".join(numbers)
+    assert at_all_levels("clean_ip", text, repl="#") == IP.sub("#", text)
+
+
+@given(groups=st.lists(st.text("0aF٣𝟗g", min_size=0, max_size=6), min_size=8, max_size=18))
+def test_groups_of_an_address_have_up_to_four_digits_of_any_script(groups):
+    text = ":".join(groups)
+    assert at_all_levels("clean_ip", text, repl="#") == IP.sub("#", text)
+
+
+def without_copyright(text: str) -> str:
+    comment = BLOCK_COMMENT.search(text)
+    if comment:
+        return text[: comment.start()] + text[comment.end() :] if COPYRIGHT.search(comment[0]) else text
+    lines = text.split("\n")
+    while lines and (not lines[0] or lines[0].startswith(("//", "#", "--"))):
+        del lines[0]
+    return "\n".join(lines)
+
+
+NOTICE_PIECES = ["/*", "*/", "*", "/", "copyright", "CopyRight", "COPYR\u0130GHT", "copyr\u0131ght", "copy", "right"]
+NOTICE_PIECES += ["\n", "\n\n", "//", "#", "--", "-", " ", "x", "é", "\r\n", "\x0b"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(text=spaced_out(st.sampled_from(NOTICE_PIECES)))
+def test_notices_are_found_as_by_the_pattern(text):
+    assert _native.evaluate("clean_copyright", [[text]], {}) == [without_copyright(text)]
+
+
+@settings(deadline=None)
+@given(
+    text=spaced_out(st.sampled_from(["a", "ab", "aab", "b", "é", "中", "#", " ", "\n"])),
+    literal=st.text("ab#é中\n ", min_size=1, max_size=4),
+    repl=st.sampled_from(["", "a", "longer than what it stands for"]),
+)
+def test_plain_texts_are_replaced_from_left_to_right(text, literal, repl):
+    assert _native.evaluate("replace_literal", [[text]], {"literal": literal, "repl": repl}) == [text.replace(literal, repl)]
+
+
 # fmt: off
 LINK_PIECES = [
     "(", ")", "((", "))", "()", "<", ">", ":", "/", "//", "www", "www.", "www1", "wWw12.", "www1234.", ".", "..", "-",
@@ -156,6 +216,20 @@ def test_long_hostile_texts_take_linear_time(unit, count, expected):
     assert seconds("http://x.y/" + unit * count * 10) < 1.0
     if expected is not None:
         assert at_all_levels("clean_links", unit * count, repl="") == expected
+
+
+@pytest.mark.parametrize("unit", ["1.", "1:", "a:", "1.2.3.", "1:2:3:4:5:6:7:", "255.", "٣:", ":", "."])
+def test_long_texts_of_near_addresses_take_linear_time(unit):
+    start = time.perf_counter()
+    _native.evaluate("clean_ip", [[unit * (2_000_000 // len(unit))]], {"repl": "x"})
+    assert time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize("unit", ["/*", "/**", "copyr", "#\n", "c"])
+def test_long_texts_of_near_notices_take_linear_time(unit):
+    start = time.perf_counter()
+    _native.evaluate("clean_copyright", [["/*" + unit * (2_000_000 // len(unit)) + tail for tail in ("", "*/")]], {})
+    assert time.perf_counter() - start < 1.0
 
 
 def test_a_text_the_pattern_engine_needs_seconds_for_is_answered_at_once():

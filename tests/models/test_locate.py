@@ -10,17 +10,18 @@ import pytest
 
 from djfast.errors import MissingExtraError, ModelError
 from djfast.functions import PYTHON_FUNCTIONS, Requirement, bind, install_message, missing
-from djfast.models.locate import find_checkpoint, find_model, find_tokenizer
+from djfast.models.locate import find_checkpoint, find_model, find_sentence_model, find_tokenizer
 from djfast.models.word_lists import load_word_list
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch, tmp_path):
     for variable in ("DATA_JUICER_EXTERNAL_MODELS_HOME", "DATA_JUICER_MODELS_CACHE", "DATA_JUICER_ASSETS_CACHE",
-                     "DATA_JUICER_CACHE_HOME", "HF_HUB_CACHE"):  # fmt: skip
+                     "DATA_JUICER_CACHE_HOME", "HF_HUB_CACHE", "NLTK_DATA"):  # fmt: skip
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 def file_at(path):
@@ -48,6 +49,39 @@ def test_places_in_order(monkeypatch, tmp_path):
     assert find() == external
     given = file_at(tmp_path / "m.bin")
     assert find(given) == given
+
+
+def sentence_model_in(folder):
+    model = folder / "tokenizers" / "punkt_tab" / "french"
+    model.mkdir(parents=True)
+    return str(model)
+
+
+def test_sentence_models_are_looked_for_in_order(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "punkt", None)  # as if it were not installed
+    in_user_folder = sentence_model_in(tmp_path / "nltk_data")
+    assert find_sentence_model("french", op="some_op") == in_user_folder
+    monkeypatch.setenv("NLTK_DATA", os.pathsep.join(["", str(tmp_path / "no"), str(tmp_path / "yes")]))
+    named = sentence_model_in(tmp_path / "yes")
+    assert find_sentence_model("french", op="some_op") == named
+    in_models = sentence_model_in(tmp_path / "cache" / "data_juicer" / "models" / "nltk_data")
+    assert find_sentence_model("french", op="some_op") == in_models
+
+
+def test_the_sentence_model_of_the_installed_package_comes_last(tmp_path):
+    pytest.importorskip("punkt")
+    assert find_sentence_model("french", op="some_op").endswith("french.py")
+    in_user_folder = sentence_model_in(tmp_path / "nltk_data")
+    assert find_sentence_model("french", op="some_op") == in_user_folder
+
+
+def test_an_absent_sentence_model_names_places_and_remedy(monkeypatch, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError) as error:
+        find_sentence_model("french", op="some_op")
+    message = str(error.value)
+    assert message.startswith("some_op: sentence model not found; pip install 'djfast[sentences]'")
+    assert str(tmp_path / "nltk_data" / "tokenizers" / "punkt_tab" / "french") in message
 
 
 def test_absent_model_names_places_and_remedy(monkeypatch, tmp_path):

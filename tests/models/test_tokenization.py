@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import djfast
 from djfast.errors import ModelError
 from djfast.functions import bind
 
@@ -144,3 +146,19 @@ def test_unreadable_models(name, content, tmp_path, sentencepiece_model):
     }[name]
     with pytest.raises(ModelError, match=str(path)):
         bind(name, params)
+
+
+def test_pieces_with_unwanted_substrings_are_removed(sentencepiece_model, tmp_path, monkeypatch):
+    shutil.copy(sentencepiece_model, tmp_path / "zz.sp.model")
+    monkeypatch.setenv("DATA_JUICER_MODELS_CACHE", str(tmp_path))
+    found = bind("sentencepiece_pieces", {"model": sentencepiece_model})
+    unwanted = ["o", "jumps", "我"]
+    op = {"remove_words_with_incorrect_substrings_mapper": {"lang": "zz", "tokenization": True, "substrings": unwanted}}
+    expected = []
+    for text in TEXTS:
+        pieces = [piece.replace("\u2581", "") for piece in found(text)]
+        kept = [piece for piece in pieces if not any(substring in piece for substring in unwanted)]
+        expected.append(text if kept == pieces else "".join(kept))
+    assert expected != TEXTS
+    rows = djfast.Dataset.from_list([{"text": text} for text in TEXTS]).process(*djfast.load_ops([op])).to_list()
+    assert [row["text"] for row in rows] == expected

@@ -3,6 +3,7 @@
 import pytest
 
 from djfast.catalog import find
+from djfast.errors import RecipeError
 from djfast.ops.text.cleaning import EMAIL
 
 
@@ -83,6 +84,41 @@ def test_templates_go_to_the_engine_that_knows_them():
     expression = find("clean_links_mapper").cls(repl=r"[\g<0>]").assign()["text"]
     assert expression.fn == "regex_replace"
     assert expression.param("pattern").startswith(r"(?i)\b(")
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, "text"),
+        ({"pattern": []}, "text"),
+        ({"pattern": "a b#"}, "replace_literal(text, literal='a b#', repl='')"),
+        ({"pattern": ""}, "regex_replace(text, pattern='', repl='')"),
+        ({"pattern": "r'x'"}, "regex_replace(text, pattern=\"r'x'\", repl='')"),
+        ({"pattern": "x", "repl": "\\n"}, "regex_replace(text, pattern='x', repl='\\\\n')"),
+        (
+            {"pattern": ["a.", "b"], "repl": ["1", "2", "3"]},
+            "replace_literal(regex_replace(text, pattern='a.', repl='1'), literal='b', repl='2')",
+        ),
+    ],
+)
+def test_contents_are_replaced_natively_where_the_pattern_is_a_plain_text(params, expected):
+    assert text("replace_content_mapper", **params) == expected
+
+
+@pytest.mark.parametrize("metacharacter", r"\.^$*+?{}[]|()")
+def test_patterns_with_a_metacharacter_go_to_the_engine(metacharacter):
+    assert text("replace_content_mapper", pattern=f"a{metacharacter}").startswith("regex_replace(")
+
+
+def test_every_pattern_needs_a_replacement():
+    with pytest.raises(RecipeError, match=r"repl must have one entry for each of the 2 patterns, got 1"):
+        find("replace_content_mapper").cls(pattern=["a", "b"], repl=["x"])
+
+
+def test_comments_are_removed_in_two_steps():
+    assert text("remove_comments_mapper") == "remove_comment_lines(remove_inline_comments(text))"
+    assert text("remove_comments_mapper", inline=False) == "remove_comment_lines(text)"
+    assert text("remove_comments_mapper", inline=False, multiline=False) == "text"
 
 
 def test_unicode_is_repaired_line_by_line_in_the_form_asked_for():

