@@ -148,3 +148,8 @@ def stat_names(expression: Expr) -> set[str]:
     if expression.fn == "col":
         return {expression.param("name")}
     return set().union(*(stat_names(argument) for argument in expression.args))
+
+
+def test_parameters_whose_default_is_a_list_can_be_given():
+    [op] = catalog.load_ops([{"extract_entity_attribute_mapper": {"query_entities": ["E"], "sampling_params": {"temperature": 1}}}])
+    assert op.given() == {"query_entities": ["E"], "sampling_params": {"temperature": 1}}
