@@ -151,5 +151,6 @@ def stat_names(expression: Expr) -> set[str]:
 
 
 def test_parameters_whose_default_is_a_list_can_be_given():
-    [op] = catalog.load_ops([{"extract_entity_attribute_mapper": {"query_entities": ["E"], "sampling_params": {"temperature": 1}}}])
-    assert op.given() == {"query_entities": ["E"], "sampling_params": {"temperature": 1}}
+    given = {"query_entities": ["E"], "sampling_params": {"temperature": 1}}
+    [op] = catalog.load_ops([{"extract_entity_attribute_mapper": given}])
+    assert op.given() == given
