@@ -109,4 +109,11 @@ def _example_parameters(name: str) -> dict[str, Any] | None:
     return {param.name: REQUIRED[name, param.name] for param in catalog.find(name).params if param.default is MISSING} or None
 
 
-REQUIRED: dict[tuple[str, str], Any] = {}
+REQUIRED: dict[tuple[str, str], Any] = {
+    ("entity_attribute_aggregator", "entity"): "an entity",
+    ("entity_attribute_aggregator", "attribute"): "an attribute",
+    ("llm_extract_mapper", "input_keys"): ["text"],
+    ("llm_extract_mapper", "output_schema"): {"name": "a name"},
+    ("most_relevant_entities_aggregator", "entity"): "an entity",
+    ("most_relevant_entities_aggregator", "query_entity_type"): "a type",
+}
