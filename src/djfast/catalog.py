@@ -10,15 +10,14 @@ from typing import Any
 from djfast.declare import MAX_FUSED_DEPTH, REGISTRY, Fused, Op, OpSpec
 from djfast.errors import RecipeError
 
-_AGGREGATION = "djfast.ops.language_models.aggregation"
 _AGENTS = "djfast.ops.dialogs.agents"
+_AGGREGATION = "djfast.ops.language_models.aggregation"
 _AUGMENTATION = "djfast.ops.text.augmentation"
 _CALIBRATION = "djfast.ops.language_models.calibration"
 _CAUSAL_MODELS = "djfast.ops.text.causal_models"
 _CLEANING = "djfast.ops.text.cleaning"
-_EXTRACTION = "djfast.ops.language_models.extraction"
-_LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
+_EXTRACTION = "djfast.ops.language_models.extraction"
 _FIELDS = "djfast.ops.selectors.fields"
 _FIELD_FILTERS = "djfast.ops.fields"
 _FILES = "djfast.ops.files"
