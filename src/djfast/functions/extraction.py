@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 
 from djfast.errors import UnusableAnswerError
 from djfast.functions.answers import marker, names_in, parts, records, sections, unquoted
-from djfast.functions.language_models import Asking, checked_pattern, conversing, messages, tries_together
+from djfast.functions.language_models import (
+    Asking,
+    checked_pattern,
+    conversing,
+    messages,
+    metered,
+    tries_together,
+    usage_with,
+)
 from djfast.functions.rows import Row, path_of, text_at
 from djfast.llm.asking import Ask, Message, Reply
 from djfast.llm.conversations import Conversation, tries
@@ -495,43 +503,11 @@ def bind_extracted_fields(
                 form="\n".join(f"- {name}: {instruction}" for name, instruction in form.items()),
                 request=thinks,
             )
-            filled, tokens = yield from _metered(tries(Ask(messages(system.fill(), user)), read, try_num=ask.try_num), empty)
-        return {
-            **row,
-            META: {**tags, **({output_key: filled} if output_key is not None else filled), USAGE: _added(tags, *tokens, price)},
-        }
+            filled, tokens = yield from metered(tries(Ask(messages(system.fill(), user)), read, try_num=ask.try_num), empty)
+        written = filled if output_key is None else {output_key: filled}
+        return {**row, META: {**tags, **written, USAGE: usage_with(tags.get(USAGE), *tokens, price)}}
 
     return conversing(ask, ask.language_model(prompt_version=prompt.version), whole)
-
-
-def _metered(conversation: Conversation[Any], default: Any) -> Conversation[tuple[Any, tuple[int, int]]]:
-    """Lead a conversation and count the tokens of its answers; `default` where none is usable."""
-    prompt = completion = 0
-    reply: Reply | None = None
-    while True:
-        try:
-            question = conversation.send(reply)
-        except StopIteration as stop:
-            return stop.value, (prompt, completion)
-        except UnusableAnswerError:
-            return default, (prompt, completion)
-        reply = yield question
-        tokens = getattr(reply, "tokens", None)
-        if tokens is not None:
-            prompt, completion = prompt + tokens.prompt, completion + tokens.completion
-
-
-def _added(tags: Tags, prompt: int, completion: int, price: Price | None) -> Tags:
-    """Return the usage of a row with further tokens."""
-    before = tags.get(USAGE)
-    before = before if isinstance(before, dict) else {}
-    added = {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "cost_estimate": price.of(prompt, completion) if price else 0,
-    }
-    return {name: count + (before[name] if isinstance(before.get(name), int | float) else 0) for name, count in added.items()}
 
 
 def _at(row: Row, key: str) -> Any:

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from djfast.errors import RecipeError
+from djfast.errors import RecipeError, UnusableAnswerError
 from djfast.llm.asking import Ask, LanguageModel, Message, Reply
 from djfast.llm.chat import Chat
 from djfast.llm.conversations import Conversation, converse
 from djfast.llm.prompts import load_prompt
+from djfast.llm.usage import Price
 
 _CLIENT_PARAMS = ("base_url", "api_key", "prices")
 
@@ -81,6 +82,35 @@ def messages(system: str, user: str) -> list[Message]:
     """Return a system and a user message; an empty one is left out."""
     given = (("system", system), ("user", user))
     return [{"role": role, "content": content} for role, content in given if content]
+
+
+def metered(conversation: Conversation[Any], default: Any) -> Conversation[tuple[Any, tuple[int, int]]]:
+    """Lead a conversation and count the tokens of its answers; `default` where none is usable. To be called by ``yield from``."""
+    prompt = completion = 0
+    reply: Reply | None = None
+    while True:
+        try:
+            question = conversation.send(reply)
+        except StopIteration as stop:
+            return stop.value, (prompt, completion)
+        except UnusableAnswerError:
+            return default, (prompt, completion)
+        reply = yield question
+        tokens = getattr(reply, "tokens", None)
+        if tokens is not None:
+            prompt, completion = prompt + tokens.prompt, completion + tokens.completion
+
+
+def usage_with(before: Any, prompt: int, completion: int, price: Price | None) -> dict[str, Any]:
+    """Return the usage of a row, `before` if it is one, with further tokens; their cost is 0 where the price is not known."""
+    known = before if isinstance(before, dict) else {}
+    added = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "cost_estimate": price.of(prompt, completion) if price else 0,
+    }
+    return {name: count + (known[name] if isinstance(known.get(name), int | float) else 0) for name, count in added.items()}
 
 
 def in_language(system: str, language: str | None) -> str:

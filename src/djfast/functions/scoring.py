@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from djfast.errors import RecipeError, UnusableAnswerError
-from djfast.functions.language_models import Asking, conversing, in_language, messages, text_in
-from djfast.llm.asking import Answer, Ask, Reply, Tokens
+from djfast.functions.language_models import Asking, conversing, in_language, messages, metered, text_in, usage_with
+from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import Prompt, load_prompt
 from djfast.llm.structured import read_json
@@ -19,7 +19,6 @@ _BEST = 5
 _LARGEST = 1e6  # a score beyond is a slip of the model, not a judgement
 _BEFORE_DECISION = re.compile(r"^\W*(?:answer\W*)?")
 _UNSCORED = {"score": 0.0, "record": "", "tags": ""}
-_NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "cost_estimate": 0}
 
 
 def bind_scored(
@@ -130,7 +129,6 @@ def bind_condition_met(
     strategy: str | None,
     examples: str,
     knowledge: str | None,
-    prices: str,
     asking: Iterable[Any],
 ) -> Callable[..., list[Any]]:
     """Return the function of columns of JSON: the text, background knowledge of the row, and usage so far.
@@ -157,7 +155,7 @@ def bind_condition_met(
     before = [prompt.template("examples", ["examples"]).fill(examples="\n\n".join(shown))] if shown else []
     background = prompt.template("knowledge", ["knowledge"])
     question = prompt.template("input", ["condition", "text"])
-    price = Price.of_model(dict(json.loads(prices)), ask.model)
+    price = Price.of_model(ask.model_params.get("prices"), ask.model)
 
     def parse(answer: str) -> bool:
         line = answer.strip().lower()
@@ -178,13 +176,9 @@ def bind_condition_met(
         facts = [fact for fact in (knowledge, _shown(json.loads(of_row)) if of_row else "") if fact]
         parts = [background.fill(knowledge="\n\n".join(facts))] if facts else []
         parts += [*before, question.fill(condition=condition, text=text)]
-        tokens: list[Tokens] = []
-        try:
-            asked = tries(Ask(messages(system, "\n\n".join(parts))), parse, try_num=ask.try_num)
-            is_met = yield from _counting(asked, tokens)
-        except UnusableAnswerError:
-            is_met = False
-        return json.dumps({"is_met": is_met, "usage": _added(before_usage, tokens, price)})
+        asked = tries(Ask(messages(system, "\n\n".join(parts))), parse, try_num=ask.try_num)
+        is_met, tokens = yield from metered(asked, default=False)
+        return json.dumps({"is_met": is_met, "usage": usage_with(before_usage, *tokens, price)})
 
     return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
 
@@ -219,29 +213,3 @@ def _score(scores: Any, dimensions: Sequence[str]) -> float:
         if isinstance(score, bool) or not isinstance(score, int | float) or abs(score) > _LARGEST:
             raise ValueError(f"the score of {name} is no number")
     return float(sum(scores[name] for name in dimensions) / len(dimensions) / _BEST)
-
-
-def _counting(asked: Generator[Ask, Reply, bool], tokens: list[Tokens]) -> Generator[Ask, Reply, bool]:
-    """Lead a conversation, and note what each of its answers took."""
-    question = next(asked)
-    while True:
-        reply = yield question
-        if isinstance(reply, Answer):
-            tokens.append(reply.tokens)
-        try:
-            question = asked.send(reply)
-        except StopIteration as end:
-            return bool(end.value)
-
-
-def _added(usage: Any, tokens: list[Tokens], price: Price | None) -> dict[str, Any]:
-    """Return usage so far with that of these answers; what costs nothing that is known counts 0."""
-    before = {**_NO_USAGE, **usage} if isinstance(usage, dict) else _NO_USAGE
-    prompt, completion = sum(each.prompt for each in tokens), sum(each.completion for each in tokens)
-    more = {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "cost_estimate": price.of(prompt, completion) if price else 0,
-    }
-    return {name: (before[name] or 0) + each for name, each in more.items()}

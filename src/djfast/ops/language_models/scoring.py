@@ -258,7 +258,6 @@ class LlmConditionFilter(Condition, name="llm_condition_filter"):
             strategy=self.strategy,
             examples=json.dumps(self.__dict__["examples"] or [], ensure_ascii=False),
             knowledge=self.knowledge_grounding_fixed,
-            prices=json.dumps((self.model_params or {}).get("prices") or {}),
             **self.asking(),
         )
         return {"llm_condition_filter_result": member(met, "is_met"), "llm_semantic_usage": member(met, "usage")}
