@@ -118,8 +118,6 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "The text without the lines that are frequent among all rows.", surveyed=True),
         PythonFunction("remove_sentences_of_tokenizer", "djfast.functions.lines", ("text",), "text",
                        (), "The text without sentences that it had before, where a lambda of the user cuts lines."),
-        PythonFunction("list_in_range", "djfast.functions.ranges", ("json",), "boolean",
-                       (), "Whether any or all numbers of a list lie in an interval."),
         PythonFunction("field_value", "djfast.functions.conditions", ("json",), "json",
                        (), "A value as it is, null for none."),
         PythonFunction("condition", "djfast.functions.conditions", ("json",), "json",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import io
 import json
 import logging
 import os
@@ -293,7 +294,7 @@ class Client:
         try:
             async with self._opened().post(
                 endpoint.url,
-                data=call.body,
+                data=io.BytesIO(call.body),  # large bytes, sent as such, would hold up the loop
                 headers=endpoint.headers,
                 proxy=endpoint.proxy,
                 timeout=timeout,
