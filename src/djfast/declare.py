@@ -29,6 +29,7 @@ class Param(NamedTuple):
     no_effect: str | None = None  # why the parameter is accepted but changes nothing here
     refused: str | None = None  # why a value other than the default is an error
     common: bool = False  # every OP of the kind has it
+    is_secret: bool = False  # never shown: not in messages, reports or plans
 
     def check(self, value: Any) -> Any:
         """Return `value` in its declared type.
@@ -48,10 +49,21 @@ class Param(NamedTuple):
                 raise RecipeError(f"{self.name} must be >= {self.ge:g}, got {each!r}")
             if self.le is not None and not each <= self.le:
                 raise RecipeError(f"{self.name} must be <= {self.le:g}, got {each!r}")
+        if self.is_secret and isinstance(value, str):
+            value = Secret(value)
         if self.choices and value not in self.choices:
             allowed = ", ".join(str(c) for c in self.choices)
             raise RecipeError(f"{self.name} must be one of {allowed}, got {value!r}")
         return value
+
+
+class Secret(str):
+    """A text that is not shown where plans, OPs or errors are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 _SCALARS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
@@ -71,7 +83,8 @@ def _typed(param: Param, value: Any) -> Any:
                 return [_as(inner, v) for v in value]
         elif _is(_SCALARS[member], value):
             return _as(_SCALARS[member], value)
-    raise RecipeError(f"{param.name} must be {_spoken(param.type)}, got {value!r}")
+    shown = "a value that is not shown" if param.is_secret else repr(value)
+    raise RecipeError(f"{param.name} must be {_spoken(param.type)}, got {shown}")
 
 
 def _is(kind: type, value: Any) -> bool:
@@ -114,12 +127,14 @@ def param(
     choices: tuple[Any, ...] = (),
     no_effect: str | None = None,
     refused: str | None = None,
+    is_secret: bool = False,
 ) -> Any:
     """Declare a parameter: its meaning (a full sentence), default, unit and limits.
 
     ``None`` as default means "no limit" or "not set"; a parameter without a default must be given.
     """
     facts = {"unit": unit, "ge": ge, "le": le, "choices": choices, "no_effect": no_effect, "refused": refused}
+    facts["is_secret"] = is_secret
     return _Draft(doc, default, facts)
 
 
@@ -265,7 +280,8 @@ class Op:
 
         A mapper's function returns the row, a list of rows that take its place, or None, which drops it; a filter's returns
         the row, with its stats in it, and whether it is kept. Rows are copies that it may change. Such an OP reads and writes
-        every row as a whole, so `assign` and its kin are the better choice where they can say what is done.
+        every row as a whole, so `assign` and its kin are the better choice where they can say what is done. A parameter
+        `text_key` of the function is given the name of the field that holds the OP's text.
         """
         return None
 
@@ -287,8 +303,9 @@ class Op:
         return f"{type(self).__name__}({', '.join(given)})"
 
     def given(self) -> dict[str, Any]:
-        """Parameters that differ from their defaults."""
-        return {p.name: self.__dict__[p.name] for p in self.spec.params if self.__dict__[p.name] != p.default}
+        """Parameters that differ from their defaults; secrets only by name."""
+        given = {p: self.__dict__[p.name] for p in self.spec.params if self.__dict__[p.name] != p.default}
+        return {p.name: "***" if p.is_secret else value for p, value in given.items()}
 
 
 def _finish(name: str, type_name: Any, draft: _Draft, *, common: bool) -> Param:

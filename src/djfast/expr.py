@@ -44,6 +44,11 @@ def field(path: str) -> Expr:
     return Expr("field", (), (("path", path),))
 
 
+def text_field() -> Expr:
+    """Return the JSON of the text field, whatever its type; unlike ``col("text")`` it asks no row to have one."""
+    return Expr("field", (), (("role", "text"),))
+
+
 def row() -> Expr:
     """Return the row as a dictionary: the one argument of functions that rewrite rows."""
     return Expr("row")

@@ -161,7 +161,9 @@ class _StageBuilder:
         """Append the steps of one OP."""
         whole = op.rewrite()
         if whole is not None:
-            self.rewrite = Rewrite(whole.fn, whole.params, index, isinstance(op, Filter) or op.rewrites_tags, self.drops_rows)
+            params = tuple((name, self.path("text", op) if name == "text_key" else value) for name, value in whole.params)
+            rewrites_tags = isinstance(op, Filter) or op.rewrites_tags
+            self.rewrite = Rewrite(whole.fn, params, index, rewrites_tags, self.drops_rows)
         elif isinstance(op, Filter):
             self._add_filter(index, op)
         elif isinstance(op, Surveyor):
@@ -281,7 +283,8 @@ class _StageBuilder:
             name = expr.param("name")
             return own_stats[name] if name in own_stats else self.field(self.path(name, op), index)
         if expr.fn == "field":
-            return self.json(expr.param("path"), index)
+            [(kind, name)] = expr.params
+            return self.json(self.path(name, op) if kind == "role" else name, index)
         args = tuple(self.lower(arg, index, op, own_stats) for arg in expr.args)
         return self.number(expr.fn, args, expr.params, index)
 

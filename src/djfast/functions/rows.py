@@ -1,0 +1,35 @@
+"""Texts inside rows that functions take as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def path_of(row: Row, key: str) -> list[str]:
+    """Return the steps to a field: a name that has the dots itself goes before nested fields."""
+    return [key] if key in row else key.split(".")
+
+
+def text_at(row: Row, path: Sequence[str]) -> str:
+    """Return the text of a field.
+
+    Raises
+    ------
+    TypeError
+        If there is none, or it is not a text.
+    """
+    value: Any = row
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(value, str):
+        raise TypeError(f"field '{'.'.join(path)}' must be a text, got {type(value).__name__}")
+    return value
+
+
+def with_text(row: Row, path: Sequence[str], text: str) -> Row:
+    """Return a copy of a row with another text; what lies beside its path is shared."""
+    name, *inner = path
+    return {**row, name: with_text(row[name], inner, text) if inner else text}
