@@ -17,7 +17,9 @@ _LENGTHS = "djfast.ops.text.lengths"
 _DOCUMENT = "djfast.ops.dedup.document"
 _REMOVING = "djfast.ops.text.removing"
 _FIELDS = "djfast.ops.selectors.fields"
+_GENERATION = "djfast.ops.language_models.generation"
 _GROUPERS = "djfast.ops.groupers"
+_REWRITING = "djfast.ops.language_models.rewriting"
 _USER_CODE = "djfast.ops.user_code"
 
 OPS: dict[str, str] = {
@@ -42,11 +44,20 @@ OPS: dict[str, str] = {
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
+    "generate_qa_from_examples_mapper": _GENERATION,
+    "generate_qa_from_text_mapper": _GENERATION,
+    "human_preference_annotation_mapper": "djfast.ops.annotation",
     "key_value_grouper": _GROUPERS,
     "language_id_score_filter": "djfast.ops.text.language",
+    "llm_ray_vllm_engine_pipeline": _GENERATION,
     "maximum_line_length_filter": _LENGTHS,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
+    "optimize_prompt_mapper": _REWRITING,
+    "optimize_qa_mapper": _REWRITING,
+    "optimize_query_mapper": _REWRITING,
+    "optimize_response_mapper": _REWRITING,
+    "pair_preference_mapper": _REWRITING,
     "perplexity_filter": "djfast.ops.text.language",
     "punctuation_normalization_mapper": _CLEANING,
     "python_file_mapper": _USER_CODE,
@@ -56,14 +67,14 @@ OPS: dict[str, str] = {
     "remove_bibliography_mapper": _LATEX,
     "remove_comments_mapper": _LATEX,
     "remove_header_mapper": _LATEX,
-    "replace_content_mapper": _CLEANING,
-    "sentence_split_mapper": "djfast.ops.text.sentences",
     "remove_long_words_mapper": _REMOVING,
     "remove_non_chinese_character_mapper": _REMOVING,
     "remove_repeat_sentences_mapper": _REMOVING,
     "remove_specific_chars_mapper": _REMOVING,
     "remove_table_text_mapper": _REMOVING,
     "remove_words_with_incorrect_substrings_mapper": _REMOVING,
+    "replace_content_mapper": _CLEANING,
+    "sentence_split_mapper": "djfast.ops.text.sentences",
     "special_characters_filter": "djfast.ops.text.characters",
     "stopwords_filter": "djfast.ops.text.word_lists",
     "tags_specified_field_selector": _FIELDS,

@@ -110,7 +110,13 @@ def _example_parameters(name: str) -> dict[str, Any] | None:
     """Values for what must be given."""
     if name not in catalog.OPS:
         return None
-    return {param.name: REQUIRED[name, param.name] for param in catalog.find(name).params if param.default is MISSING} or None
+    given = [param for param in catalog.find(name).params if param.default is MISSING or (name, param.name) in REQUIRED]
+    return {param.name: REQUIRED[name, param.name] for param in given} or None
 
 
-REQUIRED: dict[tuple[str, str], Any] = {}
+# What recipes must say, though some of it has a default.
+REQUIRED: dict[tuple[str, str], Any] = {
+    ("human_preference_annotation_mapper", "api_url"): "http://localhost:8080",
+    ("human_preference_annotation_mapper", "api_key"): "a-token",
+    ("generate_qa_from_examples_mapper", "seed_file"): str(Path(__file__).parents[2] / "recipes" / "data" / "dialogues.jsonl"),
+}

@@ -30,8 +30,9 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
 }
 
 
-# (function, parameter) -> the file with the user's code that it names.
+# (function, parameter) -> the file with the user's code or examples that it names.
 _CODE: dict[tuple[str, str], Callable[[str], str]] = {
+    ("row_of_generated_dialog", "seed_file"): str,
     **{(name, "path"): str for name in ("user_file", "user_file_batch")},
     **{(name, "op"): source_file for name, spec in PYTHON_FUNCTIONS.items() if spec.module == "djfast.functions.custom"},
 }
