@@ -48,6 +48,8 @@ INPUT_RULES = (
 
 def _input(spec: OpSpec) -> str:
     """Say which fields an OP reads, and what they must hold."""
+    if spec.kind == "fused":
+        return "Input: what its OPs read."
     op = spec.cls(**(spec.examples[0].params if spec.examples else {}))
     if op.rewrite() is not None:
         return "Input: the row as a whole, with fields of any type. A row that it fails for is set aside."
@@ -67,7 +69,7 @@ def _input(spec: OpSpec) -> str:
 
 def _expressions(op: Op) -> list[Expr]:
     if isinstance(op, Filter):
-        return [*op.stats().values(), op.keep()]
+        return [expr for expr in (*op.stats().values(), op.keep()) if expr is not None]
     if isinstance(op, Surveyor):
         return [op.survey().values, *op.assign().values()]
     if isinstance(op, Mapper):

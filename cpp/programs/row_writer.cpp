@@ -72,7 +72,8 @@ void append_value(std::string& out, const Batch& batch, const Entry& entry, std:
   }
 }
 
-/// The object of a field with computed members: those that it has already stand. Empty when there is no object.
+/// The object of a field with computed members. Those that it has already stand, but for JSON, whose slot holds what shall stand:
+/// the row's own value where it goes before the computed one. Empty when there is no object.
 std::string merged_object(const Batch& batch, const json::Field& before, const std::vector<RowLayout::Stat>& computed,
                           std::uint32_t row) {
   if (computed.empty()) return std::string{before.raw};
@@ -84,9 +85,9 @@ std::string merged_object(const Batch& batch, const json::Field& before, const s
     std::vector<json::Change> changes;
     for (std::size_t i = 0; i < computed.size(); ++i) {
       fields.push_back(json::find_member(before.raw, computed[i].name, arena));
-      if (fields.back().kind != json::Kind::missing) continue;
+      if (fields.back().kind != json::Kind::missing && !computed[i].is_json) continue;
       append_value(values[i], batch, computed[i], row);
-      if (!values[i].empty()) changes.push_back({&fields.back(), computed[i].name, values[i]});
+      if (!values[i].empty() && values[i] != fields.back().raw) changes.push_back({&fields.back(), computed[i].name, values[i]});
     }
     std::string merged;
     json::append_line(merged, before.raw, changes);

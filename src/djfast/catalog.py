@@ -7,22 +7,39 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from djfast.declare import REGISTRY, Op, OpSpec
+from djfast.declare import MAX_FUSED_DEPTH, REGISTRY, Fused, Op, OpSpec
 from djfast.errors import RecipeError
 
+_AGENTS = "djfast.ops.dialogs.agents"
+_AUGMENTATION = "djfast.ops.text.augmentation"
 _CALIBRATION = "djfast.ops.language_models.calibration"
+_CAUSAL_MODELS = "djfast.ops.text.causal_models"
 _CLEANING = "djfast.ops.text.cleaning"
+_DOCUMENT = "djfast.ops.dedup.document"
+_FIELDS = "djfast.ops.selectors.fields"
+_FIELD_FILTERS = "djfast.ops.fields"
+_FILES = "djfast.ops.files"
+_FUSED = "djfast.ops.fused"
+_GROUPERS = "djfast.ops.groupers"
 _LATEX = "djfast.ops.text.latex"
 _LENGTHS = "djfast.ops.text.lengths"
-_DOCUMENT = "djfast.ops.dedup.document"
+_PAPERS = "djfast.ops.text.papers"
+_PROMPTED_TEXTS = "djfast.ops.text.prompted_texts"
+_QUERIES = "djfast.ops.text.queries"
+_RAY = "djfast.ops.dedup.ray"
 _REMOVING = "djfast.ops.text.removing"
 _FIELDS = "djfast.ops.selectors.fields"
 _GENERATION = "djfast.ops.language_models.generation"
 _GROUPERS = "djfast.ops.groupers"
 _REWRITING = "djfast.ops.language_models.rewriting"
+_SIMILARITY = "djfast.ops.text.similarity"
+_SYNTAX = "djfast.ops.text.syntax"
 _USER_CODE = "djfast.ops.user_code"
 
 OPS: dict[str, str] = {
+    "agent_bad_case_signal_mapper": _AGENTS,
+    "agent_dialog_normalize_mapper": _AGENTS,
+    "agent_tool_type_mapper": _AGENTS,
     "alphanumeric_filter": "djfast.ops.text.characters",
     "average_line_length_filter": _LENGTHS,
     "calibrate_qa_mapper": _CALIBRATION,
@@ -40,7 +57,9 @@ OPS: dict[str, str] = {
     "document_minhash_deduplicator": _DOCUMENT,
     "document_minhash_deduplicator_with_uid": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
+    "download_file_mapper": _FILES,
     "expand_macro_mapper": _LATEX,
+    "extract_tables_from_html_mapper": "djfast.ops.text.html",
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
@@ -58,12 +77,36 @@ OPS: dict[str, str] = {
     "optimize_query_mapper": _REWRITING,
     "optimize_response_mapper": _REWRITING,
     "pair_preference_mapper": _REWRITING,
+    "fused_sequential_batch_op": _FUSED,
+    "general_field_filter": _FIELD_FILTERS,
+    "general_fused_op": _FUSED,
+    "in_context_influence_filter": _CAUSAL_MODELS,
+    "instruction_following_difficulty_filter": _CAUSAL_MODELS,
+    "key_value_grouper": _GROUPERS,
+    "language_id_score_filter": "djfast.ops.text.language",
+    "latex_figure_context_extractor_mapper": _PAPERS,
+    "latex_merge_tex_mapper": _PAPERS,
+    "llm_perplexity_filter": _CAUSAL_MODELS,
+    "maximum_line_length_filter": _LENGTHS,
+    "naive_grouper": _GROUPERS,
+    "naive_reverse_grouper": _GROUPERS,
+    "nlpaug_en_mapper": _AUGMENTATION,
+    "nlpcda_zh_mapper": _AUGMENTATION,
     "perplexity_filter": "djfast.ops.text.language",
+    "pii_redaction_mapper": "djfast.ops.text.privacy",
     "punctuation_normalization_mapper": _CLEANING,
     "python_file_mapper": _USER_CODE,
     "python_lambda_mapper": _USER_CODE,
+    "query_intent_detection_mapper": _QUERIES,
+    "query_sentiment_detection_mapper": _QUERIES,
+    "query_topic_detection_mapper": _QUERIES,
     "random_selector": "djfast.ops.selectors.random",
     "range_specified_field_selector": _FIELDS,
+    "ray_bts_minhash_cpp_deduplicator": _RAY,
+    "ray_bts_minhash_deduplicator": _RAY,
+    "ray_bts_minhash_deduplicator_with_uid": _RAY,
+    "ray_document_deduplicator": _RAY,
+    "ray_repartition_pipeline": "djfast.ops.repartition",
     "remove_bibliography_mapper": _LATEX,
     "remove_comments_mapper": _LATEX,
     "remove_header_mapper": _LATEX,
@@ -74,13 +117,27 @@ OPS: dict[str, str] = {
     "remove_table_text_mapper": _REMOVING,
     "remove_words_with_incorrect_substrings_mapper": _REMOVING,
     "replace_content_mapper": _CLEANING,
+    "s3_download_file_mapper": _FILES,
+    "s3_upload_file_mapper": _FILES,
+    "sentence_augmentation_mapper": _PROMPTED_TEXTS,
     "sentence_split_mapper": "djfast.ops.text.sentences",
     "special_characters_filter": "djfast.ops.text.characters",
+    "specified_field_filter": _FIELD_FILTERS,
+    "specified_numeric_field_filter": _FIELD_FILTERS,
     "stopwords_filter": "djfast.ops.text.word_lists",
+    "suffix_filter": _FIELD_FILTERS,
     "tags_specified_field_selector": _FIELDS,
+    "text_action_filter": _SYNTAX,
+    "text_chunk_mapper": "djfast.ops.text.chunking",
+    "text_embd_similarity_filter": _SIMILARITY,
+    "text_entity_dependency_filter": _SYNTAX,
     "text_length_filter": _LENGTHS,
+    "text_pair_similarity_filter": _SIMILARITY,
+    "text_tagging_by_prompt_mapper": _PROMPTED_TEXTS,
     "token_num_filter": _LENGTHS,
+    "tool_success_tagger_mapper": _AGENTS,
     "topk_specified_field_selector": _FIELDS,
+    "usage_counter_mapper": "djfast.ops.dialogs.usage",
     "whitespace_normalization_mapper": _CLEANING,
     "word_repetition_filter": "djfast.ops.text.repetition",
     "words_num_filter": _LENGTHS,
@@ -121,9 +178,31 @@ def load_ops(process: Iterable[str | Mapping[str, Mapping[str, Any] | None]]) ->
     Raises
     ------
     RecipeError
-        For the first unknown OP or parameter or wrong value.
+        For the first unknown OP or parameter or wrong value, those that fused OPs list included.
     """
-    return [_made(item) for item in process]
+    ops = [_made(item) for item in process]
+    flattened(ops)
+    return ops
+
+
+def flattened(ops: Iterable[Op], depth: int = 0) -> list[Op]:
+    """Return OPs with those that fused ones list in their place.
+
+    Raises
+    ------
+    RecipeError
+        As `load_ops` does, and for fused OPs that are nested too deep.
+    """
+    flat: list[Op] = []
+    for op in ops:
+        if not isinstance(op, Fused):
+            flat.append(op)
+        elif depth == MAX_FUSED_DEPTH:
+            raise RecipeError(fused_too_deep(op.spec))
+        else:
+            members = [_made(item) for name in op.member_lists for item in getattr(op, name) or ()]
+            flat += flattened(members, depth + 1)
+    return flat
 
 
 def no_such_parameter(spec: OpSpec, given: str) -> str:
@@ -132,6 +211,11 @@ def no_such_parameter(spec: OpSpec, given: str) -> str:
 
     known = [param.name for param in spec.params]
     return f"{spec.name}: no such parameter{did_you_mean(given, known)}, got {given!r}"
+
+
+def fused_too_deep(spec: OpSpec) -> str:
+    """Message for fused OPs that are nested without end."""
+    return f"{spec.name}: fused OPs must not be nested deeper than {MAX_FUSED_DEPTH} levels"
 
 
 def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
@@ -158,9 +242,11 @@ def _entry_points() -> dict[str, Any]:
 
 
 def _no_such_op(name: str) -> str:
-    from djfast.peer_names import PEER_NAMES
+    from djfast.peer_names import NEVER_HERE, PEER_NAMES
     from djfast.spelling import did_you_mean
 
+    if name in NEVER_HERE:
+        return f"{name} is an OP of Data-Juicer that djfast will not have: {NEVER_HERE[name]}"
     if name in PEER_NAMES:
         twin = name.removeprefix("ray_")
         hint = f"; {twin} does the same here" if twin != name and twin in OPS else ""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from djfast.catalog import flattened
 from djfast.declare import Op
-from djfast.errors import RecipeError, SchemaError
+from djfast.errors import InputError, RecipeError, SchemaError
+from djfast.formats import format_of
 from djfast.io.line_rows import carried_for
 from djfast.io.list_rows import ListRows, without_stats
-from djfast.io.results import Result, ResultFile, RowList
+from djfast.io.results import Output, Result, ResultFile, RowList, stats_path
+from djfast.io.upload import Address, upload
+from djfast.json_bytes import parsed
 from djfast.plan.build import build_plan
+from djfast.recipe.outputs import is_remote
 from djfast.runners.local import run_plan
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows
@@ -20,6 +25,8 @@ from djfast.runners.report import Report
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from djfast.io.formats import InputFile
 
 DEFAULT_BATCH_BYTES = 1 << 20
 
@@ -53,27 +60,45 @@ class Dataset:
     @classmethod
     def from_list(cls, rows: Sequence[Mapping[str, Any]], *, threads: int = 1) -> Dataset:
         """Rows as dictionaries. They are not changed; values that no OP touches come out as the same objects."""
-        return cls(lambda **kept: ListRows(rows, keeps_hashes=kept["keeps_hashes"]), threads=threads)
+        return cls(lambda **kept: ListRows(rows, **kept), threads=threads)
 
     @classmethod
     def from_jsonl(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
         """Rows of JSON Lines files: a file, a folder, a glob, or several of them; also ``.gz`` and ``.zst``."""
-        from djfast.io.files import discover
         from djfast.io.json_rows import JsonRows
 
-        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
-        files = [file for each in paths for file in discover(each, [])]
+        files = _files(path, family="json")
         return cls(lambda **kept: JsonRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
 
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
         """Rows of Parquet files: a file, a folder, a glob, or several of them."""
-        from djfast.io.arrow_rows import ParquetRows
-        from djfast.io.files import discover
+        from djfast.io.arrow_rows import FileRows
 
-        paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
-        files = [file for each in paths for file in discover(each, [".parquet"])]
-        return cls(lambda **kept: ParquetRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
+        files = _files(path, family="parquet")
+        return cls(lambda **kept: FileRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
+
+    @classmethod
+    def from_files(
+        cls,
+        path: str | os.PathLike[str] | Sequence[str],
+        *,
+        texts: Sequence[str] = ("text",),
+        threads: int | None = None,
+    ) -> Dataset:
+        """Rows of files of any format that can be read: a file, a folder, a glob, an address, or several of them.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Columns that hold texts where a format does not say so, as CSV does not.
+        """
+        from djfast.runners.inputs import carrier_of
+
+        files = _files(path)
+        return cls(
+            lambda **kept: carrier_of(files, batch_bytes=DEFAULT_BATCH_BYTES, texts=tuple(texts), **kept), threads=threads
+        )
 
     @classmethod
     def from_arrow(cls, data: Any, *, threads: int | None = None) -> Dataset:
@@ -112,13 +137,38 @@ class Dataset:
         rows = [row for piece in pieces for row in piece.to_rows()]
         return pa.Table.from_pylist(rows if stats else [without_stats(row) for row in rows])
 
-    def export(self, path: str | os.PathLike[str], *, keep_stats: bool = False, keep_hashes: bool = False) -> Report:
-        """Write the rows to a ``.jsonl``, ``.json`` or ``.parquet`` file; stats of filters go to a file beside it."""
+    def export(
+        self, path: str | os.PathLike[str], *, keep_stats: bool = False, keep_hashes: bool = False, **arguments: Any
+    ) -> Report:
+        """Write the rows to a file or folder; stats of filters go to a file beside it.
+
+        Parameters
+        ----------
+        path : path
+            Or an address, such as ``s3://bucket/key.jsonl``. Its suffix names the format: ``.jsonl``, ``.json``, ``.csv``
+            and ``.tsv``, also compressed, ``.parquet``, ``.arrow``, ``.feather``, ``.tar`` for WebDataset, ``.hf`` for
+            ``datasets.load_from_disk``, ``.lance``.
+        keep_stats, keep_hashes : bool
+            Keep stats, and the hash columns of deduplicators, in the rows.
+        **arguments
+            Of the format's writer: ``compression``, ``field_mapping``.
+        """
         target = os.fspath(path)
-        kind = os.path.splitext(target)[1][1:].lower()
-        if kind not in ("jsonl", "json", "parquet"):
-            raise RecipeError(f"the path must end in .jsonl, .json or .parquet, got {target!r}")
-        return self._run(ResultFile(target, kind), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+        try:
+            kind = format_of(target)
+        except RecipeError as error:
+            raise RecipeError(f"the path {error}") from None
+        output = Output(target, kind.name, arguments=kind.checked(arguments))
+        if not is_remote(target):
+            return self._run(ResultFile(output), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+        address = Address(target)
+        address.file_system()  # which may be missing
+        with tempfile.TemporaryDirectory() as folder:
+            local = output._replace(path=os.path.join(folder, os.path.basename(target)))
+            report = self._run(ResultFile(local), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+            stats = stats_path(local.path)
+            upload([*report.export_paths, *([stats] if os.path.exists(stats) else [])], address)
+        return report._replace(export_paths=(target,))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -151,10 +201,23 @@ class Dataset:
         return op >= 0 and self._ops[op].skip_op_error is False
 
 
+def _files(path: str | os.PathLike[str] | Sequence[str], *, family: str | None = None) -> list[InputFile]:
+    """Find files, only those of one family of formats if it is given."""
+    from djfast.io.files import discover
+    from djfast.io.formats import FORMATS, suffixes_of
+
+    paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
+    files = [file for each in paths for file in discover(each, suffixes_of(family) if family else [])]
+    for file in files:
+        if family is not None and FORMATS[file.format].family != family:
+            raise InputError(f"the files must be {family}, Dataset.from_files reads any format, got {file.path!r}")
+    return files
+
+
 def _as_given(bad: Rejected) -> Rejected:
     """Return a rejected row that was carried as a line as the dictionary it was."""
-    return bad._replace(row=json.loads(bad.row), file=bad.file or None) if isinstance(bad.row, bytes) else bad
+    return bad._replace(row=parsed(bad.row), file=bad.file or None) if isinstance(bad.row, bytes) else bad
 
 
 def _listed(ops: Op | Iterable[Op]) -> list[Op]:
-    return [ops] if isinstance(ops, Op) else list(ops)
+    return flattened([ops] if isinstance(ops, Op) else ops)

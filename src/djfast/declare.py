@@ -58,6 +58,9 @@ class Param(NamedTuple):
         return value
 
 
+_KINDS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict, "list": list}
+
+
 class Secret(str):
     """A text that is not shown where plans, OPs or errors are."""
 
@@ -65,9 +68,6 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "'***'"
-
-
-_SCALARS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
 
 
 def _typed(param: Param, value: Any) -> Any:
@@ -79,11 +79,11 @@ def _typed(param: Param, value: Any) -> Any:
             if value is None:
                 return None
         elif member.startswith("list["):
-            inner = _SCALARS[member[5:-1]]
+            inner = _KINDS[member[5:-1]]
             if isinstance(value, list | tuple) and all(_is(inner, v) for v in value):
                 return [_as(inner, v) for v in value]
-        elif _is(_SCALARS[member], value):
-            return _as(_SCALARS[member], value)
+        elif _is(_KINDS[member], value):
+            return _as(_KINDS[member], value)
     shown = "a value that is not shown" if param.is_secret else repr(value)
     raise RecipeError(f"{param.name} must be {_spoken(param.type)}, got {shown}")
 
@@ -102,8 +102,9 @@ def _as(kind: type, value: Any) -> Any:
 
 
 _SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
-           "dict": "a mapping", "any": "any value", "list[str]": "a list of texts", "list[int]": "a list of whole numbers",
-           "list[float]": "a list of numbers", "list[bool]": "a list of truths", "list[dict]": "a list of mappings"}  # fmt: skip
+           "dict": "a mapping", "any": "any value", "list": "a list", "list[str]": "a list of texts",
+           "list[int]": "a list of whole numbers", "list[float]": "a list of numbers", "list[bool]": "a list of truths",
+           "list[dict]": "a list of mappings", "list[list]": "a list of lists"}  # fmt: skip
 
 
 def _spoken(type_name: str) -> str:
@@ -183,6 +184,7 @@ class Op:
     kind: ClassVar[str]
     examples: ClassVar[tuple[Example, ...]] = ()
     source: ClassVar[str | None] = None
+    notice: ClassVar[str | None] = None  # what a user of the OP is told with every recipe
     rewrites_tags: ClassVar[bool] = False  # whether what `rewrite` gives back may have new tags
     acts_outside: ClassVar[bool] = False  # whether it changes something outside the run, so that nobody tries it beforehand
     spec: ClassVar[OpSpec]
@@ -344,8 +346,8 @@ class Filter(Op):
         """Stats by name, each one expression; a stat that a row brings along is not computed again."""
         return {}
 
-    def keep(self) -> Expr:
-        """Condition on the stats (`col` of a stat's name)."""
+    def keep(self) -> Expr | None:
+        """Condition on the stats (`col` of a stat's name); None keeps every row."""
         raise NotImplementedError
 
     def in_range(self, stat: str, low: float | None, high: float | None) -> Expr:
@@ -364,11 +366,29 @@ class Filter(Op):
             reverse=reverse,
         )
 
+    def list_in_range(
+        self, stat: str, low: float | None, high: float | None, *, any_or_all: str = "any", when_empty: bool
+    ) -> Expr:
+        """Condition that any or all numbers of a JSON list, or a number alone, lie in the range; null is the empty list."""
+        return call(
+            "list_in_range",
+            col(stat),
+            low=low,
+            high=high,
+            low_closed=self.min_closed_interval != self.reversed_range,
+            high_closed=self.max_closed_interval != self.reversed_range,
+            reverse=self.reversed_range,
+            any_or_all=any_or_all,
+            when_empty=when_empty,
+        )
+
 
 class Mapper(Op):
     """Replaces or adds columns, row by row."""
 
     kind = "mapper"
+
+    replaces_tags: ClassVar[bool] = False  # whether `tags` go before those that a row brings along; they must be JSON then
 
     def assign(self) -> dict[str, Expr]:
         """Columns by role or name, each one expression of the old columns.
@@ -378,7 +398,7 @@ class Mapper(Op):
         return {}
 
     def tags(self) -> dict[str, Expr]:
-        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along is not computed again."""
+        """Tags by name, for a row's ``__dj__meta__``; one that a row brings along stands, unless the OP `replaces_tags`."""
         return {}
 
 
@@ -400,6 +420,17 @@ class Surveyor(Mapper):
     def survey(self) -> Survey:
         """Return what is counted, and when it is frequent."""
         raise NotImplementedError
+
+
+class Fused(Op):
+    """Stands for the OPs that it lists: they take its place when a recipe is loaded, so it never runs itself."""
+
+    kind = "fused"
+
+    member_lists: ClassVar[tuple[str, ...]] = ()  # parameters that list OPs as `process` does, in order
+
+
+MAX_FUSED_DEPTH = 16  # fused OPs within each other
 
 
 class Grouping(NamedTuple):

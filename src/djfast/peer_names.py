@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Names that will never be OPs here, each with the reason and what to do instead.
+NEVER_HERE: dict[str, str] = {}
+
 PEER_NAMES = frozenset(
     {
         "agent_bad_case_signal_mapper",

@@ -47,12 +47,8 @@ def test_every_parameter_of_the_peer_is_taken_with_its_default(name: str) -> Non
     for parameter, default in _parameters(OPS[name]["params"]):
         assert parameter in known, f"{name} has no {parameter}"
         ours = known[parameter].default
-        if default is not ... and ours is not MISSING and (name, parameter) not in OTHER_DEFAULTS:
+        if default is not ... and ours is not MISSING and not known[parameter].common:
             assert ours == default or not (ours or default) or _is_no_limit(ours, default), f"{name}: {parameter}"
-
-
-# What differs, and why.
-OTHER_DEFAULTS: dict[tuple[str, str], str] = {}
 
 
 def _is_no_limit(ours: Any, default: Any) -> bool:

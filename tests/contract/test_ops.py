@@ -22,6 +22,18 @@ NEED_MODELS = {
     "token_num_filter",
     "stopwords_filter",
     "flagged_words_filter",
+    "text_action_filter",
+    "text_entity_dependency_filter",
+    "in_context_influence_filter",
+    "instruction_following_difficulty_filter",
+    "llm_perplexity_filter",
+    "query_intent_detection_mapper",
+    "query_sentiment_detection_mapper",
+    "query_topic_detection_mapper",
+    "sentence_augmentation_mapper",
+    "text_embd_similarity_filter",
+    "text_pair_similarity_filter",
+    "text_tagging_by_prompt_mapper",
 }
 
 
@@ -48,8 +60,8 @@ def test_example_holds(spec: OpSpec, example: Example, monkeypatch: pytest.Monke
 
 
 def _check_example(spec: OpSpec, example: Example) -> None:
-    [op] = djfast.load_ops([{spec.name: example.params}])
-    dataset = djfast.Dataset.from_list(example.rows).process(op)
+    ops = djfast.load_ops([{spec.name: example.params}])
+    dataset = djfast.Dataset.from_list(example.rows).process(ops)
     got = dataset.to_list(stats=True)
     assert [_flat(row, wanted) for row, wanted in zip(got, example.expect)] == example.expect
     assert len(got) == len(example.expect)

@@ -38,6 +38,19 @@ def test_of_a_mixed_folder_the_most_frequent_format_is_read(tmp_path: Path) -> N
     assert found(tmp_path, suffixes=(".jsonl",)) == ["c.jsonl"]
 
 
+def test_files_that_are_left_out_are_named(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl", "b.json", "c.csv", "d.txt", "e.py", "f.unknown", "README")
+    notices: list[str] = []
+    assert len(discover(str(tmp_path), [], notices)) == 2
+    [notice] = notices
+    assert "json with 2 files; 3 files were left out (2 text, 1 csv)" in notice
+    assert str(tmp_path / "c.csv") in notice
+    assert "suffixes" in notice
+    notices.clear()
+    discover(str(tmp_path), [".jsonl"], notices)
+    assert notices == []
+
+
 def test_a_pattern(tmp_path: Path) -> None:
     make(tmp_path, "a-1.jsonl", "a-2.jsonl", "b-1.jsonl", "deep/a-3.jsonl")
     assert found(tmp_path, "a-*.jsonl") == ["a-1.jsonl", "a-2.jsonl"]
@@ -51,12 +64,12 @@ def test_a_misspelt_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
 
 
 def test_a_format_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    make(tmp_path, "a.docx")
-    with pytest.raises(InputError, match=r"must end in \.json"):
-        discover(str(tmp_path / "a.docx"), [])
+    make(tmp_path, "a.bin")
+    with pytest.raises(InputError, match=r"must end in \.jsonl"):
+        discover(str(tmp_path / "a.bin"), [])
 
 
 def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
-    make(tmp_path, "a.docx")
-    with pytest.raises(InputError, match=r"looked for \.json"):
+    make(tmp_path, "a.bin")
+    with pytest.raises(InputError, match=r"looked for \.jsonl"):
         discover(str(tmp_path), [])

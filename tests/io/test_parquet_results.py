@@ -12,7 +12,7 @@ import pytest
 
 import djfast
 from djfast.errors import InputError
-from djfast.io import results
+from djfast.io import collected
 
 TEXT_TYPES = [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
 
@@ -46,11 +46,11 @@ def test_the_size_that_decides_on_shards_knows_no_batches(tmp_path: Path) -> Non
     table = pa.table({"text": ["words"] * 1500, "note": notes, "list": [[None, i] for i in range(1500)]})
     sizes = set()
     for batch_rows in (1, 7, 100, 1500):
-        writer = results._ParquetWriter(str(tmp_path / "out.parquet"), table.schema)
+        writer = collected.CollectedTables(str(tmp_path / "out.rows"), table.schema)
         for batch in table.to_batches(max_chunksize=batch_rows):
             writer.write(SimpleNamespace(batch=batch))
         writer.close()
-        sizes.add(writer.bytes)
+        sizes.add(writer.size)
     assert len(sizes) == 1
 
 
@@ -78,14 +78,14 @@ def test_a_result_without_rows_has_its_columns(tmp_path: Path, rows: int, dedup:
 
 
 def test_row_groups_end_where_their_rows_reach_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "_GROUP_BYTES", 100_000)
+    monkeypatch.setattr(collected, "_GROUP_BYTES", 100_000)
     source = write_input(tmp_path, ["x" * 100] * 5000)
     run(source, tmp_path / "out.parquet", [])
     metadata = pq.read_metadata(tmp_path / "out.parquet")
     groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     assert sum(groups) == 5000
-    assert groups[0] % results._UNIT_ROWS == 0
-    assert 100_000 / 120 < groups[0] < 100_000 / 100 + results._UNIT_ROWS
+    assert groups[0] % collected._UNIT_ROWS == 0
+    assert 100_000 / 120 < groups[0] < 100_000 / 100 + collected._UNIT_ROWS
 
 
 def test_files_with_different_columns_are_refused_and_leave_nothing(tmp_path: Path) -> None:

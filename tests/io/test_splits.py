@@ -19,10 +19,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from djfast.errors import InputError
-from djfast.io import json_rows
-from djfast.io.arrow_rows import ParquetRows
+from djfast.io import json_rows, remote
+from djfast.io.arrow_rows import FileRows
 from djfast.io.compression import frame_borders
-from djfast.io.files import InputFile
+from djfast.io.formats import InputFile
 from djfast.io.json_rows import PROBE_BYTES, JsonRows
 from djfast.io.splits import ASSUMED_RATIO, Split, default_split_bytes, splits_of
 
@@ -124,7 +124,7 @@ def test_splits_of_row_groups_are_the_whole(folder: Path, sizes: list[int], spli
     with pq.ParquetWriter(path, schema) as writer:
         for size in sizes:
             writer.write_table(pa.table({"n": range(size), "text": [f"row {i}" for i in range(size)]}, schema))
-    rows = ParquetRows([InputFile(path, "parquet", None)], batch_bytes=batch_bytes, keeps_stats=True, keeps_hashes=True)
+    rows = FileRows([InputFile(path, "parquet", None)], batch_bytes=batch_bytes, keeps_stats=True, keeps_hashes=True)
     splits = splits_of(rows.files, split_bytes)
     found = []
     for split in splits:
@@ -224,14 +224,14 @@ def test_the_usual_size_of_a_split_is_bounded() -> None:
 def test_a_split_reads_little_past_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(tmp_path / "in.jsonl", (b"x" * 99 + b"\n") * 10_000)
     farthest = 0
-    pread = json_rows.os.pread
+    pread = remote.os.pread
 
     def watched(descriptor: int, size: int, position: int) -> bytes:
         nonlocal farthest
         farthest = max(farthest, position + size)
         return pread(descriptor, size, position)
 
-    monkeypatch.setattr(json_rows.os, "pread", watched)
+    monkeypatch.setattr(remote.os, "pread", watched)
     assert len(bytes_of(rows_of(file, 1 << 20), Split(0, 1000, 2000))) == 1000
     assert farthest <= 2000 + PROBE_BYTES
 
@@ -282,7 +282,7 @@ def test_frames_that_vanish_while_they_are_read_are_missed(tmp_path: Path) -> No
 def test_fewer_row_groups_than_before_are_named(tmp_path: Path) -> None:
     path = str(tmp_path / "in.parquet")
     pq.write_table(pa.table({"n": range(10)}), path)
-    rows = ParquetRows([InputFile(path, "parquet", None)], batch_bytes=1, keeps_stats=True, keeps_hashes=True)
+    rows = FileRows([InputFile(path, "parquet", None)], batch_bytes=1, keeps_stats=True, keeps_hashes=True)
     with pytest.raises(InputError, match=r"cannot read .*in\.parquet: it has become shorter: 1 row groups, fewer than 2"):
         list(rows.read(Split(0, 1, 2)))
 

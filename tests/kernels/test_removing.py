@@ -10,6 +10,7 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import djfast
 from djfast import _native
 from djfast.errors import RecipeError
 from djfast.ops.text.removing import (
@@ -235,9 +236,13 @@ def test_many_different_sentences_are_told_apart():
     assert at_all_levels("remove_repeated_sentences", text, **params) == without_repeats(text, **params)
 
 
-def test_a_tokenizer_is_refused():
-    with pytest.raises(RecipeError, match=r"tokenizer cannot be used here: recipes run no code of their own; .*, got 'lambda"):
-        RemoveRepeatSentencesMapper(tokenizer="lambda text: text.split()")
+def test_lines_are_cut_by_a_lambda_of_the_user_unless_it_is_forbidden(monkeypatch):
+    op = RemoveRepeatSentencesMapper(tokenizer="lambda line: line.split(', ')", ignore_special_character=False)
+    data = djfast.Dataset.from_list([{"text": "A b, c d, A b\n\nc d, e"}, {"text": ""}]).process(op)
+    assert data.to_list() == [{"text": "A b c d\n\n e"}, {"text": ""}]
+    monkeypatch.setenv("DJFAST_USER_CODE", "0")
+    with pytest.raises(RecipeError, match="tokenizer runs code of the recipe, which DJFAST_USER_CODE=0 forbids here"):
+        data.to_list()
 
 
 # Tables.

@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from fasttext_files import (
+
+from djfast import _native
+from tests.models.fasttext_files import (
     HIERARCHICAL_SOFTMAX,
     NEGATIVE_SAMPLING,
     ONE_VS_ALL,
@@ -18,8 +20,6 @@ from fasttext_files import (
     SlowPredictor,
     read_floats,
 )
-
-from djfast import _native
 
 LABELS = [("__label__en", 900), ("__label__de", 400), ("__label__zh", 390), ("__label__ß", 390), ("__label__x", 2)]
 WORDS = ["</s>", "the", "der", "中文", "a", "longer-than-the-cache-takes-in-one-slot", "__label__en"]

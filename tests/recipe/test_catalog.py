@@ -5,11 +5,11 @@ from importlib import import_module
 import pytest
 
 from djfast import catalog
-from djfast.declare import MISSING, REGISTRY, Deduplicator, Filter, Grouper, Mapper, Selector
+from djfast.declare import MISSING, REGISTRY, Deduplicator, Filter, Fused, Grouper, Mapper, Selector
 from djfast.errors import RecipeError
 from djfast.expr import Expr
 from djfast.ops.text.lengths import TextLengthFilter
-from djfast.peer_names import PEER_NAMES
+from djfast.peer_names import NEVER_HERE, PEER_NAMES
 
 SPECS = catalog.all_specs()
 
@@ -46,6 +46,12 @@ def test_making_ops_imports_nothing_heavy():
 
 def test_ops_are_found_by_name():
     assert catalog.find("text_length_filter").cls is TextLengthFilter
+
+
+def test_an_op_that_will_never_be_is_named_with_the_reason(monkeypatch):
+    monkeypatch.setitem(NEVER_HERE, "video_nsfw_filter", "there is a reason")
+    with pytest.raises(RecipeError, match=r"^video_nsfw_filter is an OP .* that djfast will not have: there is a reason$"):
+        catalog.find("video_nsfw_filter")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +96,11 @@ def test_every_op_has_a_name_that_data_juicer_knows():
     assert set(catalog.OPS) <= PEER_NAMES
 
 
+def test_what_will_never_be_here_is_not_here_and_says_why():
+    assert set(NEVER_HERE) <= PEER_NAMES - set(catalog.OPS)
+    assert all(reason and not reason.endswith(".") for reason in NEVER_HERE.values())
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_declarations_are_complete(spec):
     assert spec.summary.endswith((".", ":"))
@@ -113,12 +124,15 @@ def test_expressions_can_be_made_and_hashed(spec):
     if op.rewrite() is not None:
         expressions = [op.rewrite()]
     elif isinstance(op, Filter):
-        expressions = [*op.stats().values(), op.keep()]
-        assert stat_names(op.keep()) <= set(op.stats())
+        kept = [op.keep()] if op.keep() is not None else []
+        expressions = [*op.stats().values(), *kept]
+        assert set().union(*map(stat_names, kept)) <= set(op.stats())
     elif isinstance(op, Mapper):
         expressions = [*op.assign().values(), *op.tags().values()]
     elif isinstance(op, Grouper):
         expressions = [expression for expression in [op.group()] if expression]
+    elif isinstance(op, Fused):
+        expressions = []
     elif isinstance(op, Selector):
         assert op.selection().kind == "all"
         expressions = [expression for expression in (op.keep(), op.values()) if expression]

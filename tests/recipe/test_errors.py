@@ -12,23 +12,92 @@ CASES = {
     "text_length_filter: {}": "text_length_filter is an OP, it belongs into the list under process",
     "executor_type: spark": "executor_type must be one of default, ray, ray_partitioned, got 'spark'",
     "compat: dolma": "compat must be one of null, data-juicer, got 'dolma'",
-    "export_type: csv": "export_type cannot be used here: djfast writes jsonl, json and parquet, got 'csv'",
-    "export_type: docx": "export_type must be one of null, jsonl, json, parquet, got 'docx'",
-    "export_path: x.csv": (
-        "export_path must end in .jsonl, .json or .parquet (the first two also in .zst), or export_type must be set, got 'x.csv'"
+    "export_type: iceberg": (
+        "export_type cannot be used here: djfast writes jsonl, json, csv, tsv, parquet, arrow, feather, webdataset, hf, lance, "
+        "got 'iceberg'"
     ),
-    "export_path: s3://bucket/x.jsonl": (
-        "export_path must be a local path: only local files are read and written, got one with 's3://'"
+    "export_type: docx": (
+        "export_type must be one of null, jsonl, json, csv, tsv, parquet, arrow, feather, webdataset, hf, lance, got 'docx'"
+    ),
+    "export_path: x.docx": (
+        "export_path must end in .jsonl, .json, .csv, .tsv (these also in .gz, .zst, .bz2, .xz), .parquet, .arrow, .feather, "
+        ".tar, .hf, .lance, or export_type must be set, got 'x.docx'"
+    ),
+    "{export_path: x.parquet.gz}": (
+        "export_path must end in .jsonl, .json, .csv, .tsv (these also in .gz, .zst, .bz2, .xz), .parquet, .arrow, .feather, "
+        ".tar, .hf, .lance, or export_type must be set, got 'x.parquet.gz'"
+    ),
+    "{export_path: x.zst, export_type: lance}": (
+        "export_path must have no suffix of a compression where export_type is lance, got 'x.zst'"
+    ),
+    "{export_path: x.parquet, export_extra_args: {compresion: zstd}}": (
+        "export_extra_args: parquet has no such argument: it takes compression (did you mean 'compression'?), got 'compresion'"
+    ),
+    "{export_path: x.parquet, export_extra_args: {compression: zip}}": (
+        "export_extra_args: compression must be one of zstd, snappy, gzip, lz4, none, got 'zip'"
+    ),
+    "export_extra_args: {lines: true}": "export_extra_args: jsonl has no such argument: it takes none, got 'lines'",
+    "{export_path: x.tar, export_extra_args: {field_mapping: {../up: text}}}": (
+        "export_extra_args: field_mapping must map extensions such as txt to fields, got the extension '../up'"
+    ),
+    "{export_path: x.tar, export_extra_args: {field_mapping: {txt: [text]}}}": (
+        "export_extra_args: field_mapping.txt must be the name of a field, got ['text']"
+    ),
+    "{export_shard_rows: 3, export_shard_size: 3}": "export_shard_rows cannot be given with export_shard_size, got 3",
+    "export_shard_rows: 0": "export_shard_rows must be >= 1, got 0",
+    "export_path: s3://": "export_path must name a file, got 's3://'",
+    "export_path: s3://bucket/folder/": "export_path must name a file, got 's3://bucket/folder/'",
+    "export_path: zip://a::s3://b/c.jsonl": (
+        "export_path must be one address; chains of file systems with :: are not supported"
+    ),
+    "export_aws_credentials: {aws_access_key: HUNTER2}": (
+        "export_aws_credentials has no such entry (did you mean 'aws_access_key_id'?), got 'aws_access_key'"
+    ),
+    "export_aws_credentials: {anon: HUNTER2}": "export_aws_credentials.anon must be true or false",
+    "export_aws_credentials: {aws_region: [HUNTER2]}": "export_aws_credentials.aws_region must be a text",
+    "export_path: ftp://me:HUNTER2@host/x.jsonl": (
+        "export_path must not hold a password; set it where the library of this file system looks for it"
     ),
     "dataset_path: https://user:pw@host/x": (
-        "dataset_path must be a local path: only local files are read and written, got one with 'https://'"
+        "dataset_path must not hold a user or password; give credentials in the environment, got 'https://'"
     ),
-    "dataset_path: 0.5 a.jsonl 0.5 b.jsonl": ("dataset_path cannot have weights: mixtures are not supported yet, got '0.5'"),
-    "dataset: {max_sample_num: 5, configs: [{path: a}]}": (
-        "dataset cannot have max_sample_num: mixtures are not supported yet, got 5"
+    "dataset_path: nan a.jsonl": "dataset_path must have finite weights, got nan",
+    "dataset_path: https://x/a.jsonl?v=1&X-Amz-Signature=abc": (
+        "dataset_path must not hold a secret in its query, it would be written down, got 'https://'"
     ),
-    "dataset: {configs: [{path: a, weight: 2}]}": (
-        "dataset.configs.0 cannot have a weight: mixtures are not supported yet, got 2"
+    "dataset_path: s3://b/zip::x": "dataset_path cannot chain file systems with '::', got an address with 's3://'",
+    "dataset: {max_sample_num: 0, configs: [{path: a}]}": (
+        "dataset must have a whole number of at least 1 as max_sample_num, got 0"
+    ),
+    "dataset: {max_sample_num: 5, configs: [{path: a, weight: -1}]}": "dataset.configs needs a weight above 0, got none",
+    "dataset: {configs: [{path: a, type: disk}]}": "dataset.configs.0 must have a type of local or remote, got 'disk'",
+    "dataset: {configs: [{path: a, type: remote}]}": (
+        "dataset.configs.0 must have a source of s3 or huggingface, got None"
+    ),
+    "dataset: {configs: [{path: a, type: remote, source: wiki}]}": (
+        "dataset.configs.0 cannot be read from there: download it first and name the files, got 'wiki'"
+    ),
+    "dataset: {configs: [{path: a, type: remote, source: s3}]}": (
+        "dataset.configs.0 needs a path that starts with s3://, got 'a'"
+    ),
+    "dataset: {configs: [{path: a, type: remote, source: huggingface, data_dir: ../b}]}": (
+        "dataset.configs.0 must have a plain name as data_dir, got '../b'"
+    ),
+    "dataset: {configs: [{path: a, type: remote, source: huggingface, limit: -1}]}": (
+        "dataset.configs.0 must have a whole number as limit, got -1"
+    ),
+    "generated_dataset_config: {length: 5}": (
+        "generated_dataset_config must have a type of EmptyFormatter, RayEmptyFormatter, JsonFormatter, CsvFormatter, "
+        "TsvFormatter, ParquetFormatter, TextFormatter, got None"
+    ),
+    "generated_dataset_config: {type: EmptyFormatter, length: -1}": (
+        "generated_dataset_config needs a length, a whole number from 0 to 1099511627776, got -1"
+    ),
+    "generated_dataset_config: {type: EmptyFormatter, length: 1, feature_keys: [1]}": (
+        "generated_dataset_config needs names of fields under feature_keys, got [1]"
+    ),
+    "dataset: {configs: [{path: a, weight: x}]}": (
+        "dataset.configs.0 must have a number as weight, got 'x'"
     ),
     "dataset: {config: []}": "dataset has no such key (did you mean 'configs'?), got 'config'",
     "dataset: {configs: []}": "dataset needs a list of sources under configs",
@@ -63,10 +132,7 @@ CASES = {
     ),
     "process: [text_lenght_filter]": "no such OP (did you mean 'text_length_filter'?), got 'text_lenght_filter'",
     "process: [image_blur_mapper]": "image_blur_mapper is an OP of Data-Juicer that djfast does not have yet",
-    "process: [ray_document_deduplicator]": (
-        "ray_document_deduplicator is an OP of Data-Juicer that djfast does not have yet; document_deduplicator "
-        "does the same here"
-    ),
+    "process: [ray_image_deduplicator]": "ray_image_deduplicator is an OP of Data-Juicer that djfast does not have yet",
     "process: [{text_length_filter: {stats_export_path: x}}]": (
         "text_length_filter: stats_export_path cannot be used here: use `djfast analyze` or keep_stats_in_res_ds, got 'x'"
     ),
@@ -127,14 +193,14 @@ def test_long_values_are_cut(problems):
 
 def test_secrets_are_not_shown(problems):
     lines = problems(
-        "export_aws_credentials: {aws_access_key_id: HUNTER2, aws_secret_access_key: HUNTER2}\n"
+        "export_aws_credentials: {aws_access_key_id: HUNTER2, aws_secret_access_key: [HUNTER2]}\n"
         "dataset: {configs: [{type: remote, source: s3, path: x, aws_secret_access_key: HUNTER2}]}\n"
         "np: {api_key: HUNTER2, depth: [{password: HUNTER2}]}\n"
         "encryption_key_path: [HUNTER2]\n"
     )
     assert lines == [
-        "recipe.yaml:1: export_aws_credentials cannot be used here: only local files are read and written",
-        "recipe.yaml:2: dataset.configs.0 cannot be of this type: only local files are read and written, got 'remote'",
+        "recipe.yaml:1: export_aws_credentials.aws_secret_access_key must be a text",
+        "recipe.yaml:2: dataset.configs.0 needs a path that starts with s3://, got 'x'",
         "recipe.yaml:3: np must be a whole number, got {'api_key': '***', 'depth': [{'password': '***'}]}",
         "recipe.yaml:4: encryption_key_path must be a text or null, got a value that is not shown",
     ]

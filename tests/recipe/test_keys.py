@@ -7,7 +7,15 @@ from djfast.recipe.keys import KEYS, NO_EFFECT, REFUSED, USED
 OTHER = {"int": 7, "float": 0.25, "str": "other", "dict": {"a": 1}, "list": ["other"]}
 
 
+OTHER_OF = {
+    "generated_dataset_config": {"type": "EmptyFormatter", "length": 1},
+    "validators": [{"type": "swift_messages"}],
+}
+
+
 def other_value(key):
+    if key.name in OTHER_OF:
+        return OTHER_OF[key.name]
     if key.choices:
         return next(choice for choice in key.choices if choice != key.default)
     if key.type.startswith("bool"):
@@ -69,8 +77,16 @@ def test_a_refused_key_is_an_error(key):
 def test_a_used_key_reaches_the_settings(key):
     from djfast.recipe import load_recipe
 
-    value = {"export_path": "x.json", "batch_bytes": 8192, "memory": 2**30}.get(key.name, other_value(key))
-    settings = load_recipe(recipe_with(key.name, value)).settings
+    special = {
+        "export_path": "x.json",
+        "batch_bytes": 8192,
+        "memory": 2**30,
+        "export_extra_args": {"compression": "none"},
+        "export_aws_credentials": {"anon": True},
+    }
+    value = special.get(key.name, other_value(key))
+    with_format = {"export_type": "parquet"} if key.name == "export_extra_args" else {}
+    settings = load_recipe({**with_format, **recipe_with(key.name, value)}).settings
     expected = {"text_keys": ["other"], "suffixes": [".other"]}.get(key.name, value)
     assert settings[key.name] == expected
 

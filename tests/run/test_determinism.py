@@ -84,6 +84,12 @@ OPS = st.sampled_from(
         {"range_specified_field_selector": {"field_key": "meta.0", "lower_rank": 1, "upper_percentile": 0.9}},
         {"frequency_specified_field_selector": {"field_key": "text", "topk": 20}},
         {"tags_specified_field_selector": {"field_key": "text", "target_tags": ["data", ""]}},
+        {"general_field_filter": {"filter_condition": "'a' in text or meta.x > 1 or not meta"}},
+        {"specified_field_filter": {"field_key": "meta.0", "target_value": [0, None]}},
+        {"specified_numeric_field_filter": {"field_key": "meta.0", "min_value": -5}},
+        {"text_chunk_mapper": {"max_len": 20, "overlap_len": 3, "split_pattern": " "}},
+        {"extract_tables_from_html_mapper": {}},
+        {"pii_redaction_mapper": {}},
         {"random_selector": {"select_ratio": 0.7}},
         {"random_selector": {"select_num": 40}},
     ]

@@ -14,7 +14,6 @@ import pytest
 import djfast
 from djfast import functions
 from djfast.declare import REGISTRY, Filter, Mapper, param
-from djfast.errors import SchemaError
 from djfast.expr import Expr, call, col, field, member, row
 from djfast.functions import PythonFunction
 
@@ -161,9 +160,22 @@ def test_in_tables(tmp_path: Path) -> None:
         (["one", "three"], "1970-01-01"),
         (["four", "five"], "1970-01-01"),
     ]
-    table = pa.table({"text": ["long enough"], "image": [b"\xff"]})
-    with pytest.raises(SchemaError, match="a column of bytes cannot be carried"):
-        djfast.Dataset.from_arrow(table).process(djfast.load_ops(PROCESS)).to_list()
+
+
+def test_bytes_stay_bytes(tmp_path: Path) -> None:
+    rows = [{"text": "long enough", "image": b"\xff", "more": [b"", None], "inside": {"b": b"x"}}]
+    code = "lambda row: {'size': len(row['image']), 'copy': row['image']}"
+    ops = djfast.load_ops([{"python_lambda_mapper": {"lambda_str": code}}])
+    expected = [{**rows[0], "size": 1, "copy": b"\xff"}]
+    assert djfast.Dataset.from_list(rows).process(ops).to_list() == expected
+    table = djfast.Dataset.from_arrow(pa.Table.from_pylist(rows)).process(ops).to_arrow()
+    assert table.to_pylist() == expected
+    assert table.schema.field("copy").type == pa.binary()
+    djfast.Dataset.from_list(rows).process(ops).export(tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == expected
+    djfast.Dataset.from_list(rows).process(ops).export(tmp_path / "out.jsonl")
+    assert '"image": {"__dj__bytes__": "/w=="}' in (tmp_path / "out.jsonl").read_text()
+    assert djfast.Dataset.from_jsonl(tmp_path / "out.jsonl").to_list() == expected
 
 
 def test_a_value_that_is_no_text_rejects_the_rows_that_need_one() -> None:

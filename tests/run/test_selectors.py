@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.run.test_recipes import read_lines, recipe, write_lines
 
 import djfast
 from djfast.errors import RecipeError, SchemaError, TooManyErrors
@@ -18,6 +17,7 @@ from djfast.io.json_rows import JsonPiece
 from djfast.runners import reorder
 from djfast.runners.permutation import permutation
 from djfast.runners.spool import Spool
+from tests.run.test_recipes import read_lines, recipe, write_lines
 
 TOPK = "topk_specified_field_selector"
 LENGTH = {"text_length_filter": {"min_len": 1}}

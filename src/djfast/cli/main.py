@@ -15,6 +15,7 @@ COMMANDS = {
     "plan": "Show what a recipe would do: stages, steps, what is shared, what runs natively.",
     "doctor": "Say what a recipe needs and whether it is here; installs nothing.",
     "ops": "List the OPs, or show one.",
+    "convert": "Convert data sets of other projects to the common form, and back.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
 

@@ -35,7 +35,7 @@ def _print_list(as_json: bool) -> None:  # noqa: FBT001 - private, one caller
         print(json.dumps([{"name": s.name, "kind": s.kind, "summary": s.summary} for s in specs], indent=2))
         return
     width = max(len(s.name) for s in specs)
-    for kind in ("mapper", "filter", "deduplicator", "selector", "grouper", "aggregator"):
+    for kind in ("mapper", "filter", "deduplicator", "selector", "grouper", "aggregator", "fused"):
         for spec in specs:
             if spec.kind == kind:
                 print(f"{spec.name:<{width}}  {kind:<12}  {spec.summary}")

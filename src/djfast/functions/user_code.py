@@ -25,12 +25,12 @@ def bind_user_lambda(source: str) -> Callable[[Row], Row]:
     RecipeError
         If the text is no lambda with one argument, or user code is forbidden here.
     """
-    return _on_rows(_lambda(source))
+    return _on_rows(user_lambda(source))
 
 
 def bind_user_lambda_batch(source: str) -> Callable[[list[Row]], list[Any]]:
     """Return the function that applies a lambda to many rows at once."""
-    return _on_batches(_lambda(source))
+    return _on_batches(user_lambda(source))
 
 
 def bind_user_file(path: str, function: str) -> Callable[[Row], Row]:
@@ -49,15 +49,22 @@ def bind_user_file_batch(path: str, function: str) -> Callable[[list[Row]], list
     return _on_batches(_from_file(path, function))
 
 
-def _lambda(source: str) -> Callable[[Any], Any]:
-    _check_allowed("lambda_str")
+def user_lambda(source: str, parameter: str = "lambda_str") -> Callable[[Any], Any]:
+    """Return the function that a parameter's text, one lambda with one argument, stands for.
+
+    Raises
+    ------
+    RecipeError
+        If it is none, or user code is forbidden here.
+    """
+    _check_allowed(parameter)
     try:
-        tree = ast.parse(source.strip(), "lambda_str", "eval")
+        tree = ast.parse(source.strip(), parameter, "eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise RecipeError(f"lambda_str must be a lambda ({error}), got {source[:200]!r}") from None
+        raise RecipeError(f"{parameter} must be a lambda ({error}), got {source[:200]!r}") from None
     if not isinstance(tree.body, ast.Lambda) or not _takes_one(tree.body.args):
-        raise RecipeError(f"lambda_str must be one lambda with one argument, got {source[:200]!r}")
-    made: Callable[[Any], Any] = eval(compile(tree, "lambda_str", "eval"), {})  # what this OP is there for
+        raise RecipeError(f"{parameter} must be one lambda with one argument, got {source[:200]!r}")
+    made: Callable[[Any], Any] = eval(compile(tree, parameter, "eval"), {})  # what this OP is there for
     return made
 
 

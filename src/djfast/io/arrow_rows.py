@@ -1,45 +1,76 @@
-"""Arrow record batches as rows: Parquet files and anything with ``__arrow_c_stream__``. Other columns are never touched."""
+"""Arrow record batches as rows: files of tables and texts, and anything with ``__arrow_c_stream__``.
+
+Columns that no OP names are never touched.
+"""
 
 from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
-from djfast.errors import InputError, SchemaError
+from djfast.errors import SchemaError
 from djfast.io.arrow_ipc import batch_of, stream_of
-from djfast.io.files import InputFile
+from djfast.io.documents import document_blocks, document_runs, document_schema
+from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of, suffix_of
 from djfast.io.origins import Origins
 from djfast.io.splits import Split
-from djfast.plan.build import HASHES, META, RESERVED, STATS
+from djfast.plan.build import HASHES, META, RESERVED, STATS, SUFFIX
 from djfast.plan.steps import Plan, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
+class UnreadRow(NamedTuple):
+    """Why a row could not be read, and what stands in its place in the file (None when its columns say it)."""
+
+    reason: str
+    content: str | None = None
+
+
 class ArrowBlock(NamedTuple):
-    """A record batch and where it came from; `numbers` are the rows' numbers in `file`, which may name one file for each."""
+    """A record batch and where it came from.
+
+    `numbers` are the rows' numbers in `file`, which may name one file for each. `unread` has the positions of rows that
+    could not be read; the batch holds nulls for them. `lines` says how many rows of the file these stand for, where not all
+    of them are here.
+    """
 
     batch: pa.RecordBatch
     file: str | None
     numbers: Sequence[int]
+    unread: Mapping[int, UnreadRow] = {}
+    lines: int | None = None
 
     @property
     def byte_count(self) -> int:
         """Bytes of the batch in memory."""
         return int(self.batch.nbytes)
 
+    def row(self, position: int) -> Any:
+        """Return one row, or what stands in the file where it could not be read."""
+        unread = self.unread.get(position)
+        if unread is not None and unread.content is not None:
+            return unread.content.encode("utf-8", "surrogateescape")
+        return self.batch.slice(position, 1).to_pylist()[0]
+
+    def counted_from(self, first: int) -> ArrowBlock:
+        """Return these rows with numbers that count from `first`."""
+        return self._replace(numbers=[first + number for number in self.numbers]) if first else self
+
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
-        return [bytes(stream_of(self.batch)), json.dumps([self.file, list(self.numbers)]).encode()]
+        rest = [self.file, list(self.numbers), [[position, *row] for position, row in self.unread.items()], self.lines]
+        return [bytes(stream_of(self.batch)), json.dumps(rest).encode()]
 
     @classmethod
     def unpack(cls, batch: bytes, rest: bytes) -> ArrowBlock:
         """Return what `pack` packed."""
-        return cls(batch_of(batch), *json.loads(rest))
+        file, numbers, unread, lines = json.loads(rest)
+        return cls(batch_of(batch), file, numbers, {position: UnreadRow(*row) for position, *row in unread}, lines)
 
 
 class ArrowPiece:
@@ -131,6 +162,7 @@ class ArrowRows:
 
     block = ArrowBlock
     piece = ArrowPiece
+    holds_lines = False
 
     def __init__(self, *, keeps_stats: bool, keeps_hashes: bool) -> None:
         self.keeps_stats = keeps_stats
@@ -169,11 +201,13 @@ class ArrowRows:
         import pyarrow as pa
 
         columns = []
-        errors = []
+        errors = [(position, row.reason) for position, row in block.unread.items()]
         for path in stage.texts:
             column = text_column(block.batch, path)
             if column.null_count:
-                errors += [(i, f"field '{path}' is null") for i, ok in enumerate(column.is_valid().to_pylist()) if not ok]
+                valid = column.is_valid().to_pylist()
+                reason = f"field '{path}' is null"
+                errors += [(i, reason) for i, ok in enumerate(valid) if not ok and i not in block.unread]
             columns.append(column)
         for name in stage.reserved:
             columns.append(pa.array(_json_values(block.batch, name), pa.large_string()))
@@ -218,8 +252,8 @@ class _ArrowLayout(NamedTuple):
     drops_hashes: bool
 
 
-class ParquetRows(ArrowRows):
-    """Rows of Parquet files.
+class FileRows(ArrowRows):
+    """Rows of files that are read as record batches, whatever their formats.
 
     Parameters
     ----------
@@ -227,62 +261,101 @@ class ParquetRows(ArrowRows):
         Read in this order.
     batch_bytes : int
         Uncompressed bytes per batch, about.
+    texts : tuple of str
+        Columns that hold texts, where a format does not say of which type they are.
+    adds_suffix : bool
+        Give every row the suffix of its file.
     **kept
         As for ArrowRows.
     """
 
-    def __init__(self, files: Sequence[InputFile], *, batch_bytes: int, **kept: bool) -> None:
+    def __init__(
+        self,
+        files: Sequence[InputFile],
+        *,
+        batch_bytes: int,
+        texts: tuple[str, ...] = (),
+        adds_suffix: bool = False,
+        **kept: bool,
+    ) -> None:
         super().__init__(**kept)
         self.files = files
-        self.batch_bytes = batch_bytes
+        self.adds_suffix = adds_suffix
+        self.options = ReadOptions(batch_bytes, texts)
 
     def items(self) -> Iterator[ArrowBlock]:
         """Read the files batch by batch."""
-        for file in self.files:
-            yield from self._blocks(file.path, 0, None)
+        for first, count in document_runs(self.files):
+            yield from self._blocks(first, 0, count if FORMATS[self.files[first].format].is_document else None)
 
     def read(self, split: Split) -> Iterator[ArrowBlock]:
-        """Read the row groups of a split batch by batch; the rows' numbers count from the split's first row.
+        """Read a split batch by batch; the rows' numbers count from the split's first row.
 
         Raises
         ------
         InputError
-            If the file cannot be read, or has fewer row groups than when the split was made.
+            If the file cannot be read, or has become shorter since the split was made.
         """
-        return self._blocks(self.files[split.file].path, split.start, split.end)
+        return self._blocks(*split)
+
+    def count(self, split: Split) -> tuple[int, int]:
+        """Return the rows of a split, twice: tables have no lines without a row."""
+        file = self.files[split.file]
+        if FORMATS[file.format].is_document:
+            return split.end, split.end
+        reader = reader_of(file)
+        if hasattr(reader, "count"):
+            rows = int(reader.count(file, split.start, split.end))
+        else:
+            rows = sum(block.batch.num_rows for block in self.read(split))
+        return rows, rows
+
+    def count_block(self, block: ArrowBlock) -> tuple[int, int]:
+        """Return the rows of a block, twice."""
+        return block.batch.num_rows, block.batch.num_rows
+
+    def pick(self, block: ArrowBlock, rows: Sequence[int], first: int) -> ArrowBlock:
+        """Take some rows of a block; `first`, the lines of its split before it, is in its numbers already."""
+        import pyarrow as pa
+
+        del first
+        return ArrowBlock(
+            block.batch.take(pa.array(rows, pa.int64())),
+            Origins(block.file).of(rows),
+            [block.numbers[row] for row in rows],
+            {position: block.unread[row] for position, row in enumerate(rows) if row in block.unread},
+            block.batch.num_rows,
+        )
 
     def empty_block(self) -> ArrowBlock:
         """Return a block with the columns of the first file and no rows."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        path = self.files[0].path
-        try:
-            schema = pq.read_schema(path)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"cannot read {path}: {error}") from error
-        return ArrowBlock(pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema), path, [])
+        file = self.files[0]
+        is_document = FORMATS[file.format].is_document
+        schema = document_schema() if is_document else reader_of(file).schema(file, self.options)
+        block = ArrowBlock(
+            pa.RecordBatch.from_arrays([pa.array([], kind) for kind in schema.types], schema=schema), file.path, []
+        )
+        return self._with_suffix(block, [file]) if self.adds_suffix else block
 
-    def _blocks(self, path: str, start: int, end: int | None) -> Iterator[ArrowBlock]:
+    def _blocks(self, number: int, start: int, end: int | None) -> Iterator[ArrowBlock]:
+        file = self.files[number]
+        if FORMATS[file.format].is_document:
+            for block, files in document_blocks(self.files[number : number + (end or 1)], self.options):
+                yield self._with_suffix(block, files) if self.adds_suffix else block
+            return
+        for block in reader_of(file).blocks(file, start, end, self.options):
+            yield self._with_suffix(block, [file]) if self.adds_suffix else block
+
+    def _with_suffix(self, block: ArrowBlock, files: Sequence[InputFile]) -> ArrowBlock:
+        """Give rows the suffix of their files: one for each row, or one for all."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        try:
-            with pq.ParquetFile(path) as parquet:
-                count = parquet.num_row_groups
-                if end is not None and count < end:
-                    raise OSError(f"it has become shorter: {count} row groups, fewer than {end}")
-                groups = range(start, count if end is None else end)
-                described = [parquet.metadata.row_group(i) for i in groups]
-                rows = max(1, sum(group.num_rows for group in described))
-                size = max(1, sum(group.total_byte_size for group in described))
-                batch_size = max(1, min(65536, self.batch_bytes * rows // size))
-                first = 0
-                for batch in parquet.iter_batches(batch_size=batch_size, row_groups=groups):
-                    yield ArrowBlock(batch, path, range(first, first + batch.num_rows))
-                    first += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"cannot read {path}: {error}") from error
+        suffixes = [suffix_of(file) for file in files]
+        if len(suffixes) == 1:
+            suffixes *= block.batch.num_rows
+        return block._replace(batch=_set_column(block.batch, SUFFIX, pa.array(suffixes, pa.string())))
 
 
 class TableRows(ArrowRows):

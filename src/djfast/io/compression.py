@@ -7,6 +7,7 @@ import os
 from typing import IO, Any
 
 from djfast.errors import InputError
+from djfast.io.remote import open_binary, stat
 
 SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 
@@ -38,11 +39,8 @@ class DecompressedFile(io.RawIOBase):
         self.path = path
         self._start = start
         self._count = 0
-        try:
-            self._raw = open(path, "rb")  # noqa: SIM115 - closed in close
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
-        self._stream = _decompressed(self._raw, compression_of(path), start, end)
+        self._raw = open_binary(path)
+        self._stream = _decompressed(self._raw, compression_of(path), start, stat(path).size if end is None else end)
         self._errors: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, *_library_errors(path))
 
     def read(self, size: int = -1) -> bytes:
@@ -57,6 +55,8 @@ class DecompressedFile(io.RawIOBase):
                 parts.append(part)
                 self._count += len(part)
                 left -= len(part) if left > 0 else 0
+        except InputError:
+            raise
         except self._errors as error:
             place = f"{self._count} decompressed bytes" + (f" from byte {self._start} on" if self._start else "")
             raise InputError(f"{self.path} is damaged or cut off after {place}: {error or type(error).__name__}") from error
@@ -73,14 +73,14 @@ class DecompressedFile(io.RawIOBase):
         super().close()
 
 
-def _decompressed(raw: IO[bytes], suffix: str | None, start: int, end: int | None) -> Any:
+def _decompressed(raw: IO[bytes], suffix: str | None, start: int, end: int) -> Any:
     if suffix == ".zst":
         import zstandard
 
         # The window is bounded: a hostile frame cannot ask for gigabytes.
         decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
         raw.seek(start)
-        return _ZstdFrames(decompressor, raw, (os.fstat(raw.fileno()).st_size if end is None else end) - start)
+        return _ZstdFrames(decompressor, raw, end - start)
     assert start == 0, "only frames can be read from elsewhere than the file's start"
     if suffix == ".gz":
         import gzip
@@ -143,8 +143,8 @@ def frame_borders(path: str) -> list[int]:
         If the file cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+        with open_binary(path) as file:
+            size = stat(path).size
             borders = [0]
             while borders[-1] < size:
                 end = _frame_end(file, borders[-1])
@@ -152,6 +152,8 @@ def frame_borders(path: str) -> list[int]:
                     return [0, size]
                 borders.append(end)
             return borders if size else [0, 0]
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
@@ -207,16 +209,24 @@ def _library_errors(path: str) -> tuple[type[Exception], ...]:
 
 
 def compress_file(source: str, target: str) -> None:
-    """Write `source` compressed as the suffix of `target` says (``.gz`` or ``.zst``)."""
+    """Write `source` compressed as the suffix of `target` says."""
+    import shutil
+
+    suffix = compression_of(target)
     with open(source, "rb") as plain, open(target, "wb") as packed:
-        if compression_of(target) == ".zst":
+        if suffix == ".zst":
             import zstandard
 
             zstandard.ZstdCompressor(level=3).copy_stream(plain, packed)
-            return
-        import gzip
-        import shutil
+        elif suffix == ".gz":
+            import gzip
 
-        # No name and no time in the header: the same rows give the same bytes.
-        with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as stream:
-            shutil.copyfileobj(plain, stream, 1 << 20)
+            # No name and no time in the header: the same rows give the same bytes.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as stream:
+                shutil.copyfileobj(plain, stream, 1 << 20)
+        else:
+            import bz2
+            import lzma
+
+            with bz2.BZ2File(packed, "wb") if suffix == ".bz2" else lzma.LZMAFile(packed, "wb") as stream:
+                shutil.copyfileobj(plain, stream, 1 << 20)

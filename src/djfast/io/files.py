@@ -4,69 +4,67 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from djfast.errors import InputError
-from djfast.io.compression import SUFFIXES, compression_of, open_bytes
+from djfast.io import remote
+from djfast.io.compression import open_bytes
+from djfast.io.formats import FORMATS, InputFile, format_of, readable_suffixes
+from djfast.io.generated_rows import GENERATED
+from djfast.io.saved_datasets import is_saved_dataset, saved_files
 
-# Suffix (without compression) -> format.
-FORMATS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-
-
-class InputFile(NamedTuple):
-    """One file to read. `format` is json, jsonl or parquet; `compression` a suffix such as ``.zst``, or None."""
-
-    path: str
-    format: str
-    compression: str | None
+_NAMED = 3  # files of a notice that are named
 
 
-def discover(where: str, suffixes: Sequence[str]) -> list[InputFile]:
+def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = None) -> list[InputFile]:
     """Find the files of an input, in the order of their paths.
 
     Parameters
     ----------
     where : str
-        A file, a folder (searched to the bottom, hidden files left out) or a pattern with ``*``, ``?`` or ``**``.
+        A file, a folder (searched to the bottom, hidden files left out) or a pattern with ``*``, ``?`` or ``**``; also as
+        an address such as ``s3://bucket/folder``.
     suffixes : sequence of str
         Only these suffixes count; empty is all that can be read.
+    notices : list of str, optional
+        Takes a sentence on files that can be read and were left out.
 
-    A folder or pattern with several formats gives the files of the most frequent one.
+    A folder or pattern with several formats gives the files of the most frequent one, the first of equally frequent ones.
 
     Raises
     ------
     InputError
         If nothing is found, or a named file has a suffix that cannot be read.
     """
-    if os.path.isfile(where):
+    if _is_file(where):
         return [_named_file(where)]
-    if os.path.isdir(where):
-        candidates = _below(where)
-    elif glob.has_magic(where):
-        candidates = sorted(path for path in glob.glob(where, recursive=True) if os.path.isfile(path))
-    else:
-        raise InputError(f"there is no file or folder of this name{_nearest(where)}, got {where!r}")
+    if not remote.is_remote(where) and os.path.isdir(where):
+        if (table := format_of(where.rstrip("/"), is_folder=True)) is not None:
+            return [table]
+        if is_saved_dataset(where):
+            return saved_files(where, notices)
+    candidates = _candidates(where)
     wanted = [suffix if suffix.startswith(".") else f".{suffix}" for suffix in suffixes]
-    known = [file for path in candidates if (file := _input_file(path)) and _is_wanted(path, wanted)]
+    known = [file for path in candidates if (file := _with_format(path)) and _is_wanted(path, wanted)]
     if not known:
-        looked_for = ", ".join(wanted or [*FORMATS])
+        looked_for = ", ".join(wanted) or readable_suffixes()
         raise InputError(f"no input file found; looked for {looked_for} among {len(candidates)} files, got {where!r}")
-    return _most_frequent(known)
+    files = _most_frequent(known)
+    if len(files) < len(known) and notices is not None:
+        notices.append(_left_out(where, known, files))
+    return files
 
 
 def file_size(path: str) -> int:
-    """Return the bytes of a file as it lies on disk.
+    """Return the bytes of a file as it lies on disk, 0 for a generated data set.
 
     Raises
     ------
     InputError
         If there is no such file.
     """
-    try:
-        return os.stat(path).st_size
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return 0 if path.startswith(GENERATED) else remote.stat(path).size
 
 
 def holds_array(file: InputFile) -> bool:
@@ -77,27 +75,49 @@ def holds_array(file: InputFile) -> bool:
         return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
 
 
-def _input_file(path: str) -> InputFile | None:
-    compression = compression_of(path)
-    base = path[: -len(compression)] if compression else path
-    kind = FORMATS.get(os.path.splitext(base)[1].lower())
-    if kind is None or (kind == "parquet" and compression):
-        return None
-    return InputFile(path, kind, compression)
+def _is_file(where: str) -> bool:
+    if not remote.is_remote(where):
+        return os.path.isfile(where)
+    return not _has_magic(where) and remote.is_file(where)
+
+
+def _candidates(where: str) -> list[str]:
+    """Return the files of a folder or pattern."""
+    if remote.is_remote(where):
+        found = remote.files_like(where) if _has_magic(where) else remote.files_below(where)
+        if found or _has_magic(where):
+            return found
+        raise InputError(f"there is no file or folder of this name, got {where!r}")
+    if os.path.isdir(where):
+        return _below(where)
+    if _has_magic(where):
+        found = glob.glob(where, recursive=True)
+        return sorted(path for path in found if os.path.isfile(path) or format_of(path, is_folder=True))
+    raise InputError(f"there is no file or folder of this name{_nearest(where)}, got {where!r}")
+
+
+def _has_magic(where: str) -> bool:
+    """Tell whether a path is a pattern; a question mark in an address of the web begins its query."""
+    return glob.has_magic(where.partition("?")[0] if where.startswith(("http://", "https://")) else where)
 
 
 def _named_file(path: str) -> InputFile:
-    file = _input_file(path)
+    file = format_of(path)
     if file is None:
-        allowed = ", ".join(FORMATS)
-        raise InputError(f"the input must end in {allowed}, the JSON ones also in {', '.join(SUFFIXES)}, got {path!r}")
+        raise InputError(f"the input must end in {readable_suffixes()}, got {path!r}")
     return file
+
+
+def _with_format(path: str) -> InputFile | None:
+    return format_of(path) or format_of(path, is_folder=True)
 
 
 def _below(folder: str) -> list[str]:
     found = []
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        tables = [name for name in folders if format_of(name, is_folder=True)]
+        found += [os.path.join(place, name) for name in tables]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in tables)
         found += [os.path.join(place, name) for name in names if not name.startswith(".")]
     return sorted(found)
 
@@ -107,12 +127,23 @@ def _is_wanted(path: str, suffixes: Sequence[str]) -> bool:
 
 
 def _most_frequent(files: list[InputFile]) -> list[InputFile]:
-    counts: dict[str, int] = {}
-    for file in files:
-        family = "parquet" if file.format == "parquet" else "json"
-        counts[family] = counts.get(family, 0) + 1
-    best = max(counts, key=lambda family: counts[family])
-    return [file for file in files if (file.format == "parquet") == (best == "parquet")]
+    """Keep the files of the family that has most of them."""
+    counts = Counter(FORMATS[file.format].family for file in files)
+    [(best, _)] = counts.most_common(1)
+    return [file for file in files if FORMATS[file.format].family == best]
+
+
+def _left_out(where: str, known: list[InputFile], files: list[InputFile]) -> str:
+    """Say which files of other formats were not taken."""
+    taken = set(files)
+    others = [file for file in known if file not in taken]
+    counts = ", ".join(f"{count} {name}" for name, count in Counter(file.format for file in others).most_common())
+    names = ", ".join(file.path for file in others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
+    family = FORMATS[files[0].format].family
+    return (
+        f"{where}: of several formats the most frequent is read, {family} with {len(files)} files; {len(others)} files were "
+        f"left out ({counts}): {names}. Name what to read with `suffixes`"
+    )
 
 
 def _nearest(where: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -11,13 +11,17 @@ from typing import Any, NamedTuple
 from djfast import _native
 from djfast.errors import InputError
 from djfast.io.compression import DecompressedFile, open_bytes
-from djfast.io.files import InputFile, file_size, holds_array
+from djfast.io.files import file_size, holds_array
+from djfast.io.formats import InputFile, suffix_of
 from djfast.io.origins import Origins
+from djfast.io.remote import LocalFile, RemoteFile, open_ranges
 from djfast.io.splits import Split
-from djfast.plan.build import HASHES, META, STATS
+from djfast.json_bytes import parsed
+from djfast.plan.build import HASHES, META, STATS, SUFFIX
 from djfast.plan.steps import Plan, Stage
 
 MAX_LINE_BYTES = 256 << 20
+_BLANK_LINE = re.compile(rb"^[ \t\r]*\n|^[ \t\r]+\Z", re.M)
 PROBE_BYTES = 16 << 10  # read at once where only the next line feed is looked for
 
 
@@ -25,27 +29,35 @@ class JsonBlock(NamedTuple):
     """Whole lines, ``data[:end]``.
 
     `numbers`, 64 bits each, gives each line's number in `file` where the block is no run of lines; `file` may then name one
-    for each line.
+    for each line. `lines` says how many lines of the file these stand for, where not all of them are here.
     """
 
     data: bytes
     end: int
     file: str
     numbers: bytes | None = None
+    lines: int | None = None
 
     @property
     def byte_count(self) -> int:
         """Bytes of the lines."""
         return self.end
 
+    def counted_from(self, first: int) -> JsonBlock:
+        """Return these lines with numbers that count from `first`."""
+        if not first or self.numbers is None:
+            return self
+        return self._replace(numbers=array("Q", (first + number for number in array("Q", self.numbers))).tobytes())
+
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
-        return [self.data[: self.end], self.file.encode(), b"" if self.numbers is None else b"=" + self.numbers]
+        numbers = b"" if self.numbers is None else b"=" + self.numbers
+        return [self.data[: self.end], self.file.encode(), numbers, b"" if self.lines is None else b"%d" % self.lines]
 
     @classmethod
-    def unpack(cls, data: bytes, file: bytes, numbers: bytes) -> JsonBlock:
+    def unpack(cls, data: bytes, file: bytes, numbers: bytes, lines: bytes) -> JsonBlock:
         """Return what `pack` packed."""
-        return cls(data, len(data), file.decode(), numbers[1:] if numbers else None)
+        return cls(data, len(data), file.decode(), numbers[1:] if numbers else None, int(lines) if lines else None)
 
 
 class JsonPiece:
@@ -117,7 +129,7 @@ class JsonPiece:
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Parse the lines."""
-        return [json.loads(line) for line in self.lines.split(b"\n") if line]
+        return [parsed(line) for line in self.lines.split(b"\n") if line]
 
 
 class JsonRows:
@@ -129,16 +141,22 @@ class JsonRows:
         Read in this order.
     batch_bytes : int
         Bytes of lines per batch.
+    adds_suffix : bool
+        Give every row the suffix of its file.
     keeps_stats, keeps_hashes : bool
         Whether ``__dj__stats__`` and ``__dj__meta__``, and the hash columns, stay in the result.
     """
 
     block = JsonBlock
     piece = JsonPiece
+    holds_lines = True
 
-    def __init__(self, files: Sequence[InputFile], *, batch_bytes: int, keeps_stats: bool, keeps_hashes: bool) -> None:
+    def __init__(
+        self, files: Sequence[InputFile], *, batch_bytes: int, adds_suffix: bool = False, keeps_stats: bool, keeps_hashes: bool
+    ) -> None:
         self.files = files
         self.batch_bytes = batch_bytes
+        self.adds_suffix = adds_suffix
         self.keeps_stats = keeps_stats
         self.keeps_hashes = keeps_hashes
 
@@ -155,6 +173,13 @@ class JsonRows:
         InputError
             If the file cannot be read, or is shorter than when the split was made.
         """
+        blocks = self._read(split)
+        if not self.adds_suffix:
+            return blocks
+        suffix = suffix_of(self.files[split.file])
+        return (_with_suffix(block, suffix) for block in blocks)
+
+    def _read(self, split: Split) -> Iterator[JsonBlock]:
         file = self.files[split.file]
         size = file_size(file.path)
         if size < split.end:
@@ -168,6 +193,29 @@ class JsonRows:
         else:
             with open_bytes(file.path) as stream:
                 yield from _stream_blocks(file.path, _chunks(stream, self.batch_bytes))
+
+    def count(self, split: Split) -> tuple[int, int]:
+        """Return the rows and the lines of a split."""
+        counts = [self.count_block(block) for block in self._read(split)]
+        return sum(rows for rows, _ in counts), sum(lines for _, lines in counts)
+
+    def count_block(self, block: JsonBlock) -> tuple[int, int]:
+        """Return the rows and the lines of a block; lines of white space are no rows."""
+        data = block.data[: block.end]
+        lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+        return lines - len(_BLANK_LINE.findall(data)), lines
+
+    def pick(self, block: JsonBlock, rows: Sequence[int], first: int) -> JsonBlock:
+        """Take some rows of a block, of which `first` lines of its split are before it."""
+        lines = block.data[: block.end].split(b"\n")
+        if lines[-1] == b"":
+            lines.pop()
+        places = [place for place, line in enumerate(lines) if line.strip(b" \t\r")]
+        taken = [places[row] for row in rows]
+        own = array("Q", block.numbers or b"")
+        numbers = array("Q", ((own[place] if block.numbers is not None else first + place) for place in taken))
+        data = b"".join(lines[place] + b"\n" for place in taken)
+        return JsonBlock(data, len(data), Origins(block.file).of(taken) or block.file, numbers.tobytes(), len(lines))
 
     def layouts(self, plan: Plan) -> list[_native.RowLayout]:
         """How the lines of each stage are written."""
@@ -217,20 +265,17 @@ class JsonRows:
 
 def _plain_blocks(path: str, split: Split, size: int) -> Iterator[JsonBlock]:
     """Read blocks at their place in the file: the cut-off line at a block's end is simply read again."""
+    file = open_ranges(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        position = _next_line(descriptor, split.start, split.end, path) if split.start else 0
+        position = _next_line(file, split.start, split.end, path) if split.start else 0
         if position > split.end:
             return  # one line from before the start to past the end
-        last = _next_line(descriptor, split.end, split.end + MAX_LINE_BYTES, path)
+        last = _next_line(file, split.end, split.end + MAX_LINE_BYTES, path)
         if last > split.end + MAX_LINE_BYTES:
             raise _too_long(path)
         wanted = size
         while position < last:
-            data = _read_at(descriptor, min(wanted, last - position), position, path)
+            data = _read_at(file, min(wanted, last - position), position, path)
             end = len(data) if position + len(data) == last else _native.complete_lines(data)
             if end == 0:
                 if wanted >= MAX_LINE_BYTES:
@@ -241,12 +286,12 @@ def _plain_blocks(path: str, split: Split, size: int) -> Iterator[JsonBlock]:
             position += end
             wanted = size
     finally:
-        os.close(descriptor)
+        file.close()
 
 
-def _next_line(descriptor: int, position: int, limit: int, path: str) -> int:
+def _next_line(file: RemoteFile | LocalFile, position: int, limit: int, path: str) -> int:
     """Return the place after the first line feed from `position` on, or the file's end; some place past `limit` will do."""
-    while position <= limit and (data := _pread(descriptor, PROBE_BYTES, position, path)):
+    while position <= limit and (data := file.read_at(PROBE_BYTES, position)):
         feed = data.find(b"\n")
         if feed >= 0:
             return position + feed + 1
@@ -254,21 +299,14 @@ def _next_line(descriptor: int, position: int, limit: int, path: str) -> int:
     return position
 
 
-def _read_at(descriptor: int, size: int, position: int, path: str) -> bytes:
-    data = _pread(descriptor, size, position, path)
+def _read_at(file: RemoteFile | LocalFile, size: int, position: int, path: str) -> bytes:
+    data = file.read_at(size, position)
     while len(data) < size:
-        more = _pread(descriptor, size - len(data), position + len(data), path)
+        more = file.read_at(size - len(data), position + len(data))
         if not more:
             raise InputError(f"{path} was cut off at byte {position + len(data)} while it was read")
         data += more
     return data
-
-
-def _pread(descriptor: int, size: int, position: int, path: str) -> bytes:
-    try:
-        return os.pread(descriptor, size, position)
-    except OSError as error:
-        raise InputError(f"cannot read {path} at byte {position}: {error.strerror}") from error
 
 
 def _too_long(path: str) -> InputError:
@@ -316,6 +354,34 @@ def _chunks_of_frames(path: str, split: Split, file_end: int, size: int) -> Iter
             yield chunk[:feed] if feed else chunk
             if feed:
                 return
+
+
+_ROW_END = re.compile(rb"\}([ \t\r]*)(?=\n|\Z)")
+_EMPTY_ROW = re.compile(rb"^([ \t\r\xef\xbb\xbf]*\{[ \t\r]*), ", re.M)
+
+
+def _with_suffix(block: JsonBlock, suffix: str) -> JsonBlock:
+    """Add a member to the objects of all lines; a line that is no object stays none."""
+    lines = block.data[: block.end]
+    name = json.dumps(SUFFIX).encode()
+    if name in lines:  # nearly never: rows that were read with their suffix before
+        lines = b"\n".join(_without_member(line, name) for line in lines.split(b"\n"))
+    member = b", " + name + b": " + json.dumps(suffix).encode() + b"}"
+    lines = _ROW_END.sub(lambda end: member + end[1], lines)
+    if b"{, " in lines:
+        lines = _EMPTY_ROW.sub(rb"\1", lines)
+    return block._replace(data=lines, end=len(lines))
+
+
+def _without_member(line: bytes, name: bytes) -> bytes:
+    try:
+        row = json.loads(line) if name in line else None
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict) or SUFFIX not in row:
+        return line
+    del row[SUFFIX]
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _array_blocks(file: InputFile) -> Iterator[JsonBlock]:

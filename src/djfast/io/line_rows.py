@@ -7,9 +7,9 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from djfast.errors import SchemaError
 from djfast.io.json_rows import JsonBlock, JsonRows
 from djfast.io.splits import Split
+from djfast.json_bytes import as_json
 from djfast.plan.steps import Plan
 
 
@@ -19,7 +19,7 @@ class LineRows(JsonRows):
     Parameters
     ----------
     rows : ArrowRows or ListRows
-        Where the rows come from. Dates, times and decimals become texts; columns of bytes cannot be carried.
+        Where the rows come from. Dates, times and decimals become texts, bytes what `djfast.json_bytes` makes of them.
     """
 
     def __init__(self, rows: Any) -> None:
@@ -42,17 +42,14 @@ class LineRows(JsonRows):
 
 def carried_for(plan: Plan, rows: Any) -> Any:
     """Return the rows in the form that a plan needs them in."""
-    return LineRows(rows) if plan.needs_lines and not isinstance(rows, JsonRows) else rows
+    return LineRows(rows) if plan.needs_lines and not rows.holds_lines else rows
 
 
 def _lines(block: Any) -> JsonBlock:
     rows: Iterable[Any] = block.rows if hasattr(block, "rows") else block.batch.to_pylist()
-    lines = "".join(json.dumps(row, ensure_ascii=False, default=_as_text) + "\n" for row in rows)
-    data = lines.encode("utf-8", "backslashreplace")
-    return JsonBlock(data, len(data), block.file or "", array("Q", block.numbers).tobytes())
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, bytes | bytearray | memoryview):
-        raise SchemaError("a column of bytes cannot be carried through OPs that take rows as a whole; drop it before")
-    return str(value)
+    lines = [json.dumps(row, ensure_ascii=False, default=as_json) for row in rows]
+    for position, unread in getattr(block, "unread", {}).items():
+        # A text is no row, so it is set aside, and says what is wrong.
+        lines[position] = json.dumps(f"{unread.reason}: {unread.content or lines[position]}", ensure_ascii=False)
+    data = "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
+    return JsonBlock(data, len(data), block.file or "", array("Q", block.numbers).tobytes(), block.lines)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native
+from djfast.io.collected import json_line
 from djfast.plan.build import HASHES, META, RESERVED, STATS
 from djfast.plan.steps import Plan, Stage
 
@@ -20,6 +21,7 @@ class ListBlock(NamedTuple):
     rows: Sequence[Mapping[str, Any]]
     numbers: Sequence[int]
     file: None = None
+    lines: None = None
 
     @property
     def byte_count(self) -> int:
@@ -27,15 +29,30 @@ class ListBlock(NamedTuple):
         return 0
 
 
+class _Stats(NamedTuple):
+    """What becomes of the stats in rows: whether they have lines in the stats file, and whether they stay in the rows."""
+
+    has_side_lines: bool = False
+    stays: bool = True
+
+
 class ListPiece:
     """Rows that have left a stage."""
 
-    __slots__ = ("numbers", "row_count", "rows")
+    __slots__ = ("numbers", "row_count", "rows", "stats")
 
-    def __init__(self, rows: list[dict[str, Any]], numbers: list[int]) -> None:
+    def __init__(self, rows: list[dict[str, Any]], numbers: list[int], stats: _Stats) -> None:
         self.rows = rows
         self.numbers = numbers
         self.row_count = len(rows)
+        self.stats = stats
+
+    @property
+    def side(self) -> bytes:
+        """Lines of the stats file."""
+        if not self.stats.has_side_lines:
+            return b""
+        return b"".join(json_line({name: row[name] for name in (STATS, META) if name in row}) for row in self.rows)
 
     @classmethod
     def unpack(cls, *parts: bytes) -> ListPiece:
@@ -58,7 +75,7 @@ class ListPiece:
     def select(self, mask: bytes, first: int) -> ListPiece:
         """Keep the rows whose byte in ``mask[first:]`` is set."""
         kept = [i for i in range(self.row_count) if mask[first + i]]
-        return ListPiece([self.rows[i] for i in kept], [self.numbers[i] for i in kept])
+        return ListPiece([self.rows[i] for i in kept], [self.numbers[i] for i in kept], self.stats)
 
     def row_bytes(self) -> list[int]:
         """Return zeros: the rows belong to the caller."""
@@ -72,22 +89,31 @@ class ListPiece:
 
         def gather(rows: array[int]) -> ListPiece:
             # A row that is taken twice must not be one object in the result.
-            return cls([dict(everything[row]) for row in rows], [numbers[row] for row in rows])
+            return cls([dict(everything[row]) for row in rows], [numbers[row] for row in rows], pieces[0].stats)
 
         return gather
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return the rows."""
-        return self.rows
+        return self.rows if self.stats.stays else [without_stats(row) for row in self.rows]
 
 
 class ListRows:
     """Rows of a Python list."""
 
     piece = ListPiece
+    holds_lines = False
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]], *, keeps_hashes: bool = False, batch_rows: int = 1000) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        keeps_stats: bool = True,
+        keeps_hashes: bool = False,
+        batch_rows: int = 1000,
+    ) -> None:
         self.rows = rows
+        self.keeps_stats = keeps_stats
         self.keeps_hashes = keeps_hashes
         self.batch_rows = batch_rows
 
@@ -98,9 +124,12 @@ class ListRows:
             yield ListBlock(rows, range(first, first + len(rows)))
 
     def layouts(self, plan: Plan) -> list[_ListLayout]:
-        """How the rows of each stage are written; stats always stay with the rows."""
-        last = len(plan.stages) - 1
-        return [_ListLayout(stage, drops_hashes=i == last and not self.keeps_hashes) for i, stage in enumerate(plan.stages)]
+        """How the rows of each stage are written."""
+        *first, last = plan.stages
+        any_stats = any(stage.stats for stage in plan.stages)
+        stats = _Stats(has_side_lines=any_stats, stays=self.keeps_stats or not any_stats)
+        inner = [_ListLayout(stage, _Stats(), drops_hashes=False) for stage in first]
+        return [*inner, _ListLayout(last, stats, drops_hashes=not self.keeps_hashes)]
 
     def open(self, block: ListBlock, stage: Stage) -> _native.Batch:
         """Hand the touched fields to native code; rows without a text are rejected."""
@@ -140,7 +169,7 @@ class ListRows:
             for row in rows:
                 for name in HASHES:
                     row.pop(name, None)
-        return ListPiece(rows, [block.numbers[i] for i in alive])
+        return ListPiece(rows, [block.numbers[i] for i in alive], layout.stats)
 
     def reopen(self, piece: ListPiece, mask: bytes, first: int) -> ListBlock:
         """Make the kept rows of a piece the input of the next stage."""
@@ -150,6 +179,7 @@ class ListRows:
 
 class _ListLayout(NamedTuple):
     stage: Stage
+    stats: _Stats
     drops_hashes: bool
 
 

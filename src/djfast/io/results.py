@@ -1,4 +1,4 @@
-"""Where result rows go: JSONL, JSON and Parquet files, in one piece or in shards, or a Python list.
+"""Where result rows go: files in one piece or in shards, or a Python list.
 
 Files are written under a temporary name and renamed when they are complete: a reader never sees half a result.
 """
@@ -9,16 +9,18 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol
+from types import MappingProxyType
+from typing import IO, Any, NamedTuple, Protocol
 
-from djfast.errors import InputError
+from djfast.errors import OutputError
+from djfast.formats import FORMATS, Format
+from djfast.io.collected import Collected, CollectedLines, CollectedTables, TableSink
 from djfast.io.compression import compress_file, compression_of
 from djfast.io.durable import writing
-
-# Of a Parquet file.
-_UNIT_ROWS = 256
-_GROUP_BYTES = 64 << 20
+from djfast.io.table_files import TableCutter
 
 
 class Piece(Protocol):
@@ -67,31 +69,84 @@ class RowList:
         self.pieces.clear()
 
 
-class ResultFile:
-    """A result file and its stats file.
+class Output(NamedTuple):
+    """Where a result goes, and how it is written.
 
-    Parameters
+    Attributes
     ----------
     path : str
         The result; shards get names derived from it.
-    kind : {"jsonl", "json", "parquet"}
+    kind : str
+        Name of its format.
     shard_bytes : int
-        Cut the result into ``floor(bytes / shard_bytes) + 1`` shards of nearly equal row counts; 0 is one file.
-    mark : str, optional
+        Cut the result into ``floor(bytes / shard_bytes) + 1`` shards of nearly equal row counts; 0 does not.
+    shard_rows : int or None
+        Cut the result into shards of so many rows; None does not.
+    arguments : mapping
+        Of the format's writer.
+    mark : str
         Tells temporary names, ``<name>.tmp-<mark>``, from those of other runs; by default the number of this process.
     """
 
-    def __init__(self, path: str, kind: str, *, shard_bytes: int = 0, mark: str | None = None) -> None:
-        self.path = path
-        self.kind = kind
-        self.shard_bytes = shard_bytes
-        self._mark = f".tmp-{mark or os.getpid()}"
-        self._temporary = path + self._mark
-        self._side_path = stats_path(path)
+    path: str
+    kind: str
+    shard_bytes: int = 0
+    shard_rows: int | None = None
+    arguments: Mapping[str, Any] = MappingProxyType({})
+    mark: str = ""
+
+    @property
+    def format(self) -> Format:
+        """The format."""
+        return FORMATS[self.kind]
+
+    @property
+    def is_lines(self) -> bool:
+        """Whether the result is uncompressed lines, each of which can be written on its own."""
+        return self.kind == "jsonl" and compression_of(self.path) is None
+
+    @property
+    def suffix(self) -> str:
+        """What is behind the point in the names of shards."""
+        packed = compression_of(self.path) if self.format.is_compressible else None
+        return self.format.suffix + (packed or "")
+
+    def temporary(self, path: str) -> str:
+        """Name of a file of the result until it is complete."""
+        return f"{path}.tmp-{self.mark or os.getpid()}"
+
+    def shards(self, rows: int, size: int) -> list[int]:
+        """Row counts of the shards of a result of so many rows and bytes."""
+        if self.shard_rows is not None:
+            whole, rest = divmod(rows, self.shard_rows)
+            return [self.shard_rows] * whole + [rest] * bool(rest or not whole)
+        if not self.shard_bytes:
+            return [rows]
+        count = max(1, min(rows, size // self.shard_bytes + 1))
+        base, extra = divmod(rows, count)
+        return [base + (i < extra) for i in range(count)]
+
+
+class ResultFile:
+    """A result, its stats file, and its manifest if it is cut into shards.
+
+    Raises
+    ------
+    OutputError
+        If its folder cannot be made, or something else than a result is in its place.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
+        self.path = output.path
+        self._temporary = output.temporary(self.path)
+        self._side_path = stats_path(self.path)
         self._side: IO[bytes] | None = None
-        self._writer: _LineWriter | _ParquetWriter | None = None
+        self._rows: CollectedLines | CollectedTables | None = None
+        self._is_whole = False  # what is collected is the result itself
         with self._writing():
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            check_place(output)
 
     def write(self, piece: Any) -> None:
         """Take the next rows.
@@ -101,21 +156,32 @@ class ResultFile:
         OutputError
         """
         with self._writing():
-            if self._writer is None:
-                self._writer = self._open(piece)
-            self._writer.write(piece)
+            if self._rows is None:
+                self._rows = self._collected(piece)
+            self._rows.write(piece)
             if piece.side:
                 if self._side is None:
-                    self._side = open(self._side_path + self._mark, "wb")  # noqa: SIM115 - closed in finish
+                    self._side = open(self.output.temporary(self._side_path), "wb")  # noqa: SIM115 - closed in finish
                 self._side.write(piece.side)
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(self._temporary, setting="export_path")
 
-    def _open(self, piece: Any) -> _LineWriter | _ParquetWriter:
-        if self.kind == "parquet" and hasattr(piece, "batch"):
-            return _ParquetWriter(self._temporary, piece.batch.schema)
-        return _LineWriter(self._temporary)
+    def _collected(self, piece: Any) -> CollectedLines | CollectedTables:
+        """Open what takes the rows: the result itself, if one file is enough and needs no second look at the rows."""
+        output = self.output
+        is_one = not output.shard_bytes and output.shard_rows is None
+        if output.format.shape == "lines" or not hasattr(piece, "batch"):
+            self._is_whole = output.kind == "jsonl"
+            return CollectedLines(self._temporary if self._is_whole else f"{self._temporary}.rows")
+        if output.format.shape == "table" and is_one:
+            self._is_whole = True
+            return CollectedTables(self._temporary, piece.batch.schema, self._sink)
+        return CollectedTables(f"{self._temporary}.rows", piece.batch.schema)
+
+    def _sink(self, path: str, schema: Any) -> TableSink:
+        sink: TableSink = self.output.format.write()(path, schema, self.output.arguments)
+        return sink
 
     def finish(self) -> list[str]:
         """Close, cut into shards if asked, and rename.
@@ -128,47 +194,110 @@ class ResultFile:
             return self._finish()
 
     def _finish(self) -> list[str]:
-        writer = self._writer or _LineWriter(self._temporary)
-        writer.close()
-        is_lines = isinstance(writer, _LineWriter)
-        shards = shard_rows(writer.rows, writer.bytes, self.shard_bytes)
-        if is_lines and self.kind == "parquet":
-            _lines_to_parquet(self._temporary, f"{self._temporary}.parquet")
-            os.replace(f"{self._temporary}.parquet", self._temporary)
+        rows = self._rows
+        if rows is None:
+            self._is_whole = self.output.kind == "jsonl"
+            rows = self._rows = CollectedLines(self._temporary if self._is_whole else f"{self._temporary}.rows")
+        rows.close()
+        counts = self.output.shards(rows.count, rows.size)
         paths = [self.path]
-        if len(shards) > 1:
-            paths = shard_paths(self.path, self.kind + (compression_of(self.path) or ""), len(shards))
-            (_cut_parquet if self.kind == "parquet" else _cut_lines)(self._temporary, paths, shards, self.kind, self._mark)
-            os.unlink(self._temporary)
-            write_manifest(self.path, [file_record(path, path, rows) for path, rows in zip(paths, shards)])
+        if self.output.format.is_folder:
+            self.output.format.write()(rows, self._temporary, counts, self.output.arguments)
+            _replace_folder(self._temporary, self.path)
+        elif len(counts) == 1 and self._is_whole:
+            _publish(self._temporary, self.path, self.output)
         else:
-            if self.kind == "json":
-                _lines_to_array(self._temporary)
-            _publish(self._temporary, self.path)
+            paths = self._write_files(rows, counts)
+        if os.path.exists(rows.path):
+            os.unlink(rows.path)
         if self._side is not None:
             self._side.close()
             os.replace(self._side.name, self._side_path)
         return paths
 
+    def _write_files(self, rows: Collected, counts: list[int]) -> list[str]:
+        """Write one file or several from collected rows."""
+        output = self.output
+        paths = [self.path] if len(counts) == 1 else shard_paths(self.path, output.suffix, len(counts))
+        write_next = self._table_files(rows) if output.format.shape == "table" else output.format.write()(rows, output.arguments)
+        for path, count in zip(paths, counts):
+            temporary = f"{output.temporary(path)}.file"  # one file may have the name of the collected rows
+            write_next(temporary, count)
+            _publish(temporary, path, output)
+        if len(paths) > 1:
+            write_manifest(self.path, [file_record(path, path, count) for path, count in zip(paths, counts)])
+        return paths
+
+    def _table_files(self, rows: Collected) -> Callable[[str, int], None]:
+        tables = TableCutter(rows)
+
+        def write(path: str, count: int) -> None:
+            sink = self._sink(path, rows.schema)
+            try:
+                for table in tables.take(count):
+                    sink.write_table(table)
+            finally:
+                sink.close()
+
+        return write
+
     def abandon(self) -> None:
         """Remove what was written so far."""
         with contextlib.suppress(OSError):  # closing writes what is held, and the disk may be full
-            if self._writer is not None:
-                self._writer.abandon()
+            if self._rows is not None:
+                self._rows.abandon()
         with contextlib.suppress(OSError):
             if self._side is not None:
                 self._side.close()
         folder, own_name = os.path.split(self.path)
+        end = self.output.temporary("")
         for name in os.listdir(folder or "."):  # beside the result: stats, shards, and steps on the way to them
-            begin, mark, rest = name.partition(self._mark)
+            begin, mark, rest = name.partition(end)
             if mark and rest[:1] in ("", ".") and begin.startswith(own_name.partition(".")[0]):
-                os.unlink(os.path.join(folder, name))
+                remove(os.path.join(folder, name))
 
 
-def _publish(temporary: str, path: str) -> None:
+def check_place(output: Output) -> None:
+    """Make sure that what a folder replaces was a result, too.
+
+    Raises
+    ------
+    OutputError
+        If it is something else.
+    """
+    if not output.format.is_folder or not os.path.lexists(output.path):
+        return
+    marker = str(output.format.marker)
+    is_result = os.path.isdir(output.path) and (os.path.exists(os.path.join(output.path, marker)) or not os.listdir(output.path))
+    if not is_result:
+        raise OutputError(
+            f"the result would replace what is not a result of the format {output.kind}: it has no {marker} in it; remove it or "
+            f"choose another export_path, got {output.path!r}"
+        )
+
+
+def _replace_folder(folder: str, path: str) -> None:
+    """Give a complete folder its name, in place of an earlier result."""
+    earlier = f"{folder}.earlier"
+    if os.path.isdir(path):
+        os.rename(path, earlier)
+    os.rename(folder, path)
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def remove(path: str | Path) -> None:
+    """Remove a file or a folder."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        os.unlink(path)
+
+
+def _publish(temporary: str, path: str, output: Output) -> None:
     """Give a complete file its name, compressed if the name says so."""
-    if compression_of(path):
-        packed = f"{temporary}{compression_of(path)}"
+    packing = compression_of(path)
+    if packing and output.format.is_compressible:
+        packed = f"{temporary}{packing}"
         compress_file(temporary, packed)
         os.unlink(temporary)
         temporary = packed
@@ -199,15 +328,6 @@ def shard_paths(path: str, suffix: str, count: int) -> list[str]:
     return [os.path.join(folder, f"{base}-{i:0{width}d}-of-{count:0{width}d}.{suffix}") for i in range(count)]
 
 
-def shard_rows(rows: int, size: int, shard_bytes: int) -> list[int]:
-    """Row counts of the shards of a result of so many rows and bytes."""
-    if not shard_bytes:
-        return [rows]
-    count = max(1, min(rows, size // shard_bytes + 1))
-    base, extra = divmod(rows, count)
-    return [base + (i < extra) for i in range(count)]
-
-
 def file_record(path: str, name: str, rows: int) -> dict[str, Any]:
     """Return the manifest's record of a file that lies at `path` and will be called `name`."""
     with open(path, "rb") as file:
@@ -235,196 +355,3 @@ def write_manifest(path: str, records: list[dict[str, Any]]) -> None:
         json.dump({"rows": sum(record["rows"] for record in records), "files": records}, file, indent=1)
         file.write("\n")
     os.replace(temporary, target)
-
-
-class _LineWriter:
-    """Rows as JSON lines."""
-
-    def __init__(self, path: str) -> None:
-        self.rows = 0
-        self.bytes = 0
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by its owner
-
-    def write(self, piece: Any) -> None:
-        lines = getattr(piece, "lines", None)
-        if lines is None:
-            lines = b"".join(
-                json.dumps(row, ensure_ascii=False, default=_json_value).encode("utf-8", "backslashreplace") + b"\n"
-                for row in piece.to_rows()
-            )
-        self.rows += piece.row_count
-        self.bytes += len(lines)
-        view = memoryview(lines)
-        while view:
-            view = view[self._file.write(view) :]
-
-    def close(self) -> None:
-        self._file.close()
-
-    def abandon(self) -> None:
-        self._file.close()
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, bytes):
-        import base64
-
-        return base64.b64encode(value).decode()
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-class _ParquetWriter:
-    """Record batches as Parquet.
-
-    Row groups end after a whole number of units, a unit being so many rows, where the units' sizes reach a limit: where
-    batches end leaves no trace in the file.
-    """
-
-    def __init__(self, path: str, schema: Any) -> None:
-        import pyarrow.parquet as pq
-
-        self.rows = 0
-        self.bytes = 0
-        self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
-        self._loose: list[Any] = []  # batches that do not fill a unit yet
-        self._loose_rows = 0
-        self._units: list[Any] = []
-        self._units_bytes = 0
-
-    def write(self, piece: Any) -> None:
-        if not piece.batch.schema.equals(self._schema):
-            raise InputError(
-                f"the input files have different columns, which do not fit one Parquet file; export jsonl instead. The first "
-                f"rows have {_shown(self._schema)}, others {_shown(piece.batch.schema)}"
-            )
-        self.rows += piece.batch.num_rows
-        self._loose.append(piece.batch)
-        self._loose_rows += piece.batch.num_rows
-        if self._loose_rows >= _UNIT_ROWS:
-            self._take_units()
-
-    def _take_units(self, *, rest: bool = False) -> None:
-        """Cut loose rows into units."""
-        import pyarrow as pa
-
-        table = pa.Table.from_batches(self._loose, self._schema).combine_chunks()
-        whole = self._loose_rows if rest else self._loose_rows // _UNIT_ROWS * _UNIT_ROWS
-        for first in range(0, whole, _UNIT_ROWS):
-            # Rows that are taken, and not cut out, have forgotten what they were part of; and the size of a message, unlike
-            # `nbytes`, leaves out bits for nulls where there are none. So both depend on nothing but the rows.
-            unit = table.take(pa.array(range(first, min(first + _UNIT_ROWS, whole)), pa.int64()))
-            self._units_bytes += sum(map(pa.ipc.get_record_batch_size, unit.to_batches()))
-            self._units.append(unit)
-            if self._units_bytes >= _GROUP_BYTES:
-                self._write_group()
-        self._loose = table.slice(whole).to_batches()
-        self._loose_rows -= whole
-
-    def _write_group(self) -> None:
-        import pyarrow as pa
-
-        group = pa.concat_tables(self._units).combine_chunks()
-        for number, field in enumerate(group.schema):
-            if pa.types.is_dictionary(field.type):  # its order, and what no row uses, come from the batches
-                values = group.column(number).cast(field.type.value_type)
-                group = group.set_column(number, field, values.combine_chunks().dictionary_encode().cast(field.type))
-        self._writer.write_table(group, row_group_size=max(1, group.num_rows))
-        self.bytes += self._units_bytes
-        self._units, self._units_bytes = [], 0
-
-    def close(self) -> None:
-        if self._loose_rows:
-            self._take_units(rest=True)
-        if self._units:
-            self._write_group()
-        self._writer.close()
-
-    def abandon(self) -> None:
-        self._writer.close()
-
-
-def _shown(schema: Any) -> str:
-    return ", ".join(f"{field.name}: {field.type}" for field in schema)
-
-
-def _cut_lines(path: str, paths: list[str], shards: list[int], kind: str, mark: str) -> None:
-    with open(path, "rb") as source:
-        for shard_path, count in zip(paths, shards):
-            temporary = shard_path + mark
-            with open(temporary, "wb") as shard:
-                for _ in range(count):
-                    shard.write(source.readline())
-            if kind == "json":
-                _lines_to_array(temporary)
-            _publish(temporary, shard_path)
-
-
-def _lines_to_array(path: str) -> None:
-    """Turn lines into one JSON array, a row a line."""
-    with open(path, "rb") as source, open(f"{path}.array", "wb") as target:
-        target.write(b"[")
-        separator = b"\n"
-        for line in source:
-            target.write(separator + line.rstrip(b"\n"))
-            separator = b",\n"
-        target.write(b"\n]\n")
-    os.replace(f"{path}.array", path)
-
-
-def _cut_parquet(path: str, paths: list[str], shards: list[int], kind: str, mark: str) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as source:
-        batches = source.iter_batches()
-        rest: Any = None
-        for shard_path, count in zip(paths, shards):
-            temporary = shard_path + mark
-            with pq.ParquetWriter(temporary, source.schema_arrow, compression="zstd") as shard:
-                while count:
-                    batch = rest if rest is not None and rest.num_rows else next(batches)
-                    part, rest = batch.slice(0, count), batch.slice(count)
-                    shard.write_table(pa.Table.from_batches([part], schema=source.schema_arrow))
-                    count -= part.num_rows
-            os.replace(temporary, shard_path)
-
-
-def _lines_to_parquet(path: str, target: str) -> None:
-    """Give JSON rows one Arrow schema: a first pass widens the types of all blocks, a second one writes.
-
-    Raises
-    ------
-    InputError
-        If a field has types in different rows that no Arrow type holds.
-    """
-    import pyarrow as pa
-    import pyarrow.json
-    import pyarrow.parquet as pq
-
-    if os.path.getsize(path) == 0:
-        pq.write_table(pa.table({}), target)
-        return
-    options = pyarrow.json.ReadOptions(block_size=8 << 20)
-    schema: Any = None
-    try:
-        for table in _line_tables(path, options, None):
-            schema = table.schema if schema is None else pa.unify_schemas([schema, table.schema], promote_options="permissive")
-        parse = pyarrow.json.ParseOptions(explicit_schema=schema)
-        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-            for table in _line_tables(path, options, parse):
-                writer.write_table(table.select(schema.names).cast(schema))
-    except pa.ArrowException as error:
-        raise InputError(f"the rows do not fit one Parquet schema ({error}); export jsonl instead") from error
-
-
-def _line_tables(path: str, options: Any, parse: Any) -> Any:
-    """Parse blocks of whole lines, each on its own, so that every block may have its own types."""
-    import pyarrow as pa
-    import pyarrow.json
-
-    with open(path, "rb") as source:
-        while lines := source.readlines(8 << 20):
-            block = b"".join(lines)
-            sized = pyarrow.json.ReadOptions(block_size=max(options.block_size, len(block) + 1), use_threads=False)
-            yield pyarrow.json.read_json(pa.BufferReader(block), read_options=sized, parse_options=parse)

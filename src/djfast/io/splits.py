@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from djfast.errors import InputError
 from djfast.io.compression import frame_borders
-from djfast.io.files import InputFile, file_size, holds_array
+from djfast.io.documents import MOST_DOCUMENTS, document_runs
+from djfast.io.files import file_size, holds_array
+from djfast.io.formats import FORMATS, InputFile, reader_of
+from djfast.io.grouping import group_starts
 
 # What a byte of a .zst file is taken to become. Only the evenness of the splits hangs on it.
 ASSUMED_RATIO = 3
 
 
 class Split(NamedTuple):
-    """A part of one input file.
+    """A part of one input file, or some files of one row each.
 
-    `start` and `end` (exclusive) are bytes of a plain file, bytes of a ``.zst`` file at which frames begin, row groups of
-    a Parquet file. What cannot be cut is one split from 0 to the file's size.
+    `start` and `end` (exclusive) are bytes of a plain file, bytes of a ``.zst`` file at which frames begin, or what the
+    format can be cut at, such as row groups of a Parquet file. What cannot be cut is one split from 0 to the file's size.
+    Of files that are one row each, `file` is the first and `end` their number.
 
     A line belongs to the split that holds the line feed before it, and a file's first line to the split at 0. So a split
     finds its lines without looking back, reads past its end to complete the last one, and is empty inside a long line.
@@ -46,14 +49,22 @@ def splits_of(files: Sequence[InputFile], split_bytes: int) -> list[Split]:
     InputError
         If a file cannot be looked at.
     """
-    return [Split(number, *ends) for number, file in enumerate(files) for ends in pairwise(_borders(file, split_bytes))]
+    splits = []
+    for number, count in document_runs(files):
+        file = files[number]
+        if FORMATS[file.format].is_document:
+            sizes = [file_size(each.path) for each in files[number : number + count]]
+            starts = [*group_starts(sizes, split_bytes, most=MOST_DOCUMENTS), count]
+            splits += [Split(number + start, 0, end - start) for start, end in pairwise(starts)]
+        else:
+            splits += [Split(number, *ends) for ends in pairwise(_borders(file, split_bytes))]
+    return splits
 
 
 def _borders(file: InputFile, split_bytes: int) -> list[int]:
     """Where the splits of a file begin, and where the last one ends."""
-    if file.format == "parquet":
-        sizes = _row_group_sizes(file.path)
-        return [*_group_starts(sizes, split_bytes), len(sizes)]
+    if FORMATS[file.format].reader is not None:
+        return reader_of(file).borders(file, split_bytes)
     size = file_size(file.path)
     if holds_array(file):
         return [0, size]
@@ -62,27 +73,5 @@ def _borders(file: InputFile, split_bytes: int) -> list[int]:
     if file.compression == ".zst":
         frames = frame_borders(file.path)
         sizes = [end - start for start, end in pairwise(frames)]
-        return [*(frames[i] for i in _group_starts(sizes, split_bytes // ASSUMED_RATIO)), frames[-1]]
+        return [*(frames[i] for i in group_starts(sizes, split_bytes // ASSUMED_RATIO)), frames[-1]]
     return [0, size]
-
-
-def _group_starts(sizes: Iterable[int], limit: int) -> Iterator[int]:
-    """Group neighbours of together at most `limit` bytes, at least one; yield the position of each group's first."""
-    yield 0
-    held = 0
-    for position, size in enumerate(sizes):
-        if position > 0 and held + size > limit:
-            yield position
-            held = 0
-        held += size
-
-
-def _row_group_sizes(path: str) -> list[int]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        metadata = pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    return [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]

@@ -121,6 +121,33 @@ def find_sentence_model(language: str, *, op: str) -> str:
     raise _not_found(language, "sentence", op, places, remedy)
 
 
+def find_spacy_model(name: str, *, op: str) -> str:
+    """Return the folder of a spaCy model, which holds its ``config.cfg``.
+
+    `name` is that folder or one around it, a name in a folder of models, or an installed package, with or without ``-VERSION``.
+    The package itself is not run.
+
+    Raises
+    ------
+    ModelError
+        If no place has it; the message lists all places and the remedy.
+    """
+    if not name:
+        raise ModelError(f"{op}: the spaCy model must have a name, got ''")
+    places = [Path(name).expanduser(), *(folder / name for folder in _model_folders())]
+    package = name.partition("-")[0]
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    places += [Path(place) for place in (spec.submodule_search_locations or [] if spec is not None else [])]
+    for place in places:
+        # Archives of models hold PACKAGE/PACKAGE-VERSION/config.cfg.
+        for pattern in ("config.cfg", "*/config.cfg", "*/*/config.cfg"):
+            found = sorted(place.glob(pattern))
+            if found:
+                return str(found[-1].parent)
+    remedy = f"pip install the package {package}, or put its folder with config.cfg at {_models_cache() / name}"
+    raise _not_found(name, "spaCy", op, places, remedy)
+
+
 def assets_folder() -> Path:
     """Folder of word lists that are not given by path."""
     return _folder_from_environment("DATA_JUICER_ASSETS_CACHE", "assets")

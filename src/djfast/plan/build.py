@@ -12,6 +12,7 @@ from djfast.expr import Expr
 from djfast.plan.steps import Compute, Dedup, Group, Keep, Plan, Rewrite, Select, Stage, Survey
 
 STATS = "__dj__stats__"
+SUFFIX = "__dj__suffix__"  # of the file that a row came from
 META = "__dj__meta__"
 HASHES = ("__dj__hash", "__dj__minhash", "__dj__simhash", "__dj__imagehash", "__dj__videohash")
 RESERVED = (STATS, META, *HASHES)
@@ -21,6 +22,7 @@ def build_plan(
     ops: Sequence[Op],
     *,
     text_keys: Sequence[str] = (),
+    requires_texts: bool = True,
     keep_hashes: bool = False,
     drops_rows: bool = True,
     has_devices: bool = False,
@@ -34,6 +36,8 @@ def build_plan(
     text_keys : sequence of str
         Fields that must hold a text in every row, also when no OP reads them; the first is the ``text`` role of OPs that
         name no field of their own. Empty: only what OPs read must hold texts, and the role is the field ``text``.
+    requires_texts : bool
+        False asks for texts only where OPs read them, as in a data set whose texts are yet to be made.
     keep_hashes : bool
         Whether hash columns of deduplicators stay in the rows.
     drops_rows : bool
@@ -67,7 +71,7 @@ def build_plan(
             first_op += len(group)
         return Plan(tuple(stages), tuple(ops), tuple(notices))
 
-    plan = build([tuple(text_keys), *[()] * (len(groups) - 1)])
+    plan = build([tuple(text_keys) if requires_texts else (), *[()] * (len(groups) - 1)])
     return build(_fields_read_at_once(plan))
 
 
@@ -162,8 +166,8 @@ class _StageBuilder:
         whole = op.rewrite()
         if whole is not None:
             params = tuple((name, self.path("text", op) if name == "text_key" else value) for name, value in whole.params)
-            rewrites_tags = isinstance(op, Filter) or op.rewrites_tags
-            self.rewrite = Rewrite(whole.fn, params, index, rewrites_tags, self.drops_rows)
+            has_side = isinstance(op, Filter) or op.rewrites_tags
+            self.rewrite = Rewrite(whole.fn, params, index, has_side, self.drops_rows)
         elif isinstance(op, Filter):
             self._add_filter(index, op)
         elif isinstance(op, Surveyor):
@@ -191,7 +195,8 @@ class _StageBuilder:
         tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
         self.current.update(assigned)
         for name, computed in tags.items():
-            self.tags[name] = self._brought(META, name, self.tags.get(name, computed), index)
+            known = self.tags.get(name, computed)
+            self.tags[name] = computed if op.replaces_tags else self._brought(META, name, known, index)
 
     def _add_selector(self, index: int, op: Selector) -> None:
         condition = op.keep()
@@ -216,8 +221,9 @@ class _StageBuilder:
             else:
                 self.stats[name] = self._brought(STATS, name, self.lower(expr, index, op, own), index)
             own[name] = self.stats[name]
-        if self.drops_rows:
-            self.steps.append(Keep(self.lower(op.keep(), index, op, own), index))
+        condition = op.keep() if self.drops_rows else None
+        if condition is not None:
+            self.steps.append(Keep(self.lower(condition, index, op, own), index))
 
     def _brought(self, where: str, name: str, computed: int, index: int) -> int:
         """Slot of a stat or a tag: the one that the row has already, else the computed one."""

@@ -7,12 +7,17 @@ from typing import Any
 
 from djfast.functions import PYTHON_FUNCTIONS
 from djfast.functions.custom import source_file
-from djfast.models.locate import find_model, find_sentence_model, find_tokenizer
+from djfast.models.checkpoints import checkpoint_source
+from djfast.models.locate import find_model, find_sentence_model, find_spacy_model, find_tokenizer
 from djfast.models.word_lists import load_word_list, word_list_files
 
 
 def _model(what: str) -> Callable[[Any, str], dict[str, Any]]:
     return lambda value, op: {"model": find_model(value, what=what, op=op)}
+
+
+def _checkpoint(name: str) -> Callable[[Any, str], dict[str, Any]]:
+    return lambda value, op: {name: None if value is None else checkpoint_source(value, op=op)}
 
 
 # (function, parameter) -> what stands in its place when the function runs.
@@ -25,7 +30,18 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
     },
     ("perplexity", "kenlm_model"): lambda value, op: {"kenlm_model": find_model(value, what="KenLM", op=op)},
     ("hf_token_count", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
+    ("syntax", "model"): lambda value, op: {"model": find_spacy_model(value, op=op)},
+    ("message_loss", "model"): _checkpoint("model"),
+    ("in_context_influence", "model"): _checkpoint("model"),
+    ("text_class", "model"): _checkpoint("model"),
+    ("text_class", "translator"): _checkpoint("translator"),
+    ("clip_similarity", "model"): _checkpoint("model"),
+    ("model_similarity", "model"): _checkpoint("model"),
+    ("augmented_sentence", "model"): _checkpoint("model"),
+    ("prompted_tags", "model"): _checkpoint("model"),
     ("sentence_lines", "model"): lambda value, op: {"model": find_sentence_model(value, op=op)},
+    ("token_chunks", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
+    ("bad_case_signals", "calibration"): lambda value, op: {"calibration": value},
     ("share_in_list", "word_list"): lambda value, op: {"words": load_word_list(*value)},
 }
 
@@ -63,5 +79,5 @@ def resource_files(function: str, params: tuple[tuple[str, Any], ...], op: str) 
             kind, directory, _ = value
             files += map(str, word_list_files(kind, directory))
         elif (function, name) in _RESOLVERS:
-            files += resolve(function, ((name, value),), op).values()
+            files += filter(None, resolve(function, ((name, value),), op).values())
     return files

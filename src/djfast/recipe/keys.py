@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from djfast.declare import Param
 from djfast.errors import RecipeError
+from djfast.formats import FORMATS
 from djfast.recipe.sizes import size_in_bytes
 
 USED: Literal["used"] = "used"
@@ -75,36 +76,48 @@ _NO_MINING = "no insight files are written yet"
 _SANDBOX = "only the sandbox reads it"
 _REPORT = "the report of a run always holds times and counts of every OP"
 _NO_ENCRYPTION = "encrypted files are not supported, encrypt the disk or the finished file instead"
-_NO_REMOTE = "only local files are read and written"
 
 _KEYS = (
     # What djfast uses.
     Key("project_name", "str", "hello_world", "Name of the project, shown in the report."),
     Key(
         "dataset_path", "str", "",
-        "Input: a file, a folder or a pattern with * or ?; several are separated by spaces (quote one with spaces)."
-        " Comes before `dataset`.",
+        "Input: a file, a folder, a pattern with * or ?, or an address such as s3://bucket/folder; several are separated by "
+        "spaces (quote one with spaces). A number before one is the share of its rows that is drawn. Comes before `dataset`.",
     ),
     Key(
         "dataset", "dict | list[dict] | None", [],
-        "Input as a mapping: `configs` is a list of `{type: local, path: ...}`; a path may be a pattern.",
+        "Input as a mapping: `configs` is a list of `{type: local, path: ..., weight: ...}`, or of type remote with source "
+        "s3 or huggingface. With `max_sample_num`, so many rows are drawn in all, from each source by its weight.",
     ),
     Key(
         "export_path", "str", "./outputs/hello_world/hello_world.jsonl",
-        "File that the resulting rows are written to.",
+        "File that the resulting rows are written to; also an address such as s3://bucket/key.jsonl.",
     ),
     Key(
         "export_type", "str | None", None, "Format of the result; null takes it from the suffix of export_path.",
-        choices=(None, "jsonl", "json", "parquet"),
-        refused_values={
-            name: "djfast writes jsonl, json and parquet"
-            for name in ("csv", "tfrecords", "webdataset", "lance", "iceberg", "tsv")
-        },
+        choices=(None, *FORMATS),
+        refused_values={name: f"djfast writes {', '.join(FORMATS)}" for name in ("tfrecords", "iceberg")},
     ),
     Key(
         "export_shard_size", "int", 0,
         "Size in bytes above which the result is cut into several files; 0 writes one. Accepts units: '256MiB'.",
         ge=0, le=2**63 - 1, is_size=True,
+    ),
+    Key(
+        "export_shard_rows", "int | None", None,
+        "Rows of each file of the result, the last one may have fewer; null writes one file.",
+        ge=1, le=2**63 - 1,
+    ),
+    Key(
+        "export_extra_args", "dict | None", {},
+        "Arguments of the format's writer, such as `{field_mapping: {txt: text}}` of webdataset.",
+    ),
+    Key(
+        "export_aws_credentials", "dict | None", None,
+        "Credentials for an export_path on S3: aws_access_key_id, aws_secret_access_key, aws_session_token, aws_region, "
+        "endpoint_url, anon. What the environment has comes first. They are written nowhere.",
+        is_secret=True,
     ),
     Key("keep_stats_in_res_ds", "bool", False, "Keep stats and meta in the result instead of a file beside it only."),
     Key("keep_hashes_in_res_ds", "bool", False, "Keep the hash columns of deduplicators in the result."),
@@ -116,6 +129,11 @@ _KEYS = (
     Key(
         "suffixes", "str | list[str] | None", [],
         "Only files with these suffixes are read, such as .jsonl; empty reads all.",
+    ),
+    Key(
+        "add_suffix", "bool | None", None,
+        "Give every row the suffix of its file in the field `__dj__suffix__`; null does so when the recipe has "
+        "suffix_filter, which reads it.",
     ),
     Key(
         "skip_op_error", "bool", True,
@@ -165,12 +183,14 @@ _KEYS = (
     ),
     # Input.
     Key(
-        "generated_dataset_config", "dict | None", None, "A data set to generate.", REFUSED,
-        "generated data sets are not supported yet",
+        "generated_dataset_config", "dict | None", None,
+        "Data set to generate: `{type: EmptyFormatter, length: ..., feature_keys: [...]}` has null texts. Comes before "
+        "`dataset_path` and `dataset`.",
     ),
     Key(
-        "validators", "list[dict] | None", [], "Checks of the input.", REFUSED,
-        "checks of the input are not supported yet",
+        "validators", "list[dict] | None", [],
+        "Checks of the first `sample_size` rows of every source, before the run: `{type: required_fields, required_fields: "
+        "[...], allow_missing: 0.0, field_types: {...}}`, `{type: swift_messages}` or `{type: dj_conversation}`.",
     ),
     Key(
         "load_dataset_kwargs", "dict | None", {}, "Arguments of another library's loader.", REFUSED,
@@ -195,14 +215,6 @@ _KEYS = (
     Key(
         "export_in_parallel", "bool", False, "Write one file with several workers.", NO_EFFECT,
         "the result is always prepared by all threads and written in order",
-    ),
-    Key(
-        "export_extra_args", "dict | None", {}, "Arguments of another library's writer.", REFUSED,
-        "files are written without that writer, so its arguments would be lost",
-    ),
-    Key(
-        "export_aws_credentials", "dict | None", None, "Credentials for export to S3.", REFUSED, _NO_REMOTE,
-        is_secret=True,
     ),
     Key("encrypt_before_export", "bool", False, "Encrypt the result.", REFUSED, _NO_ENCRYPTION),
     Key(

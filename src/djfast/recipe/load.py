@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingType
 from typing import Any, NamedTuple
 
 from djfast import catalog
-from djfast.declare import MISSING, Filter, Op, OpSpec, Param
+from djfast.declare import MAX_FUSED_DEPTH, MISSING, Filter, Fused, Op, OpSpec, Param
 from djfast.errors import RecipeError
 from djfast.recipe.document import (
     MAX_BYTES,
@@ -24,11 +24,13 @@ from djfast.recipe.document import (
     read_document,
     typed_value,
 )
-from djfast.recipe.inputs import export_format, input_paths
 from djfast.recipe.interpolation import escaped, interpolate
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
+from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, result_path
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.secrets import is_secret, redacted
+from djfast.recipe.sources import Sources, sources_of, without_credentials
+from djfast.recipe.validators import Validator, validators_of
 from djfast.spelling import did_you_mean
 
 MAX_PROBLEMS = 20
@@ -40,11 +42,11 @@ class Recipe(NamedTuple):
     """A checked recipe."""
 
     source: str | None  # the file, or None for a recipe from Python
-    settings: MappingType[str, Any]  # every used key, plus what follows from them: inputs, export_format, text_key
+    settings: MappingType[str, Any]  # every used key, plus what follows from them: inputs, result_path, text_key...
     ops: tuple[Op, ...]
     op_lines: tuple[int | None, ...]
     notices: tuple[str, ...]  # what is accepted without effect, and what may surprise
-    text: MappingType[str, Any]  # the resolved recipe; can be written as JSON and loaded again
+    text: MappingType[str, Any]  # the resolved recipe without secrets; can be written as JSON and loaded again
 
 
 def load_recipe(
@@ -90,6 +92,8 @@ def load_recipe(
     ops, lines = checker.ops(tree.entries.get("process"))
     if problems:
         raise RecipeError(_listed(problems))
+    if settings["add_suffix"] is None:
+        settings["add_suffix"] = any(op.spec.name == "suffix_filter" for op in ops)
     checker.remark_on_reused_stats(ops, lines)
     text = _canonical(settings, ops)
     return Recipe(name, settings, ops, lines, tuple(dict.fromkeys(checker.notices)), text)
@@ -252,14 +256,32 @@ class _Checker:
         suffixes = settings["suffixes"] or []
         listed = [suffixes] if isinstance(suffixes, str) else suffixes
         settings["suffixes"] = ["." + suffix.lower().lstrip(".") for suffix in listed]
-        for name, derive in (("inputs", input_paths), ("export_format", export_format)):
+        settings["sources"] = Sources(())
+
+        def sources(settings: dict[str, Any], notices: list[str]) -> Sources:
+            return sources_of(settings, self.environment, notices)
+
+        def checks(settings: dict[str, Any], notices: list[str]) -> tuple[Validator, ...]:
+            del notices
+            return validators_of(settings["validators"])
+
+        derivations: tuple[tuple[str, Callable[[dict[str, Any], list[str]], Any]], ...] = (
+            ("sources", sources),
+            ("checks", checks),
+            ("export_format", export_format),
+            ("export_arguments", export_arguments),
+            ("export_credentials", export_credentials),
+        )
+        for name, derive in derivations:
             try:
                 settings[name] = derive(settings, self.notices)
             except RecipeError as error:
-                key = str(error).partition(" ")[0].partition(".")[0]
+                key = re.split(r"[ .:]", str(error), maxsplit=1)[0]
                 self.problems.append(f"{where(key)}: {error}")
+        settings["inputs"] = [path for source in settings["sources"].listed for path in source.paths]
         if settings["work_dir"] is None:
-            settings["work_dir"] = os.path.dirname(settings["export_path"]) or "."
+            settings["work_dir"] = default_work_dir(settings["export_path"])
+        settings["result_path"] = result_path(settings)
 
     # OPs.
 
@@ -284,29 +306,55 @@ class _Checker:
             return (), ()
         if not process.items:
             self.notices.append(f"{process.where}: process is empty, so rows are only copied")
-        made = [(self._op(item), _line(item.where)) for item in process.items if not self.has_enough()]
-        present = [(op, line) for op, line in made if op is not None]
-        return tuple(op for op, _ in present), tuple(line for _, line in present)
+        made = [each for item in process.items if not self.has_enough() for each in self._ops_of(item, 0)]
+        return tuple(op for op, _ in made), tuple(line for _, line in made)
 
-    def _op(self, item: Node) -> Op | None:
+    def _ops_of(self, item: Node, depth: int) -> list[tuple[Op, int | None]]:
+        """Make the OP of an item with its line, or those that a fused OP stands for."""
         name = op_name(item)
         if name is None:
             self.problems.append(f"{item.where}: {_not_an_op(item)}")
-            return None
+            return []
         try:
             spec = catalog.find(name)
         except RecipeError as error:
             self.problems.append(f"{item.where}: {error}")
-            return None
-        parameters = item.entries[name] if isinstance(item, Mapping) else None
+            return []
+        parameters = item.entries[name] if isinstance(item, Mapping) else _null(item.where)
         if isinstance(parameters, Mapping):
             given = parameters.entries
-        elif parameters is None or (isinstance(parameters, Scalar | Given) and self.value(parameters) is None):
+        elif self._is_null(parameters):
             given = {}
         else:
             self.problems.append(f"{parameters.where}: {name}: parameters must be a mapping of names to values")
-            return None
-        return self._made(spec, item.where, given)
+            return []
+        if issubclass(spec.cls, Fused):
+            return self._members(spec, item.where, given, depth)
+        op = self._made(spec, item.where, given)
+        return [] if op is None else [(op, _line(item.where))]
+
+    def _members(self, spec: OpSpec, where: str, given: MappingType[str, Node], depth: int) -> list[tuple[Op, int | None]]:
+        assert issubclass(spec.cls, Fused)
+        if depth == MAX_FUSED_DEPTH:
+            self.problems.append(f"{where}: {catalog.fused_too_deep(spec)}")
+            return []
+        lists = spec.cls.member_lists
+        for param in spec.params:
+            if param.name in given and param.common and not param.no_effect:
+                notice = f"{param.name} has no effect: the OPs it lists have their own"
+                self.notices.append(f"{given[param.name].where}: {spec.name}: {notice}")
+        self._made(spec, where, {name: node for name, node in given.items() if name not in lists})
+        made: list[tuple[Op, int | None]] = []
+        for name in lists:
+            listed = given.get(name, _null(where))
+            if isinstance(listed, Sequence):
+                made += [each for item in listed.items if not self.has_enough() for each in self._ops_of(item, depth + 1)]
+            elif not self._is_null(listed):
+                self.problems.append(f"{listed.where}: {spec.name}: {name} must be a list of OPs or null")
+        return made
+
+    def _is_null(self, node: Node) -> bool:
+        return isinstance(node, Scalar | Given) and self.value(node) is None
 
     def _made(self, spec: OpSpec, where: str, given: MappingType[str, Node]) -> Op | None:
         known = {param.name: param for param in spec.params}
@@ -330,6 +378,8 @@ class _Checker:
                 self.problems.append(f"{where}: {spec.name}: {param.name} must be given")
         if len(self.problems) > before:
             return None
+        if spec.cls.notice:
+            self.notices.append(f"{where}: {spec.name}: {spec.cls.notice}")
         try:
             return spec.cls(**values)
         except RecipeError as error:
@@ -356,6 +406,10 @@ class _Checker:
                     self.notices.append(
                         f"{place}: {op.spec.name}: {stat} is taken over from {earlier[2]}, although {change} since"
                     )
+
+
+def _null(where: str) -> Node:
+    return Scalar(where, "null")
 
 
 def _not_an_op(item: Node) -> str:
@@ -406,7 +460,8 @@ def _listed(problems: list[str]) -> str:
 
 def _canonical(settings: MappingType[str, Any], ops: tuple[Op, ...]) -> dict[str, Any]:
     """Return the recipe with everything resolved, as JSON can hold it."""
-    used = {name: value for name, value in settings.items() if name in KEYS}
+    used = {name: value for name, value in settings.items() if name in KEYS and not KEYS[name].is_secret}
+    used["dataset"] = without_credentials(used["dataset"])
     canonical: dict[str, Any] = _json_value({**used, "process": [{op.spec.name: op.given() or None} for op in ops]})
     return canonical
 

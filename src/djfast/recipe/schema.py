@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from djfast import catalog
-from djfast.declare import MISSING, OpSpec, Param
+from djfast.declare import MISSING, Fused, OpSpec, Param
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, REFUSED, Key
 
 _TYPES = {
@@ -13,6 +13,7 @@ _TYPES = {
     "float": "number",
     "str": "string",
     "bool": "boolean",
+    "list": "array",
     "dict": "object",
     "None": "null",
 }
@@ -79,6 +80,10 @@ def _op_schema(spec: OpSpec) -> dict[str, Any]:
         "properties": {param.name: _param_schema(param) for param in spec.params},
         "additionalProperties": False,
     }
+    if issubclass(spec.cls, Fused):
+        members = {"type": ["array", "null"], "items": {"$ref": "#/properties/process/items"}}
+        docs = {param.name: param.doc for param in spec.params if param.name in spec.cls.member_lists}
+        parameters["properties"].update({name: {"description": doc, **members} for name, doc in docs.items()})
     if required:
         parameters["required"] = required
     return {

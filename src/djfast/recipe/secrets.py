@@ -11,11 +11,17 @@ _SECRET_PARAMETER = re.compile(
     r"password|secret|credential|(api|access|private)_?key|(auth|session|access|api|hf)_?token$", re.I
 )
 _SECRET_ENTRY = re.compile(r"password|secret|credential|key|token", re.I)
+_SECRET_QUERY = re.compile(r"password|secret|credential|key|token|sig(nature)?$", re.I)
 
 
 def is_secret(name: str) -> bool:
     """Whether the value of this parameter must not be shown."""
     return _SECRET_PARAMETER.search(name) is not None
+
+
+def is_secret_entry(name: str) -> bool:
+    """Whether the value of this part of an address's query must not be shown."""
+    return _SECRET_QUERY.search(name) is not None
 
 
 def redacted(value: Any) -> Any:

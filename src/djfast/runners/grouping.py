@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from djfast.io.json_rows import JsonPiece
+from djfast.json_bytes import as_json, parsed
 
 
 class Groups:
@@ -44,7 +45,7 @@ def joined(pieces: Iterable[JsonPiece], sizes: Iterable[int]) -> Iterator[JsonPi
     for size in sizes:
         group = [next(rows) for _ in range(size)]
         names = dict.fromkeys(name for row, _, _ in group for name in row)
-        line = json.dumps({name: [row.get(name) for row, _, _ in group] for name in names}, ensure_ascii=False)
+        line = json.dumps({name: [row.get(name) for row, _, _ in group] for name in names}, ensure_ascii=False, default=as_json)
         data = line.encode("utf-8", "backslashreplace") + b"\n"
         _, number, file = group[0]
         yield JsonPiece(data, array("Q", [len(data)]).tobytes(), b"", b"", array("Q", [number]).tobytes(), file)
@@ -54,4 +55,4 @@ def _rows(pieces: Iterable[JsonPiece]) -> Iterator[tuple[dict[str, Any], int, by
     for piece in pieces:
         file = piece.file.partition(b"\0")[0]
         for line, number in zip(piece.lines.split(b"\n"), array("Q", piece.numbers)):
-            yield json.loads(line), number, file
+            yield parsed(line), number, file

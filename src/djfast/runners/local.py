@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from djfast.errors import RecipeError
-from djfast.io.arrow_rows import ParquetRows
-from djfast.io.files import InputFile, discover
-from djfast.io.json_rows import JsonRows
+from djfast.io.files import file_size
+from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
 from djfast.io.results import Result, ResultFile, rejected_path, stats_path
 from djfast.llm.usage import METER
@@ -21,11 +19,14 @@ from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.runners.delivery import check_output, deliver_record, delivered, output_of
+from djfast.runners.inputs import draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Report
 from djfast.runners.stage_loop import StageLoop
+from djfast.runners.validation import validate
 from djfast.runners.watch import Suspect, Watch, end_process
 
 
@@ -41,9 +42,12 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     """
     settings = recipe.settings
     plan = plan_recipe(recipe)
-    files = input_files(recipe)
-    export = str(settings["export_path"])
-    result = ResultFile(export, str(settings["export_format"]), shard_bytes=int(settings["export_shard_size"]))
+    notices = list(recipe.notices)
+    groups = source_files(recipe, notices)
+    validate(recipe, groups)
+    files = [file for group in groups for file in group]
+    export = str(settings["result_path"])
+    result = ResultFile(output_of(recipe))
     rejected = RejectedRows(
         rejected_path(export),
         max_errors=settings["max_errors"],
@@ -53,18 +57,20 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(export)))
     report = run_plan(
         plan,
-        rows_of(files, recipe, budget.batch_bytes),
+        draw(rows_of(files, recipe, budget.batch_bytes), recipe, groups),
         result,
         threads=int(settings["np"]),
         rejected=rejected,
         progress=progress or Progress(is_quiet=True),
         spool_folder=work_dir,
         window_bytes=budget.window_bytes,
-        notices=recipe.notices,
+        notices=notices,
         row_timeout=float(settings["row_timeout"]) if may_exit else None,
     )
-    report = with_side_files(report, plan, export)
-    write_run_json(Path(work_dir) / "run.json", recipe, files, report)
+    report = delivered(recipe, with_side_files(report, plan, export))
+    record = Path(work_dir) / "run.json"
+    write_run_json(record, recipe, files, report)
+    deliver_record(recipe, record)
     return report
 
 
@@ -78,39 +84,14 @@ def with_side_files(report: Report, plan: Plan, export: str) -> Report:
 
 def plan_recipe(recipe: Recipe, *, has_devices: bool = False) -> Plan:
     """Plan a checked recipe, with stages for device ranks if there are some."""
+    check_output(recipe)
     return build_plan(
         recipe.ops,
         text_keys=text_keys(recipe),
+        requires_texts=not any(source.generated for source in recipe.settings["sources"].listed),
         keep_hashes=bool(recipe.settings["keep_hashes_in_res_ds"]),
         has_devices=has_devices,
     )
-
-
-def text_keys(recipe: Recipe) -> list[str]:
-    """Fields that must hold a text in every row."""
-    given = recipe.settings["text_keys"]
-    return [given] if isinstance(given, str) else list(given)
-
-
-def input_files(recipe: Recipe) -> list[InputFile]:
-    """Find the input of a recipe."""
-    suffixes = recipe.settings["suffixes"]
-    suffixes = [suffixes] if isinstance(suffixes, str) else list(suffixes or ())
-    return [file for path in recipe.settings["inputs"] for file in discover(path, suffixes)]
-
-
-def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:
-    """Return the carrier of the input's rows."""
-    kept = {
-        "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
-        "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
-    }
-    kinds = {"parquet" if file.format == "parquet" else "json" for file in files}
-    if len(kinds) > 1:
-        raise RecipeError("one run reads either JSON or Parquet files, got both; name one kind with `suffixes`")
-    if kinds == {"parquet"}:
-        return ParquetRows(files, batch_bytes=batch_bytes, **kept)
-    return JsonRows(files, batch_bytes=batch_bytes, **kept)
 
 
 def run_plan(
@@ -200,7 +181,7 @@ def write_run_json(path: Path, recipe: Recipe, files: Sequence[InputFile], repor
     """Write the record of a run: recipe, versions, inputs and report."""
     from djfast import __version__
 
-    inputs = [{"path": file.path, "bytes": os.path.getsize(file.path)} for file in files]
+    inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
     record = {
         "djfast": __version__,
         "python": platform.python_version(),

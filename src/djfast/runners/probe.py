@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from djfast.io.files import InputFile, file_size
+from djfast.io.files import file_size
+from djfast.io.formats import InputFile
 from djfast.io.splits import ASSUMED_RATIO, Split, splits_of
 from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
-from djfast.runners.local import input_files, rows_of
+from djfast.runners.inputs import input_files, rows_of
 from djfast.runners.memory import Budget, budget_of, key_bytes_of
 from djfast.runners.spool import packed
 from djfast.runners.stage_work import PassWork, StageWork

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from djfast.io.json_rows import JsonBlock, JsonPiece
 from djfast.io.origins import Origins
+from djfast.json_bytes import bytes_only, parsed
 from djfast.plan.bind import reason_of
 
 
@@ -35,7 +36,7 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]],
         False keeps the row of a pair in any case.
     """
     lines = block.data[: block.end].split(b"\n")[:-1]
-    answers = rewrite([json.loads(line) for line in lines])
+    answers = rewrite([parsed(line) for line in lines])
     written: list[bytes] = []
     origins: list[int] = []
     errors: list[tuple[int, str, bytes]] = []
@@ -75,4 +76,4 @@ def _kept(answer: Any, *, drops_rows: bool) -> list[Any]:
 def _line(row: Any) -> bytes:
     if not isinstance(row, dict):
         raise TypeError(f"a row must be a mapping of fields to values, got {type(row).__name__}")
-    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(row, ensure_ascii=False, default=bytes_only).encode() + b"\n"

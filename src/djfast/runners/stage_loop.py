@@ -33,7 +33,7 @@ class StageLoop:
     ----------
     plan, stages
         What to run, and its bound stages.
-    rows : JsonRows, ParquetRows, TableRows or ListRows
+    rows : JsonRows, FileRows, TableRows or ListRows
         Where rows come from and how they are carried.
     result : Result
         Where rows go.

@@ -112,7 +112,7 @@ class StageWork:
             is_numbered=block.numbers is not None,
             byte_count=block.byte_count,
             row_count=batch.row_count,
-            line_count=batch.line_count,
+            line_count=_line_count(block, batch),
             piece=piece,
             piece_rows=batch.alive_count,
             keys=keys,
@@ -166,7 +166,14 @@ def _origin(block: Any, number: int) -> tuple[str | None, int]:
 def _row(block: Any, row: int) -> Any:
     if hasattr(block, "rows"):
         return block.rows[row]
-    return block.batch.slice(row, 1).to_pylist()[0]
+    return block.row(row)
+
+
+def _line_count(block: Any, batch: _native.Batch) -> int:
+    """Return how many lines of their file the rows of a block stand for."""
+    if block.lines is not None:
+        return int(block.lines)
+    return batch.line_count if block.numbers is None else batch.row_count
 
 
 def _number(numbers: Any, position: int) -> int:
@@ -189,7 +196,7 @@ def rewritten(bound: BoundStage, block: JsonBlock, watcher: Watcher | None) -> D
         is_numbered=block.numbers is not None,
         byte_count=block.byte_count,
         row_count=outcome.row_count,
-        line_count=outcome.row_count,
+        line_count=outcome.row_count if block.lines is None else block.lines,
         piece=outcome.piece,
         piece_rows=outcome.piece.row_count,
         keys=[],

@@ -184,11 +184,16 @@ class DocumentMinhashDeduplicatorWithUid(DocumentMinhashDeduplicator, name="docu
 
     def key(self) -> Expr:
         """Keys of the bands, and the row's number."""
-        return call("numbered_keys", super().key(), field("__dj__uid"))
+        return numbered(super().key())
 
     def grouping(self) -> Grouping:
         """Rows that share a band; the smallest number stays."""
         return super().grouping()._replace(by_number=True)
+
+
+def numbered(key: Expr) -> Expr:
+    """Return keys of bands with the row's own number behind them."""
+    return call("numbered_keys", key, field("__dj__uid"))
 
 
 class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_simhash_deduplicator"):

@@ -111,16 +111,18 @@ class RemoveRepeatSentencesMapper(Mapper, name="remove_repeat_sentences_mapper")
         le=LARGEST_INT,
     )
     tokenizer: str | None = param(
-        "Python function that cuts a text into sentences; null takes the built-in rules.",
+        "A lambda that cuts a line into its sentences; null takes the built-in rules. This runs code from the recipe, unless "
+        "DJFAST_USER_CODE=0 forbids it.",
         default=None,
-        refused="recipes run no code of their own; null takes the built-in rules",
     )
 
     def assign(self) -> dict[str, Expr]:
         """Return the text in which every sentence stands once."""
+        given = {"tokenizer": self.tokenizer} if self.tokenizer else {}
         unique = call(
-            "remove_repeated_sentences",
+            "remove_sentences_of_tokenizer" if given else "remove_repeated_sentences",
             col("text"),
+            **given,
             lowercase=self.lowercase,
             ignore_special_character=self.ignore_special_character,
             min_length=self.min_repeat_sentence_length,

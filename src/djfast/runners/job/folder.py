@@ -16,17 +16,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from djfast.errors import ResumeError
+from djfast.errors import InputError, ResumeError
 from djfast.io.durable import write_durably
-from djfast.io.files import InputFile
-from djfast.io.results import stem
+from djfast.io.formats import InputFile
+from djfast.io.remote import stat
+from djfast.io.results import remove, stem
 from djfast.plan.resources import resource_files
 from djfast.plan.steps import Compute, Plan, Rewrite
 from djfast.recipe.load import Recipe
+from djfast.runners.inputs import described
 from djfast.runners.job.journal import Journal
 
 # Settings that decide which rows are in the parts; the others may differ between attempts.
-_SETTINGS = ("text_keys", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error")
+_SETTINGS = ("text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error")
 _FORMAT = 1  # of parts and journal
 
 
@@ -61,7 +63,7 @@ class JobFolder:
     @classmethod
     def of(cls, recipe: Recipe) -> JobFolder:
         """Return the folder of a recipe's job."""
-        export = os.path.abspath(str(recipe.settings["export_path"]))
+        export = os.path.abspath(str(recipe.settings["result_path"]))
         place = recipe.settings["work_dir"] or os.path.dirname(export)
         return cls(Path(place) / f"{os.path.basename(stem(export))}.job")
 
@@ -175,7 +177,7 @@ class JobFolder:
         """Remove temporary files that earlier attempts of this job left in a folder."""
         assert self.attempt is not None, "the folder is not open"
         for leftover in Path(place).glob(f"*.tmp-{self.attempt.job}-*"):
-            leftover.unlink(missing_ok=True)
+            remove(leftover)
 
 
 def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[str, Any]:
@@ -191,6 +193,7 @@ def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[
         "version": __version__,
         "process": [{op.spec.name: op.given()} for op in plan.ops],
         "settings": {name: recipe.settings[name] for name in _SETTINGS},
+        "mixture": described(recipe.settings["sources"]),
         "inputs": {file.path: _stamp(file.path) for file in files},
         "models, word lists and code": resources,
     }
@@ -207,13 +210,12 @@ def _read(path: Path) -> dict[str, Any] | None:
     return record
 
 
-def _stamp(path: str) -> list[int]:
-    """Size and time of change of a file: [-1, -1] if there is none."""
+def _stamp(path: str) -> list[Any]:
+    """Size and time of change of a file, or its tag: [-1, -1] if there is none."""
     try:
-        status = os.stat(path)
-    except OSError:
+        return list(stat(path))
+    except InputError:
         return [-1, -1]
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _differences(before: Any, now: Any, where: str = "") -> list[str]:

@@ -13,35 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from djfast.io.compression import compression_of
 from djfast.io.durable import writing
-from djfast.io.results import ResultFile, file_record, shard_paths, shard_rows, stats_path, write_manifest
+from djfast.io.results import Output, ResultFile, file_record, shard_paths, stats_path, write_manifest
 from djfast.ranks import Ranks
 
 _COPY_BYTES = 16 << 20
 
 
-class Output(NamedTuple):
-    """Where the result goes, and how. `mark` is the attempt's own name for what is not complete yet."""
-
-    path: str
-    kind: str
-    shard_bytes: int
-    mark: str
-
-    def temporary(self, path: str) -> str:
-        """Name of a file of the result until it is complete: no two attempts have the same."""
-        return f"{path}.tmp-{self.mark}"
-
-    @property
-    def is_lines(self) -> bool:
-        """Whether the result is uncompressed lines."""
-        return self.kind == "jsonl" and compression_of(self.path) is None
-
-
 def merge_alone(pieces: Iterator[Any], output: Output, may_publish: Callable[[], None]) -> tuple[list[str], int]:
     """Write all pieces and return the paths and the number of rows. `may_publish` raises if another run has taken over."""
-    result = ResultFile(output.path, output.kind, shard_bytes=output.shard_bytes, mark=output.mark)
+    result = ResultFile(output)
     rows = 0
     try:
         for piece in pieces:
@@ -82,8 +63,8 @@ def merge_together(
         mine = _write_share(pieces, lines_path, side_path)
     shares = [_Share(*share) for share in _gathered(ranks, list(mine))]
     rows = sum(share.rows for share in shares)
-    counts = shard_rows(rows, sum(share.bytes for share in shares), output.shard_bytes)
-    paths = [output.path] if len(counts) == 1 else shard_paths(output.path, output.kind, len(counts))
+    counts = output.shards(rows, sum(share.bytes for share in shares))
+    paths = [output.path] if len(counts) == 1 else shard_paths(output.path, output.suffix, len(counts))
     first_row = sum(share.rows for share in shares[: ranks.rank])
     side_paths = [stats_path(output.path)] if any(share.side_bytes for share in shares) else []
     try:

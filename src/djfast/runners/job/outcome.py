@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from djfast.io.durable import sync_file, writing
-from djfast.io.files import InputFile
+from djfast.io.formats import InputFile
 from djfast.io.results import rejected_path
 from djfast.llm.usage import METER, OpUsage, total_usage
 from djfast.ranks import Ranks
 from djfast.recipe.load import Recipe
-from djfast.runners.job.journal import DoneEntry, file_bytes
-from djfast.runners.job.merge import Output, merge_alone, merge_together
+from djfast.recipe.outputs import is_remote
+from djfast.runners.delivery import deliver_record, delivered, output_of, result_bytes
+from djfast.runners.job.journal import DoneEntry
+from djfast.runners.job.merge import merge_alone, merge_together
 from djfast.runners.job.parts import PartFile
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.stopping import Stopping
@@ -27,7 +30,9 @@ from djfast.runners.report import RankReport, Report
 def export_settings(recipe: Recipe) -> list[Any]:
     """Return the settings that decide how the result is written."""
     settings = recipe.settings
-    return [os.path.abspath(str(settings["export_path"])), settings["export_format"], settings["export_shard_size"]]
+    path = str(settings["export_path"])
+    names = ("export_format", "export_shard_size", "export_shard_rows", "export_arguments")
+    return [path if is_remote(path) else os.path.abspath(path), *(settings[name] for name in names)]
 
 
 def write_outcome(
@@ -39,11 +44,10 @@ def write_outcome(
     """
     folder = passes.folder
     folder.check_owned()
-    export, kind, shard_bytes = export_settings(recipe)
+    output = output_of(recipe, mark=folder.mark())
     if ranks.rank == 0:
-        folder.remove_leftovers(os.path.dirname(export))
+        folder.remove_leftovers(os.path.dirname(os.path.abspath(output.path)))
     rejected = write_rejected(recipe, passes, final=True) if ranks.rank == 0 else None
-    output = Output(str(recipe.settings["export_path"]), str(kind), int(shard_bytes), folder.mark())
     if output.is_lines and hasattr(passes.rows.piece, "lines") and ranks.size > 1:
         share = owned(passes.result_rows(), ranks)[ranks.rank]
         scratch = folder.path / "parts" / f"merge-{folder.mark()}"
@@ -73,16 +77,22 @@ def write_outcome(
         language_models=usage or None,
     )
     report = with_side_files(report, passes.plan, output.path)
+    for path in (*report.export_paths, report.stats_path):
+        for each in [Path(path), *Path(path).rglob("*")] if path is not None else []:
+            if each.is_file():
+                sync_file(each)
+    report = delivered(recipe, report)
     record = folder.path.parent / "run.json"
     with writing(record, setting="work_dir"):
         write_run_json(record, recipe, files, report)
-    _journal_done(passes, export_settings(recipe), report)
+    deliver_record(recipe, record)
+    _journal_done(recipe, passes, report)
     return report
 
 
 def write_rejected(recipe: Recipe, passes: Passes, *, final: bool) -> RejectedRows:
     """Write the rejected rows of all finished parts, in the order of a run without ranks; hold them to the limit if final."""
-    path = rejected_path(str(recipe.settings["export_path"]))
+    path = rejected_path(str(recipe.settings["result_path"]))
     is_fatal = fatal_ops(passes.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
     temporary = f"{path}.tmp-{passes.folder.mark()}"
     rows = RejectedRows(path, max_errors=recipe.settings["max_errors"], is_fatal=is_fatal, temporary=temporary)
@@ -105,12 +115,12 @@ def _stoppable(pieces: Iterator[Any], stopping: Stopping) -> Iterator[Any]:
         stopping.check()
 
 
-def _journal_done(passes: Passes, export: list[Any], report: Report) -> None:
+def _journal_done(recipe: Recipe, passes: Passes, report: Report) -> None:
     """Journal that the job is complete, when its result is sure to survive a crash, and clean up."""
-    paths = [os.path.abspath(path) for path in (*report.export_paths, report.stats_path) if path and os.path.exists(path)]
-    for path in paths:
-        sync_file(path)
-    passes.journal.append(DoneEntry([[path, file_bytes(path)] for path in paths], export, report.to_dict()))
+    paths = [path if is_remote(path) else os.path.abspath(path) for path in (*report.export_paths, report.stats_path) if path]
+    sizes = [(path, result_bytes(recipe, path)) for path in paths]
+    present = [[path, size] for path, size in sizes if size >= 0]
+    passes.journal.append(DoneEntry(present, export_settings(recipe), report.to_dict()))
     # An attempt that began before that line was written does not know it, and still needs the parts.
     passes.folder.check_owned()
     passes.folder.remove_parts()

@@ -75,7 +75,7 @@ class PartWriter:
             self._keys.append((done.piece_rows, [(seen, array("Q", done.compared.row_bytes).tobytes())]))
         self.rows += done.piece_rows
         # Where a file has rows and no lines, it is rows that are counted.
-        self.lines += done.row_count if done.is_numbered else done.line_count
+        self.lines += done.line_count
 
     def finish(self) -> PartEntry:
         """Make the part visible and return its entry for the journal."""

@@ -30,7 +30,7 @@ class Passes:
     ----------
     plan, stages
         What to run, and its bound stages.
-    rows : JsonRows or ParquetRows
+    rows : JsonRows or FileRows
         How rows are read and carried.
     splits : sequence of Split
         Of the input.

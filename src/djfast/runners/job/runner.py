@@ -12,7 +12,8 @@ import time
 from typing import NamedTuple
 
 from djfast.errors import Preempted, RecipeError
-from djfast.io.files import InputFile, file_size
+from djfast.io.files import file_size
+from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.llm.usage import METER
@@ -20,20 +21,23 @@ from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
+from djfast.runners.delivery import result_bytes
+from djfast.runners.inputs import Counted, counted, drawn_rows, is_drawn, rows_of, source_files
 from djfast.runners.job.answers import answer
 from djfast.runners.job.desk import Desk
 from djfast.runners.job.folder import Attempt, JobFolder, identity_of
-from djfast.runners.job.journal import DoneEntry, Journal, file_bytes
+from djfast.runners.job.journal import DoneEntry, Journal
 from djfast.runners.job.metrics import Metrics
 from djfast.runners.job.outcome import export_settings, write_outcome, write_rejected
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.places import CREDITS
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.work import RankWork
-from djfast.runners.local import input_files, plan_recipe, rows_of
+from djfast.runners.local import plan_recipe
 from djfast.runners.memory import budget_of
 from djfast.runners.progress import Progress
 from djfast.runners.report import RankReport, Report, Tally
+from djfast.runners.validation import validate
 
 
 class _Start(NamedTuple):
@@ -44,6 +48,8 @@ class _Start(NamedTuple):
     attempt: Attempt
     lines: str  # of the journal
     is_complete: bool  # the result is there already
+    source_files: list[int]  # number of files of each source
+    counts: list[Counted]  # of each split, where rows are drawn
 
 
 class Job:
@@ -126,7 +132,10 @@ class Job:
         start = self._begin()
         if start.is_complete:
             return self._report_again() if self.ranks.rank == 0 else None
-        rows = carried_for(self.plan, rows_of(start.files, self.recipe, self.budget.batch_bytes))
+        rows = rows_of(start.files, self.recipe, self.budget.batch_bytes)
+        if start.counts:
+            rows = drawn_rows(rows, self.recipe.settings["sources"], start.source_files, start.splits, start.counts)
+        rows = carried_for(self.plan, rows)
         passes = Passes(self.plan, self.stages, rows, start.splits, self.folder, self.journal)
         work = RankWork(
             self.recipe, passes, self.ranks, self._stopping, device_ranks=self.device_ranks, may_exit=self._may_exit
@@ -167,10 +176,16 @@ class Job:
         body = b""
         if self.ranks.rank == 0:
             body = json.dumps(self._look_around()).encode()
-        files, splits, attempt, lines, is_complete = json.loads(self.ranks.gather_all(body)[0])
+        files, splits, attempt, lines, is_complete, source_files, counts = json.loads(self.ranks.gather_all(body)[0])
         self._is_fresh = False
         start = _Start(
-            [InputFile(*file) for file in files], [Split(*split) for split in splits], Attempt(*attempt), lines, is_complete
+            [InputFile(*file) for file in files],
+            [Split(*split) for split in splits],
+            Attempt(*attempt),
+            lines,
+            is_complete,
+            source_files,
+            [Counted(*count) for count in counts],
         )
         self.folder.join(start.attempt)
         self.journal = Journal(self.folder.path, start.attempt.job, self.folder.writer)
@@ -181,7 +196,11 @@ class Job:
         """Find input and splits, and what is finished, on rank 0."""
         if self._is_fresh:
             self.folder.clear()
-        files = input_files(self.recipe)
+        notices = list(self.recipe.notices)
+        groups = source_files(self.recipe, notices)
+        validate(self.recipe, groups)
+        files = [file for group in groups for file in group]
+        self.recipe = self.recipe._replace(notices=tuple(dict.fromkeys(notices)))
         identity = identity_of(self.recipe, self.plan, files)
         wanted = self.recipe.settings["split_bytes"] or default_split_bytes(sum(file_size(file.path) for file in files))
         attempt = self.folder.open(identity, split_bytes=int(wanted))
@@ -192,11 +211,17 @@ class Job:
             self.folder.clear()
             attempt = self.folder.open(identity, split_bytes=int(wanted))
             journal = self.folder.journal()
-        return _Start(files, splits_of(files, attempt.split_bytes), attempt, journal.all_lines().decode(), is_complete)
+        splits = splits_of(files, attempt.split_bytes)
+        counts: list[Counted] = []
+        if is_drawn(self.recipe.settings["sources"]) and not is_complete:
+            counts = counted(rows_of(files, self.recipe, self.budget.batch_bytes), splits)
+        sizes = [len(group) for group in groups]
+        return _Start(files, splits, attempt, journal.all_lines().decode(), is_complete, sizes, counts)
 
     def _is_complete(self, done: DoneEntry) -> bool:
         """Tell whether a finished job's result is what this recipe asks for, and still there."""
-        return done.export == export_settings(self.recipe) and all(file_bytes(path) == size for path, size in done.files)
+        is_wanted = done.export == json.loads(json.dumps(export_settings(self.recipe)))
+        return is_wanted and all(result_bytes(self.recipe, path) == size for path, size in done.files)
 
     def _report_again(self) -> Report:
         """Return the report of a job that was complete before this attempt."""

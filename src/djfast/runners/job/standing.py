@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.runners.delivery import result_bytes
+from djfast.runners.inputs import input_files
 from djfast.runners.job.folder import JobFolder, identity_of
 from djfast.runners.job.journal import Journal
-from djfast.runners.local import input_files, plan_recipe
+from djfast.runners.local import plan_recipe
 
 
 class Standing(NamedTuple):
@@ -43,7 +44,7 @@ def standing_of(recipe: Recipe) -> Standing:
     if journal.done is None:
         return Standing(True, False, f"unfinished: {_progress(plan, journal, folder.split_count())}")
     for path, size in journal.done.files:
-        if not os.path.isfile(path) or os.path.getsize(path) != size:
+        if result_bytes(recipe, path) != size:
             return Standing(False, False, f"not begun: it was complete, but {path} is gone or has changed since")
     results = journal.done.files[: len(journal.done.report["export_paths"])]
     return Standing(True, True, f"complete: {', '.join(path for path, _ in results)}")

@@ -1,0 +1,160 @@
+"""Files that rows name: what is fetched is written beside them or put into the row."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from djfast.json_bytes import as_json
+
+LOG = logging.getLogger("djfast.files")
+
+_NAME_BYTES = 100
+_HASH_DIGITS = 16
+
+
+class Wish(NamedTuple):
+    """What becomes of files: kept in a folder, held in the row, or both."""
+
+    folder: str | None
+    holds_contents: bool
+    fills_only: bool  # contents that a row has already stand
+    max_bytes: int
+
+
+# Given the remote places to fetch: where each is now, or its content where there is no folder. What failed is left out.
+Fetch = Callable[[Sequence[str]], Mapping[str, Path | bytes]]
+
+
+def answers(places: Sequence[str], contents: Sequence[str], wish: Wish, scheme: re.Pattern[str], fetch: Fetch) -> list[Any]:
+    """Fetch what many rows name at once.
+
+    Parameters
+    ----------
+    places : sequence of str
+        JSON of a place or of a list of them, for each row; what does not match `scheme` is a path on this machine.
+    contents : sequence of str
+        JSON of the contents that rows have already.
+
+    Returns
+    -------
+    list
+        For each row JSON with ``paths`` and ``contents`` in the form of its places, the empty text for a row that names
+        nothing, or the exception that rejects it.
+    """
+    rows = [_row(place, known, wish) for place, known in zip(places, contents)]
+    wanted = {place: None for row in rows if isinstance(row, _Row) for place in row.to_fetch() if scheme.match(place)}
+    found = fetch(list(wanted)) if wanted else {}
+    return [_answer(row, found, scheme, wish) if isinstance(row, _Row) else row for row in rows]
+
+
+class _Row(NamedTuple):
+    """The places of a row with what is known of each already."""
+
+    entries: list[tuple[str | None, Any]]
+    is_list: bool
+
+    def to_fetch(self) -> Iterator[str]:
+        return (place for place, known in self.entries if place and not known)
+
+
+def _row(place_json: str, known_json: str, wish: Wish) -> _Row | str | Exception:
+    try:
+        value = json.loads(place_json) if place_json else None
+        known = json.loads(known_json) if known_json else None
+    except (ValueError, RecursionError) as error:
+        return error
+    if value is None:
+        return ""
+    listed = value if isinstance(value, list) else [value]
+    if not all(each is None or isinstance(each, str) for each in listed):
+        return TypeError("a field of files must hold a text or a list of texts")
+    if known is None:
+        return _Row([(place, None) for place in listed], isinstance(value, list))
+    if not wish.fills_only:
+        return ValueError("save_field is there already; resume_download fills what it lacks")
+    knowns = known if isinstance(known, list) else [known]
+    if isinstance(known, list) != isinstance(value, list) or len(knowns) != len(listed):
+        return ValueError("save_field is there already, but not in the form of the field of files")
+    return _Row(list(zip(listed, knowns)), isinstance(value, list))
+
+
+def _answer(row: _Row, found: Mapping[str, Path | bytes], scheme: re.Pattern[str], wish: Wish) -> str:
+    paths: list[str | None] = []
+    contents: list[Any] = []
+    for place, known in row.entries:
+        got = found.get(place) if place else None
+        paths.append(str(got) if isinstance(got, Path) else place)
+        if place and not scheme.match(place):
+            got = Path(place)
+        contents.append(known or (_contents(got, wish.max_bytes) if wish.holds_contents else None))
+    answer = {"paths": paths, "contents": contents} if row.is_list else {"paths": paths[0], "contents": contents[0]}
+    return json.dumps(answer, default=as_json)
+
+
+def _contents(content: Path | bytes | None, max_bytes: int) -> bytes | None:
+    return _read(content, max_bytes) if isinstance(content, Path) else content
+
+
+def _read(path: Path, max_bytes: int) -> bytes | None:
+    """Return what is in a file; None, and a line in the log, for what is no file or too large."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("it is no file")
+            check_size(status.st_size, max_bytes)
+            return file.read()
+    except (OSError, ValueError) as error:
+        LOG.warning("%s cannot be read: %s", path, error)
+        return None
+
+
+def check_size(size: int, max_bytes: int) -> None:
+    """Refuse a file that is too large."""
+    if size > max_bytes:
+        raise ValueError(f"it is larger than max_bytes, {max_bytes}")
+
+
+def file_name(place: str) -> str:
+    """Return the name of a fetched file: its own with a hash of the whole place, so that equal names of two places differ."""
+    last = unquote(urlsplit(place).path).rpartition("/")[2]
+    clean = re.sub(r"[^\w.-]+", "_", last, flags=re.ASCII).lstrip(".")
+    stem, dot, suffix = clean.rpartition(".")
+    if not dot:
+        stem, suffix = suffix, ""
+    digest = hashlib.sha256(place.encode("utf-8", "backslashreplace")).hexdigest()[:_HASH_DIGITS]
+    return f"{stem[:_NAME_BYTES] or 'file'}-{digest}{dot}{suffix[:_NAME_BYTES]}"
+
+
+@contextlib.contextmanager
+def written_at_once(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file under a name of its own, which becomes `path` when all of it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name[:_NAME_BYTES]}.{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def shown(place: str) -> str:
+    """Return a place without what may be secret in it: who asks, and the query."""
+    try:
+        parts = urlsplit(place)
+    except ValueError:
+        return "a malformed address"
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"[:200]

@@ -1,0 +1,64 @@
+"""Rows that come from no file: null texts, for OPs that make their texts themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from djfast.io.formats import InputFile, ReadOptions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from djfast.io.arrow_rows import ArrowBlock
+
+GENERATED = "generated:"  # before the description that takes the place of a path
+_BATCH_ROWS = 1000
+_SPLIT_ROWS = 1 << 20
+
+
+def generated_file(rows: int, fields: Sequence[str]) -> InputFile:
+    """Return what stands for the file of a generated data set."""
+    return InputFile(GENERATED + json.dumps([rows, *fields], ensure_ascii=False), "generated", None)
+
+
+def borders(file: InputFile, split_bytes: int) -> list[int]:
+    """Return where the splits begin, counted in rows."""
+    del split_bytes
+    rows = _described(file)[0]
+    return [*range(0, max(1, rows), _SPLIT_ROWS), rows]
+
+
+def count(file: InputFile, start: int, end: int) -> int:
+    """Return the rows of a split."""
+    del file
+    return end - start
+
+
+def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -> Iterator[ArrowBlock]:
+    """Make rows."""
+    import pyarrow as pa
+
+    from djfast.io.arrow_rows import ArrowBlock
+
+    columns = schema(file, options)
+    rows = (_described(file)[0] if end is None else end) - start
+    for first in range(0, rows, _BATCH_ROWS):
+        size = min(_BATCH_ROWS, rows - first)
+        # By way of a struct, because a batch without columns would have no rows.
+        rows_of_nulls = pa.array([{}] * size, pa.struct(list(columns)))
+        yield ArrowBlock(pa.RecordBatch.from_struct_array(rows_of_nulls), None, range(first, first + size))
+
+
+def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
+    """Return the columns: texts."""
+    import pyarrow as pa
+
+    del options
+    return pa.schema([(name, pa.string()) for name in _described(file)[1]])
+
+
+def _described(file: InputFile) -> tuple[int, list[str]]:
+    rows, *fields = json.loads(file.path.removeprefix(GENERATED))
+    return rows, fields

@@ -1,0 +1,17 @@
+"""Neighbours put together, as many as fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+
+def group_starts(sizes: Iterable[int], limit: int, *, most: int | None = None) -> Iterator[int]:
+    """Group neighbours of together at most `limit` bytes, at least one and at most `most`; yield each group's first."""
+    yield 0
+    held = count = 0
+    for position, size in enumerate(sizes):
+        if position > 0 and (held + size > limit or count == most):
+            yield position
+            held = count = 0
+        held += size
+        count += 1

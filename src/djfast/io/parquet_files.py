@@ -1,0 +1,77 @@
+"""Parquet files as record batches; splits are runs of row groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from djfast.errors import InputError
+from djfast.io.formats import InputFile, ReadOptions
+from djfast.io.grouping import group_starts
+from djfast.io.remote import arrow_source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from djfast.io.arrow_rows import ArrowBlock
+
+
+def borders(file: InputFile, split_bytes: int) -> list[int]:
+    """Return where the splits of a file begin, counted in row groups, and the number of row groups."""
+    with _opened(file.path) as parquet:
+        groups = [parquet.metadata.row_group(i) for i in range(parquet.num_row_groups)]
+    sizes = [group.total_byte_size for group in groups]
+    return [*group_starts(sizes, split_bytes), len(sizes)]
+
+
+def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -> Iterator[ArrowBlock]:
+    """Read some row groups batch by batch.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or has fewer row groups than when the split was made.
+    """
+    from djfast.io.arrow_rows import ArrowBlock
+
+    with _opened(file.path) as parquet:
+        count = parquet.num_row_groups
+        if end is not None and count < end:
+            raise OSError(f"it has become shorter: {count} row groups, fewer than {end}")
+        groups = range(start, count if end is None else end)
+        described = [parquet.metadata.row_group(i) for i in groups]
+        rows = max(1, sum(group.num_rows for group in described))
+        size = max(1, sum(group.total_byte_size for group in described))
+        batch_size = max(1, min(65536, options.batch_bytes * rows // size))
+        first = 0
+        for batch in parquet.iter_batches(batch_size=batch_size, row_groups=groups):
+            yield ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
+            first += batch.num_rows
+
+
+def count(file: InputFile, start: int, end: int) -> int:
+    """Return the rows of some row groups."""
+    with _opened(file.path) as parquet:
+        return sum(parquet.metadata.row_group(i).num_rows for i in range(start, min(end, parquet.num_row_groups)))
+
+
+def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
+    """Return the columns of a file."""
+    del options
+    with _opened(file.path) as parquet:
+        return parquet.schema_arrow
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(arrow_source(path)) as parquet:
+            yield parquet
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error

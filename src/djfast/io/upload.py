@@ -1,0 +1,161 @@
+"""Results on other file systems: files are written here first and uploaded when they are complete.
+
+Any address that `fsspec` knows will do. Object stores show a file when all of it is there; elsewhere it is uploaded under a
+temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from djfast.errors import MissingExtraError, OutputError, RecipeError
+
+# A file appears here when the last of its bytes has arrived.
+_ATOMIC = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "hf", "memory"})
+_VARIABLES = {
+    "aws_access_key_id": ("key", ("AWS_ACCESS_KEY_ID",)),
+    "aws_secret_access_key": ("secret", ("AWS_SECRET_ACCESS_KEY",)),
+    "aws_session_token": ("token", ("AWS_SESSION_TOKEN",)),
+    "aws_region": ("region_name", ("AWS_REGION", "AWS_DEFAULT_REGION")),
+    "endpoint_url": ("endpoint_url", ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")),
+}
+_OF_CLIENT = ("region_name",)
+
+
+class Address(NamedTuple):
+    """A place on another file system, and the credentials for it."""
+
+    url: str
+    credentials: Mapping[str, Any] = {}
+
+    @property
+    def scheme(self) -> str:
+        """What stands before ``://``."""
+        return self.url.partition("://")[0].lower()
+
+    def beside(self, name: str) -> Address:
+        """Return the place of another file in the same folder."""
+        return self._replace(url=f"{self.url.rpartition('/')[0]}/{name}")
+
+    def file_system(self) -> Any:
+        """Return the file system.
+
+        Raises
+        ------
+        MissingExtraError
+            If the package for it is not there.
+        RecipeError
+            If nothing knows the scheme.
+        OutputError
+            If it cannot be reached.
+        """
+        try:
+            import fsspec
+        except ImportError:
+            raise MissingExtraError(f"an export_path with {self.scheme}:// needs fsspec: pip install 'djfast[remote]'") from None
+        try:
+            fsspec.get_filesystem_class(self.scheme)
+        except ImportError as error:
+            raise MissingExtraError(f"an export_path with {self.scheme}:// needs a package: {error}") from error
+        except ValueError as error:
+            raise RecipeError(f"export_path must be a path or an address that fsspec knows, got {self.scheme}://") from error
+        with _saying(self, "use"):
+            return fsspec.filesystem(self.scheme, **_options(self.scheme, self.credentials))
+
+
+def _options(scheme: str, credentials: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the file system of S3 calls the credentials, without those that the environment has."""
+    if scheme not in ("s3", "s3a"):
+        return {}
+    options: dict[str, Any] = {"anon": True} if credentials.get("anon") else {}
+    client: dict[str, Any] = {}
+    has_own_key = any(os.environ.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    for name, (option, variables) in _VARIABLES.items():
+        is_of_key = option in ("key", "secret", "token")
+        in_environment = has_own_key if is_of_key else any(os.environ.get(variable) for variable in variables)
+        if credentials.get(name) and not in_environment:
+            (client if option in _OF_CLIENT else options)[option] = credentials[name]
+    return {**options, "client_kwargs": client} if client else options
+
+
+def upload(paths: Sequence[str], address: Address) -> list[str]:
+    """Upload files, and folders with all that is in them, beside an address; return their addresses.
+
+    The last file of all is uploaded last. A folder must not be there yet: readers would see files of both.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be uploaded.
+    """
+    file_system = address.file_system()
+    urls = []
+    for path in paths:
+        target = address.beside(os.path.basename(path))
+        urls.append(target.url)
+        with _saying(target, "write"):
+            if not os.path.isdir(path):
+                _put(file_system, path, target.url)
+                continue
+            if file_system.exists(target.url):
+                raise FileExistsError("there is something already; remove it or choose another export_path")
+            for each in _files_of(Path(path)):
+                _put(file_system, str(each), f"{target.url}/{each.relative_to(path).as_posix()}")
+    return urls
+
+
+def stored_bytes(url: str, credentials: Mapping[str, Any]) -> int:
+    """Return the size of an uploaded file, or of all files of a folder; -1 if there is none."""
+    address = Address(url, credentials)
+    file_system = address.file_system()
+
+    with _saying(address, "look at"):
+        file_system.invalidate_cache()
+        if file_system.isfile(url):
+            return int(file_system.size(url))
+        sizes = [entry["size"] for entry in file_system.find(url, detail=True).values()]
+        return sum(sizes) if sizes else -1
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """Return the files of a folder. Those that make it a data set come last: they name the others."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return sorted(files, key=lambda path: path.name == "state.json" or path.parent.name == "_versions")
+
+
+def _put(file_system: Any, path: str, url: str) -> None:
+    if url.partition("://")[0].lower() in _ATOMIC:
+        file_system.put_file(path, url)
+        return
+    file_system.makedirs(url.rpartition("/")[0], exist_ok=True)
+    temporary = f"{url}.tmp-{uuid.uuid4().hex[:8]}"
+    try:
+        file_system.put_file(path, temporary)
+        file_system.mv(temporary, url)
+    except BaseException:
+        if file_system.exists(temporary):
+            file_system.rm_file(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def _saying(address: Address, what: str) -> Iterator[None]:
+    """Say which address fails. The libraries have no exception in common, and some put secrets into messages."""
+    try:
+        yield
+    except Exception as error:
+        reason = _without(address.credentials, f"{type(error).__name__}: {error}"[:500])
+        raise OutputError(f"cannot {what} {address.url}: {reason}") from None
+
+
+def _without(credentials: Mapping[str, Any], message: str) -> str:
+    secrets = [value for name, value in credentials.items() if isinstance(value, str) and re.search("key|token", name) and value]
+    for secret in secrets:
+        message = message.replace(secret, "***")
+    return message

@@ -1,0 +1,210 @@
+"""WebDataset archives as record batches: neighbouring members of a tar file with one key are one row.
+
+The key is a member's name up to the first dot after its folder, and stands in ``__key__``; the rest is the name of the field.
+Texts and numbers are decoded, ``json`` is parsed, all else stays bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from djfast.errors import InputError
+from djfast.io.compression import DecompressedFile, open_bytes
+from djfast.io.files import file_size
+from djfast.io.formats import InputFile, ReadOptions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from djfast.io.arrow_rows import ArrowBlock
+
+KEY = "__key__"
+MAX_MEMBER_BYTES = 256 << 20
+_HEADER_BYTES = 1 << 20  # that may stand before a member
+# A batch ends here and nowhere else: the fields of a JSON member get their types from the rows of a batch.
+_BATCH_ROWS = 256
+_BATCH_BYTES = 16 << 20
+_TEXTS = frozenset({"txt", "text", "caption", "transcript", "transcription", "md", "html", "xml", "srt", "vtt"})
+_NUMBERS = frozenset({"cls", "cls2", "class", "count", "index", "inx", "id"})
+
+
+class _Sample(NamedTuple):
+    key: str
+    fields: dict[str, Any]
+    problems: list[str]
+
+
+def borders(file: InputFile, split_bytes: int) -> list[int]:
+    """Return one split: members are only found one after the other."""
+    del split_bytes
+    return [0, file_size(file.path)]
+
+
+def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -> Iterator[ArrowBlock]:
+    """Read an archive batch by batch.
+
+    Raises
+    ------
+    InputError
+        If the archive is damaged or cut off.
+    """
+    del start, end, options
+    first = 0
+    for samples in _batches(_samples(file.path)):
+        yield _block(file.path, samples, first)
+        first += len(samples)
+
+
+def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
+    """Return the fields of the first rows."""
+    import pyarrow as pa
+
+    for block in blocks(file, 0, None, options):
+        return block.batch.schema
+    return pa.schema([(KEY, pa.string())])
+
+
+def _batches(samples: Iterator[_Sample]) -> Iterator[list[_Sample]]:
+    held: list[_Sample] = []
+    size = 0
+    for sample in samples:
+        held.append(sample)
+        size += sum(len(value) for value in sample.fields.values() if isinstance(value, bytes | str))
+        if len(held) == _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
+
+
+def _samples(path: str) -> Iterator[_Sample]:
+    """Group neighbouring members by their key."""
+    sample: _Sample | None = None
+    with open_bytes(path) as stream:
+        bounded = _Bounded(stream, path)
+        try:
+            with tarfile.open(fileobj=cast(Any, bounded), mode="r|") as archive:
+                while (member := _next(archive, bounded)) is not None:
+                    if not member.isreg():
+                        continue
+                    key, field = _name(member.name)
+                    if sample is None or key != sample.key or field in sample.fields:
+                        if sample is not None:
+                            yield sample
+                        sample = _Sample(key, {}, _problems_of_name(member.name))
+                    sample.fields[field] = None
+                    try:
+                        sample.fields[field] = _value(archive, member, field)
+                    except ValueError as error:
+                        sample.problems.append(f"member '{field}' {error}")
+        except (tarfile.TarError, EOFError, RecursionError) as error:
+            raise InputError(f"cannot read {path}: {error}") from error
+    if sample is not None:
+        yield sample
+
+
+def _next(archive: Any, bounded: _Bounded) -> tarfile.TarInfo | None:
+    """Read the next header, past what is left of the member before it."""
+    archive.members.clear()  # the archive would remember all of them
+    bounded.left += _HEADER_BYTES
+    member: tarfile.TarInfo | None = archive.next()
+    bounded.left = _HEADER_BYTES + (member.size if member is not None else 0)
+    return member
+
+
+class _Bounded:
+    """A stream that gives at most `left` more bytes: a header that claims to be endless must not fill the memory."""
+
+    def __init__(self, stream: DecompressedFile, path: str) -> None:
+        self._stream = stream
+        self._path = path
+        self.left = _HEADER_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes."""
+        data = self._stream.read(size)
+        self.left -= len(data)
+        if self.left < 0:
+            raise InputError(f"cannot read {self._path}: a header of the archive is longer than {_HEADER_BYTES} bytes")
+        return data
+
+
+def _name(name: str) -> tuple[str, str]:
+    """Return key and field of a member."""
+    folder, slash, base = name.rpartition("/")
+    stem, _, extension = base.partition(".")
+    return folder + slash + stem, extension.lower() or "file"
+
+
+def _problems_of_name(name: str) -> list[str]:
+    if name.startswith("/") or ".." in name.split("/"):
+        return [f"the name of a member must not lead out of the archive, got {name[:200]!r}"]
+    return []
+
+
+def _value(archive: tarfile.TarFile, member: tarfile.TarInfo, field: str) -> Any:
+    if member.size > MAX_MEMBER_BYTES or member.issparse():
+        raise ValueError(f"must not be longer than {MAX_MEMBER_BYTES} bytes, got {member.size}")
+    content = archive.extractfile(member)
+    assert content is not None
+    data = content.read()
+    if len(data) < member.size:
+        raise tarfile.ReadError("the archive is cut off")
+    kind = field.rpartition(".")[2]
+    if kind in _TEXTS:
+        return data.decode()
+    if kind in _NUMBERS:
+        number = int(data)
+        if not -(2**63) <= number < 2**63:
+            raise ValueError("is a number that 64 bits cannot hold")
+        return number
+    if kind == "json":
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"is not valid JSON: {error}") from None
+    return data
+
+
+def _block(path: str, samples: list[_Sample], first: int) -> ArrowBlock:
+    import pyarrow as pa
+
+    from djfast.io.arrow_rows import ArrowBlock, UnreadRow
+
+    unread = {position: UnreadRow(sample.problems[0]) for position, sample in enumerate(samples) if sample.problems}
+    columns: dict[str, pa.Array] = {KEY: pa.array([sample.key for sample in samples], pa.string())}
+    for field in sorted({field for sample in samples for field in sample.fields}):
+        values = [None if position in unread else sample.fields.get(field) for position, sample in enumerate(samples)]
+        kind = field.rpartition(".")[2]
+        if kind == "json":
+            columns[field] = _parsed(field, values, unread)
+        else:
+            type_ = pa.string() if kind in _TEXTS else pa.int64() if kind in _NUMBERS else pa.binary()
+            columns[field] = pa.array(values, type_)
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    return ArrowBlock(batch, path, range(first, first + len(samples)), unread)
+
+
+def _parsed(field: str, values: list[Any], unread: dict[int, Any]) -> pa.Array:
+    """Return parsed values as a column; rows whose values do not go with those before them become unread."""
+    import pyarrow as pa
+
+    from djfast.io.arrow_rows import UnreadRow
+
+    errors = (pa.ArrowException, OverflowError, UnicodeEncodeError)
+    try:
+        return pa.array(values)
+    except errors:
+        pass
+    fitting: list[Any] = []
+    for position, value in enumerate(values):
+        try:
+            pa.array([*fitting, value])
+            fitting.append(value)
+        except errors as error:
+            unread.setdefault(position, UnreadRow(f"member '{field}' has other types than the rows before it: {error}"))
+            fitting.append(None)
+    return pa.array(fitting)

@@ -1,0 +1,82 @@
+"""Deduplicators under the names of their Ray variants: there is one engine, so they mean the same and keep the first row."""
+
+from __future__ import annotations
+
+from djfast.declare import Grouping, param
+from djfast.expr import Expr
+from djfast.ops.dedup.document import (
+    DocumentDeduplicator,
+    DocumentMinhashDeduplicator,
+    DocumentMinhashDeduplicatorWithUid,
+    numbered,
+)
+
+_ONE_ENGINE = "djfast has one engine and no Ray"
+_EXACT = "the groups of duplicates are found at once, when all keys are known"
+
+
+class RayDocumentDeduplicator(DocumentDeduplicator, name="ray_document_deduplicator"):
+    """Keeps the first of equal texts, as document_deduplicator does.
+
+    All empty texts are equal. A row without a text is rejected, as by every OP; on Ray all such rows count as one text. The
+    column `__dj__is_unique` of the Ray variant is not written, since it would be true in every row that stays, and the row
+    that stays is always the first.
+    """
+
+    backend: str = param("Where the hashes are held.", default="ray_actor", choices=("ray_actor", "redis"), no_effect=_ONE_ENGINE)
+    redis_address: str = param("Address of a Redis server.", default="redis://localhost:6379", no_effect=_ONE_ENGINE)
+    dedup_set_num: int | str = param("Sets of hashes.", default="auto", no_effect=_ONE_ENGINE)
+
+
+class RayMinhashDeduplicator(DocumentMinhashDeduplicator):
+    """What the Ray variants of MinHash have in common: parameters of a distributed search that has no counterpart here."""
+
+    union_find_parallel_num: int | str = param("Workers of the search.", default="auto", no_effect=_EXACT)
+    union_threshold: int = param("Pairs that are joined at once.", default=256, no_effect=_EXACT)
+    max_pending_edge_buffer_task: int = param("Tasks that wait.", default=20, no_effect=_EXACT)
+    num_edge_buffer_task_returns: int = param("Tasks that are waited for.", default=10, no_effect=_EXACT)
+    max_pending_filter_tasks: int = param("Tasks that wait.", default=20, no_effect=_EXACT)
+    num_filter_task_returns: int = param("Tasks that are waited for.", default=10, no_effect=_EXACT)
+    merge_batch_size: int = param("Rows that are merged at once.", default=1000, no_effect=_EXACT)
+
+
+class RayBtsMinhashDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_deduplicator"):
+    """Keeps the first of texts that are similar by MinHash, as document_minhash_deduplicator does.
+
+    The same windows, signatures and bands make the same groups as on Ray, where the row that stays depends on scheduling. Texts
+    shorter than a window, the empty one included, are all duplicates of each other by default: see `short_texts`.
+    """
+
+    minhash_batch_size: int | str = param("Rows whose signatures are computed at once.", default="auto", no_effect=_ONE_ENGINE)
+    memory_per_sample: float = param("Memory per row.", default=0.1, unit="megabytes", no_effect=_ONE_ENGINE)
+    actor_memory: float | str | None = param("Memory of an actor.", default=None, no_effect=_ONE_ENGINE)
+    task_memory: float | str | None = param("Memory of a task.", default=None, no_effect=_ONE_ENGINE)
+
+
+class RayBtsMinhashDeduplicatorWithUid(RayBtsMinhashDeduplicator, name="ray_bts_minhash_deduplicator_with_uid"):
+    """Keeps, of similar texts, the one with the smallest number, as document_minhash_deduplicator_with_uid does.
+
+    The number in the field `__dj__uid` stays; on Ray it is dropped from the rows. Texts shorter than a window, the empty one
+    included, are all duplicates of each other by default: see `short_texts`.
+    """
+
+    examples = DocumentMinhashDeduplicatorWithUid.examples
+
+    def key(self) -> Expr:
+        """Keys of the bands, and the row's number."""
+        return numbered(super().key())
+
+    def grouping(self) -> Grouping:
+        """Rows that share a band; the smallest number stays."""
+        return super().grouping()._replace(by_number=True)
+
+
+class RayBtsMinhashCppDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_cpp_deduplicator"):
+    """Keeps the first of texts that are similar by MinHash, as document_minhash_deduplicator does.
+
+    Data-Juicer's variant in C++ ignores `lowercase` and `ignore_pattern`, leaves the last window out and hashes otherwise; here
+    the parameters mean what they say, so at the margin other rows are duplicates. Texts shorter than a window, the empty one
+    included, are all duplicates of each other by default: see `short_texts`.
+    """
+
+    notice = "it is the same as ray_bts_minhash_deduplicator here; Data-Juicer's hashes otherwise and ignores some parameters"

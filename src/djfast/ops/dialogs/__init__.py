@@ -1,0 +1,1 @@
+"""OPs for dialogues, and for what agents leave behind."""

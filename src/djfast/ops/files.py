@@ -1,0 +1,170 @@
+"""Mappers that bring files from elsewhere, and take them there."""
+
+from __future__ import annotations
+
+from djfast.declare import Example, Mapper, param
+from djfast.errors import RecipeError
+from djfast.expr import Expr, call, field, member
+
+_IMAGE_BYTES = "image_bytes"
+
+
+class FetchingMapper(Mapper):
+    """What mappers that fetch files have in common."""
+
+    download_field: str | None = param(
+        "Field with the place of a file, or with a list of them; null changes nothing.", default=None
+    )
+    save_dir: str | None = param("Folder for the files; the field then holds their paths.", default=None)
+    save_field: str | None = param(
+        'Field for the contents, bytes (in JSON `{"__dj__bytes__": base64}`); null takes image_bytes_key where there is no '
+        "save_dir. All contents of a batch are in memory at once: many or large files are better kept in save_dir.",
+        default=None,
+    )
+    timeout: int = param("Longest time for a request.", default=30, unit="seconds", ge=1)
+    max_concurrent: int = param("Requests at once, from one thread.", default=10, ge=1, le=1000)
+    max_bytes: int = param("Largest file; one that is larger counts as failed.", default=2**30, unit="bytes", ge=0)
+
+    def _contents_field(self) -> str | None:
+        return self.save_field or (None if self.save_dir else self.image_bytes_key or _IMAGE_BYTES)
+
+    def _assigned(self, fn: str, *, fills_only: bool, **settings: object) -> dict[str, Expr]:
+        if self.download_field is None:
+            return {}
+        contents = self._contents_field()
+        known = field(contents) if contents else field("")
+        wish = [self.save_dir, contents is not None, fills_only, self.max_bytes]
+        fetched = call(fn, field(self.download_field), known, wish=wish, **settings)
+        assigned = {self.download_field: member(fetched, "paths")} if self.save_dir else {}
+        return {**assigned, contents: member(fetched, "contents")} if contents else assigned
+
+
+class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
+    """Fetches the files that rows name by http or https.
+
+    Other places are paths on this machine: with `save_field` they are read, with `save_dir` they stay as they are. A file that
+    cannot be fetched leaves its address in the field and null in `save_field`, and a line in the log; the row stays. Servers that
+    fail or break off are asked again. A row that names nothing, or an empty list, is unchanged.
+
+    A file in `save_dir` has the last part of its address as its name, with a hash of the whole address, so that equal names from
+    two places are two files and a file that is there is not fetched again. It appears there when all of it has come.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "t", "urls": []}, {"text": "t"}],
+            params={"download_field": "urls"},
+            expect=[{"urls": []}, {"text": "t"}],
+        ),
+        Example(
+            rows=[{"text": "t", "url": "/dev/null"}, {"text": "t", "url": ["no/such/file", None]}],
+            params={"download_field": "url", "save_field": "content"},
+            expect=[{"url": "/dev/null", "content": None}, {"url": ["no/such/file", None], "content": [None, None]}],
+        ),
+    )
+
+    resume_download: bool = param(
+        "Fill a save_field that is there already where it is empty; otherwise such a row is rejected.", default=False
+    )
+    retries: int = param("How often a server is asked again that fails or breaks off.", default=2, ge=0, le=10)
+
+    def assign(self) -> dict[str, Expr]:
+        """Return the paths, the contents, or both."""
+        line = [self.timeout, self.max_concurrent, self.retries]
+        return self._assigned("downloaded_files", fills_only=self.resume_download, line=line)
+
+
+class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
+    """Fetches the files that rows name in S3, as s3://BUCKET/KEY.
+
+    Other places are paths on this machine, and addresses of the web fail. Otherwise it does what download_file_mapper does: a
+    file that cannot be fetched leaves its address and null, and a row that names nothing, or an empty list, is unchanged.
+    Credentials are taken from the environment first, then from the parameters, then from where the AWS tools look; without any,
+    only public files are found.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "t", "urls": []}, {"text": "t"}],
+            params={"download_field": "urls"},
+            expect=[{"urls": []}, {"text": "t"}],
+        ),
+    )
+
+    resume_download: bool = param(
+        "Take files that are in save_dir already, and fill a save_field that is there already where it is empty.", default=False
+    )
+    aws_access_key_id: str | None = param("Key, where the environment has none.", default=None, is_secret=True)
+    aws_secret_access_key: str | None = param("Its secret.", default=None, is_secret=True)
+    aws_session_token: str | None = param("Token of a session.", default=None, is_secret=True)
+    aws_region: str | None = param("Region; null leaves it to the environment.", default=None)
+    endpoint_url: str | None = param("Address of another store than that of AWS.", default=None)
+
+    def assign(self) -> dict[str, Expr]:
+        """Return the paths, the contents, or both."""
+        return self._assigned(
+            "s3_downloaded_files",
+            fills_only=self.resume_download,
+            store=[
+                self.aws_access_key_id,
+                self.aws_secret_access_key,
+                self.aws_session_token,
+                self.aws_region,
+                self.endpoint_url,
+            ],
+            seconds=self.timeout,
+            at_once=self.max_concurrent,
+            reuses=self.resume_download,
+        )
+
+
+class S3UploadFileMapper(Mapper, name="s3_upload_file_mapper"):
+    """Brings the files that rows name to S3 and puts their places there in the rows.
+
+    The key is the prefix and the name of the file. Where another file of that name but not of that size is in the bucket, and
+    `skip_existing` is on, the file is not uploaded. A file that cannot be uploaded keeps its path, with a line in the log; places
+    in S3 and addresses of the web stay as they are. A row that names nothing, or an empty list, is unchanged. Credentials are
+    taken from the environment first, then from the parameters, then from where the AWS tools look; without any there is an error
+    before the run.
+    """
+
+    examples = (Example(rows=[{"text": "t", "files": []}, {"text": ""}], params={}, expect=[{"files": []}, {"text": ""}]),)
+
+    upload_field: str | None = param("Field with a path or with a list of them; null changes nothing.", default=None)
+    s3_bucket: str | None = param("Bucket; it must be given with upload_field.", default=None)
+    s3_prefix: str = param("What keys begin with; a slash follows it.", default="")
+    aws_access_key_id: str | None = param("Key, where the environment has none.", default=None, is_secret=True)
+    aws_secret_access_key: str | None = param("Its secret.", default=None, is_secret=True)
+    aws_session_token: str | None = param("Token of a session.", default=None, is_secret=True)
+    aws_region: str | None = param("Region; null leaves it to the environment.", default=None)
+    endpoint_url: str | None = param("Address of another store than that of AWS.", default=None)
+    remove_local: bool = param("Delete a file here when it was uploaded.", default=False)
+    skip_existing: bool = param("Leave what is in the bucket already, instead of replacing it.", default=True)
+    max_concurrent: int = param("Requests at once, from one thread.", default=10, ge=1, le=1000)
+
+    def validate(self) -> None:
+        """Check that there is a bucket."""
+        if self.upload_field is not None and not self.s3_bucket:
+            raise RecipeError(f"{self.spec.name}: s3_bucket must be given with upload_field, got {self.s3_bucket!r}")
+
+    def assign(self) -> dict[str, Expr]:
+        """Return the places."""
+        if self.upload_field is None:
+            return {}
+        uploaded = call(
+            "s3_uploaded_files",
+            field(self.upload_field),
+            bucket=self.s3_bucket,
+            prefix=self.s3_prefix,
+            store=[
+                self.aws_access_key_id,
+                self.aws_secret_access_key,
+                self.aws_session_token,
+                self.aws_region,
+                self.endpoint_url,
+            ],
+            at_once=self.max_concurrent,
+            skips_existing=self.skip_existing,
+            removes=self.remove_local,
+        )
+        return {self.upload_field: uploaded}

@@ -1,0 +1,20 @@
+"""How rows are spread over workers, which recipes need not say here."""
+
+from __future__ import annotations
+
+from djfast.declare import Example, Mapper, param
+
+
+class RayRepartitionPipeline(Mapper, name="ray_repartition_pipeline"):
+    """Lets all rows pass, in their order.
+
+    On Ray it cuts the data into blocks of equal size; here batches are sized by bytes and taken by whoever is free. Texts
+    are not looked at, empty or not.
+    """
+
+    examples = (Example(rows=[{"text": "a"}, {"text": ""}], params={"num_blocks": 4}, expect=[{"text": "a"}, {"text": ""}]),)
+
+    num_blocks: int = param("Number of blocks.", default=1, ge=1, no_effect="batches are sized by bytes")
+    shuffle: bool = param(
+        "Shuffle the rows.", default=False, refused="rows keep their order; random_selector with select_ratio shuffles"
+    )

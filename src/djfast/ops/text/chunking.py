@@ -1,0 +1,67 @@
+"""Mappers that cut a text into rows."""
+
+from __future__ import annotations
+
+from djfast.declare import Example, Mapper, param
+from djfast.errors import RecipeError
+from djfast.expr import Expr, call, row
+
+
+class TextChunkMapper(Mapper, name="text_chunk_mapper"):
+    r"""Cuts a text into chunks, each a row of its own; all other fields are repeated.
+
+    With a pattern alone the text is split at its matches: chunks of white space are dropped, so a blank text leaves no row,
+    and what groups of the pattern match becomes chunks, too. With a length alone the text is cut into windows of that length,
+    each `overlap_len` before the end of the last one. With both the text is cut where the last match inside such a window
+    lies, and at its end where there is none; only then chunks overlap. A text that is short enough stays one row, also the
+    empty one. Patterns are those of the `regex` package, for which white space and words are a little different from Python's
+    `re`: `\s` leaves out U+001C to U+001F, and marks are word characters. A text that the pattern needs too long for is set
+    aside, and so is one with more than a million chunks or whose overlaps repeat it too often.
+
+    With a tokenizer, lengths are in tokens. The text is tokenised once and chunks are pieces of the text as it is, so a chunk
+    that begins inside a token has one token less or more when it is tokenised again. The tokenizer is read from disk.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "one\n\ntwo\n\n \n\nthree", "id": 1}, {"text": "", "id": 2}],
+            params={},
+            expect=[{"text": "one", "id": 1}, {"text": "two", "id": 1}, {"text": "three", "id": 1}],
+        ),
+        Example(
+            rows=[{"text": "abcdefghij"}, {"text": ""}],
+            params={"max_len": 4, "overlap_len": 1, "split_pattern": None},
+            expect=[{"text": "abcd"}, {"text": "defg"}, {"text": "ghij"}, {"text": "j"}, {"text": ""}],
+        ),
+        Example(
+            rows=[{"text": "a bc. def gh"}],
+            params={"max_len": 8, "split_pattern": "[. ]+"},
+            expect=[{"text": "a bc"}, {"text": "def gh"}],
+        ),
+    )
+
+    max_len: int | None = param(
+        "Longest chunk, in code points or tokens; null cuts at the pattern alone.", default=None, ge=1
+    )
+    split_pattern: str | None = param("Regular expression to cut at; null cuts by length alone.", default="\\n\\n")
+    overlap_len: int = param("How much of a window the next one repeats, in the unit of max_len.", default=0, ge=0)
+    tokenizer: str | None = param(
+        "Name of a Hugging Face tokenizer, or a folder with its tokenizer.json; null counts code points.", default=None
+    )
+    trust_remote_code: bool = param("Run code of the model.", default=False, no_effect="a tokenizer.json is data")
+
+    def validate(self) -> None:
+        """Check that there is something to cut at."""
+        if self.max_len is None and self.split_pattern is None:
+            raise RecipeError(f"{self.spec.name}: max_len or split_pattern must be given, got null for both")
+        if self.max_len is not None and self.overlap_len >= self.max_len:
+            raise RecipeError(
+                f"{self.spec.name}: overlap_len must be smaller than max_len ({self.max_len}), got {self.overlap_len}"
+            )
+
+    def rewrite(self) -> Expr | None:
+        """Return a row for each chunk."""
+        cuts = {"max_len": self.max_len, "pattern": self.split_pattern, "overlap": self.overlap_len}
+        if self.tokenizer is None or self.max_len is None:
+            return call("text_chunks", row(), text_key="text", **cuts)
+        return call("token_chunks", row(), text_key="text", tokenizer=self.tokenizer, **cuts)

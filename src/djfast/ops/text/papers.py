@@ -1,0 +1,127 @@
+"""Mappers for the LaTeX sources of papers."""
+
+from __future__ import annotations
+
+from djfast.declare import Example, Mapper, param
+from djfast.errors import RecipeError
+from djfast.expr import Expr, call, col, row
+
+
+class LatexMergeTexMapper(Mapper, name="latex_merge_tex_mapper"):
+    """Fills the text with the LaTeX sources in an archive.
+
+    The archive is a file whose name ends in `.zip`, `.tar`, `.tar.gz` or `.tgz`. Its members whose names end in `.tex` are
+    joined in their order; bytes that are not UTF-8 become replacement characters. Nothing is ever written to disk, whatever
+    the names of members say. A file that is missing, of another kind, broken or without sources gives the empty text. One
+    that unpacks to more than 1 GiB or has more than 100000 members is set aside, and so is a row that names no file.
+    """
+
+    examples = (
+        Example(
+            rows=[{"text": "old", "compressed_file": "no such file.zip"}, {"text": "", "compressed_file": ""}],
+            params={},
+            expect=[{"text": "", "compressed_file": "no such file.zip"}, {"text": ""}],
+        ),
+    )
+
+    compressed_file_key: str = param("Field that holds the path of the archive.", default="compressed_file")
+    separator: str = param("What stands between two sources.", default="\n\n")
+    max_file_size: int | None = param(
+        "Largest source that is read, others are left out; null and 0 set no limit.", default=50 << 20, unit="bytes", ge=0
+    )
+    max_total_size: int | None = param(
+        "The first source with which all together get larger ends the text; null and 0 set no limit.",
+        default=100 << 20,
+        unit="bytes",
+        ge=0,
+    )
+
+    def assign(self) -> dict[str, Expr]:
+        """Return the sources."""
+        limits = {"max_file_size": self.max_file_size or None, "max_total_size": self.max_total_size or None}
+        return {"text": call("tex_sources", col(self.compressed_file_key), separator=self.separator, **limits)}
+
+
+class LatexFigureContextExtractorMapper(Mapper, name="latex_figure_context_extractor_mapper"):
+    r"""Makes a row of every figure in a LaTeX source, with its images, caption, label and the paragraphs that refer to it.
+
+    Figures are the environments `figure`, `figure*` and `wrapfigure`. One with sub-figures (`subfigure`, `\subfigure`,
+    `\subfloat`) gives a row for each of these, which knows the caption and label of the whole, and also has the paragraphs
+    that refer to the whole. One with two or more minipages gives a row for each minipage that holds no table. Only what has an
+    `\includegraphics` is a figure; a row without figures, such as one with the empty text, is dropped. Images are the paths as
+    they are written. Captions may hold braces; an escaped brace is no brace. Comments are not told from text. Floats,
+    displayed formulas and listings belong to no paragraph.
+    """
+
+    examples = (
+        Example(
+            rows=[
+                {
+                    "text": "See \\ref{f}.\n\n"
+                    "\\begin{figure}\\includegraphics{a.png}\\caption{A {\\bf b}}\\label{f}\\end{figure}",
+                    "id": 1,
+                },
+                {"text": "no figure", "id": 2},
+                {"text": "", "id": 3},
+            ],
+            params={},
+            expect=[
+                {
+                    "id": 1,
+                    "images": ["a.png"],
+                    "caption": "A {\\bf b}",
+                    "label": "f",
+                    "citing_paragraphs": ["See \\ref{f}."],
+                    "parent_caption": "",
+                    "parent_label": "",
+                }
+            ],
+        ),
+        Example(
+            rows=[
+                {
+                    "text": "\\begin{figure}\\subfloat[L]{\\includegraphics{l}}\\subfloat[R]{\\includegraphics{r}}"
+                    "\\caption{Both}\\label{b}\\end{figure}"
+                }
+            ],
+            params={},
+            expect=[
+                {"images": ["l"], "caption": "L", "parent_caption": "Both", "parent_label": "b"},
+                {"images": ["r"], "caption": "R", "parent_caption": "Both", "parent_label": "b"},
+            ],
+        ),
+    )
+
+    citation_commands: list[str] | None = param(
+        "Commands that refer to a label; null takes \\ref, \\cref, \\Cref and \\autoref.", default=None
+    )
+    paragraph_separator: str = param("What stands between two paragraphs; a text, no pattern.", default="\n\n")
+    caption_key: str = param("Field for the caption.", default="caption")
+    label_key: str = param("Field for the label.", default="label")
+    context_key: str = param("Field for the paragraphs that refer to the figure.", default="citing_paragraphs")
+    parent_caption_key: str = param("Field for the caption of the whole figure.", default="parent_caption")
+    parent_label_key: str = param("Field for the label of the whole figure.", default="parent_label")
+
+    def validate(self) -> None:
+        """Check the separator."""
+        if not self.paragraph_separator:
+            raise RecipeError(f"{self.spec.name}: paragraph_separator must not be empty, got ''")
+
+    def rewrite(self) -> Expr | None:
+        """Return a row for each figure."""
+        commands = self.citation_commands
+        return call(
+            "figure_rows",
+            row(),
+            text_key="text",
+            commands=["ref", "cref", "Cref", "autoref"] if commands is None else commands,
+            separator=self.paragraph_separator,
+            fields=[
+                self.image_key or "images",
+                self.caption_key,
+                self.label_key,
+                self.context_key,
+                self.parent_caption_key,
+                self.parent_label_key,
+            ],
+        )

@@ -1,0 +1,232 @@
+"""The input of a recipe: its files, what carries their rows, and the rows that a mixture draws from them."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from djfast.errors import InputError, RecipeError
+from djfast.io.arrow_rows import FileRows
+from djfast.io.files import discover, file_size
+from djfast.io.formats import FORMATS, InputFile
+from djfast.io.generated_rows import generated_file
+from djfast.io.json_rows import JsonRows
+from djfast.io.remote import sign_in
+from djfast.io.splits import Split, default_split_bytes, splits_of
+from djfast.recipe.load import Recipe
+from djfast.recipe.sources import Source, Sources
+from djfast.runners.permutation import permutation
+
+_MOST_SHUFFLED = 2**32
+
+
+class Counted(NamedTuple):
+    """Rows and lines of a split."""
+
+    rows: int
+    lines: int
+
+
+def text_keys(recipe: Recipe) -> list[str]:
+    """Fields that must hold a text in every row."""
+    given = recipe.settings["text_keys"]
+    return [given] if isinstance(given, str) else list(given)
+
+
+def input_files(recipe: Recipe, notices: list[str] | None = None) -> list[InputFile]:
+    """Find the input of a recipe; what may surprise is added to `notices`."""
+    return [file for files in source_files(recipe, notices) for file in files]
+
+
+def source_files(recipe: Recipe, notices: list[str] | None = None) -> list[list[InputFile]]:
+    """Find the files of each source of a recipe.
+
+    Raises
+    ------
+    InputError
+        If a source has none.
+    """
+    _sign_in(recipe)
+    return [_files_of(source, list(recipe.settings["suffixes"]), notices) for source in recipe.settings["sources"].listed]
+
+
+def _sign_in(recipe: Recipe) -> None:
+    """Hand over what the recipe says about how to get at its sources; every process does so."""
+    for source in recipe.settings["sources"].listed:
+        for path in source.paths:
+            sign_in(path, source.options)
+
+
+def _files_of(source: Source, suffixes: list[str], notices: list[str] | None) -> list[InputFile]:
+    if source.generated is not None:
+        return [generated_file(*source.generated)]
+    return [file for path in source.paths for file in discover(path, list(source.suffixes) or suffixes, notices)]
+
+
+def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:
+    """Return the carrier of the input's rows."""
+    _sign_in(recipe)
+    settings = {
+        "adds_suffix": bool(recipe.settings["add_suffix"]),
+        "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
+        "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
+    }
+    return carrier_of(files, batch_bytes=batch_bytes, texts=tuple(text_keys(recipe)), **settings)
+
+
+def carrier_of(files: Sequence[InputFile], *, batch_bytes: int, texts: tuple[str, ...] = (), **settings: bool) -> Any:
+    """Return the carrier of the rows of files.
+
+    Raises
+    ------
+    RecipeError
+        If some are lines of JSON and others are not.
+    """
+    formats = {file.format for file in files}
+    are_lines = {FORMATS[name].reader is None for name in formats}
+    if len(are_lines) > 1:
+        raise RecipeError(
+            f"one run reads either JSON or other formats, got {', '.join(sorted(formats))}; name one kind with `suffixes`"
+        )
+    if are_lines == {False}:
+        return FileRows(files, batch_bytes=batch_bytes, texts=texts, **settings)
+    return JsonRows(files, batch_bytes=batch_bytes, **settings)
+
+
+def is_drawn(sources: Sources) -> bool:
+    """Tell whether not just all rows of all sources are read."""
+    return (
+        sources.most is not None
+        or any(source.limit is not None for source in sources.listed)
+        or (sources.shares and any(source.weight != 1 for source in sources.listed))
+    )
+
+
+def described(sources: Sources) -> Any:
+    """Return what decides which rows are drawn, as JSON data."""
+    return [sources.most, sources.shares, [[source.weight, source.limit] for source in sources.listed]]
+
+
+def counted(rows: Any, splits: Sequence[Split]) -> list[Counted]:
+    """Count the rows of splits: one pass over lines, the metadata of tables that have some."""
+    return [Counted(*rows.count(split)) for split in splits]
+
+
+class DrawnRows:
+    """The rows that a mixture draws, in the order of the input; in all else as the carrier that reads them.
+
+    A row that is drawn several times comes several times in a row.
+
+    Parameters
+    ----------
+    rows : JsonRows or FileRows
+        Reads all rows.
+    drawn : mapping of Split to positions
+        Which rows of each split are taken.
+    lines : mapping of Split to int
+        Lines of each split.
+    """
+
+    def __init__(self, rows: Any, drawn: Mapping[Split, Sequence[int]], lines: Mapping[Split, int]) -> None:
+        self._rows = rows
+        self._drawn = drawn
+        self._lines = lines
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rows, name)
+
+    def items(self) -> Iterator[Any]:
+        """Read the drawn rows; their numbers count in their files."""
+        file, before = -1, 0
+        for split, lines in self._lines.items():
+            if split.file != file:
+                file, before = split.file, 0
+            for block in self.read(split):
+                yield block.counted_from(before)
+            before += lines
+
+    def read(self, split: Split) -> Iterator[Any]:
+        """Read the drawn rows of a split; their numbers count from its first row."""
+        positions = self._drawn[split]
+        begin = first = lines = 0
+        for block in self._rows.read(split):
+            count, block_lines = self._rows.count_block(block)
+            end = bisect_left(positions, first + count, begin)
+            yield self._rows.pick(block, [position - first for position in positions[begin:end]], lines)
+            begin, first, lines = end, first + count, lines + block_lines
+
+
+def drawn_rows(
+    rows: Any, sources: Sources, files: Sequence[int], splits: Sequence[Split], counts: Sequence[Counted]
+) -> DrawnRows:
+    """Draw from the sources.
+
+    With a number of rows in all, each source gets ``ceil(number * weight)`` of them, the weights adding up to 1, and the sum
+    not exceeding the number; with shares, ``ceil(rows * weight)``. The rows are the first ones of a fixed shuffle of the
+    source, and if it has fewer, all of it again and again.
+
+    Parameters
+    ----------
+    files : sequence of int
+        Number of files of each source.
+    splits, counts
+        Of all files, in their order.
+    """
+    source_of = [number for number, count in enumerate(files) for _ in range(count)]
+    sizes = [0] * len(files)
+    for split, count in zip(splits, counts):
+        sizes[source_of[split.file]] += count.rows
+    sizes = [size if source.limit is None else min(size, source.limit) for size, source in zip(sizes, sources.listed)]
+    wanted = shares_of(sources, sizes)
+    drawn: dict[Split, Sequence[int]] = {}
+    number, first = -1, 0
+    repeats, extra = 0, array("Q")
+    for split, count in zip(splits, counts):
+        if source_of[split.file] != number:
+            number, first = source_of[split.file], 0
+            repeats, extra = _drawn(sizes[number], wanted[number])
+        end = min(first + count.rows, sizes[number])
+        some = [row - first for row in extra[bisect_left(extra, first) : bisect_left(extra, end)]]
+        each = [row for row in range(max(0, end - first)) for _ in range(repeats)] if repeats else []
+        drawn[split] = array("Q", sorted(each + some))
+        first += count.rows
+    return DrawnRows(rows, drawn, {split: count.lines for split, count in zip(splits, counts)})
+
+
+def shares_of(sources: Sources, sizes: Sequence[int]) -> list[int]:
+    """Return how many rows are drawn from sources of some sizes."""
+    if sources.most is None:
+        if not sources.shares:
+            return list(sizes)
+        return [math.ceil(size * source.weight) for source, size in zip(sources.listed, sizes)]
+    total = sum(source.weight for source in sources.listed)
+    wanted: list[int] = []
+    for source, size in zip(sources.listed, sizes):
+        share = min(math.ceil(sources.most * (source.weight / total)), sources.most - sum(wanted))
+        wanted.append(share if size else 0)
+    return wanted
+
+
+def _drawn(size: int, wanted: int) -> tuple[int, array[int]]:
+    """Return how often all rows are taken, and which ones once more."""
+    if size == 0:
+        return 0, array("Q")
+    repeats, rest = divmod(wanted, size)
+    if rest == 0:
+        return repeats, array("Q")
+    if size > _MOST_SHUFFLED:
+        raise InputError(f"rows can be drawn from sources of at most {_MOST_SHUFFLED} rows, got {size}")
+    return repeats, array("Q", sorted(permutation(size)[:rest]))
+
+
+def draw(rows: Any, recipe: Recipe, groups: Sequence[Sequence[InputFile]]) -> Any:
+    """Return the carrier of the rows that a recipe draws; `rows` where it reads all."""
+    sources: Sources = recipe.settings["sources"]
+    if not is_drawn(sources):
+        return rows
+    files = [file for group in groups for file in group]
+    splits = splits_of(files, default_split_bytes(sum(file_size(file.path) for file in files)))
+    return drawn_rows(rows, sources, [len(group) for group in groups], splits, counted(rows, splits))

@@ -1,0 +1,260 @@
+"""Tables and texts in files become rows; what cannot be read is set aside row by row."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import djfast
+from djfast.errors import DjfastError, InputError
+from djfast.io import csv_files
+from djfast.io.arrow_rows import FileRows
+from djfast.io.files import discover
+from djfast.io.json_rows import JsonRows
+from djfast.io.splits import splits_of
+from djfast.ranks import Alone
+from djfast.recipe.load import load_recipe
+from djfast.runners.job.runner import Job
+from djfast.runners.job.stopping import Stopping
+from djfast.runners.progress import Progress
+
+KEPT = {"keeps_stats": True, "keeps_hashes": True}
+
+
+def run(tmp_path: Path, where: Path | str, process: list[Any] | None = None, **keys: Any) -> list[Any]:
+    """Rows of a run, which are also the rows of a job in many splits."""
+    recipe = {"dataset_path": str(where), "np": 2, "process": process or [{"text_length_filter": {"min_len": 0}}], **keys}
+    local = {**recipe, "export_path": str(tmp_path / "local" / "out.jsonl")}
+    job = {**recipe, "export_path": str(tmp_path / "job" / "out.jsonl"), "split_bytes": 100, "batch_bytes": 4096}
+    djfast.run(local)
+    Job(load_recipe(job), Alone(), progress=Progress(is_quiet=True), stopping=Stopping()).run()
+    rows, rejects = (
+        [read(tmp_path / folder / name) for folder in ("local", "job")] for name in ("out.jsonl", "out.rejected.jsonl")
+    )
+    assert rows[0] == rows[1]
+    assert rejects[0] == rejects[1]
+    return rows[0]
+
+
+def read(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def rejected(tmp_path: Path) -> list[tuple[int, str]]:
+    return [(entry["line"], entry["reason"]) for entry in read(tmp_path / "local" / "out.rejected.jsonl")]
+
+
+def test_csv(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('\ufefftext,n,score,ok\n"a, b\n""c""",1,0.5,true\nplain ä,2,3,false\n', encoding="utf-8")
+    assert run(tmp_path, path) == [
+        {"text": 'a, b\n"c"', "n": 1, "score": 0.5, "ok": True},
+        {"text": "plain ä", "n": 2, "score": 3.0, "ok": False},
+    ]
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+def test_compressed_tsv(tmp_path: Path, suffix: str, pack: Any) -> None:
+    path = tmp_path / f"a.tsv{suffix}"
+    path.write_bytes(pack(b"id\ttext\n1\tone, two\n2\tthree\n"))
+    assert run(tmp_path, path) == [{"id": 1, "text": "one, two"}, {"id": 2, "text": "three"}]
+
+
+def test_a_text_column_of_csv_holds_texts_whatever_they_look_like(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,n\n1,1\n2.50,\nNA,3\n")
+    assert [row["text"] for row in run(tmp_path, path)] == ["1", "2.50", "NA"]
+
+
+def test_bad_rows_of_csv_are_set_aside_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    text = "good " * 10_000
+    head = b"text,n\n" + b"%s,1\n" % text.encode() * 30  # more than the bytes that types are taken from
+    path.write_bytes(head + b"short\nlong,1,2\ngood,x\n\xff\xfe,2\n,3\n" + b"last,4\n" + b"end")
+    rows = run(tmp_path, path)
+    assert rows == [{"text": text, "n": 1}] * 30 + [{"text": "last", "n": 4}]
+    assert rejected(tmp_path) == [
+        (31, "the row must have 2 cells, got 1"),
+        (32, "the row must have 2 cells, got 3"),
+        (33, "column 'n' must be int64 like the first rows of the file, got 'x'"),
+        (34, "column 'text' must be UTF-8, got '\\\\xff\\\\xfe'"),
+        (35, "field 'text' is null"),
+        (37, "the row must have 2 cells, got 1"),
+    ]
+    assert read(tmp_path / "local" / "out.rejected.jsonl")[1]["row"] == "long,1,2"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"text,text\na,b\n", "'text' more than once"),
+        ("text,n\na,1\n".encode("utf-16"), "UTF-16"),
+        (b'text,n\n"never closed' + b",x\n" * (1 << 20), "is a quote not closed"),
+        (b"", "no column for field 'text'"),
+    ],
+)
+def test_csv_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, message: str) -> None:
+    monkeypatch.setattr(csv_files, "_BLOCK_BYTES", (1 << 12, 1 << 18))
+    path = tmp_path / "a.csv"
+    path.write_bytes(data)
+    with pytest.raises(DjfastError, match=message):
+        run(tmp_path, path)
+
+
+def test_a_long_row_of_csv_is_read_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "_BLOCK_BYTES", (1 << 12, 1 << 18))
+    lines = [f"text {i},{i}" if i % 7 else f"bad {i}" for i in range(2000)]
+    lines[1500] = "long " * 10_000 + ",1500"
+    (tmp_path / "a.csv").write_text("text,n\n" + "\n".join(lines) + "\n")
+    rows = run(tmp_path, tmp_path / "a.csv")
+    assert [row["n"] for row in rows] == [i for i in range(2000) if i % 7]
+    assert len(rows[[row["n"] for row in rows].index(1500)]["text"]) == 50_000
+    assert [line for line, _ in rejected(tmp_path)] == [i + 1 for i in range(0, 2000, 7)]
+
+
+def test_cut_off_csv_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"text\n" + b"".join(b"%d\n" % i for i in range(10**6)))[:-100])
+    with pytest.raises(InputError, match=r"a\.csv\.gz.*cut off"):
+        run(tmp_path, path)
+
+
+def test_texts_are_one_row_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("first\r\nline", newline="")
+    (folder / "b.md").write_text("")
+    (folder / "c.py").write_bytes("\ufeffprint('ä')\n".encode())
+    (folder / "deep" / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "d.c.gz").write_bytes(gzip.compress(b"int x;"))
+    (folder / "e.txt").write_bytes(b"latin \xe4")
+    (folder / "z.bin").write_bytes(b"\0")
+    rows = run(tmp_path, folder)
+    assert [row["text"] for row in rows] == ["first\r\nline", "", "print('ä')\n", "int x;", "FROM scratch\n"]
+    [entry] = read(tmp_path / "local" / "out.rejected.jsonl")
+    assert (entry["file"], entry["line"]) == (str(folder / "e.txt"), 1)
+    assert entry["reason"].endswith("is not UTF-8, got byte 0xe4 at 6")
+
+
+def test_many_texts_are_few_splits(tmp_path: Path) -> None:
+    for i in range(2500):
+        (tmp_path / f"{i:05}.txt").write_text("x")
+    files = discover(str(tmp_path), [])
+    assert [split.end for split in splits_of(files, 1 << 20)] == [1000, 1000, 500]
+    assert [split.end for split in splits_of(files[:10], 4)] == [4, 4, 2]
+    rows = FileRows(files, batch_bytes=1 << 20, **KEPT)
+    assert sum(block.batch.num_rows for block in rows.items()) == 2500
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+@pytest.mark.parametrize("suffix", [".arrow", ".feather"])
+def test_arrow_files_and_streams(tmp_path: Path, suffix: str, is_file: bool) -> None:
+    table = pa.table({"text": [f"text {i}" for i in range(1000)], "n": range(1000)})
+    path = tmp_path / f"a{suffix}"
+    new = pa.ipc.new_file if is_file else pa.ipc.new_stream
+    with pa.OSFile(str(path), "wb") as sink, new(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=64)
+    assert run(tmp_path, path) == table.to_pylist()
+    assert len(splits_of(discover(str(path), []), 1000)) == (16 if is_file else 1)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, -20])
+def test_damaged_arrow_files_are_refused(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "a.arrow"
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, pa.schema([("text", pa.string())])) as writer:
+        writer.write_batch(pa.record_batch({"text": ["a"] * 100}))
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match="cannot read"):
+        run(tmp_path, path)
+
+
+def test_rows_of_tables_survive_export_as_parquet_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,n\nlong enough,1\n")
+    djfast.run(
+        {
+            "dataset_path": str(tmp_path / "a.csv"),
+            "export_path": str(tmp_path / "out.parquet"),
+            "process": [{"text_length_filter": {"min_len": 100}}],
+        }
+    )
+    import pyarrow.parquet as pq
+
+    assert pq.read_schema(tmp_path / "out.parquet").names == ["text", "n"]
+
+
+def test_any_files_from_python(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("content,n\n1,1\nb,2\n")
+    [op] = djfast.load_ops([{"text_length_filter": {"min_len": 0, "text_key": "content"}}])
+    data = djfast.Dataset.from_files(tmp_path / "a.csv", texts=["content"]).process(op)
+    assert data.to_list() == [{"content": "1", "n": 1}, {"content": "b", "n": 2}]
+    (tmp_path / "b.jsonl").write_text('{"text": "c"}\n')
+    assert djfast.Dataset.from_files([str(tmp_path / "b.jsonl")] * 2).to_list() == [{"text": "c"}] * 2
+
+
+def test_a_method_for_one_format_refuses_others(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\nx\n")
+    (tmp_path / "b.csv").write_text("text\nx\n")
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(b'{"text": "x"}\n'))
+    assert djfast.Dataset.from_jsonl(tmp_path).to_list() == [{"text": "x"}]
+    for read_files in (djfast.Dataset.from_jsonl, djfast.Dataset.from_parquet):
+        with pytest.raises(InputError, match=r"from_files reads any format, got '.*a\.csv'"):
+            read_files(tmp_path / "a.csv")
+
+
+def test_rows_of_tables_are_taken_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,n\na,1\nb\nc,3\n")
+    process = [{"python_lambda_mapper": {"lambda_str": "lambda row: {**row, 'm': row['n'] + 1}"}}]
+    assert run(tmp_path, tmp_path / "a.csv", process, add_suffix=True) == [
+        {"text": "a", "n": 1, "__dj__suffix__": ".csv", "m": 2},
+        {"text": "c", "n": 3, "__dj__suffix__": ".csv", "m": 4},
+    ]
+    [entry] = read(tmp_path / "local" / "out.rejected.jsonl")
+    assert entry["line"] == 2
+    assert "the row must have 2 cells, got 1: b" in entry["row"]
+    assert len(run(tmp_path, f"2 {tmp_path / 'a.csv'}", process)) == 4
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "n": 1}\n\n{"text": "b", "n": 2}\n')
+    assert [row["m"] for row in run(tmp_path, f"2 {tmp_path / 'a.jsonl'}", process)] == [2, 2, 3, 3]
+
+
+def test_rows_get_the_suffix_of_their_file(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("one")
+    (folder / "Makefile").write_text("two")
+    (folder / "b.PY.gz").write_bytes(gzip.compress(b"three"))
+    rows = run(tmp_path, folder, add_suffix=True)
+    assert [row["__dj__suffix__"] for row in rows] == ["makefile", ".txt", ".py.gz"]
+    (tmp_path / "a.csv").write_text("text\na\nb\n")
+    assert run(tmp_path, tmp_path / "a.csv", add_suffix=True) == [{"text": t, "__dj__suffix__": ".csv"} for t in "ab"]
+
+
+def test_lines_get_the_suffix_of_their_file_and_stay_what_they_were(tmp_path: Path) -> None:
+    lines = [
+        b'{"text": "a", "n": 1.0}',
+        b'  {"text": "}"} \r',
+        b'{"text": "b", "__dj__suffix__": ".x", "m": {"__dj__suffix__": 1}}',
+        b"",
+        b'{"text": "c"',
+        b"[{}]",
+        b'{"text": "d"}',
+    ]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
+    rows = run(tmp_path, tmp_path / "a.jsonl", add_suffix=True)
+    suffix = {"__dj__suffix__": ".jsonl"}
+    assert rows == [
+        {"text": "a", "n": 1.0, **suffix},
+        {"text": "}", **suffix},
+        {"text": "b", "m": {"__dj__suffix__": 1}, **suffix},
+        {"text": "d", **suffix},
+    ]
+    assert '"n": 1.0, "__dj__suffix__"' in (tmp_path / "local" / "out.jsonl").read_text()
+    assert [line for line, _ in rejected(tmp_path)] == [5, 6]
+    (tmp_path / "b.jsonl").write_bytes(b"{}\n{ }\n")
+    [block] = JsonRows(discover(str(tmp_path / "b.jsonl"), []), batch_bytes=4096, adds_suffix=True, **KEPT).items()
+    assert [json.loads(line) for line in block.data.splitlines()] == [suffix, suffix]
