@@ -20,6 +20,7 @@ _FIELDS = "djfast.ops.selectors.fields"
 _FIELD_FILTERS = "djfast.ops.fields"
 _FILES = "djfast.ops.files"
 _FUSED = "djfast.ops.fused"
+_GENERATION = "djfast.ops.language_models.generation"
 _GROUPERS = "djfast.ops.groupers"
 _LATEX = "djfast.ops.text.latex"
 _LENGTHS = "djfast.ops.text.lengths"
@@ -28,9 +29,6 @@ _PROMPTED_TEXTS = "djfast.ops.text.prompted_texts"
 _QUERIES = "djfast.ops.text.queries"
 _RAY = "djfast.ops.dedup.ray"
 _REMOVING = "djfast.ops.text.removing"
-_FIELDS = "djfast.ops.selectors.fields"
-_GENERATION = "djfast.ops.language_models.generation"
-_GROUPERS = "djfast.ops.groupers"
 _REWRITING = "djfast.ops.language_models.rewriting"
 _SIMILARITY = "djfast.ops.text.similarity"
 _SYNTAX = "djfast.ops.text.syntax"
@@ -63,23 +61,12 @@ OPS: dict[str, str] = {
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
     "frequency_specified_field_selector": _FIELDS,
-    "generate_qa_from_examples_mapper": _GENERATION,
-    "generate_qa_from_text_mapper": _GENERATION,
-    "human_preference_annotation_mapper": "djfast.ops.annotation",
-    "key_value_grouper": _GROUPERS,
-    "language_id_score_filter": "djfast.ops.text.language",
-    "llm_ray_vllm_engine_pipeline": _GENERATION,
-    "maximum_line_length_filter": _LENGTHS,
-    "naive_grouper": _GROUPERS,
-    "naive_reverse_grouper": _GROUPERS,
-    "optimize_prompt_mapper": _REWRITING,
-    "optimize_qa_mapper": _REWRITING,
-    "optimize_query_mapper": _REWRITING,
-    "optimize_response_mapper": _REWRITING,
-    "pair_preference_mapper": _REWRITING,
     "fused_sequential_batch_op": _FUSED,
     "general_field_filter": _FIELD_FILTERS,
     "general_fused_op": _FUSED,
+    "generate_qa_from_examples_mapper": _GENERATION,
+    "generate_qa_from_text_mapper": _GENERATION,
+    "human_preference_annotation_mapper": "djfast.ops.annotation",
     "in_context_influence_filter": _CAUSAL_MODELS,
     "instruction_following_difficulty_filter": _CAUSAL_MODELS,
     "key_value_grouper": _GROUPERS,
@@ -87,11 +74,17 @@ OPS: dict[str, str] = {
     "latex_figure_context_extractor_mapper": _PAPERS,
     "latex_merge_tex_mapper": _PAPERS,
     "llm_perplexity_filter": _CAUSAL_MODELS,
+    "llm_ray_vllm_engine_pipeline": _GENERATION,
     "maximum_line_length_filter": _LENGTHS,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
     "nlpaug_en_mapper": _AUGMENTATION,
     "nlpcda_zh_mapper": _AUGMENTATION,
+    "optimize_prompt_mapper": _REWRITING,
+    "optimize_qa_mapper": _REWRITING,
+    "optimize_query_mapper": _REWRITING,
+    "optimize_response_mapper": _REWRITING,
+    "pair_preference_mapper": _REWRITING,
     "perplexity_filter": "djfast.ops.text.language",
     "pii_redaction_mapper": "djfast.ops.text.privacy",
     "punctuation_normalization_mapper": _CLEANING,
