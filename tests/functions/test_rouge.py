@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from functools import lru_cache
+from functools import cache
 
 import pytest
 
@@ -14,7 +14,7 @@ from djfast.functions.rouge import rouge_l
 def plain(words: tuple[str, ...], others: tuple[str, ...]) -> float:
     """The definition, word for word."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def common(i: int, j: int) -> int:
         if i == 0 or j == 0:
             return 0

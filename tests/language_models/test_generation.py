@@ -109,8 +109,9 @@ def test_without_a_pair_all_fields_are_empty(server: Server, tmp_path: Path, sai
 def test_what_is_too_like_an_example_is_not_taken(server: Server, tmp_path: Path) -> None:
     server.respond = lambda asked: completion("【问题】question 0【回答】answer 0 of many different things")
     params = {"seed_file": _seeds(tmp_path / "seeds.jsonl", 1), "example_num": 1}
-    assert _run("generate_qa_from_examples_mapper", [{}], **params).to_list()[0]["query"] == ""
-    assert _run("generate_qa_from_examples_mapper", [{}], similarity_threshold=0.9, **params).to_list()[0]["query"] == "question 0"
+    for threshold, query in ((0.7, ""), (0.9, "question 0")):
+        data = _run("generate_qa_from_examples_mapper", [{}], similarity_threshold=threshold, **params)
+        assert data.to_list()[0]["query"] == query
 
 
 def test_examples_depend_on_the_row_and_not_on_those_beside_it(server: Server, tmp_path: Path) -> None:
@@ -149,7 +150,8 @@ def test_seed_files_are_checked_before_anything_is_asked(server: Server, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "line", ["[]", "1", "{", '{"messages": 3}', '{"messages": [{"role": "user", "content": 1}]}', '{"messages": [{}]}', "[" * 9000]
+    "line",
+    ["[]", "1", "{", '{"messages": 3}', '{"messages": [{"role": "user", "content": 1}]}', '{"messages": [{}]}', "[" * 9000],
 )
 def test_a_line_that_is_no_dialogue_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "seeds.jsonl").write_text('{"messages": []}\n' + line)
@@ -158,8 +160,8 @@ def test_a_line_that_is_no_dialogue_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_dialogues_are_pairs_of_a_user_and_the_assistant(tmp_path: Path) -> None:
-    roles = [("assistant", "0"), ("user", "a"), ("user", "b"), ("tool", "t"), ("assistant", "c"), ("assistant", "d"), ("user", "e")]
-    dialog = {"messages": [{"role": role, "content": said} for role, said in roles]}
+    said = ["assistant 0", "user a", "user b", "tool t", "assistant c", "assistant d", "user e"]
+    dialog = {"messages": [dict(zip(("role", "content"), message.split())) for message in said]}
     path = tmp_path / "seeds.jsonl"
     path.write_text(json.dumps({"messages": []}) + "\n" + json.dumps(dialog))
     assert seed_dialogs(str(path), op="op") == [[("b", "c")]]

@@ -67,7 +67,8 @@ def test_a_rerun_takes_its_answers_from_the_cache(folder: str, tmp_path: Path) -
     }
     first = djfast.run(recipe).language_models
     again = djfast.run(recipe).language_models
-    assert first and again
+    assert first is not None
+    assert again is not None
     assert first["optimize_response_mapper"].requests > 0
     assert (again["optimize_response_mapper"].requests, again["optimize_response_mapper"].cache_hits > 0) == (0, True)
 

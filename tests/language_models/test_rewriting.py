@@ -104,7 +104,7 @@ def test_templates_and_patterns_of_the_user(server: Server) -> None:
     assert _run("optimize_query_mapper", [ROW], output_pattern="x(.)").to_list() == [{**ROW, "query": "Q a\nA b\nc"}]
     with pytest.raises(RecipeError, match="output_pattern must have 2 groups"):
         _run("optimize_qa_mapper", [ROW], output_pattern="Q(.*)").to_list()
-    with pytest.raises(RecipeError, match="may hold {qa_pair}"):
+    with pytest.raises(RecipeError, match=r"may hold \{qa_pair\}"):
         _run("optimize_qa_mapper", [ROW], input_template="{text}").to_list()
 
 
