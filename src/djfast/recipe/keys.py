@@ -194,8 +194,8 @@ _KEYS = (
     # Input.
     Key(
         "generated_dataset_config", "dict | None", None,
-        "Data set to generate: `{type: EmptyFormatter, length: ..., feature_keys: [...]}` has null texts. Comes before "
-        "`dataset_path` and `dataset`.",
+        "Data set to generate: `{type: EmptyFormatter, length: ..., feature_keys: [...]}` has null texts; `number_key: id` adds "
+        "a field with the number of the row, from 0. Comes before `dataset_path` and `dataset`.",
     ),
     Key(
         "validators", "list[dict] | None", [],
