@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import djfast
-from djfast.errors import RecipeError
+from djfast.errors import ModelError, RecipeError
 from djfast.functions.generation import _pairs_reader, drawn, seed_dialogs
 from djfast.recipe.load import load_recipe
 from tests.llm.server import Asked, Server, completion
@@ -126,6 +126,24 @@ def test_examples_depend_on_the_row_and_not_on_those_beside_it(server: Server, t
     assert len({row["query"] for row in together}) > 10
 
 
+@pytest.mark.parametrize("keys", [{}, {"batch_bytes": 4096, "np": 1}, {"use_checkpoint": True}])
+def test_generated_rows_that_are_numbered_get_dialogues_of_their_own(
+    server: Server, tmp_path: Path, keys: dict[str, Any]
+) -> None:
+    server.respond = lambda asked: completion(f"【问题】{''.join(re.findall(r'question ([0-9])', asked.prompt))}【回答】x")
+    recipe = {
+        "generated_dataset_config": {"type": "EmptyFormatter", "length": 8, "feature_keys": ["text"], "number_key": "id"},
+        "export_path": str(tmp_path / "out.jsonl"),
+        "process": [
+            {"generate_qa_from_examples_mapper": {"is_hf_model": False, "seed_file": _seeds(tmp_path / "seeds.jsonl")}}
+        ],
+    }
+    djfast.run({**recipe, **keys})
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == list(range(8))
+    assert [row["query"] for row in rows] == ["230", "214", "205", "135", "305", "542", "314", "245"]  # on every machine
+
+
 def test_templates_of_the_user(server: Server, tmp_path: Path) -> None:
     server.respond = lambda asked: completion("Q1A2")
     templates = {"input_template": "<{}>", "example_template": "[{}]", "qa_pair_template": "{}={}", "system_prompt": "S"}
@@ -139,13 +157,11 @@ def test_templates_of_the_user(server: Server, tmp_path: Path) -> None:
 
 def test_seed_files_are_checked_before_anything_is_asked(server: Server, tmp_path: Path) -> None:
     few = _seeds(tmp_path / "few.jsonl", 2)
-    for path, reason in (
-        ("", "seed_file must be a file of JSON lines that can be read, got ''"),
-        (str(tmp_path), "seed_file must be a file of JSON lines"),
-        (few, r"seed_file must have at least 3 dialogues \(example_num\), got 2"),
-    ):
-        with pytest.raises(RecipeError, match=reason):
+    for path in ("", str(tmp_path), str(tmp_path / "none.jsonl")):
+        with pytest.raises(ModelError, match="generate_qa_from_examples_mapper: examples not found; give a file of JSON lines"):
             _run("generate_qa_from_examples_mapper", [{}], seed_file=path).to_list()
+    with pytest.raises(RecipeError, match=r"seed_file must have at least 3 dialogues \(example_num\), got 2"):
+        _run("generate_qa_from_examples_mapper", [{}], seed_file=few).to_list()
     assert server.count == 0
 
 

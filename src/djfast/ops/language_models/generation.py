@@ -59,7 +59,7 @@ class GenerateQaFromExamplesMapper(HfModelMapper, name="generate_qa_from_example
     empty text changes nothing.
 
     Examples are drawn by the content of the row, where Data-Juicer draws anew in each run. So rows that are equal get the same
-    dialogue: give each a field of its own, such as a number.
+    dialogue: give each a field of its own, such as the `number_key` of a `generated_dataset_config`.
     """
 
     seed_file: str = param(
