@@ -11,11 +11,13 @@ from djfast.declare import MAX_FUSED_DEPTH, REGISTRY, Fused, Op, OpSpec
 from djfast.errors import RecipeError
 
 _AGENTS = "djfast.ops.dialogs.agents"
+_AGGREGATION = "djfast.ops.language_models.aggregation"
 _AUGMENTATION = "djfast.ops.text.augmentation"
 _CALIBRATION = "djfast.ops.language_models.calibration"
 _CAUSAL_MODELS = "djfast.ops.text.causal_models"
 _CLEANING = "djfast.ops.text.cleaning"
 _DOCUMENT = "djfast.ops.dedup.document"
+_EXTRACTION = "djfast.ops.language_models.extraction"
 _FIELDS = "djfast.ops.selectors.fields"
 _FIELD_FILTERS = "djfast.ops.fields"
 _FILES = "djfast.ops.files"
@@ -56,7 +58,14 @@ OPS: dict[str, str] = {
     "document_minhash_deduplicator_with_uid": _DOCUMENT,
     "document_simhash_deduplicator": _DOCUMENT,
     "download_file_mapper": _FILES,
+    "entity_attribute_aggregator": _AGGREGATION,
     "expand_macro_mapper": _LATEX,
+    "extract_entity_attribute_mapper": _EXTRACTION,
+    "extract_entity_relation_mapper": _EXTRACTION,
+    "extract_event_mapper": _EXTRACTION,
+    "extract_keyword_mapper": _EXTRACTION,
+    "extract_nickname_mapper": _EXTRACTION,
+    "extract_support_text_mapper": _EXTRACTION,
     "extract_tables_from_html_mapper": "djfast.ops.text.html",
     "fix_unicode_mapper": _CLEANING,
     "flagged_words_filter": "djfast.ops.text.word_lists",
@@ -73,11 +82,15 @@ OPS: dict[str, str] = {
     "language_id_score_filter": "djfast.ops.text.language",
     "latex_figure_context_extractor_mapper": _PAPERS,
     "latex_merge_tex_mapper": _PAPERS,
+    "llm_extract_mapper": _EXTRACTION,
     "llm_perplexity_filter": _CAUSAL_MODELS,
     "llm_ray_vllm_engine_pipeline": _GENERATION,
     "maximum_line_length_filter": _LENGTHS,
+    "meta_tags_aggregator": _AGGREGATION,
+    "most_relevant_entities_aggregator": _AGGREGATION,
     "naive_grouper": _GROUPERS,
     "naive_reverse_grouper": _GROUPERS,
+    "nested_aggregator": _AGGREGATION,
     "nlpaug_en_mapper": _AUGMENTATION,
     "nlpcda_zh_mapper": _AUGMENTATION,
     "optimize_prompt_mapper": _REWRITING,
@@ -100,6 +113,7 @@ OPS: dict[str, str] = {
     "ray_bts_minhash_deduplicator_with_uid": _RAY,
     "ray_document_deduplicator": _RAY,
     "ray_repartition_pipeline": "djfast.ops.repartition",
+    "relation_identity_mapper": _EXTRACTION,
     "remove_bibliography_mapper": _LATEX,
     "remove_comments_mapper": _LATEX,
     "remove_header_mapper": _LATEX,

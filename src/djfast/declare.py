@@ -308,8 +308,8 @@ class Op:
 
     def given(self) -> dict[str, Any]:
         """Parameters that differ from their defaults; secrets only by name."""
-        given = {p: self.__dict__[p.name] for p in self.spec.params if self.__dict__[p.name] != p.default}
-        return {p.name: "***" if p.is_secret else value for p, value in given.items()}
+        given = [(p, self.__dict__[p.name]) for p in self.spec.params if self.__dict__[p.name] != p.default]
+        return {p.name: "***" if p.is_secret else value for p, value in given}
 
 
 def _finish(name: str, type_name: Any, draft: _Draft, *, common: bool) -> Param:

@@ -17,7 +17,8 @@ from djfast.errors import MissingExtraError, ModelError, RecipeError
 from djfast.peer_names import PEER_NAMES
 from djfast.plan.bind import bind_plan
 from djfast.recipe.load import load_recipe
-from djfast.runners.local import plan_recipe
+from djfast.runners.local import plan_recipe, run_recipe
+from tests.contract.test_ops import saying
 
 OPS_THAT_EXIST = 31
 SPEC = os.environ.get("DJFAST_SPEC", "")
@@ -73,17 +74,34 @@ def _recipes() -> list[Any]:
     return [name for name, modality in texts.items() if "sandbox pipeline" not in modality]
 
 
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The models that there are, and a server that answers, so that as many recipes as possible run."""
+    if data := os.environ.get("DJFAST_DATA"):
+        for name in ("DATA_JUICER_MODELS_CACHE", "DATA_JUICER_EXTERNAL_MODELS_HOME"):
+            monkeypatch.setenv(name, f"{data}/models")
+        monkeypatch.setenv("DATA_JUICER_ASSETS_CACHE", f"{data}/words")
+    with saying(("an answer",), monkeypatch):
+        yield
+
+
 @pytest.mark.parametrize("name", _recipes() or [WITHOUT])
-def test_recipes_of_texts_load_and_plan(name: str) -> None:
-    """Only a model or a package that is not on this machine may be missing."""
+def test_recipes_of_texts_load_plan_and_run(name: str, tmp_path: Path, machine: None) -> None:
+    """Only a model or a package that is not on this machine may be missing; recipes that lack nothing run."""
     process = [{op: _example_parameters(op)} for op in RECIPES[name]["ops_in_order"].split(",")]
-    plan = plan_recipe(load_recipe({"dataset_path": "in.jsonl", "export_path": "out.jsonl", "process": process}))
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(json.dumps({**ROW, "id": number}) + "\n" for number in range(5)))
+    recipe = load_recipe({"dataset_path": str(source), "export_path": str(tmp_path / "out.jsonl"), "process": process})
     remedy = ""
     try:
-        bind_plan(plan)
+        bind_plan(plan_recipe(recipe))
     except (ModelError, MissingExtraError) as error:
         remedy = str(error)
     assert not remedy or re.search(r"pip install|set |put |download|give ", remedy), remedy
+    if not remedy:
+        report = run_recipe(recipe)
+        assert report.rows_read == 5
+        assert report.rows_rejected == 0, (tmp_path / "out.rejected.jsonl").read_text()
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name not in _recipes()] or [WITHOUT])
@@ -110,8 +128,23 @@ def _example_parameters(name: str) -> dict[str, Any] | None:
     return {param.name: REQUIRED[name, param.name] for param in given} or None
 
 
+ROW = {
+    "text": "A good text of some words, which is long enough for most recipes. It has two sentences.",
+    "query": "What is it?",
+    "response": "A text.",
+    "prompt": "Describe the text.",
+    "answer1": "a",
+    "answer2": "b",
+    "__dj__suffix__": ".txt",
+}
 # What recipes must say, though some of it has a default.
 REQUIRED: dict[tuple[str, str], Any] = {
+    ("entity_attribute_aggregator", "entity"): "an entity",
+    ("entity_attribute_aggregator", "attribute"): "an attribute",
+    ("llm_extract_mapper", "input_keys"): ["text"],
+    ("llm_extract_mapper", "output_schema"): {"name": "a name"},
+    ("most_relevant_entities_aggregator", "entity"): "an entity",
+    ("most_relevant_entities_aggregator", "query_entity_type"): "a type",
     ("human_preference_annotation_mapper", "api_url"): "http://localhost:8080",
     ("human_preference_annotation_mapper", "api_key"): "a-token",
     ("generate_qa_from_examples_mapper", "seed_file"): str(Path(__file__).parents[2] / "recipes" / "data" / "dialogues.jsonl"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import djfast
-from djfast.functions import html
+from djfast.functions import html_tables
 from djfast.functions.html_tables import bind_html_table_sources, bind_html_tables
 
 pytest.importorskip("bs4")
@@ -44,7 +44,7 @@ def test_what_is_no_html_has_no_tables() -> None:
 
 @pytest.mark.parametrize("bound", [bind_html_tables(include_header=True), bind_html_table_sources()])
 def test_tables_that_repeat_each_other_are_refused(bound: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(html, "_ALWAYS_ALLOWED", 0)
+    monkeypatch.setattr(html_tables, "_ALWAYS_ALLOWED", 0)
     with pytest.raises(ValueError, match="10 times as long as their text"):
         bound("<table><tr><td>x" * 60)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from djfast.errors import RecipeError
-from djfast.llm.asking import LanguageModel, Message
+from djfast.llm.asking import Ask, LanguageModel, Message, Reply
 from djfast.llm.chat import Chat
 from djfast.llm.conversations import Conversation, converse
 
@@ -113,8 +113,41 @@ def _thawed(value: Any) -> Any:
     return value
 
 
-def checked_pattern(op: str, pattern: str, *, groups: int, flags: int = 0) -> re.Pattern[str]:
-    """Return a pattern that the user gave for answers.
+def tries_together(
+    asks: Sequence[Ask], parses: Sequence[Callable[[str], Any]], *, try_num: int
+) -> Generator[list[Ask], list[Reply], list[Any]]:
+    """Ask many questions at the same time, those with unusable answers up to `try_num` times; to be called by ``yield from``.
+
+    Returns
+    -------
+    list
+        What `parses`, one for each question, make of the answers; None where they raised ValueError to the end.
+
+    Raises
+    ------
+    NoAnswerError
+        If there was no answer to one of them.
+    """
+    results: list[Any] = [None] * len(asks)
+    waiting = list(range(len(asks)))
+    for number in range(1, try_num + 1):
+        replies = yield [asks[index]._replace(try_number=number) for index in waiting]
+        unusable = []
+        for index, reply in zip(waiting, replies):
+            try:
+                results[index] = parses[index](reply.text)
+            except ValueError:
+                unusable.append(index)
+        waiting = unusable
+        if not waiting:
+            break
+    return results
+
+
+def checked_pattern(
+    op: str, pattern: str, *, groups: int, flags: int = 0, name: str = "output_pattern"
+) -> re.Pattern[str]:
+    """Return a pattern that the user gave for answers, in the parameter `name`.
 
     Raises
     ------
@@ -124,7 +157,7 @@ def checked_pattern(op: str, pattern: str, *, groups: int, flags: int = 0) -> re
     try:
         compiled = re.compile(pattern, flags)
     except re.error as error:
-        raise RecipeError(f"{op}: output_pattern must be a valid regular expression ({error}), got {pattern!r}") from None
+        raise RecipeError(f"{op}: {name} must be a valid regular expression ({error}), got {pattern!r}") from None
     if compiled.groups < groups:
-        raise RecipeError(f"{op}: output_pattern must have {groups} groups, got {pattern!r}")
+        raise RecipeError(f"{op}: {name} must have {groups} groups, got {pattern!r}")
     return compiled

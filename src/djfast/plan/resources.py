@@ -38,6 +38,7 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
     },
     ("perplexity", "kenlm_model"): lambda value, op: {"kenlm_model": find_model(value, what="KenLM", op=op)},
     ("hf_token_count", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
+    ("aggregated_by_tokens", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
     ("syntax", "model"): lambda value, op: {"model": find_spacy_model(value, op=op)},
     ("message_loss", "model"): _checkpoint("model"),
     ("in_context_influence", "model"): _checkpoint("model"),

@@ -1,0 +1,201 @@
+"""Aggregators that have a language model sum up the rows of a group."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from djfast.declare import Aggregator, Example, param
+from djfast.errors import RecipeError
+from djfast.expr import Expr, call, row
+from djfast.ops.language_models.asking import ApiMapper
+
+_SYSTEM = "Instruction of the model; null takes the one that comes with djfast."
+_INPUT_KEY = "Tag with the documents; empty takes the texts."
+_MODEL_PARAMS = "Settings of the client (`base_url`); `processor_config` names a tokenizer."
+_PATTERN = "Regular expression of the answer, in which spaces mean nothing: "
+_MAX_TOKENS = "Most tokens of the documents in one question; null is no limit."
+_TOKENIZER = ("processor_config", "pretrained_model_name_or_path")
+
+
+class Grouped(ApiMapper, Aggregator):
+    """What the aggregators have in common."""
+
+    model_params: dict = param(_MODEL_PARAMS, default={})  # type: ignore[type-arg]
+
+    def asking(self) -> dict[str, Any]:
+        """Return the parameter that functions make a model of; the tokenizer is none of the model's."""
+        model_params = {name: value for name, value in self.model_params.items() if name != _TOKENIZER[0]}
+        return {"asking": {**super().asking()["asking"], "model_params": model_params}}
+
+
+class Aggregation(Grouped):
+    """What the aggregators for documents have in common; `what` is made of them."""
+
+    what: ClassVar[str]
+
+    input_key: str = param(_INPUT_KEY, default="event_description")
+    output_key: str | None = param("Name of the result in `__dj__batch_meta__`.", default=None)
+    max_token_num: int | None = param(_MAX_TOKENS, default=None, unit="tokens", ge=1)
+
+    def rewrite(self) -> Expr:
+        """Return the rows of lists with what is made of their documents."""
+        own = {p.name for p in self.spec.own_params} - {p.name for p in Aggregation._params}
+        tokenizer = _tokenizer_of(self)
+        counts = tokenizer is not None and self.max_token_num is not None
+        return call(
+            "aggregated_by_tokens" if counts else "aggregated",
+            row(),
+            what=self.what,
+            text_key="text",
+            input_key=self.input_key,
+            output_key=self.output_key or self.input_key or "text",
+            max_token_num=self.max_token_num,
+            settings={name: self.__dict__[name] for name in sorted(own)},
+            **({"tokenizer": tokenizer} if counts else {}),
+            **self.asking(),
+        )
+
+
+def _tokenizer_of(op: Aggregation) -> str | None:
+    """Return the tokenizer that the parameters name."""
+    name, inner = _TOKENIZER
+    config = op.model_params.get(name)
+    if config is None:
+        return None
+    tokenizer = config.get(inner) if isinstance(config, dict) else None
+    if not isinstance(tokenizer, str) or not tokenizer:
+        raise RecipeError(f"{op.spec.name}: {name} must have {inner}, the name or path of a tokenizer, got {config!r}")
+    return tokenizer
+
+
+class NestedAggregator(Aggregation, name="nested_aggregator"):
+    """Sums up the documents of a group, and sums up the summaries until one is left.
+
+    Documents go into one question as long as they fit into `max_token_num` together; else they are cut into groups of
+    about the same length. Tokens are counted by the tokenizer that `processor_config` in `model_params` names; without
+    one a token is a character of Chinese, Japanese or Korean, or four others. Nothing is asked about one document,
+    which is its own summary. A row stays as it is where one document is no text, or the result is there; it is set
+    aside when the server gives no answer at all. Parts without a usable answer are left out. An empty text is a
+    document like others.
+    """
+
+    what = "summary"
+
+    system_prompt: str | None = param(_SYSTEM, default=None)
+    sub_doc_template: str | None = param("How one document is shown; its text is `{text}`.", default=None)
+    input_template: str | None = param("What the model reads; the documents are `{sub_docs}`.", default=None)
+
+    examples = (
+        Example(
+            rows=[
+                {
+                    "text": ["a", "b"],
+                    "__dj__meta__": [{"event_description": "小满过河送信。"}, {"event_description": "河叔连夜进城。"}],
+                }
+            ],
+            params={},
+            expect=[{"__dj__batch_meta__": {"event_description": "小满过河送信，河叔连夜进城。"}}],
+            says=("小满过河送信，河叔连夜进城。",),
+        ),
+    )
+
+
+class EntityAttributeAggregator(Aggregation, name="entity_attribute_aggregator"):
+    """Sums up what the documents of a group say on an attribute of an entity.
+
+    Documents that do not fit into `max_token_num` together are cut into groups; what is found in each is summed up as
+    by nested_aggregator, which also says how tokens are counted. Names mean themselves in patterns, also with spaces
+    and punctuation. A row stays as it is where one document is no text, or the result is there; it is set aside when
+    the server gives no answer at all. The result is empty where no answer can be used. An empty text is a document like
+    others.
+    """
+
+    what = "attribute"
+
+    entity: str = param("The entity.")
+    attribute: str = param("The attribute.")
+    output_key: str = param("Name of the result in `__dj__batch_meta__`.", default="entity_attribute")
+    word_limit: int = param("How long the summary may be.", default=100, unit="words", ge=1)
+    system_prompt_template: str | None = param(
+        "Instruction of the model, made of `{entity}`, `{attribute}`, `{word_limit}` and `{example}`.", default=None
+    )
+    example_prompt: str | None = param("Example of an answer, as it stands.", default=None)
+    input_template: str | None = param("What the model reads, made of `{entity}`, `{attribute}` and `{sub_docs}`.", default=None)
+    output_pattern_template: str | None = param(
+        _PATTERN + "its group holds the summary. It may name `{entity}` and `{attribute}`.", default=None
+    )
+
+    examples = (
+        Example(
+            rows=[{"text": ["a"], "__dj__meta__": [{"event_description": "小满冒着风浪过河送信。"}]}],
+            params={"entity": "小满", "attribute": "性格"},
+            expect=[{"__dj__batch_meta__": {"entity_attribute": "勇敢"}}],
+            says=("# 小满\n## 性格\n勇敢",),
+        ),
+    )
+
+
+class MostRelevantEntitiesAggregator(Aggregation, name="most_relevant_entities_aggregator"):
+    """Names the entities that matter most to another one in the documents of a group.
+
+    The result is a list of names, the most relevant first. Documents are taken from the first one on while they fit
+    into `max_token_num` together; nested_aggregator says how tokens are counted. The list is empty where no answer can
+    be used or not even the first document fits. A row stays as it is where one document is no text, or the result is
+    there; it is set aside when the server gives no answer at all. An empty text is a document like others.
+    """
+
+    what = "entities"
+
+    entity: str = param("The entity.")
+    query_entity_type: str = param("Type of the entities that are looked for.")
+    output_key: str = param("Name of the result in `__dj__batch_meta__`.", default="most_relevant_entities")
+    system_prompt_template: str | None = param("Instruction of the model, made of `{entity}` and `{entity_type}`.", default=None)
+    input_template: str | None = param(
+        "What the model reads, made of `{entity}`, `{entity_type}` and `{sub_docs}`.", default=None
+    )
+    output_pattern: str | None = param(_PATTERN + "its group holds the list.", default=None)
+
+    examples = (
+        Example(
+            rows=[{"text": ["a"], "__dj__meta__": [{"event_description": "小满把信交给河叔，阿宁在岸上等。"}]}],
+            params={"entity": "小满", "query_entity_type": "人物"},
+            expect=[{"__dj__batch_meta__": {"most_relevant_entities": ["河叔", "阿宁"]}}],
+            says=("## 分析\n小满把信交给河叔。\n\n## 列表\n河叔、阿宁",),
+        ),
+    )
+
+
+class MetaTagsAggregator(Grouped, name="meta_tags_aggregator"):
+    """Replaces the tags of a group's rows by fewer ones.
+
+    The model is told how often each tag occurs and puts it into a class, one of `target_tags` where these are given:
+    what it says of other tags and classes is left out. A tag that it does not name stays. Tags may have spaces and
+    punctuation, which they may not in Data-Juicer. A row stays as it is where one tag is neither a text nor a list of
+    texts, or no answer can be used; it is set aside when the server gives no answer at all. Texts are not looked at,
+    empty ones included.
+    """
+
+    rewrites_tags = True
+
+    meta_tag_key: str = param("Name of the tag.", default="dialog_sentiment_labels")
+    target_tags: list[str] | None = param("Classes to choose from; null leaves them to the model.", default=None)
+    system_prompt: str | None = param(_SYSTEM, default=None)
+    input_template: str | None = param("What the model reads, made of `{target_tag_str}` and `{tag_strs}`.", default=None)
+    target_tag_template: str | None = param("How classes are shown; they are `{target_tags}`.", default=None)
+    tag_template: str | None = param("How a `{tag}` that occurs `{cnt}` times is shown.", default=None)
+    output_pattern: str | None = param(_PATTERN + "two groups, a tag and its class; all matches are taken.", default=None)
+
+    examples = (
+        Example(
+            rows=[{"text": ["a", "b"], "__dj__meta__": [{"mood": ["happy", "very glad"]}, {"mood": "happy"}]}],
+            params={"meta_tag_key": "mood", "target_tags": ["joy"]},
+            expect=[{"__dj__meta__": [{"mood": ["joy", "joy"]}, {"mood": "joy"}]}],
+            says=("**happy归类为joy**\n**very glad归类为joy**",),
+        ),
+    )
+
+    def rewrite(self) -> Expr:
+        """Return the rows of lists with fewer tags."""
+        names = ("target_tags", "system_prompt", "input_template", "target_tag_template", "tag_template", "output_pattern")
+        settings = {name: self.__dict__[name] for name in names}
+        return call("merged_tags", row(), key=self.meta_tag_key, settings=settings, **self.asking())

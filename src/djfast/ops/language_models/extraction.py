@@ -1,0 +1,431 @@
+"""Mappers that have a language model find things in a text: events, people, relations, key words, fields of a form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from djfast.declare import Example, param
+from djfast.errors import RecipeError
+from djfast.expr import Expr, call, row
+from djfast.ops.language_models.asking import ApiMapper, ModelMapper
+
+_SYSTEM = "Instruction of the model; null takes the one that comes with djfast."
+_INPUT = "What the model reads, made of `{text}`."
+_PATTERN = "Regular expression of the answer, in which spaces mean nothing: "
+
+
+class Extraction(ApiMapper):
+    """What the mappers for texts have in common; `what` is looked for."""
+
+    what: ClassVar[str]
+    rewrites_tags = True
+
+    drop_text: bool = param("Take the text from rows when they get their tags.", default=False)
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the tags."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """Parameters of this OP alone, as the function wants them."""
+        names = {p.name for p in self.spec.own_params} - {p.name for p in Extraction._params}
+        return {name: self.__dict__[name] for name in sorted(names)}
+
+    def rewrite(self) -> Expr:
+        """Return the rows with what is found in their texts."""
+        return call(
+            "extracted",
+            row(),
+            what=self.what,
+            text_key="text",
+            keys=self.keys(),
+            drop_text=self.drop_text,
+            settings=self.settings(),
+            **self.asking(),
+        )
+
+
+class ExtractEventMapper(Extraction, name="extract_event_mapper"):
+    """Finds the events of a text and the people in them: one row for each event.
+
+    The rows are copies of the row with two tags, the event and the list of its people, which is empty where there are
+    none. A row goes where no answer of the model has an event, also when its neighbours have some: each row is decided
+    for itself. It is set aside when the server gives no answer at all. A row that has both tags stays as it is. With
+    `drop_text` the new rows have no text. An empty text is asked about like any other.
+    """
+
+    what = "events"
+
+    event_desc_key: str = param("Tag for the event.", default="event_description")
+    relevant_char_key: str = param("Tag for the list of people.", default="relevant_characters")
+    system_prompt: str | None = param(_SYSTEM, default=None)
+    input_template: str | None = param(_INPUT, default=None)
+    output_pattern: str | None = param(_PATTERN + "three groups, the number, the event and the people.", default=None)
+
+    examples = (
+        Example(
+            rows=[{"text": "小满划船到对岸，把信交给了河叔。河叔读完信，连夜进城。"}],
+            params={},
+            expect=[
+                {"event_description": "小满过河送信。", "relevant_characters": ["小满", "河叔"]},
+                {"event_description": "河叔连夜进城。", "relevant_characters": ["河叔"]},
+            ],
+            says=(
+                "### 情节1：\n- **情节描述**：小满过河送信。\n- **相关人物**：小满、河叔\n\n"
+                "### 情节2：\n- **情节描述**：河叔连夜进城。\n- **相关人物**：河叔",
+            ),
+        ),
+    )
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the tags."""
+        return self.event_desc_key, self.relevant_char_key
+
+
+class ExtractKeywordMapper(Extraction, name="extract_keyword_mapper"):
+    """Finds the key words of a text.
+
+    The tag is the list of words between punctuation of any script, and the empty list where no answer of the model can
+    be used. Parentheses in a key word do not end the list as they do in Data-Juicer. A row that has the tag stays as it
+    is; one is set aside when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked
+    about like any other.
+    """
+
+    what = "keywords"
+
+    keyword_key: str = param("Tag for the list of key words.", default="keyword")
+    prompt_template: str | None = param(
+        "What the model reads, made of `{completion_delimiter}` and `{input_text}`.", default=None
+    )
+    completion_delimiter: str | None = param("What the model writes at the end; null is `<|COMPLETE|>`.", default=None)
+    output_pattern: str | None = param(_PATTERN + "its group holds key words; all its matches are taken.", default=None)
+
+    examples = (
+        Example(
+            rows=[{"text": "Bees find their way by polarised light."}],
+            params={},
+            expect=[{"keyword": ["bees", "navigation", "polarised light"]}],
+            says=('("content_keywords"<|>"bees, navigation, polarised light")<|COMPLETE|>',),
+        ),
+    )
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the tags."""
+        return (self.keyword_key,)
+
+    def settings(self) -> dict[str, Any]:
+        """Parameters of this OP alone, as the function wants them."""
+        return {**super().settings(), "completion_delimiter": self.completion_delimiter or "<|COMPLETE|>"}
+
+
+class ExtractEntityRelationMapper(Extraction, name="extract_entity_relation_mapper"):
+    """Finds the entities of a text and how they are related, in a conversation of several turns.
+
+    The model is asked once, then up to `max_gleaning` times for what is missing; between these turns it may say that
+    nothing is. Tags are lists of entities (`entity_name`, `entity_type`, `entity_entity_description`) and of relations
+    (`relation_source_entity`, `relation_target_entity`, `relation_description`, `relation_keywords`,
+    `relation_strength`), each once, in the order in which the model names them. Where there is none the list has one
+    entry of empty texts and strength 0. The conversation begins anew, up to `try_num` times, when no entity was found.
+    Balanced parentheses in a description do not end it as they do in Data-Juicer. A row that has both tags stays as it
+    is; one is set aside when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked
+    about like any other.
+    """
+
+    what = "entities and relations"
+
+    entity_types: list[str] | None = param("Types of entities; null is organization, person, geo and event.", default=None)
+    entity_key: str = param("Tag for the entities.", default="entity")
+    relation_key: str = param("Tag for the relations.", default="relation")
+    prompt_template: str | None = param(
+        "What the model reads, made of `{entity_types}`, `{tuple_delimiter}`, `{record_delimiter}`, `{completion_delimiter}` and "
+        "`{input_text}`.",
+        default=None,
+    )
+    tuple_delimiter: str | None = param("What stands between the parts of a record; null is `<|>`.", default=None)
+    record_delimiter: str | None = param("What stands between records; null is `##`.", default=None)
+    completion_delimiter: str | None = param("What the model writes at the end; null is `<|COMPLETE|>`.", default=None)
+    max_gleaning: int = param("How often the model is asked for what is missing.", default=1, unit="turns", ge=0, le=100)
+    continue_prompt: str | None = param("Asks for what is missing.", default=None)
+    if_loop_prompt: str | None = param("Asks whether something is missing, yes or no.", default=None)
+    entity_pattern: str | None = param(_PATTERN + "its group holds the parts of an entity.", default=None)
+    relation_pattern: str | None = param(_PATTERN + "its group holds the parts of a relation.", default=None)
+
+    examples = (
+        Example(
+            rows=[{"text": "Tomas paid Mara."}],
+            params={"max_gleaning": 0},
+            expect=[
+                {
+                    "entity": [{"entity_name": "Mara", "entity_type": "person", "entity_entity_description": "She is paid."}],
+                    "relation": [
+                        {
+                            "relation_source_entity": "Tomas",
+                            "relation_target_entity": "Mara",
+                            "relation_description": "He pays her.",
+                            "relation_keywords": ["payment", "work"],
+                            "relation_strength": 6.0,
+                        }
+                    ],
+                }
+            ],
+            says=(
+                '("entity"<|>"Mara"<|>"person"<|>"She is paid.")##'
+                '("relationship"<|>"Tomas"<|>"Mara"<|>"He pays her."<|>"payment, work"<|>6)<|COMPLETE|>',
+            ),
+        ),
+    )
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the tags."""
+        return self.entity_key, self.relation_key
+
+    def settings(self) -> dict[str, Any]:
+        """Parameters of this OP alone, as the function wants them."""
+        return {
+            **super().settings(),
+            "entity_types": self.entity_types or ["organization", "person", "geo", "event"],
+            "tuple_delimiter": self.tuple_delimiter or "<|>",
+            "record_delimiter": self.record_delimiter or "##",
+            "completion_delimiter": self.completion_delimiter or "<|COMPLETE|>",
+        }
+
+
+class ExtractEntityAttributeMapper(Extraction, name="extract_entity_attribute_mapper"):
+    """Sums up what a text says on attributes of entities, with excerpts.
+
+    One question for each entity and attribute, all at the same time. Tags are four lists of the same length, one place
+    for each pair: all attributes of the first entity, then those of the next. A description is empty, and has no
+    excerpts, where no answer can be used. Names mean themselves in patterns, also with spaces and punctuation, which
+    they do not in Data-Juicer. A row that has all four tags stays as it is; one is set aside when the server gives no
+    answer to one question. With `drop_text` the text goes. An empty text is asked about like any other.
+    """
+
+    what = "attributes"
+
+    query_entities: list[str] = param("The entities.", default=[])
+    query_attributes: list[str] = param("The attributes.", default=[])
+    entity_key: str = param("Tag for the entities.", default="main_entities")
+    attribute_key: str = param("Tag for the attributes.", default="attributes")
+    attribute_desc_key: str = param("Tag for the descriptions.", default="attribute_descriptions")
+    support_text_key: str = param("Tag for the lists of excerpts.", default="attribute_support_texts")
+    system_prompt_template: str | None = param(
+        "Instruction of the model, made of `{entity}` and `{attribute}`; null takes the one that comes with djfast.", default=None
+    )
+    input_template: str | None = param(_INPUT, default=None)
+    attr_pattern_template: str | None = param(
+        _PATTERN + "its group holds the description. It may name the `{attribute}`.", default=None
+    )
+    demo_pattern: str | None = param(_PATTERN + "its last group holds an excerpt.", default=None)
+    require_support_demos: bool = param("A description without an excerpt cannot be used.", default=True)
+
+    examples = (
+        Example(
+            rows=[{"text": "小满笑着说：“这点风浪怕什么！”说完就把船撑了出去。"}],
+            params={"query_entities": ["小满"], "query_attributes": ["性格"]},
+            expect=[
+                {
+                    "main_entities": ["小满"],
+                    "attributes": ["性格"],
+                    "attribute_descriptions": ["勇敢、开朗"],
+                    "attribute_support_texts": [["这点风浪怕什么！"]],
+                }
+            ],
+            says=("# 小满\n## 性格：\n勇敢、开朗\n### 代表性示例摘录1：\n```\n这点风浪怕什么！\n```",),
+        ),
+    )
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the tags."""
+        return self.entity_key, self.attribute_key, self.attribute_desc_key, self.support_text_key
+
+
+class ExtractNicknameMapper(Extraction, name="extract_nickname_mapper"):
+    """Finds what the people of a text call each other.
+
+    The tag is a list of relations like those of extract_entity_relation_mapper: who speaks, who is meant, the nickname
+    as the description, each once, in the order of the answer. What is the name itself is left out. Where no answer can
+    be used the list has one entry of empty texts. A row that has the tag stays as it is; one is set aside when the
+    server gives no answer at all. With `drop_text` the text goes. An empty text is asked about like any other.
+    """
+
+    what = "nicknames"
+
+    nickname_key: str = param("Tag for the nicknames.", default="nickname")
+    system_prompt: str | None = param(_SYSTEM, default=None)
+    input_template: str | None = param(_INPUT, default=None)
+    output_pattern: str | None = param(
+        _PATTERN + "six groups, the number, who speaks, who is meant, these two again, and the nickname.", default=None
+    )
+
+    examples = (
+        Example(
+            rows=[{"text": "“河叔，开船吧！”小满喊道。"}],
+            params={},
+            expect=[
+                {
+                    "nickname": [
+                        {
+                            "relation_source_entity": "小满",
+                            "relation_target_entity": "李长河",
+                            "relation_description": "河叔",
+                            "relation_keywords": ["nickname"],
+                            "relation_strength": None,
+                        }
+                    ]
+                }
+            ],
+            says=("### 称呼方式1\n- **说话人**：小满\n- **被称呼人**：李长河\n- **小满对李长河的昵称**：河叔",),
+        ),
+    )
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the tags."""
+        return (self.nickname_key,)
+
+
+class ExtractSupportTextMapper(Extraction, name="extract_support_text_mapper"):
+    """Finds the passage of a text that supports a summary, such as what extract_event_mapper has found.
+
+    The tag is the whole answer, or the summary itself where all answers are empty. A row stays as it is where its
+    summary is no text, or the tag is there; one is set aside when the server gives no answer at all. With `drop_text`
+    the text goes. An empty text is asked about like any other.
+    """
+
+    what = "support"
+
+    summary_key: str = param("Tag with the summary.", default="event_description")
+    support_text_key: str = param("Tag for the passage.", default="support_text")
+    system_prompt: str | None = param(_SYSTEM, default=None)
+    input_template: str | None = param("What the model reads, made of `{text}` and `{summary}`.", default=None)
+
+    examples = (
+        Example(
+            rows=[{"text": "天黑了。小满把船撑过了河。", "__dj__meta__": {"event_description": "小满过河。"}}],
+            params={},
+            expect=[{"support_text": "小满把船撑过了河。"}],
+            says=("小满把船撑过了河。",),
+        ),
+    )
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the tags."""
+        return (self.support_text_key,)
+
+
+class RelationIdentityMapper(Extraction, name="relation_identity_mapper"):
+    """Says what somebody is to somebody else by a text.
+
+    The tag is a word or phrase: the target is the source's ... Where the answer lacks the form asked for, its last
+    conclusion (所以, 因此, 故, 可见 and a colon) counts. The tag is empty where no answer can be used, and without a question
+    where one of the two has no name. Names mean themselves in patterns. A row that has the tag stays as it is; one is
+    set aside when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked about like
+    any other.
+    """
+
+    what = "relation"
+
+    source_entity: str | None = param("Whose relation is asked for.", default=None)
+    target_entity: str | None = param("The other one.", default=None)
+    output_key: str = param("Tag for the relation.", default="role_relation")
+    system_prompt_template: str | None = param(
+        "Instruction of the model, made of `{entity1}`, the source, and `{entity2}`; null takes the one that comes with djfast.",
+        default=None,
+    )
+    input_template: str | None = param("What the model reads, made of `{text}`, `{entity1}` and `{entity2}`.", default=None)
+    output_pattern_template: str | None = param(
+        _PATTERN + "the first group of its last match counts. It may name `{entity1}` and `{entity2}`.", default=None
+    )
+
+    examples = (
+        Example(
+            rows=[{"text": "小满从小跟着河叔学撑船。"}],
+            params={"source_entity": "小满", "target_entity": "河叔"},
+            expect=[{"role_relation": "师父"}],
+            says=("分析推理：小满跟河叔学撑船。\n所以河叔是小满的：师父",),
+        ),
+    )
+
+    def keys(self) -> tuple[str, ...]:
+        """Names of the tags."""
+        return (self.output_key,)
+
+
+class Form(ModelMapper):
+    """Parameters of the mapper that fills in forms: one has the name under which OPs keep what the docs show."""
+
+    input_keys: list[str] = param("Fields that the model reads; dots reach into nested fields.")
+    output_schema: dict = param("The form: keys, and what belongs there.")  # type: ignore[type-arg]
+    api_or_hf_model: str = param(
+        "Name of the model as the server knows it or, with is_hf_model, its folder or its name in the Hugging Face cache.",
+        default="gpt-4o",
+    )
+    is_hf_model: bool = param("Whether the model runs in this process, by the package transformers.", default=False)
+    meta_output_key: str | None = param("Tag for the form; null makes a tag of each of its keys.", default="llm_extract")
+    knowledge_grounding_key: str | None = param("Field with a text that the model may use.", default=None)
+    knowledge_grounding_fixed: str | None = param("A text that the model may use, in place of the field's.", default=None)
+    system_prompt: str | None = param(_SYSTEM, default=None)
+    strategy: str | None = param(
+        "How the model is asked: at once (direct), to think first (cot), with examples (few_shot), or both (cot_shot).",
+        default=None,
+        choices=(None, "direct", "cot", "few_shot", "cot_shot"),
+    )
+    examples: str | list[str] | list[dict] | None = param(  # type: ignore[type-arg,misc,assignment]
+        "Examples for few_shot and cot_shot: a text, or a list of texts or mappings.", default=None
+    )
+    model_params: dict | None = param(  # type: ignore[type-arg,assignment]
+        "Settings of the client (`base_url`), or of a model that runs in the process.", default=None
+    )
+    sampling_params: dict | None = param(  # type: ignore[type-arg,assignment]
+        "Settings of the answer, such as `temperature` and `max_tokens`.", default=None
+    )
+
+
+class LlmExtractMapper(Form, name="llm_extract_mapper"):
+    """Has a language model fill in a form from fields of the row.
+
+    The tag is a mapping with exactly the keys of the form. Null is what the model does not say. Everything is null
+    where no answer can be used, or where the row has none of the fields: then nothing is asked. With one key an answer
+    that is a list is its value. The model is asked again where its answer is no JSON, which Data-Juicer does not do,
+    and `strategy` may be a plain text. A row that has the tag stays as it is; one is set aside when the server gives no
+    answer at all. Tokens are added up in the tag `llm_semantic_usage`; the cost is 0 where `model_params` has no
+    `prices`. An empty text is a value like others.
+    """
+
+    rewrites_tags = True
+    examples = (  # type: ignore[misc]
+        Example(
+            rows=[{"text": "Mara was born in Port Elin."}, {"text": None}],
+            params={"input_keys": ["text"], "output_schema": {"name": "the person", "age": "in years"}},
+            expect=[{"llm_extract": {"name": "Mara", "age": None}}, {"llm_extract": {"name": None, "age": None}}],
+            says=('{"name": "Mara", "age": null}',),
+        ),
+    )
+
+    def validate(self) -> None:
+        """Check that the form has keys with texts."""
+        for key, instruction in self.output_schema.items():
+            if not isinstance(key, str) or not isinstance(instruction, str):
+                raise RecipeError(
+                    f"{self.spec.name}: output_schema must have a text for each key, got {{{key!r}: {instruction!r}}}"
+                )
+        for name in ("input_keys", "output_schema"):
+            if not self.__dict__[name]:
+                raise RecipeError(f"{self.spec.name}: {name} must not be empty, got {self.__dict__[name]!r}")
+
+    def rewrite(self) -> Expr:
+        """Return the rows with their forms."""
+        given = self.__dict__["examples"] or ()
+        shown = [given] if isinstance(given, str) else given
+        return call(
+            "extracted_fields",
+            row(),
+            input_keys=self.input_keys,
+            output_schema=self.output_schema,
+            output_key=self.meta_output_key,
+            background=(self.knowledge_grounding_fixed, self.knowledge_grounding_key),
+            system_prompt=self.system_prompt,
+            strategy=self.strategy,
+            examples="\n".join(each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in shown),
+            **self.asking(),
+        )
