@@ -23,6 +23,7 @@ _FIELDS = "djfast.ops.selectors.fields"
 _FIELD_FILTERS = "djfast.ops.fields"
 _FILES = "djfast.ops.files"
 _FUSED = "djfast.ops.fused"
+_GENERATION = "djfast.ops.language_models.generation"
 _GROUPERS = "djfast.ops.groupers"
 _JUDGING = "djfast.ops.language_models.judging"
 _LATEX = "djfast.ops.text.latex"
@@ -32,6 +33,7 @@ _PROMPTED_TEXTS = "djfast.ops.text.prompted_texts"
 _QUERIES = "djfast.ops.text.queries"
 _RAY = "djfast.ops.dedup.ray"
 _REMOVING = "djfast.ops.text.removing"
+_REWRITING = "djfast.ops.language_models.rewriting"
 _SCORING = "djfast.ops.language_models.scoring"
 _SIMILARITY = "djfast.ops.text.similarity"
 _SYNTAX = "djfast.ops.text.syntax"
@@ -89,6 +91,9 @@ OPS: dict[str, str] = {
     "fused_sequential_batch_op": _FUSED,
     "general_field_filter": _FIELD_FILTERS,
     "general_fused_op": _FUSED,
+    "generate_qa_from_examples_mapper": _GENERATION,
+    "generate_qa_from_text_mapper": _GENERATION,
+    "human_preference_annotation_mapper": "djfast.ops.annotation",
     "in_context_influence_filter": _CAUSAL_MODELS,
     "instruction_following_difficulty_filter": _CAUSAL_MODELS,
     "key_value_grouper": _GROUPERS,
@@ -101,6 +106,7 @@ OPS: dict[str, str] = {
     "llm_extract_mapper": _EXTRACTION,
     "llm_perplexity_filter": _CAUSAL_MODELS,
     "llm_quality_score_filter": _SCORING,
+    "llm_ray_vllm_engine_pipeline": _GENERATION,
     "llm_task_relevance_filter": _SCORING,
     "maximum_line_length_filter": _LENGTHS,
     "meta_tags_aggregator": _AGGREGATION,
@@ -110,6 +116,11 @@ OPS: dict[str, str] = {
     "nested_aggregator": _AGGREGATION,
     "nlpaug_en_mapper": _AUGMENTATION,
     "nlpcda_zh_mapper": _AUGMENTATION,
+    "optimize_prompt_mapper": _REWRITING,
+    "optimize_qa_mapper": _REWRITING,
+    "optimize_query_mapper": _REWRITING,
+    "optimize_response_mapper": _REWRITING,
+    "pair_preference_mapper": _REWRITING,
     "perplexity_filter": "djfast.ops.text.language",
     "pii_llm_suspect_mapper": _JUDGING,
     "pii_redaction_mapper": "djfast.ops.text.privacy",

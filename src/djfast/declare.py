@@ -40,7 +40,8 @@ class Param(NamedTuple):
             If the type or range is wrong; the message starts with the parameter's name.
         """
         if self.refused and value != self.default:
-            raise RecipeError(f"{self.name} cannot be used here: {self.refused}, got {value!r}")
+            shown = "" if self.is_secret else f", got {value!r}"
+            raise RecipeError(f"{self.name} cannot be used here: {self.refused}{shown}")
         value = _typed(self, value)
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, bool) or not isinstance(each, int | float):
@@ -185,6 +186,7 @@ class Op:
     source: ClassVar[str | None] = None
     notice: ClassVar[str | None] = None  # what a user of the OP is told with every recipe
     rewrites_tags: ClassVar[bool] = False  # whether what `rewrite` gives back may have new tags
+    acts_outside: ClassVar[bool] = False  # whether it changes something outside the run, so that nobody tries it beforehand
     spec: ClassVar[OpSpec]
     _params: ClassVar[tuple[Param, ...]] = ()
 

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 # Names that will never be OPs here, each with the reason and what to do instead.
-NEVER_HERE = {
-    "human_preference_annotation_mapper": (
-        "it waits for people who label rows in a Label Studio server; export the rows, have them labelled there and go on with "
-        "a second recipe"
-    ),
-}
+NEVER_HERE: dict[str, str] = {}
 
 PEER_NAMES = frozenset(
     {

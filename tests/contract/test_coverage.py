@@ -19,6 +19,7 @@ from djfast.plan.bind import bind_plan
 from djfast.recipe.load import load_recipe
 from djfast.runners.local import plan_recipe, run_recipe
 from tests.contract.test_ops import saying
+from tests.functions.label_studio import LabelStudioServer
 
 OPS_THAT_EXIST = 31
 SPEC = os.environ.get("DJFAST_SPEC", "")
@@ -76,12 +77,14 @@ def _recipes() -> list[Any]:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The models that there are, and a server that answers, so that as many recipes as possible run."""
+    """The models that there are, and servers that answer, so that as many recipes as possible run."""
     if data := os.environ.get("DJFAST_DATA"):
         for name in ("DATA_JUICER_MODELS_CACHE", "DATA_JUICER_EXTERNAL_MODELS_HOME"):
             monkeypatch.setenv(name, f"{data}/models")
         monkeypatch.setenv("DATA_JUICER_ASSETS_CACHE", f"{data}/words")
-    with saying(("an answer",), monkeypatch):
+    with saying(("an answer",), monkeypatch), LabelStudioServer() as studio:
+        monkeypatch.setenv("LABEL_STUDIO_URL", studio.url)
+        monkeypatch.setenv("LABEL_STUDIO_API_KEY", "a-token")
         yield
 
 
@@ -124,7 +127,8 @@ def _example_parameters(name: str) -> dict[str, Any] | None:
     """Values for what must be given."""
     if name not in catalog.OPS:
         return None
-    return {param.name: REQUIRED[name, param.name] for param in catalog.find(name).params if param.default is MISSING} or None
+    given = [param for param in catalog.find(name).params if param.default is MISSING or (name, param.name) in REQUIRED]
+    return {param.name: REQUIRED[name, param.name] for param in given} or None
 
 
 ROW = {
@@ -136,6 +140,7 @@ ROW = {
     "answer2": "b",
     "__dj__suffix__": ".txt",
 }
+# What recipes must say, though some of it has a default.
 REQUIRED: dict[tuple[str, str], Any] = {
     ("entity_attribute_aggregator", "entity"): "an entity",
     ("entity_attribute_aggregator", "attribute"): "an attribute",
@@ -143,4 +148,5 @@ REQUIRED: dict[tuple[str, str], Any] = {
     ("llm_extract_mapper", "output_schema"): {"name": "a name"},
     ("most_relevant_entities_aggregator", "entity"): "an entity",
     ("most_relevant_entities_aggregator", "query_entity_type"): "a type",
+    ("generate_qa_from_examples_mapper", "seed_file"): str(Path(__file__).parents[2] / "recipes" / "data" / "dialogues.jsonl"),
 }

@@ -16,6 +16,7 @@ SPECS = catalog.all_specs()
 CASES = [(spec, example) for spec in SPECS for example in spec.examples]
 # OPs whose examples would need a model file; tests/models and the golden tests run them.
 NEED_MODELS = {
+    "human_preference_annotation_mapper",
     "language_id_score_filter",
     "perplexity_filter",
     "token_num_filter",

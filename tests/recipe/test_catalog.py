@@ -48,16 +48,17 @@ def test_ops_are_found_by_name():
     assert catalog.find("text_length_filter").cls is TextLengthFilter
 
 
+def test_an_op_that_will_never_be_is_named_with_the_reason(monkeypatch):
+    monkeypatch.setitem(NEVER_HERE, "video_nsfw_filter", "there is a reason")
+    with pytest.raises(RecipeError, match=r"^video_nsfw_filter is an OP .* that djfast will not have: there is a reason$"):
+        catalog.find("video_nsfw_filter")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("text_length_fliter", "no such OP (did you mean 'text_length_filter'?), got 'text_length_fliter'"),
         ("video_nsfw_filter", "video_nsfw_filter is an OP of Data-Juicer that djfast does not have yet"),
-        (
-            "human_preference_annotation_mapper",
-            "human_preference_annotation_mapper is an OP of Data-Juicer that djfast will not have: it waits for people who label "
-            "rows in a Label Studio server; export the rows, have them labelled there and go on with a second recipe",
-        ),
         ("zzz", "no such OP, got 'zzz'"),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 
 import djfast
 from djfast import _native
-from djfast.errors import InputError
+from djfast.errors import InputError, RecipeError
 from djfast.io.files import discover
 from djfast.io.json_rows import JsonRows
 from djfast.ranks import Alone
@@ -126,6 +126,18 @@ def test_a_generated_data_set_has_null_texts(tmp_path: Path) -> None:
     rows = run(tmp_path, [{"random_selector": {"select_num": 2000}}], generated_dataset_config=config)
     assert rows == [{"a": None, "b": None}] * 2000
     assert run(tmp_path / "0", [{"random_selector": {}}], generated_dataset_config={**config, "length": 0}) == []
+
+
+def test_generated_rows_have_numbers_where_they_are_wanted(tmp_path: Path) -> None:
+    config = {"type": "EmptyFormatter", "length": 2500, "feature_keys": ["a"], "number_key": "id"}
+    assert run(tmp_path, [{"random_selector": {}}], generated_dataset_config=config) == [
+        {"id": number, "a": None} for number in range(2500)
+    ]
+    config = {"type": "EmptyFormatter", "length": 2, "number_key": "id"}
+    assert run(tmp_path / "alone", [{"random_selector": {}}], generated_dataset_config=config) == [{"id": 0}, {"id": 1}]
+    for wrong in ("", 3, "a"):
+        with pytest.raises(RecipeError, match="needs the name of a field of its own under number_key, got "):
+            load_recipe({"generated_dataset_config": {**config, "feature_keys": "a", "number_key": wrong}, "process": []})
 
 
 def test_an_op_that_reads_a_generated_null_sets_the_row_aside(tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ def _prediction(recipe: Recipe, plan: Plan, ranks: int) -> Prediction | str:
     from djfast.errors import InputError, MissingExtraError, ModelError, SchemaError
     from djfast.runners.probe import predict
 
+    for op in plan.ops:
+        if op.acts_outside:
+            return f"no prediction of time and memory: {op.spec.name} would act on what is outside of the run"
     try:
         return predict(recipe, plan, ranks=ranks)
     except (InputError, ModelError, MissingExtraError, SchemaError) as error:

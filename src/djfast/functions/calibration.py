@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,8 +12,8 @@ from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import load_prompt
 
-# The answer's first line is taken: what follows a line feed there is left out, as in published data sets.
-_QA = r"【问题】\s*(.*?)\s*【回答】\s*(.*)"
+Pair = tuple[str, str]
+_QUESTION, _ANSWER = "【问题】", "【回答】"
 
 
 def bind_calibrated(
@@ -44,19 +43,7 @@ def bind_calibrated(
         section: prompt.template(section, allowed, given=given[section], what=f"{ask.op}: {section}")
         for section, allowed in names.items()
     }
-    pattern = checked_pattern(ask.op, output_pattern, groups=2 if asks_for == "qa" else 1) if output_pattern else None
-
-    def parts(answer: str) -> dict[str, str]:
-        if asks_for == "qa":
-            found = (pattern or re.compile(_QA)).match(answer)
-            read = dict(zip(("query", "response"), (part.strip() for part in found.groups()[:2]))) if found else {}
-        else:
-            found = pattern.match(answer) if pattern else None
-            read = {asks_for: (found.groups()[-1] if found else answer).strip()}
-        read = {name: part for name, part in read.items() if part}
-        if not read:
-            raise ValueError("neither a question nor an answer stands in it")
-        return read
+    parts = parts_reader(ask.op, asks_for, output_pattern, pair_in=_pair_of_lines)
 
     def talk(text: str, query: str, response: str) -> Conversation[str]:
         pair = made["qa_pair"].fill(query=text_in(query), response=text_in(response))
@@ -68,3 +55,50 @@ def bind_calibrated(
         return json.dumps(read, ensure_ascii=False)
 
     return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
+
+
+def _pair_of_lines(answer: str) -> Pair | None:
+    """Return a question of one line that all begins with, and the first line of its answer, as in published data sets."""
+    if not answer.startswith(_QUESTION):
+        return None
+    question, found, rest = answer.removeprefix(_QUESTION).partition(_ANSWER)
+    question = question.strip()
+    return (question, rest.lstrip().partition("\n")[0]) if found and "\n" not in question else None
+
+
+def pair_after(answer: str, first: str, second: str) -> Pair | None:
+    """Return what stands between two markers and what stands behind the second; None if they are not there, in this order.
+
+    Markers are looked for, since a pattern that is tried everywhere takes for ever on a long answer that has none.
+    """
+    between, found, behind = answer.partition(first)[2].partition(second)
+    return (between.strip(), behind.strip()) if found else None
+
+
+def parts_reader(
+    op: str, asks_for: str, output_pattern: str | None, *, pair_in: Callable[[str], Pair | None], flags: int = 0
+) -> Callable[[str], dict[str, str]]:
+    """Return what takes the question, the answer or both out of what a model said, and raises ValueError where it has none.
+
+    `pair_in` finds the two where the user gave no pattern; one of them alone is all that was said then.
+
+    Raises
+    ------
+    RecipeError
+        If the user's pattern is not valid or has too few groups.
+    """
+    given = checked_pattern(op, output_pattern, groups=2 if asks_for == "qa" else 1, flags=flags) if output_pattern else None
+
+    def parts(answer: str) -> dict[str, str]:
+        groups = found.groups(default="") if given and (found := given.match(answer)) else ()
+        if asks_for == "qa":
+            pair = groups[:2] if given else pair_in(answer) or ()
+            read = dict(zip(("query", "response"), pair))
+        else:
+            read = {asks_for: groups[-1] if groups else answer}
+        read = {name: part.strip() for name, part in read.items() if part.strip()}
+        if not read:
+            raise ValueError("neither a question nor an answer stands in it")
+        return read
+
+    return parts

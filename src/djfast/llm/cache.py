@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from djfast.errors import OutputError
+from djfast.llm.run_settings import current
 
 _LOG = logging.getLogger("djfast.llm.cache")
 _ENVIRONMENT = "DJFAST_LLM_CACHE"
@@ -171,22 +172,25 @@ _shared_lock = threading.Lock()
 
 
 def default_cache() -> AnswerCache | None:
-    """Return the cache that the environment names: ``DJFAST_LLM_CACHE``, a folder or ``off``; else below XDG_CACHE_HOME.
+    """Return the cache that the run names or, where it names none, the environment.
+
+    ``DJFAST_LLM_CACHE`` is a folder or ``off``; where it is not set, a folder below XDG_CACHE_HOME is taken.
 
     All OPs of a process share it.
 
     Raises
     ------
     OutputError
-        If ``DJFAST_LLM_CACHE`` names something that is no folder.
+        If what is named is no folder.
     """
-    given = os.environ.get(_ENVIRONMENT, "").strip()
+    said = current().cache
+    given = (said or os.environ.get(_ENVIRONMENT, "")).strip()
     if given.lower() in _OFF:
         return None
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     folder = Path(given).expanduser() if given else home.expanduser() / "djfast" / "llm"
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{_ENVIRONMENT} must name a folder or be off, got {given!r}")
+        raise OutputError(f"{'llm_cache' if said else _ENVIRONMENT} must name a folder or be off, got {given!r}")
     with _shared_lock:
         return _shared.setdefault(folder, AnswerCache(folder))
 

@@ -21,6 +21,7 @@ from djfast.errors import MissingExtraError, RecipeError
 from djfast.llm.endpoint import Endpoint
 from djfast.llm.interrupts import check_interrupted, interruptible
 from djfast.llm.retries import DEFAULT_RETRIES, Retries, is_passing, retry_after
+from djfast.llm.run_settings import current, keep
 
 if TYPE_CHECKING:
     import aiohttp
@@ -381,29 +382,30 @@ def _require_aiohttp() -> None:
 
 _shared: Client | None = None
 _shared_lock = threading.Lock()
-_shared_in_flight = 64
 
 
 def shared_client() -> Client:
-    """Return the client of this process."""
+    """Return the client of this process; it keeps as many requests in flight as the run says."""
     global _shared
+    in_flight = current().in_flight
     with _shared_lock:
         if _shared is None:
-            _shared = Client(in_flight=_shared_in_flight)
+            _shared = Client(in_flight=in_flight)
+        elif _shared.in_flight != in_flight:
+            _shared.configure(in_flight=in_flight)
         return _shared
 
 
 def configure(*, in_flight: int = 64) -> None:
-    """Set how many requests this process keeps in flight.
+    """Set how many requests this process keeps in flight; runs of recipes say so themselves.
 
     Raises
     ------
     RecipeError
         If the number is not from 1 to 65536.
     """
-    global _shared_in_flight
-    _shared_in_flight = _checked(in_flight)
-    shared_client().configure(in_flight=in_flight)
+    keep(current()._replace(in_flight=_checked(in_flight)))
+    shared_client()
 
 
 def _forget() -> None:

@@ -96,6 +96,8 @@ def converse(model: LanguageModel, conversations: Iterable[Conversation[Result]]
 def tries(ask: Ask, parse: Callable[[str], Result], *, try_num: int) -> Generator[Ask, Reply, Result]:
     """Ask up to `try_num` times until an answer can be used; to be called by ``yield from`` in a conversation.
 
+    Tries are numbered on from that of `ask`.
+
     `parse` returns what the answer means, or raises ValueError when it is not usable. A server that gives no answer is not
     asked again here: the client has retried already.
 
@@ -107,7 +109,7 @@ def tries(ask: Ask, parse: Callable[[str], Result], *, try_num: int) -> Generato
         If there was no answer.
     """
     reason: ValueError | None = None
-    for number in range(1, try_num + 1):
+    for number in range(ask.try_number, ask.try_number + try_num):
         reply = yield ask._replace(try_number=number)
         try:
             return parse(reply.text)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
+from djfast.errors import ModelError
 from djfast.functions import PYTHON_FUNCTIONS
 from djfast.functions.custom import source_file
 from djfast.models.checkpoints import checkpoint_source
@@ -14,6 +16,12 @@ from djfast.models.word_lists import load_word_list, word_list_files
 
 def _model(what: str) -> Callable[[Any, str], dict[str, Any]]:
     return lambda value, op: {"model": find_model(value, what=what, op=op)}
+
+
+def _seed_file(value: Any, op: str) -> dict[str, Any]:
+    if not os.path.isfile(value):
+        raise ModelError(f"{op}: examples not found; give a file of JSON lines with messages as seed_file, got {value!r}")
+    return {"seed_file": value}
 
 
 def _checkpoint(name: str) -> Callable[[Any, str], dict[str, Any]]:
@@ -44,6 +52,7 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
     ("token_chunks", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
     ("bad_case_signals", "calibration"): lambda value, op: {"calibration": value},
     ("share_in_list", "word_list"): lambda value, op: {"words": load_word_list(*value)},
+    ("row_of_generated_dialog", "seed_file"): _seed_file,
 }
 
 

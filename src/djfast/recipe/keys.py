@@ -177,6 +177,16 @@ _KEYS = (
         ge=0.1, le=1e9,
     ),
     Key(
+        "llm_in_flight", "int", 64,
+        "Requests to language-model servers that each process keeps in flight; the result does not depend on it.",
+        ge=1, le=65536,
+    ),
+    Key(
+        "llm_cache", "str | None", None,
+        "Folder in which answers of language models are kept, so that a rerun asks nothing twice, or `off`; null takes what "
+        "DJFAST_LLM_CACHE says.",
+    ),
+    Key(
         "compat", "str | None", None, "The engine whose rows a run gives.", NO_EFFECT,
         "the rows of Data-Juicer are the default; parameters of OPs that depart from them, such as short_texts, say so",
         choices=(None, "data-juicer"),
@@ -184,8 +194,8 @@ _KEYS = (
     # Input.
     Key(
         "generated_dataset_config", "dict | None", None,
-        "Data set to generate: `{type: EmptyFormatter, length: ..., feature_keys: [...]}` has null texts. Comes before "
-        "`dataset_path` and `dataset`.",
+        "Data set to generate: `{type: EmptyFormatter, length: ..., feature_keys: [...]}` has null texts; `number_key: id` adds "
+        "a field with the number of the row, from 0. Comes before `dataset_path` and `dataset`.",
     ),
     Key(
         "validators", "list[dict] | None", [],

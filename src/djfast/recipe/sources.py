@@ -39,10 +39,11 @@ _MOST_GENERATED = 2**40
 
 
 class Generated(NamedTuple):
-    """A data set of null texts."""
+    """A data set of null texts; `number_key` is a field with the number of the row."""
 
     rows: int
     fields: tuple[str, ...]
+    number_key: str | None = None
 
 
 class Source(NamedTuple):
@@ -146,7 +147,7 @@ def _generated(config: Mapping[str, Any]) -> Source:
         return Source((check_address(place, path),), suffixes=(suffixes,) if isinstance(suffixes, str) else tuple(suffixes))
     if kind not in _EMPTY:
         raise RecipeError(f"{place} must have a type of {', '.join((*_EMPTY, *_FORMATTERS))}, got {kind!r}")
-    _check_names(place, config, ("type", "length", "feature_keys"))
+    _check_names(place, config, ("type", "length", "feature_keys", "number_key"))
     rows = config.get("length")
     if not isinstance(rows, int) or isinstance(rows, bool) or not 0 <= rows <= _MOST_GENERATED:
         raise RecipeError(f"{place} needs a length, a whole number from 0 to {_MOST_GENERATED}, got {rows!r}")
@@ -154,7 +155,10 @@ def _generated(config: Mapping[str, Any]) -> Source:
     fields = [fields] if isinstance(fields, str) else fields
     if not isinstance(fields, list) or not all(isinstance(name, str) and name for name in fields):
         raise RecipeError(f"{place} needs names of fields under feature_keys, got {fields!r}")
-    return Source((), generated=Generated(rows, tuple(dict.fromkeys(fields))))
+    number_key = config.get("number_key")
+    if number_key is not None and (not isinstance(number_key, str) or not number_key or number_key in fields):
+        raise RecipeError(f"{place} needs the name of a field of its own under number_key, got {number_key!r}")
+    return Source((), generated=Generated(rows, tuple(dict.fromkeys(fields)), number_key))
 
 
 def _from_dataset_path(text: str) -> list[Source]:

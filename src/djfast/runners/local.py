@@ -14,6 +14,7 @@ from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
 from djfast.io.results import Result, ResultFile, rejected_path, stats_path
+from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
 from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
@@ -55,18 +56,19 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     )
     budget = budget_of(settings, workers=int(settings["np"]))
     work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(export)))
-    report = run_plan(
-        plan,
-        draw(rows_of(files, recipe, budget.batch_bytes), recipe, groups),
-        result,
-        threads=int(settings["np"]),
-        rejected=rejected,
-        progress=progress or Progress(is_quiet=True),
-        spool_folder=work_dir,
-        window_bytes=budget.window_bytes,
-        notices=notices,
-        row_timeout=float(settings["row_timeout"]) if may_exit else None,
-    )
+    with used(RunSettings.of(settings)):
+        report = run_plan(
+            plan,
+            draw(rows_of(files, recipe, budget.batch_bytes), recipe, groups),
+            result,
+            threads=int(settings["np"]),
+            rejected=rejected,
+            progress=progress or Progress(is_quiet=True),
+            spool_folder=work_dir,
+            window_bytes=budget.window_bytes,
+            notices=notices,
+            row_timeout=float(settings["row_timeout"]) if may_exit else None,
+        )
     report = delivered(recipe, with_side_files(report, plan, export))
     record = Path(work_dir) / "run.json"
     write_run_json(record, recipe, files, report)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.splits import ASSUMED_RATIO, Split, splits_of
+from djfast.llm.run_settings import RunSettings, used
 from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
@@ -59,7 +60,8 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     total = sum(_plain_bytes(file) for file in files)
     budget = budget_of(settings, workers=threads)
     rows = rows_of(files, recipe, min(budget.batch_bytes, PROBE_BYTES // _PLACES))
-    stages = bind_plan(plan)
+    with used(RunSettings.of(settings)):
+        stages = bind_plan(plan)
     layouts = rows.layouts(plan)
     base = _resident()
     read = rows_in = rows_out = waiting = 0

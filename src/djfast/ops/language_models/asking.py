@@ -7,13 +7,13 @@ from typing import Any
 from djfast.declare import Filter, Mapper, Op, param
 
 _SERVED_NAME = "Name of the model, as the server knows it."
-_EITHER_NAME = "Name of the model as the server knows it or, with is_hf_model, its folder or its name in the Hugging Face cache."
-_IS_HF_MODEL = "Whether the model runs in this process, by the package transformers."
+EITHER_NAME = "Name of the model as the server knows it or, with is_hf_model, its folder or its name in the Hugging Face cache."
+IS_HF_MODEL = "Whether the model runs in this process, by the package transformers."
 _ENDPOINT = "URL, or a path below OPENAI_BASE_URL; null is the one for chats. The key is OPENAI_API_KEY of the environment."
 _RESPONSE_PATH = "Where the text stands in the server's answer; null is `choices.0.message.content`."
 _TRY_NUM = "How often it is asked until an answer can be used."
 _MODEL_PARAMS = "Settings of the client (`base_url`), or of a model that runs in the process."
-_SAMPLING_PARAMS = "Settings of the answer, such as `temperature` and `max_tokens`."
+SAMPLING_PARAMS = "Settings of the answer, such as `temperature` and `max_tokens`."
 _VLLM = "a vLLM server is reached as any other, by api_endpoint"
 
 
@@ -42,41 +42,61 @@ class ApiMapper(Mapper):
     response_path: str | None = param(_RESPONSE_PATH, default=None)
     try_num: int = param(_TRY_NUM, default=3, unit="tries", ge=1)
     model_params: dict = param(_MODEL_PARAMS, default={})  # type: ignore[type-arg]
-    sampling_params: dict = param(_SAMPLING_PARAMS, default={})  # type: ignore[type-arg]
+    sampling_params: dict = param(SAMPLING_PARAMS, default={})  # type: ignore[type-arg]
 
     def asking(self) -> dict[str, Any]:
         """Return the parameter that functions make a model of."""
         return asking_of(self, model=self.api_model)
 
 
-class ModelMapper(Mapper):
-    """A mapper that asks a model in the process or behind a server."""
+class ModelOwner(Mapper):
+    """A mapper that has a model in the process or behind a server; how often it asks is its own affair."""
 
-    api_or_hf_model: str = param(_EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")
-    is_hf_model: bool = param(_IS_HF_MODEL, default=True)
+    is_hf_model: bool = param(IS_HF_MODEL, default=True)
     api_endpoint: str | None = param(_ENDPOINT, default=None)
     response_path: str | None = param(_RESPONSE_PATH, default=None)
-    try_num: int = param(_TRY_NUM, default=3, unit="tries", ge=1)
     enable_vllm: bool = param("Use vLLM.", default=False, no_effect=_VLLM)
-    model_params: dict = param(_MODEL_PARAMS, default={})  # type: ignore[type-arg]
-    sampling_params: dict = param(_SAMPLING_PARAMS, default={})  # type: ignore[type-arg]
+    model_params: dict | None = param(_MODEL_PARAMS, default=None)  # type: ignore[type-arg]
+    sampling_params: dict | None = param(SAMPLING_PARAMS, default=None)  # type: ignore[type-arg]
+
+
+class EitherModelMapper(ModelOwner):
+    """A mapper whose model is named as one of either place."""
+
+    api_or_hf_model: str = param(EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")
 
     def asking(self) -> dict[str, Any]:
         """Return the parameter that functions make a model of."""
         return asking_of(self, model=self.api_or_hf_model, is_hf_model=self.is_hf_model)
 
 
+class ModelMapper(EitherModelMapper):
+    """A mapper that asks a model in the process or behind a server."""
+
+    try_num: int = param(_TRY_NUM, default=3, unit="tries", ge=1)
+
+
+class HfModelMapper(ModelOwner):
+    """A mapper whose model is named as one of Hugging Face, though a server may have it."""
+
+    hf_model: str = param(EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")
+
+    def asking(self) -> dict[str, Any]:
+        """Return the parameter that functions make a model of."""
+        return asking_of(self, model=self.hf_model, is_hf_model=self.is_hf_model)
+
+
 class ModelFilter(Filter):
     """A filter that asks a model in the process or behind a server."""
 
-    api_or_hf_model: str = param(_EITHER_NAME, default="gpt-4o")
-    is_hf_model: bool = param(_IS_HF_MODEL, default=False)
+    api_or_hf_model: str = param(EITHER_NAME, default="gpt-4o")
+    is_hf_model: bool = param(IS_HF_MODEL, default=False)
     api_endpoint: str | None = param(_ENDPOINT, default=None)
     response_path: str | None = param(_RESPONSE_PATH, default=None)
     try_num: int = param(_TRY_NUM, default=3, unit="tries", ge=1)
     enable_vllm: bool = param("Use vLLM.", default=False, no_effect=_VLLM)
     model_params: dict = param(_MODEL_PARAMS, default={})  # type: ignore[type-arg]
-    sampling_params: dict = param(_SAMPLING_PARAMS, default={})  # type: ignore[type-arg]
+    sampling_params: dict = param(SAMPLING_PARAMS, default={})  # type: ignore[type-arg]
 
     def asking(self) -> dict[str, Any]:
         """Return the parameter that functions make a model of."""

@@ -373,12 +373,6 @@ class Form(ModelMapper):
     examples: str | list[str] | list[dict] | None = param(  # type: ignore[type-arg,misc,assignment]
         "Examples for few_shot and cot_shot: a text, or a list of texts or mappings.", default=None
     )
-    model_params: dict | None = param(  # type: ignore[type-arg,assignment]
-        "Settings of the client (`base_url`), or of a model that runs in the process.", default=None
-    )
-    sampling_params: dict | None = param(  # type: ignore[type-arg,assignment]
-        "Settings of the answer, such as `temperature` and `max_tokens`.", default=None
-    )
 
 
 class LlmExtractMapper(Form, name="llm_extract_mapper"):

@@ -16,6 +16,7 @@ from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
 from djfast.io.splits import Split, default_split_bytes, splits_of
+from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
 from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
@@ -84,7 +85,8 @@ class Job:
         self.device_ranks = _device_ranks(recipe, ranks)
         self.plan: Plan = plan_recipe(recipe, has_devices=bool(self.device_ranks))
         _refuse_one_process(self.plan)
-        self.stages: list[BoundStage] = bind_plan(self.plan)
+        with used(RunSettings.of(recipe.settings)):
+            self.stages: list[BoundStage] = bind_plan(self.plan)
         self.budget = budget_of(recipe.settings, workers=int(recipe.settings["np"]) + 2 * CREDITS * (ranks.size > 1))
         self.folder = JobFolder.of(recipe)
         self.journal = Journal(self.folder.path, "", self.folder.writer)
@@ -111,7 +113,8 @@ class Job:
         """
         while True:
             try:
-                return self._attempt()
+                with used(RunSettings.of(self.recipe.settings)):
+                    return self._attempt()
             except RankLost:
                 if not self.ranks.can_regroup:
                     raise
