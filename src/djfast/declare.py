@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, col
+from djfast.redaction import Secret, guarded, shown
 
 MISSING: Any = object()
 
@@ -52,6 +53,8 @@ class Param(NamedTuple):
                 raise RecipeError(f"{self.name} must be <= {self.le:g}, got {each!r}")
         if self.is_secret and isinstance(value, str):
             value = Secret(value)
+        if isinstance(value, dict):
+            value = guarded(value)
         if self.choices and value not in self.choices:
             allowed = ", ".join(str(c) for c in self.choices)
             raise RecipeError(f"{self.name} must be one of {allowed}, got {value!r}")
@@ -59,15 +62,6 @@ class Param(NamedTuple):
 
 
 _KINDS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict, "list": list}
-
-
-class Secret(str):
-    """A text that is not shown where plans, OPs or errors are."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 def _typed(param: Param, value: Any) -> Any:
@@ -186,7 +180,7 @@ class Op:
     source: ClassVar[str | None] = None
     notice: ClassVar[str | None] = None  # what a user of the OP is told with every recipe
     rewrites_tags: ClassVar[bool] = False  # whether what `rewrite` gives back may have new tags
-    acts_outside: ClassVar[bool] = False  # whether it changes something outside the run, so that nobody tries it beforehand
+    acts_outside: ClassVar[bool] = False  # whether it asks or changes what is outside of the run, so that nobody tries it
     spec: ClassVar[OpSpec]
     _params: ClassVar[tuple[Param, ...]] = ()
 
@@ -313,7 +307,7 @@ class Op:
     def given(self) -> dict[str, Any]:
         """Parameters that differ from their defaults; secrets only by name."""
         given = [(p, self.__dict__[p.name]) for p in self.spec.params if self.__dict__[p.name] != p.default]
-        return {p.name: "***" if p.is_secret else value for p, value in given}
+        return {p.name: "***" if p.is_secret else shown(value) for p, value in given}
 
 
 def _finish(name: str, type_name: Any, draft: _Draft, *, common: bool) -> Param:

@@ -10,6 +10,7 @@ import pytest
 
 from djfast import functions
 from djfast.cli.main import main
+from djfast.recipe.load import load_recipe
 
 
 def _doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str], *process: Any) -> tuple[int, str]:
@@ -58,3 +59,22 @@ def test_code_of_the_user_and_servers_are_pointed_out(
 def _installed(capsys: pytest.CaptureFixture[str]) -> str:
     main(["doctor"])
     return capsys.readouterr().out
+
+
+def test_a_key_in_parameters_is_shown_nowhere_and_plans_ask_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = [{"calibrate_qa_mapper": {"model_params": {"api_key": "sk-HUNTER2", "base_url": "http://127.0.0.1:9/v1"}}}]
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
+    recipe = tmp_path / "recipe.json"
+    keys = {"dataset_path": str(tmp_path / "in.jsonl"), "export_path": str(tmp_path / "out.jsonl")}
+    recipe.write_text(json.dumps({**keys, "process": process}))
+    for arguments in (["plan", str(recipe)], ["plan", str(recipe), "--json"], ["doctor", str(recipe)]):
+        assert main(arguments) == 0
+        out = capsys.readouterr()
+        assert "HUNTER2" not in out.out + out.err
+        if arguments == ["plan", str(recipe)]:
+            assert "no prediction of time and memory: calibrate_qa_mapper asks or changes what is outside of the run" in out.out
+    loaded = load_recipe(str(recipe))
+    assert "HUNTER2" not in json.dumps(loaded.text) + repr(loaded.ops)
+    assert loaded.ops[0].model_params["api_key"] == "sk-HUNTER2"

@@ -21,7 +21,7 @@ from djfast.runners.local import plan_recipe, run_recipe
 from tests.contract.test_ops import saying
 from tests.functions.label_studio import LabelStudioServer
 
-OPS_THAT_EXIST = 31
+OPS_THAT_EXIST = 132
 SPEC = os.environ.get("DJFAST_SPEC", "")
 TEXT = ("text", "code")  # beginnings of the modalities whose recipes must work
 

@@ -219,7 +219,7 @@ def test_the_key_of_a_recipe_is_shown_nowhere(
     for arguments in (["plan", str(recipe)], ["plan", "--json", str(recipe)], ["plan", "--no-probe", str(recipe)]):
         assert main(arguments) == 0
     planned = capsys.readouterr().out
-    assert "would act on what is outside of the run" in planned
+    assert "asks or changes what is outside of the run" in planned
     assert "'***'" in planned
     assert studio.requests == []
     djfast.run({**keys, "use_checkpoint": True})

@@ -51,7 +51,7 @@ def _prediction(recipe: Recipe, plan: Plan, ranks: int) -> Prediction | str:
 
     for op in plan.ops:
         if op.acts_outside:
-            return f"no prediction of time and memory: {op.spec.name} would act on what is outside of the run"
+            return f"no prediction of time and memory: {op.spec.name} asks or changes what is outside of the run"
     try:
         return predict(recipe, plan, ranks=ranks)
     except (InputError, ModelError, MissingExtraError, SchemaError) as error:

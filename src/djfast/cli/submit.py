@@ -124,7 +124,7 @@ def _matching(pattern: str, allowed: str) -> Callable[[str], str]:
 def _refuse_secrets(options: argparse.Namespace, rest: list[str]) -> None:
     """Refuse a password or token on the command line: it would stand in the file."""
     from djfast.recipe.overrides import parse_flags, parse_set
-    from djfast.recipe.secrets import is_secret, redacted
+    from djfast.redaction import is_secret, redacted
 
     for override in [*map(parse_set, options.set), *parse_flags(rest)]:
         value = _plain(override.text)

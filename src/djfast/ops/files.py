@@ -50,6 +50,8 @@ class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
     two places are two files and a file that is there is not fetched again. It appears there when all of it has come.
     """
 
+    acts_outside = True
+
     examples = (
         Example(
             rows=[{"text": "t", "urls": []}, {"text": "t"}],
@@ -82,6 +84,8 @@ class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
     Credentials are taken from the environment first, then from the parameters, then from where the AWS tools look; without any,
     only public files are found.
     """
+
+    acts_outside = True
 
     examples = (
         Example(
@@ -127,6 +131,8 @@ class S3UploadFileMapper(Mapper, name="s3_upload_file_mapper"):
     taken from the environment first, then from the parameters, then from where the AWS tools look; without any there is an error
     before the run.
     """
+
+    acts_outside = True
 
     examples = (Example(rows=[{"text": "t", "files": []}, {"text": ""}], params={}, expect=[{"files": []}, {"text": ""}]),)
 

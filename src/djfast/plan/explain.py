@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from djfast.declare import Secret
 from djfast.plan.steps import Compute, Plan, Stage
+from djfast.redaction import shown
 
 
 def explain(plan: Plan) -> list[str]:
@@ -91,7 +91,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
                 "steps": [
                     {
                         "op": plan.ops[step.op].spec.name,
-                        **_shown(step._asdict()),
+                        **shown(step._asdict()),
                         "kind": type(step).__name__.lower(),
                     }
                     for step in stage.steps
@@ -115,12 +115,3 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         ],
         "notices": list(plan.notices),
     }
-
-
-def _shown(value: Any) -> Any:
-    """Return JSON data without the secrets in it."""
-    if isinstance(value, dict):
-        return {name: _shown(each) for name, each in value.items()}
-    if isinstance(value, tuple):
-        return [_shown(each) for each in value]
-    return "***" if isinstance(value, Secret) else value

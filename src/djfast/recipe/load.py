@@ -28,9 +28,9 @@ from djfast.recipe.interpolation import escaped, interpolate
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
 from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, result_path
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
-from djfast.recipe.secrets import is_secret, redacted
 from djfast.recipe.sources import Sources, sources_of, without_credentials
 from djfast.recipe.validators import Validator, validators_of
+from djfast.redaction import is_secret, redacted
 from djfast.spelling import did_you_mean
 
 MAX_PROBLEMS = 20

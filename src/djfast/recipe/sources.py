@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from djfast.errors import RecipeError
-from djfast.recipe.secrets import is_secret_entry
+from djfast.redaction import is_secret_entry
 from djfast.spelling import did_you_mean
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.I | re.ASCII)

@@ -37,6 +37,8 @@ def asking_of(op: Op, *, model: str, is_hf_model: bool = False) -> dict[str, Any
 class ApiMapper(Mapper):
     """A mapper that asks a model behind a server that speaks the OpenAI interface."""
 
+    acts_outside = True
+
     api_model: str = param(_SERVED_NAME, default="gpt-4o")
     api_endpoint: str | None = param(_ENDPOINT, default=None)
     response_path: str | None = param(_RESPONSE_PATH, default=None)
@@ -51,6 +53,8 @@ class ApiMapper(Mapper):
 
 class ModelOwner(Mapper):
     """A mapper that has a model in the process or behind a server; how often it asks is its own affair."""
+
+    acts_outside = True
 
     is_hf_model: bool = param(IS_HF_MODEL, default=True)
     api_endpoint: str | None = param(_ENDPOINT, default=None)
@@ -88,6 +92,8 @@ class HfModelMapper(ModelOwner):
 
 class ModelFilter(Filter):
     """A filter that asks a model in the process or behind a server."""
+
+    acts_outside = True
 
     api_or_hf_model: str = param(EITHER_NAME, default="gpt-4o")
     is_hf_model: bool = param(IS_HF_MODEL, default=False)

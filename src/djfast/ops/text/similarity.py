@@ -62,6 +62,8 @@ class TextEmbdSimilarityFilter(Filter, name="text_embd_similarity_filter"):
     Data-Juicer keeps it unjudged; so is the empty text, where the model or server refuses it.
     """
 
+    acts_outside = True
+
     api_or_hf_model: str = param(
         "Name of the server's model; or a folder, or a name in the folders of models or the Hugging Face cache.",
         default="text-embedding-v4",

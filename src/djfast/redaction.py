@@ -31,3 +31,32 @@ def redacted(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [redacted(each) for each in value]
     return value
+
+
+class Secret(str):
+    """A text that is not shown where plans, OPs or errors are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return stars."""
+        return "'***'"
+
+
+def guarded(value: Any) -> Any:
+    """Return the value with the texts of its mappings that look like secrets as `Secret`."""
+    if isinstance(value, dict):
+        return {
+            name: Secret(each) if isinstance(each, str) and is_secret(str(name)) else guarded(each)
+            for name, each in value.items()
+        }
+    return [guarded(each) for each in value] if isinstance(value, list) else value
+
+
+def shown(value: Any) -> Any:
+    """Return the value with every `Secret` in it replaced by ``***``."""
+    if isinstance(value, Secret):
+        return "***"
+    if isinstance(value, dict):
+        return {name: shown(each) for name, each in value.items()}
+    return type(value)(shown(each) for each in value) if type(value) in (list, tuple) else value
