@@ -109,13 +109,7 @@ class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
         return self._assigned(
             "s3_downloaded_files",
             fills_only=self.resume_download,
-            store=[
-                self.aws_access_key_id,
-                self.aws_secret_access_key,
-                self.aws_session_token,
-                self.aws_region,
-                self.endpoint_url,
-            ],
+            store=_store(self),
             seconds=self.timeout,
             at_once=self.max_concurrent,
             reuses=self.resume_download,
@@ -162,15 +156,14 @@ class S3UploadFileMapper(Mapper, name="s3_upload_file_mapper"):
             field(self.upload_field),
             bucket=self.s3_bucket,
             prefix=self.s3_prefix,
-            store=[
-                self.aws_access_key_id,
-                self.aws_secret_access_key,
-                self.aws_session_token,
-                self.aws_region,
-                self.endpoint_url,
-            ],
+            store=_store(self),
             at_once=self.max_concurrent,
             skips_existing=self.skip_existing,
             removes=self.remove_local,
         )
         return {self.upload_field: uploaded}
+
+
+def _store(op: S3DownloadFileMapper | S3UploadFileMapper) -> list[str | None]:
+    """Return how an OP reaches its store."""
+    return [op.aws_access_key_id, op.aws_secret_access_key, op.aws_session_token, op.aws_region, op.endpoint_url]

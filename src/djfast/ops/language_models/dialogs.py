@@ -75,7 +75,15 @@ class TurnDetection(ApiMapper):
         return {self.found_key(): member(found, "labels"), self.analysis_key: member(found, "analysis")}
 
 
-class DialogIntentDetectionMapper(TurnDetection, name="dialog_intent_detection_mapper"):
+class LabelDetection(TurnDetection):
+    """What the mappers that label turns have in common."""
+
+    candidate_template: str | None = param(_CANDIDATE_TEMPLATE, default=None)
+    labels_template: str | None = param(_LABELS_TEMPLATE, default=None)
+    labels_pattern: str | None = param(_LABELS_PATTERN, default=None)
+
+
+class DialogIntentDetectionMapper(LabelDetection, name="dialog_intent_detection_mapper"):
     """Labels what the user wants in each turn of a dialogue.
 
     The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
@@ -104,12 +112,9 @@ class DialogIntentDetectionMapper(TurnDetection, name="dialog_intent_detection_m
     intent_candidates: list[str] | None = param(_CANDIDATES, default=None)
     labels_key: str = param(_LABELS_KEY, default="dialog_intent_labels")
     analysis_key: str = param(_ANALYSIS_KEY, default="dialog_intent_labels_analysis")
-    candidate_template: str | None = param(_CANDIDATE_TEMPLATE, default=None)
-    labels_template: str | None = param(_LABELS_TEMPLATE, default=None)
-    labels_pattern: str | None = param(_LABELS_PATTERN, default=None)
 
 
-class DialogTopicDetectionMapper(TurnDetection, name="dialog_topic_detection_mapper"):
+class DialogTopicDetectionMapper(LabelDetection, name="dialog_topic_detection_mapper"):
     """Labels what the user talks about in each turn of a dialogue.
 
     The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
@@ -133,12 +138,9 @@ class DialogTopicDetectionMapper(TurnDetection, name="dialog_topic_detection_map
     topic_candidates: list[str] | None = param(_CANDIDATES, default=None)
     labels_key: str = param(_LABELS_KEY, default="dialog_topic_labels")
     analysis_key: str = param(_ANALYSIS_KEY, default="dialog_topic_labels_analysis")
-    candidate_template: str | None = param(_CANDIDATE_TEMPLATE, default=None)
-    labels_template: str | None = param(_LABELS_TEMPLATE, default=None)
-    labels_pattern: str | None = param(_LABELS_PATTERN, default=None)
 
 
-class DialogSentimentDetectionMapper(TurnDetection, name="dialog_sentiment_detection_mapper"):
+class DialogSentimentDetectionMapper(LabelDetection, name="dialog_sentiment_detection_mapper"):
     """Labels what the user feels in each turn of a dialogue.
 
     The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
@@ -162,9 +164,6 @@ class DialogSentimentDetectionMapper(TurnDetection, name="dialog_sentiment_detec
     sentiment_candidates: list[str] | None = param(_CANDIDATES, default=None)
     labels_key: str = param(_LABELS_KEY, default="dialog_sentiment_labels")
     analysis_key: str = param(_ANALYSIS_KEY, default="dialog_sentiment_labels_analysis")
-    candidate_template: str | None = param(_CANDIDATE_TEMPLATE, default=None)
-    labels_template: str | None = param(_LABELS_TEMPLATE, default=None)
-    labels_pattern: str | None = param(_LABELS_PATTERN, default=None)
 
 
 class DialogSentimentIntensityMapper(TurnDetection, name="dialog_sentiment_intensity_mapper"):
