@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import signal
 import tarfile
 import zipfile
 from pathlib import Path
@@ -38,7 +40,7 @@ def test_webdataset(tmp_path: Path, name: str) -> None:
     rows = run(tmp_path, path, text_keys="txt")
     assert len(rows) == 600
     assert rows[0] == {"__key__": "deep/0000", "json": {"n": 0}, "left.jpg": None, "txt": "text ä 0"}
-    assert rows[599] == {"__key__": "deep/0599", "json": {"n": 599}, "left.jpg": "/9g=", "txt": "text ä 599"}
+    assert rows[599] == {"__key__": "deep/0599", "json": {"n": 599}, "left.jpg": {"__dj__bytes__": "/9g="}, "txt": "text ä 599"}
 
 
 def test_bad_members_of_a_webdataset_cost_their_row_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,10 +127,18 @@ def test_word_documents(tmp_path: Path) -> None:
 def test_a_document_that_hangs_costs_its_row_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.docx").write_bytes(b"x")
     (tmp_path / "b.txt").write_text("plain")
-    monkeypatch.setattr(extraction, "TIME_LIMIT", 0.0)
+    started = extraction._process
+
+    def stopped() -> Any:
+        process = started()
+        os.kill(process.pid, signal.SIGSTOP)
+        return process
+
+    monkeypatch.setattr(extraction, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(extraction, "_process", stopped)
     assert run(tmp_path, tmp_path, suffixes=[".docx", ".txt"]) == [{"text": "plain"}]
     [(_, reason)] = rejected(tmp_path)
-    assert "a.docx could not be read in 0 seconds and 4 GiB of memory" in reason
+    assert "a.docx could not be read in 0.2 seconds and 4 GiB of memory" in reason
 
 
 def pdf(pages: list[list[str]]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +59,18 @@ def test_batches_shrink_to_fit_the_memory(recipe):
     assert small.batches_bytes <= small.total // 4
     large = budget_of(recipe(memory="64GiB", np=64).settings, workers=64)
     assert large.batch_bytes == 2**20
+
+
+def test_rows_of_tables_are_probed_as_they_are_run(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text,n\n" + "some words of a text,1\n" * 500)
+    process = [
+        {"python_lambda_mapper": {"lambda_str": "lambda row: {'size': len(row['text'])}"}},
+        {"document_line_deduplicator": {}},
+        {"key_value_grouper": {"group_by_keys": ["n"]}},
+        "naive_reverse_grouper",
+    ]
+    recipe = load_recipe({"dataset_path": str(source), "export_path": str(tmp_path / "out.jsonl"), "process": process})
+    prediction = predict(recipe, plan_recipe(recipe), ranks=1)
+    assert prediction.dropped == 0
+    assert prediction.rows >= 250  # the text of a table takes more bytes in memory than in its file

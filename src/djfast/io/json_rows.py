@@ -29,7 +29,8 @@ class JsonBlock(NamedTuple):
     """Whole lines, ``data[:end]``.
 
     `numbers`, 64 bits each, gives each line's number in `file` where the block is no run of lines; `file` may then name one
-    for each line. `lines` says how many lines of the file these stand for, where not all of them are here.
+    for each line. `lines` says how many lines of the file these stand for, where not all of them are here, and `source_bytes`
+    how many bytes of the input, where they were written from something else.
     """
 
     data: bytes
@@ -37,11 +38,12 @@ class JsonBlock(NamedTuple):
     file: str
     numbers: bytes | None = None
     lines: int | None = None
+    source_bytes: int | None = None
 
     @property
     def byte_count(self) -> int:
-        """Bytes of the lines."""
-        return self.end
+        """Bytes of the input that these lines are."""
+        return self.end if self.source_bytes is None else self.source_bytes
 
     def counted_from(self, first: int) -> JsonBlock:
         """Return these lines with numbers that count from `first`."""
@@ -52,12 +54,14 @@ class JsonBlock(NamedTuple):
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
         numbers = b"" if self.numbers is None else b"=" + self.numbers
-        return [self.data[: self.end], self.file.encode(), numbers, b"" if self.lines is None else b"%d" % self.lines]
+        counts = [b"" if count is None else b"%d" % count for count in (self.lines, self.source_bytes)]
+        return [self.data[: self.end], self.file.encode(), numbers, *counts]
 
     @classmethod
-    def unpack(cls, data: bytes, file: bytes, numbers: bytes, lines: bytes) -> JsonBlock:
+    def unpack(cls, data: bytes, file: bytes, numbers: bytes, *counts: bytes) -> JsonBlock:
         """Return what `pack` packed."""
-        return cls(data, len(data), file.decode(), numbers[1:] if numbers else None, int(lines) if lines else None)
+        known = (int(count) if count else None for count in counts)
+        return cls(data, len(data), file.decode(), numbers[1:] if numbers else None, *known)
 
 
 class JsonPiece:

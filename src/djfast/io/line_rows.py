@@ -52,4 +52,5 @@ def _lines(block: Any) -> JsonBlock:
         # A text is no row, so it is set aside, and says what is wrong.
         lines[position] = json.dumps(f"{unread.reason}: {unread.content or lines[position]}", ensure_ascii=False)
     data = "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
-    return JsonBlock(data, len(data), block.file or "", array("Q", block.numbers).tobytes(), block.lines)
+    numbers = array("Q", block.numbers).tobytes()
+    return JsonBlock(data, len(data), block.file or "", numbers, block.lines, block.byte_count)

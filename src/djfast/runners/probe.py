@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
+from djfast.io.line_rows import carried_for
 from djfast.io.splits import ASSUMED_RATIO, Split, splits_of
 from djfast.llm.run_settings import RunSettings, used
 from djfast.plan.bind import bind_plan
@@ -40,8 +41,9 @@ class Prediction(NamedTuple):
 
     def lines(self) -> list[str]:
         """Return the prediction in words."""
+        change = f"{abs(self.dropped):.0%} of the rows go" if self.dropped >= 0 else f"{-self.dropped:.0%} more rows come"
         return [
-            f"probe: {_size(self.probed)} of {_size(self.input)} read; {self.dropped:.0%} of the rows go in the first pass",
+            f"probe: {_size(self.probed)} of {_size(self.input)} read; {change} in the first pass",
             f"  time     about {_duration(self.seconds)} on {self.ranks} x {self.threads} threads",
             f"  memory   about {_size(self.memory)} per rank at its peak, {_size(self.keys)} of it keys of deduplicators",
             f"  scratch  about {_size(self.scratch)} for rows that wait",
@@ -59,7 +61,7 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     files = input_files(recipe)
     total = sum(_plain_bytes(file) for file in files)
     budget = budget_of(settings, workers=threads)
-    rows = rows_of(files, recipe, min(budget.batch_bytes, PROBE_BYTES // _PLACES))
+    rows = carried_for(plan, rows_of(files, recipe, min(budget.batch_bytes, PROBE_BYTES // _PLACES)))
     with used(RunSettings.of(settings)):
         stages = bind_plan(plan)
     layouts = rows.layouts(plan)
