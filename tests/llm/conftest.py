@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from djfast.llm import cache as caches
 from djfast.llm.client import Client
 from tests.llm.server import Server
 
@@ -24,6 +25,9 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[Server]:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         yield server
+    for cache in caches._shared.values():
+        cache.close()
+    caches._shared.clear()
 
 
 @pytest.fixture

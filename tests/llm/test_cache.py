@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -108,7 +109,8 @@ def test_a_full_disk_ends_the_keeping_with_one_warning(tmp_path, caplog):
 def test_many_files_can_be_read(tmp_path):
     """More than may be open at once: a folder of many runs."""
     for number in range(150):
-        AnswerCache(tmp_path).put(question(str(number)), str(number).encode())
+        with contextlib.closing(AnswerCache(tmp_path)) as cache:
+            cache.put(question(str(number)), str(number).encode())
     cache = AnswerCache(tmp_path)
     assert [cache.get(question(str(number))) for number in range(150)] == [str(number).encode() for number in range(150)]
     assert cache.size().files == 150

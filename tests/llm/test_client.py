@@ -403,7 +403,9 @@ def test_ctrl_c_does_not_hang(server, works_in):
             "from djfast.llm.chat import Chat\nfrom djfast.runners.workers import in_order\nprint('ready', flush=True)\n"
             f"list(in_order(range(4), lambda item: {work}, threads=2))"
         )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # A shell starts what it runs in the background with interrupts ignored, and so these tests may have been started.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    process = subprocess.Popen([sys.executable, "-c", heard + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -417,3 +419,4 @@ def test_ctrl_c_does_not_hang(server, works_in):
         assert time.monotonic() - started < 10
     finally:
         process.kill()
+        process.communicate()
