@@ -195,10 +195,12 @@ def test_a_key_that_could_end_a_header_is_refused_and_not_shown() -> None:
         LabelStudio("http://host", "a\r\nb:c")
 
 
-def test_notifications_are_refused_without_showing_them() -> None:
-    with pytest.raises(RecipeError, match="notification_config cannot be used here: djfast sends no messages") as caught:
-        djfast.load_ops([{OP: {"notification_config": {"email": {"smtp": "hunter2"}}}}])
-    assert "hunter2" not in str(caught.value)
+def test_notifications_have_no_effect_and_are_not_shown(tmp_path: Path) -> None:
+    params = {"notification_config": {"email": {"smtp": "hunter2"}}, "notification_events": {"task_created": True}}
+    process = [{OP: {**params, "api_url": "http://127.0.0.1"}}]
+    recipe = load_recipe({"export_path": str(tmp_path / "out.jsonl"), "process": process})
+    assert [notice for notice in recipe.notices if "notification_config has no effect: djfast sends no messages" in notice]
+    assert "hunter2" not in repr(recipe.ops) + json.dumps(recipe.text) + "".join(recipe.notices)
     with pytest.raises(RecipeError, match="samples_per_task cannot be used here"):
         djfast.load_ops([{OP: {"samples_per_task": 2}}])
 

@@ -42,9 +42,9 @@ class HumanPreferenceAnnotationMapper(Mapper, name="human_preference_annotation_
     max_tasks_per_batch: int = param("Tasks that are sent at once.", default=100, unit="tasks", ge=1)
     project_id: int | None = param("Project that gets the tasks; null makes a new one.", default=None)
     notification_config: dict | None = param(  # type: ignore[type-arg]
-        "Whom to tell.", default=None, refused=_NOTIFICATIONS, is_secret=True
+        "Whom to tell.", default=None, no_effect=_NOTIFICATIONS, is_secret=True
     )
-    notification_events: dict | None = param("What to tell.", default=None, refused=_NOTIFICATIONS)  # type: ignore[type-arg]
+    notification_events: dict | None = param("What to tell.", default=None, no_effect=_NOTIFICATIONS)  # type: ignore[type-arg]
 
     def assign(self) -> dict[str, Expr]:
         """Return the better and the other answer."""
