@@ -10,7 +10,7 @@ import pytest
 import djfast
 from djfast import catalog
 from djfast.declare import MISSING, Example, OpSpec
-from djfast.plan.build import META, STATS
+from djfast.reserved import META, STATS
 
 SPECS = catalog.all_specs()
 CASES = [(spec, example) for spec in SPECS for example in spec.examples]

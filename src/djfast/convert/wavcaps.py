@@ -10,8 +10,8 @@ from djfast.convert.anchored import check_free, freed
 from djfast.convert.form import ADD_EOC, EOC, BadRow, Form, Options, Row, media_token, separator, text_of
 from djfast.declare import Param
 from djfast.errors import InputError
+from djfast.reserved import META
 
-_META = "__dj__meta__"
 _CAPTIONS = "num_captions_per_audio"
 
 
@@ -33,7 +33,7 @@ def _to_dj(options: Options) -> Callable[[Row], Row]:
             "id": name if options["str_id"] else identity,
             "text": f"{token}{options['sent_separator']}{marker}{text}{end}",
             "audios": [path],
-            _META: {_CAPTIONS: options[_CAPTIONS], **row},
+            META: {_CAPTIONS: options[_CAPTIONS], **row},
         }
 
     return convert
@@ -60,9 +60,9 @@ def _from_dj(options: Options) -> Callable[[Row], Row]:
     marker = f"[[{field}]]: " if options["add_target_field_token"] else ""
 
     def convert(row: Row) -> Row:
-        meta: Any = row.get(_META)
+        meta: Any = row.get(META)
         if not isinstance(meta, dict):
-            raise BadRow(f"{_META} must hold the row that it was made of")
+            raise BadRow(f"{META} must hold the row that it was made of")
         text, count = freed(text_of(row, "text").removesuffix(eoc), token, between)
         if count != 1 or token in text:
             raise BadRow(f"the text must have {token!r} once, before or after all else")

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from djfast.errors import UnusableAnswerError
 from djfast.functions.answers import names_in, unquoted
-from djfast.functions.extraction import META, filled_in
-from djfast.functions.grouping import BATCH_META
+from djfast.functions.extraction import filled_in
 from djfast.functions.language_models import Asking, checked_pattern, conversing, messages, tries_together
 from djfast.functions.rows import Row, path_of
 from djfast.functions.tokenization import bind_hf_token_count
 from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import Prompt, Template, load_prompt
+from djfast.reserved import BATCH_META, META
 
 _OTHER_SCRIPTS = re.compile("[\u2e80-\U0010ffff]")
 

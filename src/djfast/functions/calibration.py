@@ -37,22 +37,14 @@ def bind_calibrated(
     """
     ask = Asking.of(asking)
     prompt = load_prompt(f"calibrate_{asks_for}", "zh")
-    given = dict(templates)
     names = {"system": (), "input": ("reference", "qa_pair"), "reference": ("text",), "qa_pair": ("query", "response")}
-    made = {
-        section: prompt.template(section, allowed, given=given[section], what=f"{ask.op}: {section}")
-        for section, allowed in names.items()
-    }
+    made = prompt.templates(names, given=dict(templates), op=ask.op)
     parts = parts_reader(ask.op, asks_for, output_pattern, pair_in=_pair_of_lines)
 
     def talk(text: str, query: str, response: str) -> Conversation[str]:
         pair = made["qa_pair"].fill(query=text_in(query), response=text_in(response))
         user = made["input"].fill(reference=made["reference"].fill(text=text), qa_pair=pair)
-        try:
-            read = yield from tries(Ask(messages(made["system"].fill(), user)), parts, try_num=ask.try_num)
-        except UnusableAnswerError:
-            read = {}
-        return json.dumps(read, ensure_ascii=False)
+        return (yield from parts_json(Ask(messages(made["system"].fill(), user)), parts, try_num=ask.try_num))
 
     return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
 
@@ -102,3 +94,12 @@ def parts_reader(
         return read
 
     return parts
+
+
+def parts_json(ask: Ask, parts: Callable[[str], dict[str, str]], *, try_num: int) -> Conversation[str]:
+    """Ask for the parts of a pair; a JSON object of them, an empty one if no answer could be used."""
+    try:
+        read = yield from tries(ask, parts, try_num=try_num)
+    except UnusableAnswerError:
+        read = {}
+    return json.dumps(read, ensure_ascii=False)

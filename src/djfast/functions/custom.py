@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable
 from typing import Any
 
+from djfast.reserved import STATS
+
 Row = dict[str, Any]
-STATS = "__dj__stats__"
-META = "__dj__meta__"
 
 CUSTOM: dict[str, Callable[..., Any]] = {}  # OP -> the function, or the class written for Data-Juicer
 
 
 def source_file(op: str) -> str:
     """Return the file that a user's OP is written in."""
+    import inspect
+
     return inspect.getsourcefile(CUSTOM[op]) or ""
 
 

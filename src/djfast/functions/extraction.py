@@ -25,8 +25,8 @@ from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import Prompt, Template, load_prompt
 from djfast.llm.structured import read_json
 from djfast.llm.usage import Price
+from djfast.reserved import META
 
-META = "__dj__meta__"
 USAGE = "llm_semantic_usage"
 
 Tags = dict[str, Any]

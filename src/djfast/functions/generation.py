@@ -68,12 +68,8 @@ def bind_row_of_generated_dialog(
     if len(seeds) < example_num:
         raise RecipeError(f"{ask.op}: seed_file must have at least {example_num} dialogues (example_num), got {len(seeds)}")
     prompt = load_prompt("generate_qa_from_examples", "zh")
-    given = dict(templates)
     names = {"system": (), "input": ("examples",), "example": ("example",), "qa_pair": ("query", "response")}
-    made = {
-        section: prompt.template(section, allowed, given=given[section], what=f"{ask.op}: {section}")
-        for section, allowed in names.items()
-    }
+    made = prompt.templates(names, given=dict(templates), op=ask.op)
     pairs_in = _pairs_reader(ask.op, output_pattern, question="【问题】", answer="【回答】", end="【问题】")
 
     def shown(dialog: list[Pair]) -> str:

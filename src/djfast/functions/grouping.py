@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-BATCH_META = "__dj__batch_meta__"
+from djfast.reserved import BATCH_META
 
 
 def bind_text_group_key() -> Callable[[str], str]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from djfast.errors import RecipeError, UnusableAnswerError
-from djfast.functions.calibration import pair_after, parts_reader
+from djfast.functions.calibration import pair_after, parts_json, parts_reader
 from djfast.functions.language_models import Asking, checked_pattern, conversing, messages, text_in
 from djfast.functions.rows import Row, path_of, with_text
 from djfast.llm.asking import Ask
@@ -42,22 +42,14 @@ def bind_optimized(
     """
     ask = Asking.of(asking)
     prompt = load_prompt(f"optimize_{asks_for}", "zh")
-    given = dict(templates)
     names = {"system": (), "input": ("qa_pair",), "qa_pair": ("query", "response")}
-    made = {
-        section: prompt.template(section, allowed, given=given[section], what=f"{ask.op}: {section}")
-        for section, allowed in names.items()
-    }
+    made = prompt.templates(names, given=dict(templates), op=ask.op)
     pair_in = partial(pair_after, first=_QUESTION, second=_ANSWER)
     parts = parts_reader(ask.op, asks_for, output_pattern, pair_in=pair_in, flags=re.DOTALL)
 
     def talk(query: str, response: str) -> Conversation[str]:
         user = made["input"].fill(qa_pair=made["qa_pair"].fill(query=text_in(query), response=text_in(response)))
-        try:
-            read = yield from tries(Ask(messages(made["system"].fill(), user)), parts, try_num=ask.try_num)
-        except UnusableAnswerError:
-            read = {}
-        return json.dumps(read, ensure_ascii=False)
+        return (yield from parts_json(Ask(messages(made["system"].fill(), user)), parts, try_num=ask.try_num))
 
     return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
 
@@ -74,11 +66,8 @@ def bind_worse_answer(
     """
     ask = Asking.of(asking)
     prompt = load_prompt("pair_preference", "zh")
-    given = dict(templates)
-    system = prompt.template("system", given=given["system"], what=f"{ask.op}: system")
-    request = prompt.template(
-        "input", ("reference", "query", "response"), given=given["input"], what=f"{ask.op}: input"
-    )
+    names = {"system": (), "input": ("reference", "query", "response")}
+    made = prompt.templates(names, given=dict(templates), op=ask.op)
     pattern = checked_pattern(ask.op, output_pattern, groups=2, flags=re.DOTALL) if output_pattern else None
 
     def pair_in(answer: str) -> tuple[str, ...]:
@@ -97,9 +86,9 @@ def bind_worse_answer(
                 raise ValueError("it must have an answer and a reason")
             return last
 
-        user = request.fill(reference=text_in(reference), query=text_in(query), response=text_in(response))
+        user = made["input"].fill(reference=text_in(reference), query=text_in(query), response=text_in(response))
         with contextlib.suppress(UnusableAnswerError):  # `both` has kept what there was
-            yield from tries(Ask(messages(system.fill(), user)), both, try_num=ask.try_num)
+            yield from tries(Ask(messages(made["system"].fill(), user)), both, try_num=ask.try_num)
         return json.dumps(dict(zip(("rejected", "reason"), last)), ensure_ascii=False)
 
     return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
@@ -125,12 +114,8 @@ def bind_rows_with_new_prompts(
     if gen_num * ask.try_num > MOST_TURNS:
         raise RecipeError(f"{ask.op}: gen_num times retry_num must be at most {MOST_TURNS}, got {gen_num * ask.try_num}")
     prompt = load_prompt("optimize_prompt", "zh")
-    given = dict(templates)
     names = {"system": (), "input": ("examples",), "example": ("example",), "prompt": ("prompt",)}
-    made = {
-        section: prompt.template(section, allowed, given=given[section], what=f"{ask.op}: {section}")
-        for section, allowed in names.items()
-    }
+    made = prompt.templates(names, given=dict(templates), op=ask.op)
     pattern = checked_pattern(ask.op, output_pattern or _PROMPT, groups=1, flags=re.DOTALL)
 
     def new_prompt(answer: str) -> str:

@@ -17,8 +17,8 @@ from djfast.io.documents import document_blocks, document_runs, document_schema
 from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of, suffix_of
 from djfast.io.origins import Origins
 from djfast.io.splits import Split
-from djfast.plan.build import HASHES, META, RESERVED, STATS, SUFFIX
 from djfast.plan.steps import Plan, Stage
+from djfast.reserved import HASHES, META, RESERVED, STATS, SUFFIX
 
 if TYPE_CHECKING:
     import pyarrow as pa

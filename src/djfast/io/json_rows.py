@@ -17,8 +17,8 @@ from djfast.io.origins import Origins
 from djfast.io.remote import LocalFile, RemoteFile, open_ranges
 from djfast.io.splits import Split
 from djfast.json_bytes import parsed
-from djfast.plan.build import HASHES, META, STATS, SUFFIX
 from djfast.plan.steps import Plan, Stage
+from djfast.reserved import HASHES, META, STATS, SUFFIX
 
 MAX_LINE_BYTES = 256 << 20
 _BLANK_LINE = re.compile(rb"^[ \t\r]*\n|^[ \t\r]+\Z", re.M)

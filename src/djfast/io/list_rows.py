@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from djfast import _native
 from djfast.io.collected import json_line
-from djfast.plan.build import HASHES, META, RESERVED, STATS
 from djfast.plan.steps import Plan, Stage
+from djfast.reserved import HASHES, META, RESERVED, STATS
 
 _MISSING = object()
 

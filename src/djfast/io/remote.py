@@ -12,11 +12,13 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from djfast.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 BLOCK_BYTES = 4 << 20
 AHEAD = 4  # blocks that are fetched before they are asked for
@@ -298,6 +300,8 @@ class RemoteFile(io.RawIOBase):
 
 def _fetcher() -> ThreadPoolExecutor:
     """Return the threads that fetch blocks; they are shared by all files."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with _lock:
         if not _fetchers:
             _fetchers.append(ThreadPoolExecutor(2 * AHEAD, thread_name_prefix="djfast-fetch"))

@@ -147,6 +147,25 @@ class Prompt:
             raise RecipeError(f"{self.what} must have one of its sections, {', '.join(self._sections)}, got # {section}")
         return Template(self._sections[section], names, what=f"{self.what}, # {section}")
 
+    def templates(
+        self, names: Mapping[str, Sequence[str]], *, given: Mapping[str, str | None], op: str
+    ) -> dict[str, Template]:
+        """Return several sections as templates, by section.
+
+        Parameters
+        ----------
+        names : mapping
+            Section -> what may stand in its braces.
+        given : mapping
+            Section -> the user's template.
+        op : str
+            For errors.
+        """
+        return {
+            section: self.template(section, allowed, given=given[section], what=f"{op}: {section}")
+            for section, allowed in names.items()
+        }
+
 
 @functools.lru_cache(maxsize=256)
 def load_prompt(name: str, language: str = "en") -> Prompt:

@@ -17,10 +17,9 @@ from djfast.errors import MissingExtraError, ModelError, Preempted, RecipeError
 from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Question, Reply, Tokens
 from djfast.llm.cache import AnswerCache, default_cache
 from djfast.llm.interrupts import is_interrupted
-from djfast.models.locate import find_checkpoint
+from djfast.models.checkpoints import checkpoint_source, may_download
 
 _DEFAULT_NEW_TOKENS = 512
-_DOWNLOAD = "DJFAST_ALLOW_DOWNLOAD"
 
 
 class Sampling(NamedTuple):
@@ -114,7 +113,7 @@ class TransformersModel(LanguageModel):
         self.sampling = Sampling.of(sampling or {})
         self._batch_size = batch_size
         _require_transformers(op)
-        self._loaded = _load(_found(model, op), device or "auto")
+        self._loaded = _load(checkpoint_source(model, op=op), device or "auto")
 
     def _origin(self) -> str:
         return f"transformers:{self._loaded.fingerprint}"
@@ -180,8 +179,7 @@ class _Loaded:
         import torch
         import transformers
 
-        may_download = os.environ.get(_DOWNLOAD) == "1"
-        options = {"local_files_only": not may_download, "trust_remote_code": False}
+        options = {"local_files_only": not may_download(), "trust_remote_code": False}
         try:
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
             self.model = transformers.AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype="auto", **options)
@@ -295,15 +293,6 @@ def _load(folder: str, device: str) -> _Loaded:
     """Return a model that all OPs and threads of the process share."""
     with _load_lock:
         return _load_once(folder, device)
-
-
-def _found(model: str, op: str) -> str:
-    try:
-        return find_checkpoint(model, op=op)
-    except ModelError as error:
-        if os.environ.get(_DOWNLOAD) == "1" and model:
-            return model
-        raise ModelError(f"{error}\n(nothing is downloaded unless {_DOWNLOAD}=1)") from error
 
 
 def _fingerprint(folder: str) -> str:

@@ -27,6 +27,11 @@ _CLASSES = {
 _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
+def may_download() -> bool:
+    """Whether models that are not on this machine may be fetched."""
+    return os.environ.get(_DOWNLOAD) == "1"
+
+
 def checkpoint_source(model: str, *, op: str) -> str:
     """Return the folder of a model, or its name where it may be downloaded.
 
@@ -38,7 +43,7 @@ def checkpoint_source(model: str, *, op: str) -> str:
     try:
         return find_checkpoint(model, op=op)
     except ModelError as error:
-        if os.environ.get(_DOWNLOAD) == "1" and model:
+        if may_download() and model:
             return model
         raise ModelError(f"{error}\n(nothing is downloaded unless {_DOWNLOAD}=1)") from error
 
@@ -56,7 +61,7 @@ class Checkpoint:
         import torch
         import transformers
 
-        options = {"local_files_only": os.environ.get(_DOWNLOAD) != "1", "trust_remote_code": False}
+        options = {"local_files_only": not may_download(), "trust_remote_code": False}
         try:
             self.tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
             loader = getattr(transformers, _CLASSES[kind])

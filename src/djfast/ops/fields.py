@@ -10,9 +10,9 @@ from djfast.declare import Example, Filter, param
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, col, field, member
 from djfast.ops.conditions import Condition, parse_condition
+from djfast.reserved import META, STATS, SUFFIX
 
-_HOLDERS = ("__dj__stats__", "__dj__meta__")  # fields whose members other OPs of the recipe may have computed
-_SUFFIX = "__dj__suffix__"
+_HOLDERS = (STATS, META)  # fields whose members other OPs of the recipe may have computed
 
 
 class GeneralFieldFilter(Filter, name="general_field_filter"):
@@ -85,7 +85,7 @@ class FieldFilter(Filter):
         if not self.field_key:
             return None
         # The stat as JSON: where an earlier filter computed one of this name, that one is looked at, whatever its type.
-        return call(function, field(f"__dj__stats__.{self.field_key}"), **params)
+        return call(function, field(f"{STATS}.{self.field_key}"), **params)
 
 
 class SpecifiedFieldFilter(FieldFilter, name="specified_field_filter"):
@@ -190,4 +190,4 @@ class SuffixFilter(Filter, name="suffix_filter"):
             return None
         dotted = [f".{suffix}" for suffix in given if suffix and not suffix.startswith(".")]
         wanted = [json.dumps(suffix) for suffix in (*given, *dotted)]
-        return call("is_among", call("json_of", col(_SUFFIX)), values=wanted, reverse=self.reversed_range)
+        return call("is_among", call("json_of", col(SUFFIX)), values=wanted, reverse=self.reversed_range)

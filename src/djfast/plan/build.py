@@ -10,12 +10,7 @@ from djfast.declare import Deduplicator, Filter, Grouper, Mapper, Op, Selector, 
 from djfast.errors import InternalError, RecipeError
 from djfast.expr import Expr
 from djfast.plan.steps import Compute, Dedup, Group, Keep, Plan, Rewrite, Select, Stage, Survey
-
-STATS = "__dj__stats__"
-SUFFIX = "__dj__suffix__"  # of the file that a row came from
-META = "__dj__meta__"
-HASHES = ("__dj__hash", "__dj__minhash", "__dj__simhash", "__dj__imagehash", "__dj__videohash")
-RESERVED = (STATS, META, *HASHES)
+from djfast.reserved import META, RESERVED, STATS
 
 
 def build_plan(
@@ -72,6 +67,8 @@ def build_plan(
         return Plan(tuple(stages), tuple(ops), tuple(notices))
 
     plan = build([tuple(text_keys) if requires_texts else (), *[()] * (len(groups) - 1)])
+    if all(len(run) < 2 for run in _runs_of_programs(plan)):
+        return plan  # no stage reads on behind another
     return build(_fields_read_at_once(plan))
 
 

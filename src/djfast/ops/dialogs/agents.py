@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from djfast.declare import Example, Mapper, param
 from djfast.expr import Expr, call, field, member
-
-_META = "__dj__meta__"
-_STATS = "__dj__stats__"
+from djfast.reserved import META, STATS
 
 # Tags that judges of dialogues write.
 _AXES = (
@@ -22,20 +20,20 @@ _AXES = (
 )
 # What signs are read from: short names and tags or stats.
 _FACTS = {
-    "tool_success_count": f"{_META}.tool_success_count",
-    "tool_fail_count": f"{_META}.tool_fail_count",
-    "tool_success_ratio": f"{_META}.tool_success_ratio",
-    "total_tokens": f"{_META}.total_tokens",
-    "total_cost_time_ms": f"{_META}.agent_total_cost_time_ms",
-    "request_model": f"{_META}.agent_request_model",
-    "sentiment_labels": f"{_META}.dialog_sentiment_labels",
-    "llm_analysis_score": f"{_STATS}.llm_analysis_score",
-    "llm_analysis_record": f"{_STATS}.llm_analysis_record",
-    "llm_quality_score": f"{_STATS}.llm_quality_score",
-    "llm_quality_record": f"{_STATS}.llm_quality_record",
-    "llm_difficulty_score": f"{_STATS}.llm_difficulty_score",
-    "perplexity": f"{_STATS}.perplexity",
-    **{name: f"{_META}.{name}" for name in _AXES},
+    "tool_success_count": f"{META}.tool_success_count",
+    "tool_fail_count": f"{META}.tool_fail_count",
+    "tool_success_ratio": f"{META}.tool_success_ratio",
+    "total_tokens": f"{META}.total_tokens",
+    "total_cost_time_ms": f"{META}.agent_total_cost_time_ms",
+    "request_model": f"{META}.agent_request_model",
+    "sentiment_labels": f"{META}.dialog_sentiment_labels",
+    "llm_analysis_score": f"{STATS}.llm_analysis_score",
+    "llm_analysis_record": f"{STATS}.llm_analysis_record",
+    "llm_quality_score": f"{STATS}.llm_quality_score",
+    "llm_quality_record": f"{STATS}.llm_quality_record",
+    "llm_difficulty_score": f"{STATS}.llm_difficulty_score",
+    "perplexity": f"{STATS}.perplexity",
+    **{name: f"{META}.{name}" for name in _AXES},
 }
 
 
@@ -78,7 +76,7 @@ class AgentDialogNormalizeMapper(Mapper, name="agent_dialog_normalize_mapper"):
                     ],
                     "query": "Find x",
                     "response": "[Tool calls: search]\n[Tool result]\nError: not found\n\nThere is no x.",
-                    _META: {
+                    META: {
                         "agent_dialog_history_compressed": False,
                         "agent_turn_count": 1,
                         "agent_last_user_msg_idx": 0,
@@ -104,7 +102,7 @@ class AgentDialogNormalizeMapper(Mapper, name="agent_dialog_normalize_mapper"):
                     "text": "Human: Hi",
                     "dialog_history": [["Hi", ""]],
                     "response": "Yes?",
-                    _META: {"agent_dialog_history_compressed": False, "agent_turn_count": 1, "agent_last_user_msg_idx": 0},
+                    META: {"agent_dialog_history_compressed": False, "agent_turn_count": 1, "agent_last_user_msg_idx": 0},
                 }
             ],
         ),
@@ -196,19 +194,19 @@ class AgentToolTypeMapper(Mapper, name="agent_tool_type_mapper"):
     examples = (
         Example(
             rows=[
-                {"text": "t", _META: {"agent_tool_types": ["read", "run", " run "]}},
-                {"text": "t", _META: {"agent_tool_types": [""]}},
+                {"text": "t", META: {"agent_tool_types": ["read", "run", " run "]}},
+                {"text": "t", META: {"agent_tool_types": [""]}},
             ],
             params={},
             expect=[
                 {
-                    _META: {
+                    META: {
                         "agent_tool_types": ["read", "run", " run "],
                         "primary_tool_type": "run",
                         "dominant_tool_types": ["run", "read"],
                     }
                 },
-                {_META: {"agent_tool_types": [""], "primary_tool_type": None, "dominant_tool_types": []}},
+                {META: {"agent_tool_types": [""], "primary_tool_type": None, "dominant_tool_types": []}},
             ],
         ),
     )
@@ -220,7 +218,7 @@ class AgentToolTypeMapper(Mapper, name="agent_tool_type_mapper"):
 
     def tags(self) -> dict[str, Expr]:
         """Return the most frequent name, and the most frequent ones."""
-        ranked = call("ranked_names", field(f"{_META}.{self.tool_types_meta_key}"), limit=self.top_k_dominant)
+        ranked = call("ranked_names", field(f"{META}.{self.tool_types_meta_key}"), limit=self.top_k_dominant)
         return {self.primary_key: member(ranked, "primary"), self.dominant_key: member(ranked, "dominant")}
 
 
@@ -245,8 +243,8 @@ class ToolSuccessTaggerMapper(Mapper, name="tool_success_tagger_mapper"):
             ],
             params={"store_per_tool_results": False},
             expect=[
-                {_META: {"tool_success_count": 1, "tool_fail_count": 1, "tool_unknown_count": 0, "tool_success_ratio": 0.5}},
-                {_META: {"tool_success_count": 0, "tool_fail_count": 0, "tool_unknown_count": 0, "tool_success_ratio": None}},
+                {META: {"tool_success_count": 1, "tool_fail_count": 1, "tool_unknown_count": 0, "tool_success_ratio": 0.5}},
+                {META: {"tool_success_count": 0, "tool_fail_count": 0, "tool_unknown_count": 0, "tool_success_ratio": None}},
             ],
         ),
         Example(
@@ -254,7 +252,7 @@ class ToolSuccessTaggerMapper(Mapper, name="tool_success_tagger_mapper"):
             params={},
             expect=[
                 {
-                    _META: {
+                    META: {
                         "tool_success_count": 0,
                         "tool_fail_count": 1,
                         "tool_unknown_count": 1,
@@ -313,14 +311,14 @@ class AgentBadCaseSignalMapper(Mapper, name="agent_bad_case_signal_mapper"):
     examples = (
         Example(
             rows=[
-                {"text": "t", "query": "short", "response": "fine", _META: {"tool_fail_count": 1}},
+                {"text": "t", "query": "short", "response": "fine", META: {"tool_fail_count": 1}},
                 {"text": "t", "query": "Please explain this at some length. " * 3, "response": "No."},
                 {"text": "t", "query": "", "response": ""},
             ],
             params={},
             expect=[
                 {
-                    _META: {
+                    META: {
                         "tool_fail_count": 1,
                         "agent_bad_case_signals": [
                             {"code": "tool_message_error_pattern", "detail": "tool_fail_count=1", "weight": "high"}
@@ -329,7 +327,7 @@ class AgentBadCaseSignalMapper(Mapper, name="agent_bad_case_signal_mapper"):
                     }
                 },
                 {
-                    _META: {
+                    META: {
                         "agent_bad_case_signals": [
                             {
                                 "code": "suspect_empty_or_trivial_final_response",
@@ -340,7 +338,7 @@ class AgentBadCaseSignalMapper(Mapper, name="agent_bad_case_signal_mapper"):
                         "agent_bad_case_tier": "watchlist",
                     }
                 },
-                {_META: {"agent_bad_case_signals": [], "agent_bad_case_tier": "none"}},
+                {META: {"agent_bad_case_signals": [], "agent_bad_case_tier": "none"}},
             ],
         ),
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from djfast.declare import Example, Mapper, param
 from djfast.expr import Expr, call, field, member
-
-_META = "__dj__meta__"
+from djfast.reserved import META
 
 
 class UsageCounterMapper(Mapper, name="usage_counter_mapper"):
@@ -27,9 +26,9 @@ class UsageCounterMapper(Mapper, name="usage_counter_mapper"):
             ],
             params={},
             expect=[
-                {_META: {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}},
-                {_META: {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}},
-                {_META: {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": None}},
+                {META: {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}},
+                {META: {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}},
+                {META: {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": None}},
             ],
         ),
     )

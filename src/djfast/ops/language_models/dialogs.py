@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from djfast.declare import Example, param
 from djfast.expr import Expr, call, field, member
 from djfast.ops.language_models.asking import ApiMapper
+from djfast.reserved import META
 
 _CANDIDATES = "Labels that the model chooses from; null leaves the choice to it."
 _ANALYSIS_KEY = "Tag of the model's reasons: a list of texts, one for each turn."
@@ -48,8 +49,8 @@ class TurnDetection(ApiMapper):
         given: dict[str, Any] = self.__dict__
         found = call(
             "dialog_turns_detected",
-            field(f"__dj__meta__.{self.found_key()}"),
-            field(f"__dj__meta__.{self.analysis_key}"),
+            field(f"{META}.{self.found_key()}"),
+            field(f"{META}.{self.analysis_key}"),
             field(self.history_key),
             field(self.query_key),
             field(self.response_key),

@@ -8,6 +8,7 @@ from djfast.declare import Example, param
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, field, member, text_field
 from djfast.ops.language_models.asking import ApiMapper
+from djfast.reserved import META, STATS
 
 _MODEL = "Name of the model, as the server knows it."
 _MODEL_PARAMS = "Settings of the client (`base_url`)."
@@ -67,14 +68,14 @@ class Judge(Judging):
             "trace": (text_field(),),
             "tools": (
                 *query_and_response,
-                field(f"__dj__meta__.{self.tool_types_key}"),
-                field(f"__dj__meta__.{self.primary_tool_key}"),
+                field(f"{META}.{self.tool_types_key}"),
+                field(f"{META}.{self.primary_tool_key}"),
             ),
         }
         tag = self.spec.name.removesuffix("_mapper")
         judged = call(
             "judged",
-            field(f"__dj__meta__.{tag}"),
+            field(f"{META}.{tag}"),
             *material[self.reads],
             judge=tag,
             reads=self.reads,
@@ -209,12 +210,12 @@ class AgentInsightLlmMapper(ApiMapper, name="agent_insight_llm_mapper"):
 
     def tags(self) -> dict[str, Expr]:
         """Return the insight, the answer and its language."""
-        stats = [field(f"__dj__stats__.{name}") for name in _EVIDENCE_STATS]
-        tags = [field(f"__dj__meta__.{name}") for name in _EVIDENCE_TAGS]
+        stats = [field(f"{STATS}.{name}") for name in _EVIDENCE_STATS]
+        tags = [field(f"{META}.{name}") for name in _EVIDENCE_TAGS]
         found = call(
             "agent_insight",
-            field("__dj__meta__.agent_insight_llm"),
-            field("__dj__meta__.agent_bad_case_tier"),
+            field(f"{META}.agent_insight_llm"),
+            field(f"{META}.agent_bad_case_tier"),
             field(self.query_key),
             field(self.response_key),
             *stats,
@@ -262,7 +263,7 @@ class AgentSkillInsightMapper(ApiMapper, name="agent_skill_insight_mapper"):
         keys = (self.insights_key, self.tool_types_key, self.skill_types_key)
         found = call(
             "agent_skill_insights",
-            *(field(f"__dj__meta__.{key}") for key in keys),
+            *(field(f"{META}.{key}") for key in keys),
             system=self.system_prompt,
             language=self.preferred_output_lang,
             **self.asking(),
@@ -355,7 +356,7 @@ class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
         models = [*([self.spacy_ner_model] if self.spacy_ner_model else []), *(self.spacy_ner_models or [])]
         return call(
             "personal_data_suspected",
-            field(f"__dj__meta__.{self.result_key}"),
+            field(f"{META}.{self.result_key}"),
             field(self.messages_key),
             *(text_field() if key == "text" else field(key) for key in self._keys()),
             keys=self._keys(),

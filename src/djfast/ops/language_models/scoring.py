@@ -9,6 +9,7 @@ from djfast.declare import Example, param
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, col, field, member, text_field
 from djfast.ops.language_models.asking import ModelFilter
+from djfast.reserved import STATS
 
 
 class Scoring(ModelFilter):
@@ -50,7 +51,7 @@ class Scoring(ModelFilter):
     def _asked(self, function: str, **about_task: Any) -> Expr:
         return call(
             function,
-            field(f"__dj__stats__.{self.stat}"),
+            field(f"{STATS}.{self.stat}"),
             *(text_field() if key == "text" else field(key) for key in self.input_keys),
             prompt=self.prompt,
             dimensions=self.dim_required_keys or list(self.dimensions),
@@ -253,7 +254,7 @@ class LlmConditionFilter(Condition, name="llm_condition_filter"):
             "condition_met",
             text_field(),
             field(self.knowledge_grounding_key) if self.knowledge_grounding_key else field(""),
-            field("__dj__stats__.llm_semantic_usage"),
+            field(f"{STATS}.llm_semantic_usage"),
             condition=self.condition,
             strategy=self.strategy,
             examples=json.dumps(self.__dict__["examples"] or [], ensure_ascii=False),
