@@ -22,30 +22,25 @@ namespace {
 constexpr std::uint32_t hash_start = 2166136261U;
 constexpr std::uint32_t hash_factor = 16777619U;
 
-/// Of 16 starts from `start`, those in [low, high) have an n-gram of `length` code points.
-struct Starts {
-  std::size_t low;
-  std::size_t high;
-};
-DJFAST_INLINE Starts starts_of(const FramedPart& part, std::size_t start, std::size_t length) noexcept {
-  std::size_t low = 0;
-  std::size_t ends = part.length + 1;
-  if (length == 1) {
-    low = part.is_first && start == 0 ? 1 : 0;
-    ends -= part.is_last ? 1 : 0;
-  }
-  const std::size_t begins = ends > start + length ? ends - start - length : 0;
-  return {low, std::min({subword_starts, part.starts - start, begins})};
+/// Whether an n-gram of `length` starts at a code point.
+DJFAST_INLINE bool is_start(std::uint8_t left, std::size_t length) noexcept {
+  if (length == 1) return left > 1 && (left & first_in_frame) == 0;
+  return (left & most_left) >= length;
 }
 
-DJFAST_INLINE std::uint32_t* keep_marked(const std::uint32_t* buckets, Starts starts, const std::uint32_t* marks,
-                                         std::uint32_t* out) noexcept {
-  for (std::size_t i = starts.low; i < starts.high; ++i) {
+/// Keeps those of 16 n-grams from `start` that have a row.
+DJFAST_INLINE void keep_marked(const std::uint32_t* buckets, const FramedWords& words, std::size_t start,
+                               std::size_t length, const std::uint32_t* marks, KeptSubwords& kept) noexcept {
+  const std::size_t count = std::min(subword_starts, words.starts - start);
+  for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t bucket = buckets[i];
-    *out = bucket;
-    out += marks == nullptr ? 1 : marks[bucket / 32] >> bucket % 32 & 1;
+    *kept.buckets = bucket;
+    *kept.starts = static_cast<std::uint32_t>(start + i);
+    const std::uint32_t has_row = marks == nullptr ? 1 : marks[bucket / 32] >> bucket % 32 & 1;
+    const std::uint32_t is_kept = is_start(words.left[start + i], length) ? has_row : 0;
+    kept.buckets += is_kept;
+    kept.starts += is_kept;
   }
-  return out;
 }
 
 #if DJFAST_X86
@@ -54,14 +49,14 @@ typedef std::uint32_t Lanes __attribute__((vector_size(subword_starts * 4)));
 typedef std::int32_t SignedLanes __attribute__((vector_size(subword_starts * 4)));
 typedef std::uint64_t WideLanes __attribute__((vector_size(subword_starts * 8)));
 
-DJFAST_AVX2 std::uint32_t* keep_subwords_avx2(const FramedPart& part, const SubwordBuckets& buckets,
-                                              std::uint32_t* out) noexcept {
+DJFAST_AVX2 void keep_subwords_avx2(const FramedWords& words, const SubwordBuckets& buckets,
+                                    KeptSubwords* kept) noexcept {
   const Divisor& divisor = buckets.bucket_of;
-  for (std::size_t start = 0; start < part.starts; start += subword_starts) {
+  for (std::size_t start = 0; start < words.starts; start += subword_starts) {
     Lanes hash = Lanes{} + hash_start;
-    for (std::size_t length = 1; length <= buckets.longest && start + length <= part.length; ++length) {
+    for (std::size_t length = 1; length <= buckets.longest; ++length) {
       Lanes bytes;
-      std::memcpy(&bytes, part.code_points + start + length - 1, sizeof bytes);
+      std::memcpy(&bytes, words.code_points + start + length - 1, sizeof bytes);
       hash = (hash ^ (Lanes)((SignedLanes)(bytes << 24) >> 24)) * hash_factor;
       std::uint32_t beyond_ascii = 0;
       for (std::size_t lane = 0; lane < subword_starts; ++lane) beyond_ascii |= bytes[lane];
@@ -81,10 +76,9 @@ DJFAST_AVX2 std::uint32_t* keep_subwords_avx2(const FramedPart& part, const Subw
       remainder -= (Lanes)(remainder >= divisor.divisor) & divisor.divisor;
       std::uint32_t found[subword_starts];
       std::memcpy(found, &remainder, sizeof found);
-      out = keep_marked(found, starts_of(part, start, length), buckets.marks, out);
+      keep_marked(found, words, start, length, buckets.marks, kept[length - buckets.shortest]);
     }
   }
-  return out;
 }
 
 /// Adds a byte to those hashes for which there is one.
@@ -93,17 +87,28 @@ DJFAST_AVX512 inline __m512i add_byte_avx512(__m512i hash, __mmask16 is_there, _
                                  _mm512_set1_epi32(static_cast<int>(hash_factor)));
 }
 
-DJFAST_AVX512 std::uint32_t* keep_subwords_avx512(const FramedPart& part, const SubwordBuckets& buckets,
-                                                  std::uint32_t* out) noexcept {
+DJFAST_AVX512 void keep_subwords_avx512(const FramedWords& words, const SubwordBuckets& buckets,
+                                        KeptSubwords* kept) noexcept {
   const Divisor& divisor = buckets.bucket_of;
   const __m512i reciprocal = _mm512_set1_epi64(divisor.reciprocal);
   const __m512i of = _mm512_set1_epi32(static_cast<int>(divisor.divisor));
   const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(divisor.shift));
   const __m128i long_shift = _mm_cvtsi32_si128(static_cast<int>(divisor.shift + 32));
-  for (std::size_t start = 0; start < part.starts; start += subword_starts) {
+  __m512i starts = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  for (std::size_t start = 0; start < words.starts; start += subword_starts) {
+    const auto inside = static_cast<__mmask16>(
+        _bzhi_u32(0xFFFF, static_cast<unsigned>(std::min(subword_starts, words.starts - start))));
+    const __m128i marked_left = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words.left + start));
+    const __m128i left = _mm_and_si128(marked_left, _mm_set1_epi8(most_left));
     __m512i hash = _mm512_set1_epi32(static_cast<int>(hash_start));
-    for (std::size_t length = 1; length <= buckets.longest && start + length <= part.length; ++length) {
-      const __m512i bytes = _mm512_loadu_si512(part.code_points + start + length - 1);
+    for (std::size_t length = 1; length <= buckets.longest; ++length) {
+      __mmask16 is_kept = _mm_mask_cmpge_epu8_mask(inside, left, _mm_set1_epi8(static_cast<char>(length)));
+      if (is_kept == 0) break;
+      if (length == 1) {
+        is_kept = static_cast<__mmask16>(_mm_mask_cmpgt_epu8_mask(is_kept, left, _mm_set1_epi8(1)) &
+                                         ~_mm_movepi8_mask(marked_left));
+      }
+      const __m512i bytes = _mm512_loadu_si512(words.code_points + start + length - 1);
       hash = add_byte_avx512(hash, 0xFFFF, _mm512_srai_epi32(_mm512_slli_epi32(bytes, 24), 24));
       if (_mm512_cmpgt_epu32_mask(bytes, _mm512_set1_epi32(0xFF)) != 0) {
         // A code point's later bytes are never zero.
@@ -122,21 +127,20 @@ DJFAST_AVX512 std::uint32_t* keep_subwords_avx512(const FramedPart& part, const 
           _mm512_mask_blend_epi32(0xAAAA, _mm512_srl_epi64(even, long_shift), _mm512_srl_epi64(odd, shift));
       __m512i bucket = _mm512_sub_epi32(hash, _mm512_mullo_epi32(quotient, of));
       bucket = _mm512_mask_sub_epi32(bucket, _mm512_cmpge_epu32_mask(bucket, of), bucket, of);
-
-      const Starts starts = starts_of(part, start, length);
-      const std::uint32_t below = _bzhi_u32(0xFFFF, static_cast<unsigned>(starts.high));
-      auto kept = static_cast<__mmask16>(below >> starts.low << starts.low);
       if (buckets.marks != nullptr) {
-        const __m512i words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), kept, _mm512_srli_epi32(bucket, 5),
+        const __m512i marks = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), is_kept, _mm512_srli_epi32(bucket, 5),
                                                           buckets.marks, 4);
         const __m512i mark = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(bucket, _mm512_set1_epi32(31)));
-        kept = _mm512_test_epi32_mask(words, mark);
+        is_kept = _mm512_test_epi32_mask(marks, mark);
       }
-      _mm512_storeu_si512(out, _mm512_maskz_compress_epi32(kept, bucket));
-      out += std::popcount(static_cast<unsigned>(kept));
+      KeptSubwords& list = kept[length - buckets.shortest];
+      _mm512_storeu_si512(list.buckets, _mm512_maskz_compress_epi32(is_kept, bucket));
+      _mm512_storeu_si512(list.starts, _mm512_maskz_compress_epi32(is_kept, starts));
+      list.buckets += std::popcount(static_cast<unsigned>(is_kept));
+      list.starts += std::popcount(static_cast<unsigned>(is_kept));
     }
+    starts = _mm512_add_epi32(starts, _mm512_set1_epi32(subword_starts));
   }
-  return out;
 }
 
 DJFAST_AVX512 std::uint32_t* unpack_code_points_avx512(const char* text, std::size_t size,
@@ -231,15 +235,14 @@ std::uint32_t* serial::unpack_code_points(const char* text, std::size_t size, st
   return out;
 }
 
-std::uint32_t* serial::keep_subwords(const FramedPart& part, const SubwordBuckets& buckets,
-                                     std::uint32_t* out) noexcept {
-  for (std::size_t start = 0; start < part.starts; start += subword_starts) {
+void serial::keep_subwords(const FramedWords& words, const SubwordBuckets& buckets, KeptSubwords* kept) noexcept {
+  for (std::size_t start = 0; start < words.starts; start += subword_starts) {
     std::uint32_t hashes[subword_starts];
     std::ranges::fill(hashes, hash_start);
-    for (std::size_t length = 1; length <= buckets.longest && start + length <= part.length; ++length) {
+    for (std::size_t length = 1; length <= buckets.longest; ++length) {
       std::uint32_t found[subword_starts];
       for (std::size_t i = 0; i < subword_starts; ++i) {
-        std::uint32_t bytes = part.code_points[start + i + length - 1];
+        std::uint32_t bytes = words.code_points[start + i + length - 1];
         do {
           hashes[i] = (hashes[i] ^ static_cast<std::uint32_t>(static_cast<std::int8_t>(bytes & 0xFF))) * hash_factor;
           bytes >>= 8;
@@ -247,10 +250,9 @@ std::uint32_t* serial::keep_subwords(const FramedPart& part, const SubwordBucket
         found[i] = hashes[i] % buckets.bucket_of.divisor;
       }
       if (length < buckets.shortest) continue;
-      out = keep_marked(found, starts_of(part, start, length), buckets.marks, out);
+      keep_marked(found, words, start, length, buckets.marks, kept[length - buckets.shortest]);
     }
   }
-  return out;
 }
 
 void serial::places_of_marks(std::uint32_t* buckets, std::size_t count, const MarkedBuckets& marked) noexcept {
@@ -269,15 +271,15 @@ std::uint32_t* unpack_code_points(const char* text, std::size_t size, std::uint3
   return serial::unpack_code_points(text, size, out);
 }
 
-std::uint32_t* keep_subwords(const FramedPart& part, const SubwordBuckets& buckets, std::uint32_t* out) noexcept {
+void keep_subwords(const FramedWords& words, const SubwordBuckets& buckets, KeptSubwords* kept) noexcept {
 #if DJFAST_X86
   switch (active_isa()) {
-    case Isa::avx512: return keep_subwords_avx512(part, buckets, out);
-    case Isa::avx2: return keep_subwords_avx2(part, buckets, out);
+    case Isa::avx512: return keep_subwords_avx512(words, buckets, kept);
+    case Isa::avx2: return keep_subwords_avx2(words, buckets, kept);
     case Isa::serial: break;
   }
 #endif
-  return serial::keep_subwords(part, buckets, out);
+  serial::keep_subwords(words, buckets, kept);
 }
 
 void places_of_marks(std::uint32_t* buckets, std::size_t count, const MarkedBuckets& marked) noexcept {

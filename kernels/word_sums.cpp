@@ -76,8 +76,9 @@ DJFAST_INLINE void take_from_table(const PendingWord& word, std::size_t way, Wor
   __builtin_prefetch(sum);
 }
 
-DJFAST_INLINE void add_vectors_body(const char* const* vectors, std::size_t count, std::size_t blocks,
-                                    float* total) noexcept {
+/// Adds vectors of 16 * `blocks` floats, of which `vector(i)` is the i-th. All are aligned to 64 bytes if `is_aligned`.
+template <bool is_aligned, class Vector>
+DJFAST_INLINE void add_body(std::size_t count, std::size_t blocks, float* total, Vector vector) noexcept {
   // Sums of sums lose less to rounding than one long sum.
   constexpr std::size_t group = 64;
   for (std::size_t block = 0; block < blocks; ++block) {
@@ -87,8 +88,9 @@ DJFAST_INLINE void add_vectors_body(const char* const* vectors, std::size_t coun
       const std::size_t end = std::min(begin + group, count);
       Lanes group_sum{};
       for (std::size_t i = begin; i < end; ++i) {
+        const char* at = vector(i) + block * sizeof(Lanes);
         Lanes values;
-        __builtin_memcpy(&values, __builtin_assume_aligned(vectors[i] + block * sizeof(Lanes), 64), sizeof values);
+        __builtin_memcpy(&values, is_aligned ? __builtin_assume_aligned(at, 64) : at, sizeof values);
         group_sum += values;
       }
       sum += group_sum;
@@ -97,17 +99,30 @@ DJFAST_INLINE void add_vectors_body(const char* const* vectors, std::size_t coun
   }
 }
 
+DJFAST_INLINE void add_vectors_body(const char* const* vectors, std::size_t count, std::size_t blocks,
+                                    float* total) noexcept {
+  add_body<true>(count, blocks, total, [=](std::size_t i) { return vectors[i]; });
+}
+
 DJFAST_INLINE void add_rows_body(const char* matrix, const std::uint32_t* rows, std::size_t count, std::size_t blocks,
                                  float* total) noexcept {
-  for (std::size_t block = 0; block < blocks; ++block) {
-    Lanes sum;
-    __builtin_memcpy(&sum, total + block * 16, sizeof sum);
-    for (std::size_t i = 0; i < count; ++i) {
+  add_body<false>(count, blocks, total, [=](std::size_t i) { return matrix + rows[i] * blocks * sizeof(Lanes); });
+}
+
+DJFAST_INLINE void add_rows_apart_body(const char* matrix, const std::uint32_t* rows, const std::uint32_t* starts, std::size_t count,
+    const std::uint16_t* owners, std::size_t blocks, float* totals, std::uint32_t* row_counts) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t owner = owners[starts[i]];
+    row_counts[owner] += 1;
+    for (std::size_t block = 0; block < blocks; ++block) {
+      float* const total = totals + (owner * blocks + block) * 16;
+      Lanes sum;
       Lanes values;
+      __builtin_memcpy(&sum, total, sizeof sum);
       __builtin_memcpy(&values, matrix + (rows[i] * blocks + block) * sizeof(Lanes), sizeof values);
       sum += values;
+      __builtin_memcpy(total, &sum, sizeof sum);
     }
-    __builtin_memcpy(total + block * 16, &sum, sizeof sum);
   }
 }
 
@@ -185,6 +200,16 @@ DJFAST_AVX2 void add_rows_avx2(const char* matrix, const std::uint32_t* rows, st
 DJFAST_AVX512 void add_rows_avx512(const char* matrix, const std::uint32_t* rows, std::size_t count,
                                    std::size_t blocks, float* total) noexcept {
   add_rows_body(matrix, rows, count, blocks, total);
+}
+
+DJFAST_AVX2 void add_rows_apart_avx2(const char* matrix, const std::uint32_t* rows, const std::uint32_t* starts, std::size_t count,
+    const std::uint16_t* owners, std::size_t blocks, float* totals, std::uint32_t* row_counts) noexcept {
+  add_rows_apart_body(matrix, rows, starts, count, owners, blocks, totals, row_counts);
+}
+
+DJFAST_AVX512 void add_rows_apart_avx512(const char* matrix, const std::uint32_t* rows, const std::uint32_t* starts, std::size_t count,
+    const std::uint16_t* owners, std::size_t blocks, float* totals, std::uint32_t* row_counts) noexcept {
+  add_rows_apart_body(matrix, rows, starts, count, owners, blocks, totals, row_counts);
 }
 
 #endif
@@ -269,6 +294,24 @@ void add_rows(const char* matrix, const std::uint32_t* rows, std::size_t count, 
   }
 #endif
   serial::add_rows(matrix, rows, count, blocks, total);
+}
+
+void serial::add_rows_apart(const char* matrix, const std::uint32_t* rows, const std::uint32_t* starts, std::size_t count,
+    const std::uint16_t* owners, std::size_t blocks, float* totals, std::uint32_t* row_counts) noexcept {
+  add_rows_apart_body(matrix, rows, starts, count, owners, blocks, totals, row_counts);
+}
+
+void add_rows_apart(const char* matrix, const std::uint32_t* rows, const std::uint32_t* starts, std::size_t count,
+    const std::uint16_t* owners, std::size_t blocks, float* totals, std::uint32_t* row_counts) noexcept {
+#if DJFAST_X86
+  switch (active_isa()) {
+    case Isa::avx512:
+      return add_rows_apart_avx512(matrix, rows, starts, count, owners, blocks, totals, row_counts);
+    case Isa::avx2: return add_rows_apart_avx2(matrix, rows, starts, count, owners, blocks, totals, row_counts);
+    case Isa::serial: break;
+  }
+#endif
+  serial::add_rows_apart(matrix, rows, starts, count, owners, blocks, totals, row_counts);
 }
 
 }  // namespace djfast::kernels

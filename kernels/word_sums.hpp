@@ -55,6 +55,10 @@ void add_vectors(const char* const* vectors, std::size_t count, std::size_t bloc
 void add_rows(const char* matrix, const std::uint32_t* rows, std::size_t count, std::size_t blocks,
               float* total) noexcept;
 
+/// Adds row `rows[i]` to the vector, of 16 * `blocks` floats, and to the count of owners[starts[i]], in the order of i.
+void add_rows_apart(const char* matrix, const std::uint32_t* rows, const std::uint32_t* starts, std::size_t count,
+                    const std::uint16_t* owners, std::size_t blocks, float* totals, std::uint32_t* row_counts) noexcept;
+
 namespace serial {
 std::size_t pack_words(const MarkedText& marked, const char*& word_begin, const WordPlace* places,
                        std::size_t place_count, PendingWord* words) noexcept;
@@ -64,6 +68,8 @@ std::size_t find_words(const PendingWord* words, std::size_t count, WordPlace* p
 void add_vectors(const char* const* vectors, std::size_t count, std::size_t blocks, float* total) noexcept;
 void add_rows(const char* matrix, const std::uint32_t* rows, std::size_t count, std::size_t blocks,
               float* total) noexcept;
+void add_rows_apart(const char* matrix, const std::uint32_t* rows, const std::uint32_t* starts, std::size_t count,
+                    const std::uint16_t* owners, std::size_t blocks, float* totals, std::uint32_t* row_counts) noexcept;
 }  // namespace serial
 
 }  // namespace djfast::kernels

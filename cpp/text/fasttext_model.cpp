@@ -20,6 +20,7 @@
 #include "djfast/fasttext.hpp"
 #include "djfast/unicode.hpp"
 #include "fasttext_format.hpp"
+#include "fasttext_frames.hpp"
 #include "huge_pages.hpp"
 #include "kernels/dispatch.hpp"
 #include "kernels/separators.hpp"
@@ -260,28 +261,13 @@ class WordTable {
 // Words are summed by chunks of a text: few enough that the memory that was asked for stays in the processor's cache.
 constexpr std::size_t chunk_bytes = 1024;
 constexpr std::size_t chunk_words = chunk_bytes + 1;
-// Words up to this length are summed side by side.
-constexpr std::size_t longest_short_word = 30;
-// A word of n bytes in its frame has fewer than (n + 2)^2 n-grams of all lengths; one may begin before the chunk.
-constexpr std::size_t max_chunk_ngrams =
-    (chunk_bytes / (longest_short_word + 1) + 2) * (longest_short_word + 2) * (longest_short_word + 2);
+// Code points of the new words of a chunk in their frames: they end there, and one may begin before it.
+constexpr std::size_t chunk_code_points = chunk_bytes + 2 * chunk_words + kernels::longest_table_word;
 
-// Code points of its short words in their frames; that last one may also begin before the chunk.
-constexpr std::size_t max_chunk_code_points = chunk_bytes + 2 * chunk_words + longest_short_word;
-// What kernels may read or write beyond code points and buckets.
-constexpr std::size_t kernel_margin = 2 * kernels::subword_starts;
-
-/// A word that the table does not hold.
+/// A word that the table may take up.
 struct NewWord {
   std::uint32_t index;  // in Scratch::words
   WordRows rows;
-  std::string_view text;
-  Block* sum;
-  std::uint64_t hash;
-  const std::uint32_t* code_points;  // of a short word
-  std::size_t length;
-  std::uint32_t* subword_rows;
-  std::size_t row_count;
 };
 
 /// Memory of a thread between predictions.
@@ -289,22 +275,29 @@ struct Scratch {
   WordTable table;
   std::vector<Block> mean;
   std::vector<Block> word_sum;
+  std::vector<Block> zeros;
   std::vector<Block> new_sums;
+  std::vector<std::uint32_t> new_row_counts = std::vector<std::uint32_t>(chunk_words);
   std::vector<kernels::PendingWord> words = std::vector<kernels::PendingWord>(chunk_words + 1);
   std::vector<const char*> sums = std::vector<const char*>(chunk_words);
   std::vector<std::uint32_t> row_counts = std::vector<std::uint32_t>(chunk_words);
   std::vector<std::uint32_t> missing = std::vector<std::uint32_t>(chunk_words);
   std::vector<NewWord> new_words = std::vector<NewWord>(chunk_words);
-  std::vector<std::uint32_t> code_points = std::vector<std::uint32_t>(max_chunk_code_points + kernel_margin);
-  std::vector<std::uint32_t> subword_rows = std::vector<std::uint32_t>(max_chunk_ngrams + kernel_margin);
+  std::vector<std::uint64_t> hashes = std::vector<std::uint64_t>(chunk_words);
+  Frames short_words;
+  Frames long_words;
+  FoundSubwords found;
   std::vector<std::uint32_t> word_hashes;
   std::vector<std::pair<std::int32_t, double>> open_nodes;
   std::vector<float> outputs;
 
-  void prepare(std::uint64_t model_id, std::size_t blocks) {
+  void prepare(std::uint64_t model_id, std::size_t blocks, std::size_t longest_subword) {
     if (table.model_id() != model_id) table.reset(model_id, blocks);
     mean.assign(blocks, Block{});
     word_sum.resize(blocks);
+    zeros.assign(blocks, Block{});
+    short_words.prepare(chunk_code_points, longest_subword);
+    long_words.prepare(chunk_code_points, longest_subword);
   }
 
   static Scratch& of_thread() {
@@ -330,7 +323,7 @@ class Predictor final : public Model {
         word_ngrams_(parts.word_ngrams),
         loss_(parts.loss),
         shortest_subword_(std::max<std::size_t>(parts.shortest_subword, 1)),
-        longest_subword_(parts.longest_subword),
+        longest_subword_(parts.longest_subword < shortest_subword_ ? 0 : parts.longest_subword),
         word_count_(static_cast<std::uint32_t>(parts.word_count)),
         is_pruned_(parts.is_pruned),
         bucket_of_(std::max(parts.buckets, 1U)),
@@ -354,7 +347,7 @@ class Predictor final : public Model {
 
   Prediction predict(std::string_view text) const override {
     Scratch& scratch = Scratch::of_thread();
-    scratch.prepare(id_, dimension_blocks_);
+    scratch.prepare(id_, dimension_blocks_, longest_subword_);
     const std::int64_t row_count =
         word_ngrams_ > 1 ? sum_with_word_ngrams(text, scratch) : sum_of_words(text, scratch);
     if (row_count == 0) return {};
@@ -384,89 +377,101 @@ class Predictor final : public Model {
                               scratch.table.places(), scratch.table.place_count(), scratch.words.data());
       if (add_words(word_count, scratch, row_count)) return row_count;
     }
-    row_count += sum_word(end_of_sentence, scratch.word_sum.data()).count;
+    row_count += sum_word(end_of_sentence, scratch).count;
     add_blocks(scratch.word_sum.data(), scratch.mean.data());
     return row_count;
   }
 
-  /// Adds the first `count` words, in their order. True when one of them ends the sentence.
+  /// Adds the first `count` words. True when one of them ends the sentence.
   bool add_words(std::size_t count, Scratch& scratch, std::int64_t& row_count) const {
-    const std::size_t new_count =
+    const std::size_t missing_count =
         kernels::find_words(scratch.words.data(), count, scratch.table.places(), scratch.table.sums(),
                             dimension_blocks_ * sizeof(Lanes), scratch.sums.data(), scratch.row_counts.data(),
                             scratch.missing.data());
-    if (scratch.new_sums.size() < new_count * dimension_blocks_) scratch.new_sums.resize(new_count * dimension_blocks_);
-    const std::span new_words{scratch.new_words.data(), new_count};
-    for (std::size_t i = 0; i < new_count; ++i) {
-      const auto& word = scratch.words[scratch.missing[i]];
-      new_words[i] = {.index = scratch.missing[i],
-                      .rows = {},
-                      .text = {word.text, word.length},
-                      .sum = scratch.new_sums.data() + i * dimension_blocks_,
-                      .hash = 0,
-                      .code_points = nullptr,
-                      .length = 0,
-                      .subword_rows = nullptr,
-                      .row_count = 0};
+    std::span<const std::uint32_t> missing{scratch.missing.data(), missing_count};
+    const auto end = std::ranges::find_if(
+        missing, [&](std::uint32_t index) { return text_of(scratch.words[index]) == end_of_sentence; });
+    const bool ends_sentence = end != missing.end();
+    if (ends_sentence) {
+      count = *end + std::size_t{1};
+      missing = missing.first(static_cast<std::size_t>(end - missing.begin()) + 1);
     }
-    sum_new_words(new_words, scratch);
-    bool ends_sentence = false;
-    for (const auto& fresh : new_words) {
-      scratch.sums[fresh.index] = reinterpret_cast<const char*>(fresh.sum);
-      scratch.row_counts[fresh.index] = fresh.rows.count;
-      if (fresh.rows.ends_sentence) {
-        count = fresh.index + std::size_t{1};
-        ends_sentence = true;
-        break;
-      }
-    }
+    row_count += add_long_words(missing, scratch);
+    const auto new_words = sum_new_words(missing, scratch);
     kernels::add_vectors(scratch.sums.data(), count, dimension_blocks_, reinterpret_cast<float*>(scratch.mean.data()));
     std::uint32_t chunk_rows = 0;
     for (std::size_t i = 0; i < count; ++i) chunk_rows += scratch.row_counts[i];
     row_count += chunk_rows;
 
     // Sums in the table may be overwritten from here on.
-    for (const auto& fresh : new_words) {
+    for (std::size_t i = 0; i < new_words.size(); ++i) {
+      const auto& [index, rows] = new_words[i];
       // The end of a sentence stays out of the table, so that hits need not be checked for it.
-      if (fresh.rows.ends_sentence || fresh.rows.count > kernels::most_table_rows) continue;
-      if (fresh.text.size() > kernels::longest_table_word) continue;
-      scratch.table.insert(scratch.words[fresh.index], fresh.rows.count, fresh.sum, dimension_blocks_);
+      if (rows.ends_sentence || rows.count > kernels::most_table_rows) continue;
+      scratch.table.insert(scratch.words[index], rows.count, scratch.new_sums.data() + i * dimension_blocks_,
+                           dimension_blocks_);
     }
     return ends_sentence;
   }
 
-  /// Sums the rows of words that the table does not hold. Each step asks for the memory of the next one for all words,
-  /// which hides most of the waiting.
-  void sum_new_words(std::span<NewWord> words, Scratch& scratch) const {
-    std::uint32_t* code_point = scratch.code_points.data();
-    for (auto& fresh : words) {
-      fresh.hash = Vocabulary::hash_of(fresh.text);
-      vocabulary_.prefetch(fresh.hash);
-      if (fresh.text.size() > longest_short_word) continue;
-      fresh.code_points = code_point;
-      *code_point++ = '<';
-      code_point = kernels::unpack_code_points(fresh.text.data(), fresh.text.size(), code_point);
-      *code_point++ = '>';
-      fresh.length = static_cast<std::size_t>(code_point - fresh.code_points);
+  static std::string_view text_of(const kernels::PendingWord& word) noexcept { return {word.text, word.length}; }
+
+  /// Adds the words among `missing` that are too long for the table, and returns their number of rows. What they add is
+  /// the same whatever the table holds: it holds none of them.
+  std::int64_t add_long_words(std::span<const std::uint32_t> missing, Scratch& scratch) const {
+    std::int64_t row_count = 0;
+    const auto add_subwords = [&] { row_count += add_subwords_of(scratch.long_words, scratch.mean.data(), scratch); };
+    for (const std::uint32_t index : missing) {
+      const std::string_view word = text_of(scratch.words[index]);
+      if (word.size() <= kernels::longest_table_word) continue;
+      scratch.sums[index] = reinterpret_cast<const char*>(scratch.zeros.data());
+      scratch.row_counts[index] = 0;
+      const WordRows rows = add_entry(word, Vocabulary::hash_of(word), scratch.mean.data());
+      row_count += rows.count;
+      if (has_subwords(rows)) scratch.long_words.append(word, add_subwords);
     }
-    std::uint32_t* next = scratch.subword_rows.data();
-    for (auto& fresh : words) {
-      fresh.subword_rows = next;
-      if (fresh.text.size() > longest_short_word) {
-        fresh.rows = sum_word(fresh.text, fresh.sum);
-        continue;
+    add_subwords();
+    scratch.long_words.clear();
+    return row_count;
+  }
+
+  /// Sums the rows of the other words, which the table may take up. Each step asks for the memory of the next one for all
+  /// words, which hides most of the waiting.
+  std::span<const NewWord> sum_new_words(std::span<const std::uint32_t> missing, Scratch& scratch) const {
+    auto& new_words = scratch.new_words;
+    std::size_t count = 0;
+    for (const std::uint32_t index : missing) {
+      const std::string_view word = text_of(scratch.words[index]);
+      if (word.size() > kernels::longest_table_word) continue;
+      scratch.hashes[count] = Vocabulary::hash_of(word);
+      vocabulary_.prefetch(scratch.hashes[count]);
+      new_words[count++].index = index;
+    }
+    if (scratch.new_sums.size() < count * dimension_blocks_) scratch.new_sums.resize(count * dimension_blocks_);
+    std::fill_n(scratch.new_sums.data(), count * dimension_blocks_, Block{});
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string_view word = text_of(scratch.words[new_words[i].index]);
+      Block* const sum = scratch.new_sums.data() + i * dimension_blocks_;
+      new_words[i].rows = add_entry(word, scratch.hashes[i], sum);
+      scratch.new_row_counts[i] = new_words[i].rows.count;
+      if (has_subwords(new_words[i].rows)) scratch.short_words.append(word, static_cast<std::uint16_t>(i));
+    }
+    if (!scratch.short_words.empty()) {
+      auto& found = find_subwords(scratch.short_words, scratch);
+      for (std::size_t list = 0; list < found.lists(); ++list) {
+        kernels::add_rows_apart(input_.row_bytes(0), found.rows(list), found.starts(list), found.size(list),
+                                scratch.short_words.owners(), dimension_blocks_,
+                                reinterpret_cast<float*>(scratch.new_sums.data()), scratch.new_row_counts.data());
       }
-      std::fill_n(fresh.sum, dimension_blocks_, Block{});
-      fresh.rows = add_entry(fresh.text, fresh.hash, fresh.sum);
-      if (fresh.rows.is_label || fresh.rows.ends_sentence || longest_subword_ == 0) continue;
-      next = keep_subwords({.code_points = fresh.code_points, .length = fresh.length, .starts = fresh.length}, next);
-      fresh.row_count = static_cast<std::size_t>(next - fresh.subword_rows);
+      scratch.short_words.clear();
     }
-    to_rows({scratch.subword_rows.data(), next});
-    for (auto& fresh : words) {
-      add_rows({fresh.subword_rows, fresh.row_count}, fresh.sum);
-      fresh.rows.count += static_cast<std::uint32_t>(fresh.row_count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t index = new_words[i].index;
+      new_words[i].rows.count = scratch.new_row_counts[i];
+      scratch.row_counts[index] = scratch.new_row_counts[i];
+      scratch.sums[index] = reinterpret_cast<const char*>(scratch.new_sums.data() + i * dimension_blocks_);
     }
+    return {new_words.data(), count};
   }
 
   /// The same for models that also look at sequences of words: these hash every word, so the table would help little.
@@ -475,7 +480,7 @@ class Predictor final : public Model {
     hashes.clear();
     std::int64_t row_count = 0;
     const auto add = [&](std::string_view word) {
-      const auto rows = sum_word(word, scratch.word_sum.data());
+      const auto rows = sum_word(word, scratch);
       if (!rows.is_label) hashes.push_back(ngram_hash_of(word));
       row_count += rows.count;
       add_blocks(scratch.word_sum.data(), scratch.mean.data());
@@ -498,7 +503,7 @@ class Predictor final : public Model {
       for (std::size_t last = first + 1; last < hashes.size() && last < first + word_ngrams_; ++last) {
         hash = hash * 116049371 + static_cast<std::uint64_t>(static_cast<std::int32_t>(hashes[last]));
         const auto bucket = static_cast<std::uint32_t>(hash % buckets_);
-        if (is_held(bucket)) sum.add({&bucket, 1});
+        if (is_held(bucket)) sum.add(bucket);
       }
     }
     row_count += sum.finish();
@@ -511,13 +516,33 @@ class Predictor final : public Model {
   }
 
   bool is_held(std::uint32_t bucket) const noexcept { return !is_pruned_ || pruned_.holds(bucket); }
-  /// Writes the buckets that have a row of a part's n-grams, as the kernel does.
-  std::uint32_t* keep_subwords(const kernels::FramedPart& part, std::uint32_t* out) const noexcept {
+  bool has_subwords(const WordRows& rows) const noexcept {
+    return longest_subword_ > 0 && !rows.is_label && !rows.ends_sentence;
+  }
+  /// Finds the rows of the n-grams of some words, and asks for their memory.
+  FoundSubwords& find_subwords(const Frames& frames, Scratch& scratch) const {
     const std::uint32_t* marks = is_pruned_ ? pruned_.marks() : nullptr;
-    std::uint32_t* const end =
-        kernels::keep_subwords(part, {shortest_subword_, longest_subword_, bucket_of_, marks}, out);
-    if (!is_pruned_ || marks != nullptr) return end;
-    return std::remove_if(out, end, [this](std::uint32_t bucket) { return !pruned_.holds(bucket); });
+    FoundSubwords& found = scratch.found;
+    kernels::KeptSubwords* const kept = found.begin(longest_subword_ - shortest_subword_ + 1, frames.words().starts);
+    kernels::keep_subwords(frames.words(), {shortest_subword_, longest_subword_, bucket_of_, marks}, kept);
+    for (std::size_t list = 0; list < found.lists(); ++list) {
+      if (is_pruned_ && marks == nullptr) {
+        found.keep_if(list, [this](std::uint32_t bucket) { return pruned_.holds(bucket); });
+      }
+      to_rows({found.rows(list), found.size(list)});
+    }
+    return found;
+  }
+  /// Adds the rows of the n-grams of some words, and returns their number.
+  std::uint32_t add_subwords_of(const Frames& frames, Block* sum, Scratch& scratch) const {
+    if (frames.empty()) return 0;
+    std::uint32_t count = 0;
+    auto& found = find_subwords(frames, scratch);
+    for (std::size_t list = 0; list < found.lists(); ++list) {
+      add_rows({found.rows(list), found.size(list)}, sum);
+      count += static_cast<std::uint32_t>(found.size(list));
+    }
+    return count;
   }
   /// Turns buckets that have a row into rows of the input matrix, and asks for their memory.
   void to_rows(std::span<std::uint32_t> buckets) const noexcept {
@@ -534,34 +559,29 @@ class Predictor final : public Model {
   /// Sums n-grams of which there may be any number, some at a time.
   class NgramSum {
    public:
-    NgramSum(const Predictor& model, Block* sum) : model_(model), sum_(sum), partial_sum_(model.dimension_blocks_) {}
-    /// Adds buckets that have a row.
-    void add(std::span<const std::uint32_t> buckets) {
-      for (const std::uint32_t bucket : buckets) {
-        if (end_ == std::end(waiting_)) settle();
-        *end_++ = bucket;
-      }
+    NgramSum(const Predictor& model, Block* sum) : model_(model), sum_(sum) {}
+    /// Adds a bucket that has a row.
+    void add(std::uint32_t bucket) noexcept {
+      if (end_ == std::end(waiting_)) settle();
+      *end_++ = bucket;
     }
     /// Returns the number of rows added.
-    std::uint32_t finish() {
+    std::uint32_t finish() noexcept {
       settle();
       return count_;
     }
 
    private:
-    void settle() {
+    void settle() noexcept {
       const std::span rows{waiting_, end_};
       model_.to_rows(rows);
-      std::fill(partial_sum_.begin(), partial_sum_.end(), Block{});
-      model_.add_rows(rows, partial_sum_.data());
-      model_.add_blocks(partial_sum_.data(), sum_);
+      model_.add_rows(rows, sum_);
       count_ += static_cast<std::uint32_t>(rows.size());
       end_ = waiting_;
     }
 
     const Predictor& model_;
     Block* sum_;
-    std::vector<Block> partial_sum_;  // sums of sums lose less to rounding than one long sum
     std::uint32_t waiting_[256];
     std::uint32_t* end_ = waiting_;
     std::uint32_t count_ = 0;
@@ -576,46 +596,17 @@ class Predictor final : public Model {
     return {.count = is_known ? 1U : 0U, .ends_sentence = word == end_of_sentence};
   }
 
-  /// Writes the sum of a word's rows: its own, and those of its subwords. For words of any length.
-  WordRows sum_word(std::string_view word, Block* out) const {
-    std::fill_n(out, dimension_blocks_, Block{});
-    WordRows rows = add_entry(word, Vocabulary::hash_of(word), out);
-    if (rows.is_label || rows.ends_sentence || longest_subword_ == 0) return rows;
-    NgramSum sum{*this, out};
-    add_subwords(word, sum);
-    rows.count += sum.finish();
+  /// Writes the sum of a word's rows, its own and those of its subwords, to Scratch::word_sum.
+  WordRows sum_word(std::string_view word, Scratch& scratch) const {
+    Block* const sum = scratch.word_sum.data();
+    std::fill_n(sum, dimension_blocks_, Block{});
+    WordRows rows = add_entry(word, Vocabulary::hash_of(word), sum);
+    if (!has_subwords(rows)) return rows;
+    const auto add_subwords = [&] { rows.count += add_subwords_of(scratch.long_words, sum, scratch); };
+    scratch.long_words.append(word, add_subwords);
+    add_subwords();
+    scratch.long_words.clear();
     return rows;
-  }
-
-  /// Adds the n-grams of `<word>`.
-  void add_subwords(std::string_view word, NgramSum& sum) const {
-    // A window moves over the word, so that a text without spaces needs no memory of its size.
-    constexpr std::size_t window_bytes = 256;
-    std::uint32_t window[max_ngram + window_bytes + 2 + kernel_margin] = {};
-    std::uint32_t kept[max_ngram * kernels::subword_starts + kernel_margin];
-    std::size_t filled = 0;
-    window[filled++] = '<';
-    for (bool is_first = true, is_last = false; !is_last; is_first = false) {
-      std::size_t taken = std::min(word.size(), window_bytes);
-      is_last = taken == word.size();
-      while (!is_last && (word[taken] & 0xC0) == 0x80 && taken > window_bytes - 3) --taken;
-      filled = static_cast<std::size_t>(kernels::unpack_code_points(word.data(), taken, window + filled) - window);
-      word.remove_prefix(taken);
-      if (is_last) window[filled++] = '>';
-      // Starts whose longest n-gram is not there yet wait for the next part.
-      const std::size_t starts = is_last ? filled : filled - std::min(filled, longest_subword_ - 1);
-      for (std::size_t start = 0; start < starts; start += kernels::subword_starts) {
-        const auto* end = keep_subwords({.code_points = window + start,
-                                         .length = filled - start,
-                                         .starts = std::min(kernels::subword_starts, starts - start),
-                                         .is_first = is_first && start == 0,
-                                         .is_last = is_last},
-                                        kept);
-        sum.add({kept, end});
-      }
-      filled -= starts;
-      std::memmove(window, window + starts, filled * sizeof *window);
-    }
   }
 
   float dot(std::size_t output_row, const std::vector<Block>& mean) const noexcept {
