@@ -1,9 +1,11 @@
 // How much of a text repeats itself: n-grams of words and of characters.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -57,51 +59,94 @@ class NgramRepetition final : public Function {
   std::size_t n_;
 };
 
-/// Decodes into codes of one size; nullptr when a code point does not fit.
-template <class Code>
-Code* decode(std::string_view text, Code* out) noexcept {
+/// Bytes from 0x80 for the code points of one text that are not ASCII, in the order in which they come.
+class SmallAlphabet {
+ public:
+  static constexpr std::size_t size = 0x80;
+
+  /// The byte of a code point; 0 when it has none and all are taken.
+  std::uint8_t byte_of(char32_t code_point) noexcept {
+    if (code_point >= std::size(bytes_)) return 0;
+    std::uint8_t& byte = bytes_[code_point];
+    if (byte == 0 && taken_ < size) {
+      code_points_[taken_] = code_point;
+      byte = static_cast<std::uint8_t>(0x80 + taken_++);
+    }
+    return byte;
+  }
+  /// Begins the alphabet of another text.
+  void clear() noexcept {
+    while (taken_ > 0) bytes_[code_points_[--taken_]] = 0;
+  }
+
+ private:
+  std::uint8_t bytes_[0x20000] = {};  // the planes in which people write
+  char32_t code_points_[size] = {};
+  std::size_t taken_ = 0;
+};
+
+/// Writes one code per code point: `code_of` those that are not ASCII, which themselves are their code. Returns the end;
+/// nullptr when `code_of` gives 0.
+template <class Code, class CodeOf>
+Code* write_codes(std::string_view text, Code* out, CodeOf code_of) noexcept {
   constexpr std::uint64_t high_bits = 0x8080808080808080;
   const char* at = text.data();
   const char* end = at + text.size();
+  const auto widen = [&](std::ptrdiff_t count) {
+    for (std::ptrdiff_t i = 0; i < count; ++i) out[i] = static_cast<Code>(static_cast<unsigned char>(at[i]));
+  };
   while (at < end) {
-    std::uint64_t eight = high_bits;
-    if (end - at >= 8) std::memcpy(&eight, at, 8);
-    if ((eight & high_bits) == 0) {
-      for (int i = 0; i < 8; ++i) out[i] = static_cast<Code>(static_cast<unsigned char>(at[i]));
-      at += 8;
-      out += 8;
-      continue;
+    if (end - at >= 32) {
+      std::uint64_t words[4];
+      std::memcpy(words, at, sizeof words);
+      if (((words[0] | words[1] | words[2] | words[3]) & high_bits) == 0) {
+        widen(32);
+        at += 32;
+        out += 32;
+        continue;
+      }
+    }
+    if (end - at >= 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, at, 8);
+      const int ascii = std::countr_zero(word & high_bits) / 8;  // before the first byte of another kind
+      widen(8);
+      at += ascii;
+      out += ascii;
+      if (ascii == 8) continue;
     }
     // Up to the next code point that may start such a run again.
     do {
       const char32_t code_point = unicode::next_code_point(at);
-      if constexpr (sizeof(Code) == 2) {
-        if (code_point > 0xFFFF) return nullptr;
-      }
-      *out++ = static_cast<Code>(code_point);
+      const Code code = code_point < 0x80 ? static_cast<Code>(code_point) : code_of(code_point);
+      if (code == 0 && code_point != 0) return nullptr;
+      *out++ = code;
     } while (at < end && (*at & 0x80) != 0);
   }
   return out;
 }
 
+/// Counts n-grams of code points, which become codes of the smallest size that fits: fewer bytes are faster to compare.
 GramCounts count_char_grams(std::string_view text, std::size_t n) {
   constexpr std::size_t readable_beyond = 8;
+  thread_local SmallAlphabet alphabet;
   thread_local std::vector<std::uint8_t> bytes;
-  thread_local std::vector<std::uint16_t> codes;
-  thread_local std::vector<std::uint32_t> code_points;
-  const std::size_t room = text.size() + readable_beyond;
-  if (unicode::is_ascii(text)) {
-    if (bytes.size() < room) bytes.resize(room);
-    std::ranges::copy(text, bytes.begin());
-    return text::count_grams(bytes.data(), text.size(), n);
-  }
-  if (codes.size() < room) codes.resize(room);
-  if (const auto* end = decode(text, codes.data())) {
-    return text::count_grams(codes.data(), static_cast<std::size_t>(end - codes.data()), n);
-  }
-  if (code_points.size() < room) code_points.resize(room);
-  const auto* end = decode(text, code_points.data());
-  return text::count_grams(code_points.data(), static_cast<std::size_t>(end - code_points.data()), n);
+  thread_local std::vector<std::uint16_t> short_codes;
+  thread_local std::vector<std::uint32_t> long_codes;
+  const auto count = [&](auto& codes, auto code_of) {
+    if (codes.size() < text.size() + readable_beyond) codes.resize(text.size() + readable_beyond);
+    const auto* end = write_codes(text, codes.data(), code_of);
+    if (end == nullptr) return std::optional<GramCounts>{};
+    return std::optional{text::count_grams(codes.data(), static_cast<std::size_t>(end - codes.data()), n)};
+  };
+  auto counts = count(bytes, [](char32_t code_point) { return alphabet.byte_of(code_point); });
+  alphabet.clear();
+  if (counts) return *counts;
+  counts = count(short_codes, [](char32_t code_point) {
+    return code_point > 0xFFFF ? std::uint16_t{0} : static_cast<std::uint16_t>(code_point);
+  });
+  if (counts) return *counts;
+  return *count(long_codes, [](char32_t code_point) { return std::uint32_t{code_point}; });
 }
 
 /// Sum of the `most` largest of some counts, all above 1.

@@ -19,6 +19,10 @@ class Words {
  public:
   Words(const std::string_view* words, const WordKey* keys) : words_(words), keys_(keys) {}
 
+  void place(std::size_t count, unsigned bits, std::uint32_t* slots) {
+    begin_round(0);
+    for (std::size_t word = 0; word < count; ++word) slots[word] = static_cast<std::uint32_t>(hash(word) >> (64 - bits));
+  }
   void begin_round(unsigned round) noexcept { multiplier_ = round_multiplier(round, 0); }
   std::uint64_t hash(std::size_t word) const noexcept {
     return kernels::text::hash_of(keys_[word], words_[word].size()) * multiplier_;

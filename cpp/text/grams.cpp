@@ -1,10 +1,12 @@
 #include "cpp/text/grams.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <vector>
 
 #include "cpp/text/groups.hpp"
+#include "kernels/text/slots.hpp"
 
 namespace djfast::text {
 namespace {
@@ -16,31 +18,45 @@ std::uint64_t load_word(const unsigned char* at) noexcept {
 }
 
 /// The n-grams of a sequence as items of group_equal: each is `bytes` bytes of the sequence.
+template <class Code>
 class GramBytes {
  public:
-  GramBytes(const unsigned char* codes, std::size_t stride, std::size_t bytes)
-      : codes_(codes), stride_(stride), bytes_(bytes) {}
+  GramBytes(const Code* codes, std::size_t n)
+      : codes_(reinterpret_cast<const unsigned char*>(codes)), n_(n), bytes_(n * sizeof(Code)) {}
 
+  void place(std::size_t count, unsigned bits, std::uint32_t* slots) const {
+    thread_local std::vector<std::uint32_t> room;
+    const std::size_t entries = std::max(kernels::text::gram_block, n_) + n_;
+    if (room.size() < entries) room.resize(entries);
+    const auto& kernels = kernels::text::slots();
+    const auto* codes = reinterpret_cast<const Code*>(codes_);
+    if constexpr (sizeof(Code) == 1) kernels.place_bytes(codes, count, n_, bits, room.data(), slots);
+    if constexpr (sizeof(Code) == 2) kernels.place_short_codes(codes, count, n_, bits, room.data(), slots);
+    if constexpr (sizeof(Code) == 4) kernels.place_long_codes(codes, count, n_, bits, room.data(), slots);
+  }
   bool less(std::size_t a, std::size_t b) const noexcept {
     const int order = std::memcmp(at(a), at(b), bytes_);
     return order != 0 ? order < 0 : a < b;
   }
 
  protected:
-  const unsigned char* at(std::size_t gram) const noexcept { return codes_ + gram * stride_; }
+  const unsigned char* at(std::size_t gram) const noexcept { return codes_ + gram * sizeof(Code); }
 
   const unsigned char* codes_;
-  std::size_t stride_;
+  std::size_t n_;
   std::size_t bytes_;
 };
 
 /// N-grams that `words` loads of 8 bytes cover, at most four. The last load ends where the n-gram does; a single one
 /// may go beyond, and is masked.
 template <class Code, int words>
-class ShortGrams : public GramBytes {
+class ShortGrams : public GramBytes<Code> {
  public:
+  using GramBytes<Code>::bytes_;
+  using GramBytes<Code>::at;
+
   ShortGrams(const Code* codes, std::size_t n)
-      : GramBytes(reinterpret_cast<const unsigned char*>(codes), sizeof(Code), n * sizeof(Code)),
+      : GramBytes<Code>(codes, n),
         mask_(bytes_ >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * bytes_)) - 1),
         last_(words == 1 ? 0 : bytes_ - 8) {}
 
@@ -49,15 +65,15 @@ class ShortGrams : public GramBytes {
   }
 
   std::uint64_t hash(std::size_t gram) const noexcept {
-    const unsigned char* start = codes_ + gram * sizeof(Code);
+    const unsigned char* start = at(gram);
     std::uint64_t sum = last_word(start) * multipliers_[words - 1];
     for (int i = 0; i < words - 1; ++i) sum += load_word(start + 8 * i) * multipliers_[i];
     return sum;
   }
 
   bool equal(std::size_t a, std::size_t b) const noexcept {
-    const unsigned char* first = codes_ + a * sizeof(Code);
-    const unsigned char* second = codes_ + b * sizeof(Code);
+    const unsigned char* first = at(a);
+    const unsigned char* second = at(b);
     std::uint64_t difference = last_word(first) ^ last_word(second);
     for (int i = 0; i < words - 1; ++i) difference |= load_word(first + 8 * i) ^ load_word(second + 8 * i);
     return difference == 0;
@@ -75,11 +91,12 @@ class ShortGrams : public GramBytes {
 };
 
 /// N-grams of any size.
-class LongGrams : public GramBytes {
+template <class Code>
+class LongGrams : public GramBytes<Code> {
  public:
-  template <class Code>
-  LongGrams(const Code* codes, std::size_t n)
-      : GramBytes(reinterpret_cast<const unsigned char*>(codes), sizeof(Code), n * sizeof(Code)) {}
+  using GramBytes<Code>::bytes_;
+  using GramBytes<Code>::at;
+  using GramBytes<Code>::GramBytes;
 
   void begin_round(unsigned round) noexcept { multiplier_ = round_multiplier(round, 0); }
 
@@ -107,6 +124,10 @@ class ChosenGrams {
  public:
   ChosenGrams(Grams grams, const std::uint32_t* starts) : grams_(grams), starts_(starts) {}
 
+  void place(std::size_t count, unsigned bits, std::uint32_t* slots) {
+    begin_round(0);
+    for (std::size_t gram = 0; gram < count; ++gram) slots[gram] = static_cast<std::uint32_t>(hash(gram) >> (64 - bits));
+  }
   void begin_round(unsigned round) noexcept { grams_.begin_round(round); }
   std::uint64_t hash(std::size_t gram) const noexcept { return grams_.hash(starts_[gram]); }
   bool equal(std::size_t a, std::size_t b) const noexcept { return grams_.equal(starts_[a], starts_[b]); }
@@ -120,28 +141,24 @@ class ChosenGrams {
 template <class Index, class Grams>
 GramCounts count_indexed(std::size_t grams, Grams items) {
   thread_local GroupScratch<Index> scratch;
-  thread_local std::vector<Index> further;  // how often a leader occurs again; all zero between calls
+  thread_local std::vector<Index> further;  // how often a leader occurs again
   thread_local std::vector<std::uint32_t> repeated;
-  thread_local std::vector<Index> joined;  // leaders, once per n-gram that joined one
-  if (further.size() < grams) further.resize(grams);
-  if (joined.size() <= grams) {
-    joined.resize(grams + 1);
-    repeated.resize(grams + 1);
+  if (further.size() < grams) {
+    further.resize(grams);
+    repeated.resize(grams + kernels::text::slot_margin);
   }
-  std::size_t joins = 0;
-  const std::size_t distinct =
-      group_equal<Index>(grams, items, scratch, [&, of = further.data()](Index, Index leader, Index equal) {
-        of[leader] = static_cast<Index>(of[leader] + equal);
-        joined[joins] = leader;
-        joins += equal;
-      });
+  std::fill_n(further.begin(), grams, Index{0});
+  const std::size_t distinct = group_equal<Index>(
+      grams, items, scratch,
+      [of = further.data()](Index, Index leader, Index equal) { of[leader] = static_cast<Index>(of[leader] + equal); });
+  const auto& kernels = kernels::text::slots();
   std::size_t several = 0;
-  for (std::size_t join = 0; join < joins; ++join) {
-    Index& count = further[joined[join]];
-    repeated[several] = std::uint32_t{count} + 1;
-    several += count != 0 ? 1 : 0;
-    count = 0;
+  if constexpr (sizeof(Index) == 2) {
+    several = kernels.list_short(further.data(), grams, repeated.data());
+  } else {
+    several = kernels.list_long(further.data(), grams, repeated.data());
   }
+  for (std::size_t i = 0; i < several; ++i) ++repeated[i];
   return {grams, distinct, distinct - several, {repeated.data(), several}};
 }
 
@@ -160,7 +177,7 @@ auto with_grams(const Code* codes, std::size_t n, Use use) {
     case 2: return use(ShortGrams<Code, 2>{codes, n});
     case 3: return use(ShortGrams<Code, 3>{codes, n});
     case 4: return use(ShortGrams<Code, 4>{codes, n});
-    default: return use(LongGrams{codes, n});
+    default: return use(LongGrams<Code>{codes, n});
   }
 }
 

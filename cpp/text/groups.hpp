@@ -8,12 +8,16 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/text/slots.hpp"
+
 namespace djfast::text {
 
 /// Memory that `group_equal` uses again from call to call.
 template <class Index>
 struct GroupScratch {
-  std::vector<Index> slots;
+  std::vector<std::uint32_t> slots;
+  std::vector<Index> table;
+  std::vector<Index> losers;
   std::vector<Index> followers;
   std::vector<Index> leaders;
 };
@@ -29,70 +33,78 @@ inline std::uint64_t round_multiplier(std::uint64_t round, std::uint64_t number)
 /// [0, count) that is no leader, `join(item, leader, 1)` is called once; before it there may be calls
 /// `join(item, other, 0)`, which come for some leaders too.
 ///
-/// `Items` answers `begin_round(round)`, `hash(i)` (64 bits, the upper ones used; another function each round),
-/// `equal(i, j)` and `less(i, j)`.
+/// `Items` answers `place(count, bits, slots)`, which writes a slot below 2^bits for each item, `begin_round(round)` and
+/// `hash(i)` (64 bits, the upper ones used; another function each round), `equal(i, j)` and `less(i, j)`.
 ///
-/// The first item that comes to a slot of the hash table leads it; those equal to it join, and the others, the losers,
-/// go to the next round with another hash. Nothing here branches on the data: a mispredicted branch costs more than
-/// the work on an item. After some rounds, or when few are left, sorting settles the rest, so that not even items made
-/// to collide cost more than sorting them.
+/// The first item of a slot leads it; those equal to it join, and the others, the losers, go to the next round with
+/// another hash. Nothing here branches on the data: a mispredicted branch costs more than the work on an item. After
+/// some rounds, or when few are left, sorting settles the rest, so that not even items made to collide cost more than
+/// sorting them.
 template <class Index, class Items, class Join>
 std::size_t group_equal(std::size_t count, Items& items, GroupScratch<Index>& scratch, Join join) {
-  constexpr Index empty = std::numeric_limits<Index>::max();  // so count must be at most this
   constexpr std::size_t few = 16;
   constexpr unsigned rounds = 8;
-  if (scratch.followers.size() <= count) {
-    scratch.followers.resize(count + 1);
-    scratch.leaders.resize(count + 1);
+  constexpr std::size_t most = std::numeric_limits<Index>::max();  // count must be below
+  const auto& kernels = kernels::text::slots();
+  const auto slot_bits = [](std::size_t players) { return static_cast<unsigned>(std::bit_width(players)) + 1; };
+  const std::size_t room = count + kernels::text::slot_margin;
+  if (scratch.slots.size() < room) {
+    scratch.slots.resize(room);
+    scratch.losers.resize(room);
+    scratch.followers.resize(room);
+    scratch.leaders.resize(room);
   }
+  const std::size_t table_size = (std::size_t{1} << slot_bits(count)) + kernels::text::slot_margin;
+  if (scratch.table.size() < table_size) scratch.table.resize(table_size);
+  std::uint32_t* const slots = scratch.slots.data();
+  Index* const losers = scratch.losers.data();
   Index* const followers = scratch.followers.data();
   Index* const leaders = scratch.leaders.data();
   std::size_t groups = 0;
+  std::size_t lost = 0;
 
-  // Leaves the losers in `followers`, and returns their number.
-  const auto play = [&](std::size_t players, auto player) {
-    const int bits = std::bit_width(players) + 2;  // four to eight slots per item
-    const std::size_t size = std::size_t{1} << bits;
-    if (scratch.slots.size() < size) scratch.slots.resize(size);
-    Index* const slots = scratch.slots.data();
-    std::fill_n(slots, size, empty);
-    std::size_t following = 0;
-    for (std::size_t turn = 0; turn < players; ++turn) {
-      const Index item = player(turn);
-      Index& slot = slots[items.hash(item) >> (64 - bits)];
-      // The smaller of slot and item, since players come in ascending order. Compilers make a branch of std::min here.
-      const std::int64_t ahead = static_cast<std::int64_t>(slot) - static_cast<std::int64_t>(item);
-      const std::int64_t back = ahead & ahead >> 63;
-      const auto leader = static_cast<Index>(item + back);
-      slot = leader;
-      followers[following] = item;
-      leaders[following] = leader;
-      following += back != 0 ? 1 : 0;
+  const auto follow = [&](std::size_t players) {
+    if constexpr (most == std::numeric_limits<std::uint16_t>::max()) {
+      return kernels.follow_short(slots, players, scratch.table.data(), followers, leaders);
+    } else {
+      return kernels.follow_long(slots, players, scratch.table.data(), followers, leaders);
     }
+  };
+  // The followers that are equal to their leader join it, the others become losers.
+  const auto settle = [&](std::size_t players, std::size_t following) {
     groups += players - following;
-    std::size_t lost = 0;
+    lost = 0;
     for (std::size_t turn = 0; turn < following; ++turn) {
       const Index item = followers[turn];
       const Index leader = leaders[turn];
       const bool equal = items.equal(item, leader);
       join(item, leader, static_cast<Index>(equal));
-      followers[lost] = item;
+      losers[lost] = item;
       lost += equal ? 0 : 1;
     }
-    return lost;
   };
 
-  items.begin_round(0);
-  std::size_t lost = play(count, [](std::size_t turn) { return static_cast<Index>(turn); });
+  if (count == 0) return 0;
+  items.place(count, slot_bits(count), slots);
+  settle(count, follow(count));
   for (unsigned round = 1; round < rounds && lost > few; ++round) {
     items.begin_round(round);
-    lost = play(lost, [followers](std::size_t turn) { return followers[turn]; });
+    const unsigned bits = slot_bits(lost);
+    for (std::size_t turn = 0; turn < lost; ++turn) {
+      slots[turn] = static_cast<std::uint32_t>(items.hash(losers[turn]) >> (64 - bits));
+    }
+    const std::size_t following = follow(lost);
+    for (std::size_t turn = 0; turn < following; ++turn) {
+      followers[turn] = losers[followers[turn]];
+      leaders[turn] = losers[leaders[turn]];
+    }
+    settle(lost, following);
   }
-  std::sort(followers, followers + lost, [&](Index a, Index b) { return items.less(a, b); });
+  std::sort(losers, losers + lost, [&](Index a, Index b) { return items.less(a, b); });
   for (std::size_t place = 0; place < lost; ++groups) {
-    const Index leader = followers[place];
-    for (++place; place < lost && items.equal(followers[place], leader); ++place) {
-      join(followers[place], leader, Index{1});
+    const Index leader = losers[place];
+    for (++place; place < lost && items.equal(losers[place], leader); ++place) {
+      join(losers[place], leader, Index{1});
     }
   }
   return groups;
