@@ -27,7 +27,6 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 failed, 2 wrong recipe or arguments."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
     if given and given[0] in COMMANDS:
         module = import_module(f"djfast.cli.{given[0]}")
         command = argparse.ArgumentParser(prog=f"djfast {given[0]}", description=COMMANDS[given[0]])
@@ -36,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if rest and not getattr(module, "TAKES_OVERRIDES", False):
             command.error(f"unrecognized arguments: {' '.join(rest)}")
         return _guarded(module, options, rest)
+    parser = _parser()
     parser.parse_args(given)
     parser.print_help()
     return 0

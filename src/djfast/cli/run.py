@@ -45,7 +45,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     _native.keep_freed_memory()
     progress = Progress(is_quiet=options.quiet)
     if recipe.settings["use_checkpoint"]:  # type: ignore[attr-defined]
-        from djfast.ranks import Alone
+        from djfast.ranks.alone import Alone
 
         return _finish(options, _job(options, recipe, Alone(), progress, _listening()))
     report = run_recipe(recipe, progress=progress, may_exit=True)  # type: ignore[arg-type]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -164,6 +163,8 @@ def _generated(config: Mapping[str, Any]) -> Source:
 def _from_dataset_path(text: str) -> list[Source]:
     if os.path.exists(text):
         return [Source((text,))]  # a path with spaces in it
+    import shlex
+
     try:
         parts = shlex.split(text)
     except ValueError as error:
