@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from djfast.cli.main import add_recipe_arguments, exit_status, load, message_of
+from djfast.cli.main import add_recipe_arguments, exit_status, load, message_of, uncollected
 from djfast.ranks.launcher import Launch, detect_launch
 
 if TYPE_CHECKING:
@@ -36,10 +36,11 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     launch = detect_launch(os.environ)
     if launch is not None:
         return _run_ranks(options, rest, launch)
-    recipe = load(options, rest)
-    from djfast import _native
-    from djfast.runners.local import run_recipe
-    from djfast.runners.progress import Progress
+    with uncollected():
+        recipe = load(options, rest)
+        from djfast import _native
+        from djfast.runners.local import run_recipe
+        from djfast.runners.progress import Progress
 
     _show_notices(options, recipe.notices)  # type: ignore[attr-defined]
     _native.keep_freed_memory()
