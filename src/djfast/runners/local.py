@@ -26,7 +26,6 @@ from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Report
 from djfast.runners.stage_loop import StageLoop
-from djfast.runners.validation import validate
 from djfast.runners.watch import Suspect, Watch, end_process
 
 
@@ -44,7 +43,10 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     plan = plan_recipe(recipe)
     notices = list(recipe.notices)
     groups = source_files(recipe, notices)
-    validate(recipe, groups)
+    if settings["checks"]:
+        from djfast.runners.validation import validate
+
+        validate(recipe, groups)
     files = [file for group in groups for file in group]
     export = str(settings["result_path"])
     result = ResultFile(output_of(recipe))
