@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from contextlib import AbstractContextManager
@@ -124,6 +123,8 @@ def row_member(row: Any) -> bytes:
     try:
         text = row.decode()
     except UnicodeDecodeError:
+        import base64
+
         return b'"row_base64": "' + base64.b64encode(row) + b'"'
     try:
         if isinstance(json.loads(text), dict):
