@@ -11,7 +11,7 @@ from djfast.declare import Param
 from djfast.errors import RecipeError
 from djfast.spelling import did_you_mean
 
-_EXTENSION = re.compile(r"\w+(\.\w+)*", re.ASCII)
+_EXTENSION = r"(?a)\w+(\.\w+)*"
 COMPRESSIONS = (".gz", ".zst", ".bz2", ".xz")
 
 
@@ -72,7 +72,7 @@ class Format(NamedTuple):
 
 def _check_mapping(mapping: Mapping[Any, Any]) -> None:
     for extension, field in mapping.items():
-        if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
+        if not isinstance(extension, str) or not re.fullmatch(_EXTENSION, extension):
             raise RecipeError(f"field_mapping must map extensions such as txt to fields, got the extension {extension!r}")
         if not isinstance(field, str):
             raise RecipeError(f"field_mapping.{extension} must be the name of a field, got {field!r}")

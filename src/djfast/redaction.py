@@ -7,27 +7,25 @@ from typing import Any
 
 # Names of parameters are narrower than names inside a mapping: `text_key` is no secret, but in a mapping of
 # credentials nearly everything is.
-_SECRET_PARAMETER = re.compile(
-    r"password|secret|credential|(api|access|private)_?key|(auth|session|access|api|hf)_?token$", re.I
-)
-_SECRET_ENTRY = re.compile(r"password|secret|credential|key|token", re.I)
-_SECRET_QUERY = re.compile(r"password|secret|credential|key|token|sig(nature)?$", re.I)
+_SECRET_PARAMETER = r"(?i)password|secret|credential|(api|access|private)_?key|(auth|session|access|api|hf)_?token$"
+_SECRET_ENTRY = r"(?i)password|secret|credential|key|token"
+_SECRET_QUERY = r"(?i)password|secret|credential|key|token|sig(nature)?$"
 
 
 def is_secret(name: str) -> bool:
     """Whether the value of this parameter must not be shown."""
-    return _SECRET_PARAMETER.search(name) is not None
+    return re.search(_SECRET_PARAMETER, name) is not None
 
 
 def is_secret_entry(name: str) -> bool:
     """Whether the value of this part of an address's query must not be shown."""
-    return _SECRET_QUERY.search(name) is not None
+    return re.search(_SECRET_QUERY, name) is not None
 
 
 def redacted(value: Any) -> Any:
     """Return the value with what looks like a secret in its mappings replaced by ``***``."""
     if isinstance(value, dict):
-        return {name: "***" if _SECRET_ENTRY.search(str(name)) else redacted(each) for name, each in value.items()}
+        return {name: "***" if re.search(_SECRET_ENTRY, str(name)) else redacted(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [redacted(each) for each in value]
     return value

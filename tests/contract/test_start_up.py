@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 HEAVY = (
     "torch",
@@ -25,9 +26,29 @@ HEAVY = (
 )
 
 
-def _modules_after(code: str) -> set[str]:
+# What a run of native OPs on lines of JSON has no use for, and would have to wait for.
+UNUSED = (
+    "yaml",
+    "pathlib",
+    "urllib.parse",
+    "shutil",
+    "tempfile",
+    "hashlib",
+    "uuid",
+    "platform",
+    "djfast.io.arrow_rows",
+    "djfast.io.upload",
+    "djfast.ranks.alone",
+    "djfast.recipe.validators",
+    "djfast.runners.reorder",
+    "djfast.runners.spool",
+)
+MOST_MODULES = 80  # of djfast in such a run
+
+
+def _modules_after(code: str, *arguments: str) -> set[str]:
     script = f"import sys\n{code}\nimport json; print(json.dumps(sorted(sys.modules)))"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
     return set(json.loads(run.stdout.splitlines()[-1]))
 
 
@@ -58,6 +79,38 @@ def test_a_native_run_imports_no_library() -> None:
         "assert djfast.Dataset.from_list([{'text': 'a'}]).process(op).to_list() == [{'text': 'a'}]"
     )
     assert not _modules_after(code) & set(HEAVY)
+
+
+def _plain_recipe(folder: Path) -> str:
+    (folder / "in.jsonl").write_text('{"text": "long enough"}\n{"text": "no"}\n')
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(
+        f"dataset_path: {folder}/in.jsonl\nexport_path: {folder}/out.jsonl\nnp: 2\n"
+        "process:\n- text_length_filter:\n    min_len: 5\n- words_num_filter:\n    min_num: 1\n"
+    )
+    return str(recipe)
+
+
+def test_a_plain_run_loads_only_what_it_uses(tmp_path: Path) -> None:
+    code = "from djfast.cli.main import main; assert main(['run', sys.argv[1], '--quiet']) == 0"
+    modules = _modules_after(code, _plain_recipe(tmp_path)) - _modules_after("pass")
+    assert (tmp_path / "out.jsonl").read_text().count("\n") == 1
+    assert not modules & {*HEAVY, *UNUSED}
+    assert len([name for name in modules if name.partition(".")[0] == "djfast"]) <= MOST_MODULES
+
+
+def test_the_garbage_collector_works_once_a_command_has_started(tmp_path: Path) -> None:
+    code = (
+        "import gc, sys; from djfast.cli.main import main; from djfast.runners import local\n"
+        "run_plan = local.run_plan\n"
+        "def seen(*arguments, **named):\n"
+        "    print(gc.isenabled(), gc.get_freeze_count() > 0)\n"
+        "    return run_plan(*arguments, **named)\n"
+        "local.run_plan = seen\n"
+        "print(main(['run', sys.argv[1], '--quiet']), main(['run', 'no.yaml']), gc.isenabled())"
+    )
+    run = subprocess.run([sys.executable, "-c", code, _plain_recipe(tmp_path)], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == ["True True", "0 2 True"]
 
 
 def test_import_takes_less_than_a_tenth_of_a_second() -> None:

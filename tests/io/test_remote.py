@@ -25,7 +25,7 @@ from djfast.errors import InputError, MissingExtraError
 from djfast.io import remote
 from djfast.io.files import discover
 from djfast.io.remote import RemoteFile, open_binary, stat
-from djfast.ranks import Alone
+from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping

@@ -18,7 +18,7 @@ from djfast.io.arrow_rows import FileRows
 from djfast.io.files import discover
 from djfast.io.json_rows import JsonRows
 from djfast.io.splits import splits_of
-from djfast.ranks import Alone
+from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping

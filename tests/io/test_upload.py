@@ -13,7 +13,7 @@ import djfast
 from djfast.errors import MissingExtraError, OutputError, RecipeError
 from djfast.formats import FORMATS
 from djfast.io import upload
-from djfast.ranks import Alone
+from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
 from djfast.runners.job.standing import standing_of

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from djfast.errors import InputError, SchemaError
-from djfast.ranks import Alone
+from djfast.ranks.alone import Alone
 from djfast.runners import memory
 from djfast.runners.job import exchange, survivors
 from djfast.runners.job.stopping import Preempted, Stopping

@@ -17,7 +17,7 @@ from djfast import _native
 from djfast.errors import InputError, RecipeError
 from djfast.io.files import discover
 from djfast.io.json_rows import JsonRows
-from djfast.ranks import Alone
+from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.recipe.sources import Source, Sources
 from djfast.runners.inputs import shares_of

@@ -10,7 +10,7 @@ import pytest
 
 import djfast
 from djfast.errors import RecipeError, SchemaError
-from djfast.ranks import Alone
+from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 
 # Subcommand -> what it does. Its module djfast.cli.NAME is imported when it is used.
@@ -19,6 +22,9 @@ COMMANDS = {
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
 
+# For terminals of 80 columns. To ask how wide this one is, argparse would load shutil and what that needs, in every run.
+_HelpFormatter = partial(argparse.HelpFormatter, width=78)
+
 EXIT_FAILED = 1
 EXIT_WRONG_RECIPE = 2
 EXIT_INTERRUPTED = 130
@@ -27,18 +33,36 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 failed, 2 wrong recipe or arguments."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
     if given and given[0] in COMMANDS:
-        module = import_module(f"djfast.cli.{given[0]}")
-        command = argparse.ArgumentParser(prog=f"djfast {given[0]}", description=COMMANDS[given[0]])
-        module.add_arguments(command)
-        options, rest = command.parse_known_args(given[1:])
+        with uncollected():
+            module = import_module(f"djfast.cli.{given[0]}")
+            command = argparse.ArgumentParser(
+                prog=f"djfast {given[0]}", description=COMMANDS[given[0]], formatter_class=_HelpFormatter
+            )
+            module.add_arguments(command)
+            options, rest = command.parse_known_args(given[1:])
         if rest and not getattr(module, "TAKES_OVERRIDES", False):
             command.error(f"unrecognized arguments: {' '.join(rest)}")
         return _guarded(module, options, rest)
+    parser = _parser()
     parser.parse_args(given)
     parser.print_help()
     return 0
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector away while a command starts.
+
+    Modules and recipes stay to the end of the process, so it would look through them again and again in vain. What is there at
+    the end of the block is never looked at again: not while the command works, and not when the process ends.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from djfast.cli.main import add_recipe_arguments, exit_status, load, message_of
+from djfast.cli.main import add_recipe_arguments, exit_status, load, message_of, uncollected
 from djfast.ranks.launcher import Launch, detect_launch
 
 if TYPE_CHECKING:
@@ -36,16 +36,17 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     launch = detect_launch(os.environ)
     if launch is not None:
         return _run_ranks(options, rest, launch)
-    recipe = load(options, rest)
-    from djfast import _native
-    from djfast.runners.local import run_recipe
-    from djfast.runners.progress import Progress
+    with uncollected():
+        recipe = load(options, rest)
+        from djfast import _native
+        from djfast.runners.local import run_recipe
+        from djfast.runners.progress import Progress
 
     _show_notices(options, recipe.notices)  # type: ignore[attr-defined]
     _native.keep_freed_memory()
     progress = Progress(is_quiet=options.quiet)
     if recipe.settings["use_checkpoint"]:  # type: ignore[attr-defined]
-        from djfast.ranks import Alone
+        from djfast.ranks.alone import Alone
 
         return _finish(options, _job(options, recipe, Alone(), progress, _listening()))
     report = run_recipe(recipe, progress=progress, may_exit=True)  # type: ignore[arg-type]

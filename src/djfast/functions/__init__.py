@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from djfast.errors import InternalError, MissingExtraError
@@ -266,12 +267,17 @@ def signature(name: str) -> tuple[str, bool]:
     """
     if name in PYTHON_FUNCTIONS:
         return PYTHON_FUNCTIONS[name].output, False
-    from djfast import _native
-
-    declared = _native.functions().get(name)
+    declared = _native_functions().get(name)
     if declared is None:
         raise InternalError(f"an OP uses the function {name!r}, which does not exist")
     return str(declared["output"]), True
+
+
+@cache  # which makes them anew each time it is asked
+def _native_functions() -> Mapping[str, Mapping[str, object]]:
+    from djfast import _native
+
+    return _native.functions()
 
 
 def skips_empty_lists(name: str) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from djfast.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _REMEDIES = {
     errno.ENOSPC: "; make room there and run again, or choose another place with {setting}",
@@ -56,7 +57,7 @@ def written_whole(path: Path, *, setting: str) -> Iterator[IO[bytes]]:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Give a file these bytes, so that after a crash it holds either all of them or what it held before."""
-    temporary = path.with_name(f"{path.name}.tmp-{uuid.uuid4().hex[:8]}")
+    temporary = path.with_name(f"{path.name}.tmp-{os.urandom(4).hex()}")
     with open(temporary, "wb") as file:
         file.write(data)
         file.flush()
@@ -72,10 +73,10 @@ def sync_file(path: str | Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    sync_folder(Path(path).parent)
+    sync_folder(os.path.dirname(os.path.abspath(path)))
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: str | Path) -> None:
     """Bring the names in a folder to the disk. Where folders cannot be synced, the file system does it by itself."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

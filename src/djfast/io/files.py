@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from djfast.io.formats import FORMATS, InputFile, format_of, readable_suffixes
 from djfast.io.generated_rows import GENERATED
 from djfast.io.saved_datasets import is_saved_dataset, saved_files
 
+_MAGIC = frozenset("*?[")  # of a pattern
 _NAMED = 3  # files of a notice that are named
 
 
@@ -91,6 +91,8 @@ def _candidates(where: str) -> list[str]:
     if os.path.isdir(where):
         return _below(where)
     if _has_magic(where):
+        import glob
+
         found = glob.glob(where, recursive=True)
         return sorted(path for path in found if os.path.isfile(path) or format_of(path, is_folder=True))
     raise InputError(f"there is no file or folder of this name{_nearest(where)}, got {where!r}")
@@ -98,7 +100,8 @@ def _candidates(where: str) -> list[str]:
 
 def _has_magic(where: str) -> bool:
     """Tell whether a path is a pattern; a question mark in an address of the web begins its query."""
-    return glob.has_magic(where.partition("?")[0] if where.startswith(("http://", "https://")) else where)
+    path = where.partition("?")[0] if where.startswith(("http://", "https://")) else where
+    return not _MAGIC.isdisjoint(path)
 
 
 def _named_file(path: str) -> InputFile:

@@ -21,7 +21,7 @@ from djfast.plan.steps import Plan, Stage
 from djfast.reserved import HASHES, META, STATS, SUFFIX
 
 MAX_LINE_BYTES = 256 << 20
-_BLANK_LINE = re.compile(rb"^[ \t\r]*\n|^[ \t\r]+\Z", re.M)
+_BLANK_LINE = rb"(?m)^[ \t\r]*\n|^[ \t\r]+\Z"
 PROBE_BYTES = 16 << 10  # read at once where only the next line feed is looked for
 
 
@@ -207,7 +207,7 @@ class JsonRows:
         """Return the rows and the lines of a block; lines of white space are no rows."""
         data = block.data[: block.end]
         lines = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
-        return lines - len(_BLANK_LINE.findall(data)), lines
+        return lines - len(re.findall(_BLANK_LINE, data)), lines
 
     def pick(self, block: JsonBlock, rows: Sequence[int], first: int) -> JsonBlock:
         """Take some rows of a block, of which `first` lines of its split are before it."""
@@ -360,8 +360,8 @@ def _chunks_of_frames(path: str, split: Split, file_end: int, size: int) -> Iter
                 return
 
 
-_ROW_END = re.compile(rb"\}([ \t\r]*)(?=\n|\Z)")
-_EMPTY_ROW = re.compile(rb"^([ \t\r\xef\xbb\xbf]*\{[ \t\r]*), ", re.M)
+_ROW_END = rb"\}([ \t\r]*)(?=\n|\Z)"
+_EMPTY_ROW = rb"(?m)^([ \t\r\xef\xbb\xbf]*\{[ \t\r]*), "
 
 
 def _with_suffix(block: JsonBlock, suffix: str) -> JsonBlock:
@@ -371,9 +371,9 @@ def _with_suffix(block: JsonBlock, suffix: str) -> JsonBlock:
     if name in lines:  # nearly never: rows that were read with their suffix before
         lines = b"\n".join(_without_member(line, name) for line in lines.split(b"\n"))
     member = b", " + name + b": " + json.dumps(suffix).encode() + b"}"
-    lines = _ROW_END.sub(lambda end: member + end[1], lines)
+    lines = re.sub(_ROW_END, lambda end: member + end[1], lines)
     if b"{, " in lines:
-        lines = _EMPTY_ROW.sub(rb"\1", lines)
+        lines = re.sub(_EMPTY_ROW, rb"\1", lines)
     return block._replace(data=lines, end=len(lines))
 
 

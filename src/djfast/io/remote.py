@@ -25,7 +25,7 @@ AHEAD = 4  # blocks that are fetched before they are asked for
 _HELD = AHEAD + 4  # blocks in memory of one file
 _TRIES = 3
 _LARGEST_WITHOUT_RANGES = 64 << 20
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.I | re.ASCII)
+_SCHEME = r"(?ai)([a-z][a-z0-9+.-]+)://"
 # Packages that fsspec needs for a scheme, besides itself.
 _PACKAGES = {
     "s3": "s3fs", "s3a": "s3fs", "hf": "huggingface_hub", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp",
@@ -55,7 +55,7 @@ class FileStat(NamedTuple):
 
 def is_remote(path: str) -> bool:
     """Tell whether a path is an address such as ``s3://bucket/file``."""
-    return _SCHEME.match(path) is not None
+    return "://" in path and re.match(_SCHEME, path) is not None
 
 
 def sign_in(address: str, options: Mapping[str, Any]) -> None:
@@ -310,7 +310,7 @@ def _fetcher() -> ThreadPoolExecutor:
 
 def _system(path: str) -> tuple[Any, str]:
     """Return the file system of an address, and what it calls the address."""
-    match = _SCHEME.match(path)
+    match = re.match(_SCHEME, path)
     assert match is not None
     scheme = match[1].lower()
     if scheme in _REFUSED or "::" in path:
@@ -330,7 +330,7 @@ def _system(path: str) -> tuple[Any, str]:
 
 
 def _listed(address: str, system: Any, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    match = _SCHEME.match(address)
+    match = re.match(_SCHEME, address)
     assert match is not None
     files = []
     for name, info in found.items():

@@ -6,12 +6,9 @@ Files are written under a temporary name and renamed when they are complete: a r
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -145,7 +142,7 @@ class ResultFile:
         self._rows: CollectedLines | CollectedTables | None = None
         self._is_whole = False  # what is collected is the result itself
         with self._writing():
-            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
             check_place(output)
 
     def write(self, piece: Any) -> None:
@@ -282,12 +279,16 @@ def _replace_folder(folder: str, path: str) -> None:
     if os.path.isdir(path):
         os.rename(path, earlier)
     os.rename(folder, path)
+    import shutil
+
     shutil.rmtree(earlier, ignore_errors=True)
 
 
-def remove(path: str | Path) -> None:
+def remove(path: str | os.PathLike[str]) -> None:
     """Remove a file or a folder."""
     if os.path.isdir(path) and not os.path.islink(path):
+        import shutil
+
         shutil.rmtree(path, ignore_errors=True)
     else:
         os.unlink(path)
@@ -330,12 +331,16 @@ def shard_paths(path: str, suffix: str, count: int) -> list[str]:
 
 def file_record(path: str, name: str, rows: int) -> dict[str, Any]:
     """Return the manifest's record of a file that lies at `path` and will be called `name`."""
+    import hashlib  # loads OpenSSL
+
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _sha256(file)
     return {"file": os.path.basename(name), "rows": rows, "bytes": os.path.getsize(path), "sha256": digest.hexdigest()}
 
 
 def _sha256(file: IO[bytes]) -> Any:
+    import hashlib
+
     digest = hashlib.sha256()
     while chunk := file.read(1 << 20):
         digest.update(chunk)

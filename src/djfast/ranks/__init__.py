@@ -6,7 +6,6 @@ else in the package knows MPI.
 
 from __future__ import annotations
 
-from djfast.ranks.alone import Alone
 from djfast.ranks.launcher import Launch, detect_launch
 from djfast.ranks.messages import RankLost, Ranks
 
@@ -22,10 +21,12 @@ def connect(launch: Launch | None) -> Ranks:
         If the launcher and the MPI library do not know each other, so that every process believes to be alone.
     """
     if launch is None:
+        from djfast.ranks.alone import Alone
+
         return Alone()
     from djfast.ranks.mpi import connect_mpi
 
     return connect_mpi(launch)
 
 
-__all__ = ["Alone", "Launch", "RankLost", "Ranks", "connect", "detect_launch"]
+__all__ = ["Launch", "RankLost", "Ranks", "connect", "detect_launch"]

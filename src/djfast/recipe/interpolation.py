@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from djfast.errors import RecipeError
 
 # Only what starts like a name is taken, so `${2}` in a pattern stays as it is.
-_REFERENCE = re.compile(r"(\$?)\$\{([A-Za-z_][^{}]*)\}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_REFERENCE = r"(\$?)\$\{([A-Za-z_][^{}]*)\}"
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
 def interpolate(text: str, environment: Mapping[str, str]) -> str:
@@ -32,7 +32,7 @@ def interpolate(text: str, environment: Mapping[str, str]) -> str:
             name, default = name.strip(), default.strip()
         else:
             name, separator, default = inside.partition(":-")
-        if _NAME.fullmatch(name) is None:
+        if re.fullmatch(_NAME, name) is None:
             raise RecipeError(
                 f"between braces stands the name of an environment variable, as in ${{NAME}} or ${{NAME:-default}} "
                 f"(write $${{ for a plain ${{), got {match[0]!r}"
@@ -44,9 +44,9 @@ def interpolate(text: str, environment: Mapping[str, str]) -> str:
             raise RecipeError(f"the environment variable is not set and there is no default, got {match[0]!r}")
         return environment[name]
 
-    return _REFERENCE.sub(value, text)
+    return re.sub(_REFERENCE, value, text)
 
 
 def escaped(text: str) -> str:
     """Return what `interpolate` turns into the text again."""
-    return _REFERENCE.sub(lambda match: f"${match[0]}", text)
+    return re.sub(_REFERENCE, lambda match: f"${match[0]}", text) if "${" in text else text

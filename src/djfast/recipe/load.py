@@ -7,31 +7,23 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import catalog
 from djfast.declare import MAX_FUSED_DEPTH, MISSING, Filter, Fused, Op, OpSpec, Param
 from djfast.errors import RecipeError
-from djfast.recipe.document import (
-    MAX_BYTES,
-    Given,
-    Mapping,
-    Node,
-    Scalar,
-    Sequence,
-    node_of,
-    plain_value,
-    read_document,
-    typed_value,
-)
+from djfast.recipe.document import MAX_BYTES, node_of, plain_value, read_document, typed_value
 from djfast.recipe.interpolation import escaped, interpolate
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
+from djfast.recipe.nodes import Given, Mapping, Node, Scalar, Sequence
 from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, result_path
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.sources import Sources, sources_of, without_credentials
-from djfast.recipe.validators import Validator, validators_of
 from djfast.redaction import is_secret, redacted
 from djfast.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from djfast.recipe.validators import Validator
 
 MAX_PROBLEMS = 20
 _ENOUGH_PROBLEMS = 50  # a document full of mistakes is not read to its end
@@ -263,6 +255,10 @@ class _Checker:
 
         def checks(settings: dict[str, Any], notices: list[str]) -> tuple[Validator, ...]:
             del notices
+            if not settings["validators"]:
+                return ()
+            from djfast.recipe.validators import validators_of
+
             return validators_of(settings["validators"])
 
         derivations: tuple[tuple[str, Callable[[dict[str, Any], list[str]], Any]], ...] = (

@@ -11,14 +11,14 @@ from djfast.errors import RecipeError
 from djfast.formats import COMPRESSIONS, FORMATS, Format, format_of
 from djfast.spelling import did_you_mean
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.I | re.ASCII)
+_SCHEME = r"(?ai)[a-z][a-z0-9+.-]*://"
 _REMOTE_WORK_DIR = "./outputs"  # as Data-Juicer has it
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region", "endpoint_url", "anon")
 
 
 def is_remote(path: str) -> bool:
     """Whether a path is an address such as ``s3://bucket/key``."""
-    return _SCHEME.match(path) is not None
+    return "://" in path and re.match(_SCHEME, path) is not None
 
 
 def export_format(settings: Mapping[str, Any], notices: list[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from djfast.errors import RecipeError
 from djfast.redaction import is_secret_entry
 from djfast.spelling import did_you_mean
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.I | re.ASCII)
+_SCHEME = r"(?ai)[a-z][a-z0-9+.-]+://"
 _LOCAL_KEYS = ("type", "source", "path", "weight")
 _HUB_KEYS = (*_LOCAL_KEYS, "name", "split", "data_files", "data_dir", "limit", "revision")
 # A source's key -> the variable that comes before it, and the name by which the library knows it.
@@ -114,7 +113,7 @@ def check_address(place: str, path: str) -> str:
     ------
     RecipeError
     """
-    scheme = _SCHEME.match(path)
+    scheme = re.match(_SCHEME, path) if "://" in path else None
     if scheme is None:
         return path
     # The rest of an address may hold a password, so it is not shown.
@@ -164,6 +163,8 @@ def _generated(config: Mapping[str, Any]) -> Source:
 def _from_dataset_path(text: str) -> list[Source]:
     if os.path.exists(text):
         return [Source((text,))]  # a path with spaces in it
+    import shlex
+
     try:
         parts = shlex.split(text)
     except ValueError as error:

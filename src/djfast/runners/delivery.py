@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast.errors import MissingExtraError, OutputError
 from djfast.io.results import Output, check_place, manifest_path
-from djfast.io.upload import Address, stored_bytes, upload
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.runners.report import Report
+
+if TYPE_CHECKING:
+    from djfast.io.upload import Address
 
 
 def output_of(recipe: Recipe, *, mark: str = "") -> Output:
@@ -68,27 +68,33 @@ def delivered(recipe: Recipe, report: Report) -> Report:
     )
 
 
-def deliver_record(recipe: Recipe, record: Path) -> None:
+def deliver_record(recipe: Recipe, record: str) -> None:
     """Upload the record of a run, which says that all of the result is there, and remove what was uploaded."""
     address = _address(recipe)
     if address is None:
         return
-    _uploaded(recipe, [str(record)], address)
+    import shutil
+
+    _uploaded(recipe, [record], address)
     shutil.rmtree(os.path.dirname(str(recipe.settings["result_path"])), ignore_errors=True)  # a folder of its own
 
 
 def result_bytes(recipe: Recipe, path: str) -> int:
     """Return the size of a file of the result, or of all files in a folder of it; -1 if there is none."""
     if is_remote(path):
+        from djfast.io.upload import stored_bytes
+
         return stored_bytes(path, recipe.settings["export_credentials"])
     if os.path.isdir(path):
-        return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
+        return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
     with contextlib.suppress(OSError):
         return os.stat(path).st_size
     return -1
 
 
 def _uploaded(recipe: Recipe, paths: list[str], address: Address) -> list[str]:
+    from djfast.io.upload import upload
+
     try:
         return upload(paths, address)
     except OutputError as error:
@@ -97,5 +103,9 @@ def _uploaded(recipe: Recipe, paths: list[str], address: Address) -> list[str]:
 
 def _address(recipe: Recipe) -> Address | None:
     path = str(recipe.settings["export_path"])
+    if not is_remote(path):
+        return None
+    from djfast.io.upload import Address  # most results stay here
+
     credentials: dict[str, Any] = recipe.settings["export_credentials"]
-    return Address(path, credentials) if is_remote(path) else None
+    return Address(path, credentials)

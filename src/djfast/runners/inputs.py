@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from djfast.errors import InputError, RecipeError
-from djfast.io.arrow_rows import FileRows
 from djfast.io.files import discover, file_size
 from djfast.io.formats import FORMATS, InputFile
 from djfast.io.generated_rows import generated_file
@@ -92,6 +91,8 @@ def carrier_of(files: Sequence[InputFile], *, batch_bytes: int, texts: tuple[str
             f"one run reads either JSON or other formats, got {', '.join(sorted(formats))}; name one kind with `suffixes`"
         )
     if are_lines == {False}:
+        from djfast.io.arrow_rows import FileRows
+
         return FileRows(files, batch_bytes=batch_bytes, texts=texts, **settings)
     return JsonRows(files, batch_bytes=batch_bytes, **settings)
 

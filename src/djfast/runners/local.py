@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import platform
+import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from djfast.io.files import file_size
@@ -27,7 +26,6 @@ from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Report
 from djfast.runners.stage_loop import StageLoop
-from djfast.runners.validation import validate
 from djfast.runners.watch import Suspect, Watch, end_process
 
 
@@ -45,7 +43,10 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     plan = plan_recipe(recipe)
     notices = list(recipe.notices)
     groups = source_files(recipe, notices)
-    validate(recipe, groups)
+    if settings["checks"]:
+        from djfast.runners.validation import validate
+
+        validate(recipe, groups)
     files = [file for group in groups for file in group]
     export = str(settings["result_path"])
     result = ResultFile(output_of(recipe))
@@ -70,7 +71,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
             row_timeout=float(settings["row_timeout"]) if may_exit else None,
         )
     report = delivered(recipe, with_side_files(report, plan, export))
-    record = Path(work_dir) / "run.json"
+    record = os.path.join(work_dir, "run.json")
     write_run_json(record, recipe, files, report)
     deliver_record(recipe, record)
     return report
@@ -179,19 +180,20 @@ def fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:
     return is_fatal
 
 
-def write_run_json(path: Path, recipe: Recipe, files: Sequence[InputFile], report: Report) -> None:
+def write_run_json(path: str, recipe: Recipe, files: Sequence[InputFile], report: Report) -> None:
     """Write the record of a run: recipe, versions, inputs and report."""
     from djfast import __version__
 
     inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
     record = {
         "djfast": __version__,
-        "python": platform.python_version(),
+        "python": sys.version.partition(" ")[0],
         "recipe": recipe.text,
         "inputs": inputs,
         **report.to_dict(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.tmp-{os.getpid()}"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
+    os.replace(temporary, path)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from djfast.errors import TooManyErrors
@@ -96,7 +94,7 @@ class RejectedRows:
         head = json.dumps(entry, ensure_ascii=False)[:-1].encode("utf-8", "backslashreplace")
         with self._writing():
             if self._file is None:
-                Path(str(self.path)).parent.mkdir(parents=True, exist_ok=True)
+                os.makedirs(os.path.dirname(os.path.abspath(str(self.path))), exist_ok=True)
                 self._file = open(str(self._temporary), "wb")  # noqa: SIM115 - closed with the run
             self._file.write(head + b", " + row_member(rejected.row) + b"}\n")
 
@@ -125,6 +123,8 @@ def row_member(row: Any) -> bytes:
     try:
         text = row.decode()
     except UnicodeDecodeError:
+        import base64
+
         return b'"row_base64": "' + base64.b64encode(row) + b'"'
     try:
         if isinstance(json.loads(text), dict):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Generic, Protocol, TypeVar
 
@@ -79,6 +78,8 @@ class Spool(Generic[Piece]):
 
     def _spill(self) -> None:
         os.makedirs(str(self._folder), exist_ok=True)
+        import tempfile
+
         # The file has no name: it is gone with the process, however that ends.
         file = tempfile.TemporaryFile(dir=self._folder, prefix=".djfast-spool-")  # noqa: SIM115 - closed in drain
         self._file = file

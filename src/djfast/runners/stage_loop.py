@@ -1,4 +1,7 @@
-"""The loop of a run in one process: read, run a stage's program, wait for global answers, go on."""
+"""The loop of a run in one process: read, run a stage's program, wait for global answers, go on.
+
+What answers them is imported where a plan needs it: most plans have one stage, and nothing waits.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import lt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast import _native
 from djfast.declare import Grouping
@@ -14,16 +17,15 @@ from djfast.errors import SchemaError
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Group, Plan, Select, Survey
-from djfast.runners.grouping import Groups, joined
 from djfast.runners.memory import LARGEST_WINDOW
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
-from djfast.runners.reorder import reordered
 from djfast.runners.report import Tally
-from djfast.runners.selection import chosen, values_for
-from djfast.runners.spool import Spool
 from djfast.runners.stage_work import Done, PassWork, StageWork, empty_piece, rejected_rows
 from djfast.runners.workers import in_order
+
+if TYPE_CHECKING:
+    from djfast.runners.spool import Spool
 
 
 class StageLoop:
@@ -85,6 +87,8 @@ class StageLoop:
             is_last = run.stop == len(self.stages)
             spool: Spool[Any] | None = None
             if bound.stage.waits:
+                from djfast.runners.spool import Spool
+
                 spool = Spool(self.spool_folder, self.rows.piece.unpack, window_bytes=self.window_bytes)
             prepare = spool.prepare if spool else None
             works = [StageWork(self.stages[number], layouts[number], self.rows, self.watcher) for number in run]
@@ -105,6 +109,8 @@ class StageLoop:
             if bound.stage.select:
                 order, row_bytes = self._select(done, bound.stage.select, spool)
                 if not is_ascending(order):
+                    from djfast.runners.reorder import reordered
+
                     pieces = reordered(
                         spool, order, row_bytes, self.rows.piece, self.spool_folder, window_bytes=self.window_bytes
                     )
@@ -163,6 +169,8 @@ class StageLoop:
         self, done: Iterator[tuple[Done, int]], select: Select, spool: Spool[Any]
     ) -> tuple[Sequence[int], Sequence[int]]:
         """Collect values while rows wait, then choose; return the chosen rows in their order, and the bytes of all rows."""
+        from djfast.runners.selection import chosen, values_for
+
         name = self.plan.ops[select.op].spec.name
         values = values_for(select.selection, select.field)
         row_bytes = array("Q")
@@ -202,6 +210,9 @@ class StageLoop:
 
     def _group(self, done: Iterator[tuple[Done, int]], group: Group, spool: Spool[Any]) -> Iterator[Any]:
         """Collect the keys of groups while rows wait, then join the rows of each group."""
+        from djfast.runners.grouping import Groups, joined
+        from djfast.runners.reorder import reordered
+
         groups = Groups()
         row_bytes = array("Q")
         for each, first_line in done:

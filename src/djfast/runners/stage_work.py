@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.io.json_rows import JsonBlock
@@ -12,9 +12,9 @@ from djfast.io.origins import Origins
 from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Group, Plan, Select
 from djfast.runners.rejected import Rejected
-from djfast.runners.rewriting import rewritten_piece
-from djfast.runners.selection import Value, read_values
-from djfast.runners.spool import unpacked
+
+if TYPE_CHECKING:
+    from djfast.runners.selection import Value
 
 
 class BadRow(NamedTuple):
@@ -140,6 +140,8 @@ def _compare(batch: _native.Batch, select: Select) -> Compared:
     if select.slot < 0:
         return Compared(len(rows), True, [None] * len(rows), ())
     fields = batch.values(select.slot)
+    from djfast.runners.selection import read_values
+
     values, errors = read_values(fields, select.selection)
     if errors:
         batch.reject([(rows[at], f"field '{select.field}': {reason}") for at, reason in errors], select.op)
@@ -184,6 +186,8 @@ def _number(numbers: Any, position: int) -> int:
 
 def rewritten(bound: BoundStage, block: JsonBlock, watcher: Watcher | None) -> Done:
     """Rewrite the rows of a block."""
+    from djfast.runners.rewriting import rewritten_piece
+
     assert bound.rewrite is not None
     assert bound.stage.rewrite is not None
     op, drops_rows = bound.stage.rewrite.op, bound.stage.rewrite.drops_rows
@@ -246,7 +250,11 @@ class PassWork:
                 left = range(self._works[number].stage.local_ops.start, self.local_ops.stop)
                 done = done._replace(counts=[*done.counts, *((op, 0, 0, 0) for op in left)])
                 break
-            piece = self._rows.piece.unpack(*unpacked(done.piece)) if isinstance(done.piece, list) else done.piece
+            piece = done.piece
+            if isinstance(piece, list):
+                from djfast.runners.spool import unpacked
+
+                piece = self._rows.piece.unpack(*unpacked(piece))
             following = self._run_stage(number, self._rows.reopen(piece, b"\x01" * piece.row_count, 0))
             if following.bad_rows:
                 # However a pass is cut into stages, rows are set aside as they came to it.

@@ -7,7 +7,6 @@ on from its checkpoint sets it aside.
 from __future__ import annotations
 
 import faulthandler
-import hashlib
 import os
 import sys
 import threading
@@ -81,6 +80,8 @@ class Watch:
 
 
 def _digest(arguments: Sequence[Any]) -> str:
+    import hashlib  # loads OpenSSL
+
     return hashlib.sha256(repr(tuple(arguments)).encode("utf-8", "backslashreplace")).hexdigest()
 
 

@@ -8,8 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
-from djfast.llm.interrupts import interrupt
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -101,6 +99,8 @@ def in_order(
     finally:
         stopping.set()  # when the run ends early, what waits in the queue is not begun,
         if not is_whole:
+            from djfast.llm.interrupts import interrupt
+
             interrupt(workers)  # and nobody waits for the answer of a language model
         if elsewhere is not None:
             elsewhere.withdraw()

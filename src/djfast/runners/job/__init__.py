@@ -14,7 +14,7 @@ def run_alone(recipe: Recipe) -> Report:
     ResumeError
         If the job's folder holds an unfinished job of another recipe, input or version.
     """
-    from djfast.ranks import Alone
+    from djfast.ranks.alone import Alone
     from djfast.runners.job.runner import Job
     from djfast.runners.job.stopping import Stopping
     from djfast.runners.progress import Progress

@@ -84,8 +84,8 @@ def write_outcome(
     report = delivered(recipe, report)
     record = folder.path.parent / "run.json"
     with writing(record, setting="work_dir"):
-        write_run_json(record, recipe, files, report)
-    deliver_record(recipe, record)
+        write_run_json(str(record), recipe, files, report)
+    deliver_record(recipe, str(record))
     _journal_done(recipe, passes, report)
     return report
 
