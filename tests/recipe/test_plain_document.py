@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -106,14 +105,6 @@ def test_damaged_recipes_mean_the_same_or_are_left_to_the_library() -> None:
             except RecipeError as error:
                 pytest.fail(f"{error}:\n{damaged}")
     assert read > 300
-
-
-@pytest.mark.parametrize("part", ["a: {} !", "a:{}!", "{}!", "- {}!", "a: b{}!", 'a: "{}', "{}: !", "a: b{}#"])
-@pytest.mark.parametrize("filling", [" ", "a", "a ", "- ", "# ", "-"])
-def test_no_line_takes_long(part: str, filling: str) -> None:
-    started = time.process_time()
-    plain_document.read_plain(part.format(filling * (60_000 // len(filling))), "here")
-    assert time.process_time() - started < 0.5
 
 
 def test_values_mean_the_same() -> None:

@@ -13,13 +13,10 @@ from djfast.recipe.nodes import Mapping, Node, Scalar, Sequence
 
 _MOST_CHARACTERS = 1 << 16
 _LAST_COLUMN = 24  # keeps the tree far from the depth that recipes may have
-# No two neighbouring parts can match the same characters, so a line that does not fit is not tried in many ways.
-_WORD = "[A-Za-z0-9_./+-]"
-_PLAIN = rf"-?[A-Za-z0-9_./+]{_WORD}*(?: +{_WORD}+)*"
+_PLAIN = r"(?:-?[A-Za-z0-9_./+](?:[A-Za-z0-9_./+ -]*[A-Za-z0-9_./+-])?)"
 _QUOTED = r"""(?:"[^"\\\n]*"|'[^'\n]*')"""
-_VALUE = f"(?:{_PLAIN}|{_QUOTED})"
-_KEY = "[A-Za-z_][A-Za-z0-9_.-]{0,99}"
-_LINE = rf"( *)(?=[^ ])(- +(?=[^ ]))?(?:({_KEY}):(?= |$))?(?: *({_VALUE}))? *(?:(?<= )#.*)?"
+_VALUE = f"{_PLAIN}|{_QUOTED}"
+_LINE = rf"( *)(- +)?(?:([A-Za-z_][A-Za-z0-9_.-]{{0,99}}):(?: +|$))?({_VALUE})?(?: *| +#.*)"
 _ITEM = "-"  # in the place of a key
 
 
