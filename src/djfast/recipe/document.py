@@ -6,8 +6,6 @@ import re
 from typing import Any, NamedTuple, NoReturn
 
 from djfast.errors import RecipeError
-from djfast.recipe import plain_document
-from djfast.recipe.nodes import Given, Mapping, Node, Scalar, Sequence
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 64
@@ -18,7 +16,40 @@ _YAML = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset(_YAML + kind for kind in ("str", "int", "float", "bool", "null"))
 _COLLECTION_TAGS = frozenset(_YAML + kind for kind in ("map", "seq"))
 # YAML 1.1 wants a dot and a signed exponent; nobody who writes 1e3 means a text.
-_FLOAT = r"(?a)[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+"
+_FLOAT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+", re.ASCII)
+
+
+class Scalar(NamedTuple):
+    """A single value, still as its text: what it means is decided when it is read."""
+
+    where: str
+    text: str
+    is_plain: bool = True  # not quoted: numbers, booleans and null are recognised
+    tag: str | None = None
+
+
+class Sequence(NamedTuple):
+    """A list."""
+
+    where: str
+    items: list[Any]
+
+
+class Mapping(NamedTuple):
+    """A mapping of texts to nodes; the place of a node in it is that of its key."""
+
+    where: str
+    entries: dict[str, Any]
+
+
+class Given(NamedTuple):
+    """A value that came from Python and not from a text."""
+
+    where: str
+    value: Any
+
+
+Node = Scalar | Sequence | Mapping | Given
 
 
 class _Counted(NamedTuple):
@@ -47,13 +78,10 @@ def read_document(text: str, source: str, *, line_numbers: bool = True) -> Node:
         If it is not valid YAML, is empty, has keys twice or tags of its own, or is too large, too deep or unfolds to
         too many nodes.
     """
-    plain = plain_document.read_plain(text, source, line_numbers=line_numbers)
-    return _Reader(text, source, line_numbers=line_numbers).read() if plain is None else plain
+    return _Reader(text, source, line_numbers=line_numbers).read()
 
 
 class _Reader:
-    """Reads any document with the events of the YAML library."""
-
     def __init__(self, text: str, source: str, *, line_numbers: bool) -> None:
         self.text = text
         self.source = source
@@ -203,14 +231,11 @@ def plain_value(text: str) -> Any:
     ValueError
         If it looks like a number but is none.
     """
-    is_known, value = plain_document.plain_value(text)
-    if is_known:
-        return value
-    import yaml  # takes longer to load than many a run takes
+    import yaml
 
     if len(text) > MAX_NUMBER:
         return text
-    if re.fullmatch(_FLOAT, text):
+    if _FLOAT.fullmatch(text):
         return float(text)
     loader = _resolver(yaml)
     tag = loader.resolve(yaml.ScalarNode, text, (True, False))

@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from djfast import catalog
 from djfast.declare import MAX_FUSED_DEPTH, MISSING, Filter, Fused, Op, OpSpec, Param
 from djfast.errors import RecipeError
-from djfast.recipe.document import MAX_BYTES, node_of, plain_value, read_document, typed_value
+from djfast.recipe.document import (
+    MAX_BYTES,
+    Given,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    node_of,
+    plain_value,
+    read_document,
+    typed_value,
+)
 from djfast.recipe.interpolation import escaped, interpolate
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
-from djfast.recipe.nodes import Given, Mapping, Node, Scalar, Sequence
 from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, result_path
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.sources import Sources, sources_of, without_credentials

@@ -6,9 +6,8 @@ from collections.abc import Sequence as ListOf
 from typing import Any, NamedTuple
 
 from djfast.errors import RecipeError
-from djfast.recipe.document import read_document
+from djfast.recipe.document import Mapping, Node, Scalar, Sequence, read_document
 from djfast.recipe.keys import KEYS
-from djfast.recipe.nodes import Mapping, Node, Scalar, Sequence
 from djfast.spelling import did_you_mean
 
 
