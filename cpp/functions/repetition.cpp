@@ -129,7 +129,8 @@ Code* write_codes(std::string_view text, Code* out, CodeOf code_of) noexcept {
 /// Counts n-grams of code points, which become codes of the smallest size that fits: fewer bytes are faster to compare.
 GramCounts count_char_grams(std::string_view text, std::size_t n) {
   constexpr std::size_t readable_beyond = 8;
-  thread_local SmallAlphabet alphabet;
+  thread_local SmallAlphabet thread_alphabet;
+  SmallAlphabet& alphabet = thread_alphabet;  // looked up once, not for every code point
   thread_local std::vector<std::uint8_t> bytes;
   thread_local std::vector<std::uint16_t> short_codes;
   thread_local std::vector<std::uint32_t> long_codes;
@@ -139,7 +140,7 @@ GramCounts count_char_grams(std::string_view text, std::size_t n) {
     if (end == nullptr) return std::optional<GramCounts>{};
     return std::optional{text::count_grams(codes.data(), static_cast<std::size_t>(end - codes.data()), n)};
   };
-  auto counts = count(bytes, [](char32_t code_point) { return alphabet.byte_of(code_point); });
+  auto counts = count(bytes, [&](char32_t code_point) { return alphabet.byte_of(code_point); });
   alphabet.clear();
   if (counts) return *counts;
   counts = count(short_codes, [](char32_t code_point) {
