@@ -28,7 +28,6 @@ HEAVY = (
 
 # What a run of native OPs on lines of JSON has no use for, and would have to wait for.
 UNUSED = (
-    "yaml",
     "pathlib",
     "urllib.parse",
     "shutil",
