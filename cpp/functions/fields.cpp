@@ -144,6 +144,7 @@ void register_fields(Registry& registry) {
       .summary = "The text that a JSON value is; a value of another type rejects its row.",
       .inputs = {Type::json},
       .output = Type::text,
+      .may_reject = true,
       .make = [](const Params& params) { return std::make_unique<TextOf>(params.get<std::string>("path")); },
   });
   registry.add({

@@ -79,6 +79,8 @@ void register_language(Registry& registry) {
                  "empty text is judged, too.",
       .inputs = {Type::text},
       .output = Type::int64,
+      .cost = 6000,
+      .may_reject = true,
       .make = [](const Params& params) { return std::make_unique<LanguagePrediction>(params); },
   });
   registry.add({

@@ -268,6 +268,7 @@ void register_latex(Registry& registry) {
       .summary = "The text with the macros that it defines without arguments put in; rejects a row that grows too long.",
       .inputs = {Type::text},
       .output = Type::text,
+      .may_reject = true,
       .make = [](const Params&) { return std::make_unique<ExpandMacros>(); },
   });
   registry.add({

@@ -10,6 +10,7 @@ void register_letter_case(Registry& registry) {
       .summary = "Lower case as Python's str.lower: full mapping, final sigma.",
       .inputs = {Type::text},
       .output = Type::text,
+      .cost = 300,
       .make = [](const Params&) { return per_text_rewrite(&unicode::lower); },
   });
 }

@@ -194,6 +194,7 @@ void register_repetition(Registry& registry) {
       .summary = "Share of the words' n-grams that occur more than once; 0.0 for fewer than n words.",
       .inputs = {Type::counted_words},
       .output = Type::double_,
+      .cost = 500,
       .make = [](const Params& params) { return std::make_unique<NgramRepetition>(gram_size(params)); },
   });
   registry.add({
@@ -202,6 +203,7 @@ void register_repetition(Registry& registry) {
                  "once, at most the square root of the number of distinct ones; 0.0 for a text shorter than n.",
       .inputs = {Type::text},
       .output = Type::double_,
+      .cost = 4000,
       .make =
           [](const Params& params) {
             return per_text<double>([n = gram_size(params)](std::string_view text) { return char_repetition(text, n); });

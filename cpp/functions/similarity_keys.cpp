@@ -335,6 +335,7 @@ FunctionSpec declaration(std::string_view name, std::string_view summary, Type i
           .summary = summary,
           .inputs = {input},
           .output = Type::number_list,
+          .may_reject = true,
           .make = [](const Params& params) { return std::make_unique<Made>(params); }};
 }
 
@@ -380,6 +381,7 @@ void register_similarity_keys(Registry& registry) {
       .summary = "Lists of keys with the row's number behind them, which decides who stays of a group.",
       .inputs = {Type::number_list, Type::json},
       .output = Type::number_list,
+      .may_reject = true,
       .make = [](const Params&) { return std::make_unique<NumberedKeys>(); },
   });
   registry.add(declaration<MinHashSignature<TextTokens>>(

@@ -59,6 +59,7 @@ void register_stats(Registry& registry) {
       .summary = "The stat that the row brought along, or the computed one where it has none.",
       .inputs = {Type::text, Type::double_},
       .output = Type::double_,
+      .may_reject = true,
       .make = [](const Params& params) { 
         return std::make_unique<StatOr>(params.get<std::string>("name"), params.get<bool>("is_json"));
       },

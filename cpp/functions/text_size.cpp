@@ -97,6 +97,7 @@ void register_text_size(Registry& registry) {
       .summary = "Number of code points.",
       .inputs = {Type::text},
       .output = Type::int64,
+      .cost = 30,
       .make = [](const Params&) { return counting(&SegmentKernels::count_code_points); },
   });
   registry.add({
@@ -104,6 +105,7 @@ void register_text_size(Registry& registry) {
       .summary = "Number of code points of one class: alnum (str.isalnum), alpha (str.isalpha) or special.",
       .inputs = {Type::text},
       .output = Type::int64,
+      .cost = 200,
       .make = [](const Params& params) { return counting(counter_of(params.get<std::string>("cls"))); },
   });
   registry.add({
@@ -118,6 +120,7 @@ void register_text_size(Registry& registry) {
       .summary = "Code points in each line as str.splitlines cuts them; empty text has no lines.",
       .inputs = {Type::text},
       .output = Type::number_list,
+      .cost = 300,
       .make = [](const Params&) { return std::make_unique<Lines>(); },
   });
   registry.add({

@@ -146,6 +146,7 @@ void register_words(Registry& registry) {
                  "and without those of nothing else, followed by the joined groups of neighbours.",
       .inputs = {Type::text},
       .output = Type::counted_words,
+      .cost = 2000,
       .make = [](const Params& params) { return std::make_unique<Words<TextWords>>(params); },
   });
   registry.add({
@@ -153,6 +154,7 @@ void register_words(Registry& registry) {
       .summary = "As words, of pieces that are there already; in lower case if asked.",
       .inputs = {Type::text_list},
       .output = Type::counted_words,
+      .cost = 2000,
       .make = [](const Params& params) { return std::make_unique<Words<PieceWords>>(params); },
   });
   registry.add({
@@ -160,6 +162,7 @@ void register_words(Registry& registry) {
       .summary = "Number of words that hold a character that is not special.",
       .inputs = {Type::text},
       .output = Type::int64,
+      .cost = 300,
       .make =
           [](const Params&) {
             return per_text<std::int64_t>([](std::string_view text) {
@@ -172,6 +175,7 @@ void register_words(Registry& registry) {
       .summary = "Share of the words that are in a list; 0.0 where there are no words.",
       .inputs = {Type::counted_words},
       .output = Type::double_,
+      .cost = 200,
       .make =
           [](const Params& params) {
             return std::make_unique<ShareInList>(params.get<std::vector<std::string>>("words"));

@@ -23,6 +23,8 @@ py::dict declarations() {
     declaration["summary"] = spec.summary;
     declaration["inputs"] = inputs;
     declaration["output"] = type_names[static_cast<int>(spec.output)];
+    declaration["cost"] = spec.cost;
+    declaration["may_reject"] = spec.may_reject;
     all[py::str(name.data(), name.size())] = declaration;
   }
   return all;
@@ -70,7 +72,7 @@ const char* name_of(kernels::Isa isa) {
 }  // namespace
 
 void register_functions(py::module_& module) {
-  module.def("functions", &declarations, "Every native function by name: summary, inputs, output.");
+  module.def("functions", &declarations, "Every native function by name: summary, inputs, output, cost, may_reject.");
   module.def("evaluate", &evaluate, py::arg("name"), py::arg("columns"), py::arg("params") = py::dict{},
              "Runs one native function on Python lists; a rejected row is a UserError.");
   module.def("force_isa", [](const std::string& name) { kernels::force_isa(isa_named(name)); }, py::arg("name"),

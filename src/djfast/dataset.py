@@ -17,6 +17,7 @@ from djfast.io.results import Output, Result, ResultFile, RowList, stats_path
 from djfast.io.upload import Address, upload
 from djfast.json_bytes import parsed
 from djfast.plan.build import build_plan
+from djfast.plan.rules.order_filters import order_filters
 from djfast.recipe.outputs import is_remote
 from djfast.runners.local import run_plan
 from djfast.runners.progress import Progress
@@ -182,7 +183,7 @@ class Dataset:
         return result.pieces
 
     def _run(self, result: Result, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
-        plan = build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows)
+        plan = order_filters(build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows))
         rejected = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
         rows = self._source(keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
         self.report = run_plan(

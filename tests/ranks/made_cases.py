@@ -215,6 +215,7 @@ def make_case(seed: int, folder: Path) -> Case:
     name = f"out.{rng.choice(formats)}"
     if name.endswith(".gz"):
         recipe["export_type"] = "jsonl"
+    recipe["order_filters"] = rng.random() < 0.8
     return Case(seed, recipe, name)
 
 

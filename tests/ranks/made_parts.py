@@ -51,7 +51,7 @@ def done_of(batch: MadeBatch) -> Done:
 
 def write_part(folder: Path, split: int, batches: Iterator[MadeBatch] | Sequence[MadeBatch], *, stage: int = 0) -> PartEntry:
     """Write a part as a rank does."""
-    writer = PartWriter(folder, stage, split, "rank", Tally([]))
+    writer = PartWriter(folder, stage, split, "rank", Tally({}))
     for batch in batches:
         writer.add(done_of(batch), iter(batch.rejected), is_first_stage=stage == 0)
     return writer.finish()

@@ -12,17 +12,17 @@ from djfast.runners.report import Tally
 
 
 def desk_of(*, most_rejected: int | None = None) -> Desk:
-    return Desk(["text_length_filter"], Progress(is_quiet=True), Metrics(None), most_rejected=most_rejected)
+    return Desk({0: "text_length_filter"}, Progress(is_quiet=True), Metrics(None), most_rejected=most_rejected)
 
 
 def news(number: int, *, asks: bool = True, stops: bool = False, rejected: int = 0) -> bytes:
-    tally = Tally(["text_length_filter"])
+    tally = Tally({0: "text_length_filter"})
     tally.rejected = rejected
     return json.dumps({"pass": number, "asks": asks, "stops": stops, "waited": 0.0, "tally": tally.to_record()}).encode()
 
 
 def finished(rejected: int) -> Tally:
-    tally = Tally(["text_length_filter"])
+    tally = Tally({0: "text_length_filter"})
     tally.rejected = rejected
     return tally
 

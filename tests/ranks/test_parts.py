@@ -70,7 +70,7 @@ def test_a_part_holds_what_was_written(made: tuple[int, list[MadeBatch]], stage:
 
 
 def test_a_part_is_invisible_until_it_is_whole_and_gone_when_it_is_given_up(tmp_path: Path) -> None:
-    writer = PartWriter(tmp_path, 0, 7, "rank", Tally([]))
+    writer = PartWriter(tmp_path, 0, 7, "rank", Tally({}))
     writer.add(done_of(MadeBatch([b"{}\n"], [])), iter([]), is_first_stage=True)
     assert not list(tmp_path.rglob("*.part"))
     writer.abandon()

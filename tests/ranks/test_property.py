@@ -113,6 +113,14 @@ def test_threads_batches_and_memory_alone_change_nothing(
         _check(each, place, lambda place=place, case=each.case: run_locally(case.variant(place, 1)))
 
 
+def test_the_order_of_filters_changes_nothing_but_counts(expected: list[Expected], tmp_path: Path) -> None:
+    for each in expected:
+        place = tmp_path / str(each.case.seed)
+        recipe = each.case.variant(place, 0)
+        other = {**recipe, "order_filters": not recipe["order_filters"]}
+        _check(each, place, lambda each=each, other=other: {**run_locally(other), "ops": each.counts["ops"]})
+
+
 def test_a_process_alone_with_a_job(expected: list[Expected], tmp_path: Path) -> None:
     for each in expected:
         place = tmp_path / str(each.case.seed)

@@ -14,7 +14,7 @@ class Terminal(io.StringIO):
 
 
 def tally() -> Tally:
-    counted = Tally(["text_length_filter"])
+    counted = Tally({0: "text_length_filter"})
     counted.rows_read, counted.bytes_read = 2000, 5_000_000
     counted.add_op(0, 2000, 1500)
     return counted
@@ -44,6 +44,21 @@ def test_a_terminal_is_redrawn_and_cleared_at_the_end() -> None:
     progress.clear()
     assert stream.getvalue().count("text_length_filter 2,000 > 1,500\n") == 2
     assert stream.getvalue().endswith("\x1b[2A\x1b[J")
+
+
+def test_ops_are_shown_as_they_run() -> None:
+    counted = Tally({1: "text_length_filter", 0: "words_num_filter"})
+    counted.add_batch((1, 0), 10, [(1, 10, 7, 5), (0, 7, 4, 5)])
+    stream = io.StringIO()
+    now = [0.0]
+    progress = Progress(stream, clock=lambda: now[0])
+    now[0] = 10.0
+    progress.update(counted)
+    assert stream.getvalue().endswith("text_length_filter 10 > 7, words_num_filter 7 > 4\n")
+    assert [(op.name, op.rows_in, op.rows_out) for op in Tally.of(counted.names, counted.to_record()).ops({})] == [
+        ("text_length_filter", 10, 7),
+        ("words_num_filter", 7, 4),
+    ]
 
 
 def test_a_quiet_run_shows_nothing() -> None:

@@ -88,6 +88,8 @@ struct FunctionSpec {
   std::string_view summary;  // one sentence: meaning, unit, what empty text gives
   std::vector<Type> inputs;
   Type output;
+  int cost = 10;            // nanoseconds for each 1,000 bytes of text on one thread, roughly: the planner runs cheap filters first
+  bool may_reject = false;  // whether it may reject rows
   std::function<std::unique_ptr<Function>(const Params&)> make;
 };
 

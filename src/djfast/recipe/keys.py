@@ -171,6 +171,11 @@ _KEYS = (
         ge=2**28, le=2**50, is_size=True,
     ),
     Key(
+        "order_filters", "bool", True,
+        "Run the filters that stand side by side by what they cost, the cheap ones first; false keeps the order of the "
+        "recipe. The result does not depend on it.",
+    ),
+    Key(
         "row_timeout", "float", 600.0,
         "Seconds that a row may take in one OP. Past them the run ends with a message; one with ranks or checkpoints sets "
         "the row aside when it is run again.",

@@ -17,6 +17,7 @@ from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
 from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
+from djfast.plan.rules.order_filters import order_filters
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.runners.delivery import check_output, deliver_record, delivered, output_of
@@ -88,13 +89,14 @@ def with_side_files(report: Report, plan: Plan, export: str) -> Report:
 def plan_recipe(recipe: Recipe, *, has_devices: bool = False) -> Plan:
     """Plan a checked recipe, with stages for device ranks if there are some."""
     check_output(recipe)
-    return build_plan(
+    plan = build_plan(
         recipe.ops,
         text_keys=text_keys(recipe),
         requires_texts=not any(source.generated for source in recipe.settings["sources"].listed),
         keep_hashes=bool(recipe.settings["keep_hashes_in_res_ds"]),
         has_devices=has_devices,
     )
+    return order_filters(plan) if recipe.settings["order_filters"] else plan
 
 
 def run_plan(

@@ -61,7 +61,7 @@ class Progress:
     def _funnel(self, tally: Tally) -> list[str]:
         return [
             f"{name} {tally.rows_in.get(i, 0):,} > {tally.rows_out.get(i, 0):,}"
-            for i, name in enumerate(tally.names)
+            for i, name in tally.names.items()
             if i in tally.rows_in
         ]
 

@@ -110,9 +110,15 @@ def usage_lines(usage: Mapping[str, OpUsage]) -> list[str]:
 
 
 class Tally:
-    """Adds up what the batches of a run report, or its splits, or its ranks."""
+    """Adds up what the batches of a run report, or its splits, or its ranks.
 
-    def __init__(self, names: list[str]) -> None:
+    Parameters
+    ----------
+    names : mapping of int to str
+        Names of the OPs by their index, in the order in which they run.
+    """
+
+    def __init__(self, names: Mapping[int, str]) -> None:
         self.names = names
         self.rows_in: dict[int, int] = {}
         self.rows_out: dict[int, int] = {}
@@ -122,7 +128,7 @@ class Tally:
         self.rejected = 0
 
     @classmethod
-    def of(cls, names: list[str], record: dict[str, Any]) -> Tally:
+    def of(cls, names: Mapping[int, str], record: dict[str, Any]) -> Tally:
         """Return what `to_record` recorded."""
         tally = cls(names)
         tally.seconds = dict(map(tuple, record["seconds"]))
@@ -154,8 +160,8 @@ class Tally:
         total.add(self)
         return total
 
-    def add_batch(self, ops: range, readable: int, counts: list[tuple[int, int, int, int]]) -> None:
-        """Add one batch: `ops` are the row-local OPs of its stage, `readable` the rows that could be read.
+    def add_batch(self, ops: Sequence[int], readable: int, counts: list[tuple[int, int, int, int]]) -> None:
+        """Add one batch: `ops` are the row-local OPs of its pass as they run, `readable` the rows that could be read.
 
         An OP whose work was all shared has no step of its own; its rows pass through.
         """
@@ -176,7 +182,7 @@ class Tally:
         self.rows_out[op] = self.rows_out.get(op, 0) + rows_out
 
     def ops(self, rejected: Mapping[int, int]) -> tuple[OpReport, ...]:
-        """Return the OPs in order."""
+        """Return the OPs in the order in which they ran."""
         return tuple(
             OpReport(
                 name,
@@ -185,5 +191,5 @@ class Tally:
                 rejected.get(i, 0),
                 round(self.seconds.get(i, 0.0), 6),
             )
-            for i, name in enumerate(self.names)
+            for i, name in self.names.items()
         )

@@ -75,7 +75,7 @@ class StageLoop:
         self.spool_folder = spool_folder
         self.window_bytes = window_bytes
         self.watcher = watcher
-        self.tally = Tally([op.spec.name for op in plan.ops])
+        self.tally = Tally(plan.op_names)
         self.rows_written = 0
 
     def run(self) -> None:

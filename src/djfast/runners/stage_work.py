@@ -236,7 +236,7 @@ class PassWork:
         self._rows = rows
         self._run_stage = run_stage or self.run_stage
         self._prepare = prepare
-        self.local_ops = range(works[0].stage.local_ops.start, works[-1].stage.local_ops.stop)
+        self.local_ops = tuple(op for work in works for op in work.stage.local_ops)
 
     def run_stage(self, number: int, block: Any) -> Done:
         """Run one stage here."""
@@ -247,7 +247,7 @@ class PassWork:
         done = self._run_stage(0, block)
         for number in range(1, len(self._works)):
             if done.piece_rows == 0:
-                left = range(self._works[number].stage.local_ops.start, self.local_ops.stop)
+                left = [op for work in self._works[number:] for op in work.stage.local_ops]
                 done = done._replace(counts=[*done.counts, *((op, 0, 0, 0) for op in left)])
                 break
             piece = done.piece

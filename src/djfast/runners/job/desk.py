@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from djfast.runners.job.metrics import Metrics
@@ -28,7 +28,7 @@ class Desk:
         More rejected rows than this end the run.
     """
 
-    def __init__(self, names: list[str], progress: Progress, metrics: Metrics, *, most_rejected: int | None) -> None:
+    def __init__(self, names: Mapping[int, str], progress: Progress, metrics: Metrics, *, most_rejected: int | None) -> None:
         self.stops = False  # a rank must stop, or too many rows were rejected: no more splits for anyone
         self._names = names
         self._progress = progress

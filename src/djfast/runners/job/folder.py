@@ -27,8 +27,8 @@ from djfast.recipe.load import Recipe
 from djfast.runners.inputs import described
 from djfast.runners.job.journal import Journal
 
-# Settings that decide which rows are in the parts; the others may differ between attempts.
-_SETTINGS = ("text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error")
+# Settings that decide which rows and counts are in the parts; the others may differ between attempts.
+_SETTINGS = ("text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error", "order_filters")
 _FORMAT = 1  # of parts and journal
 
 

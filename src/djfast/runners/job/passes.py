@@ -165,7 +165,7 @@ class Passes:
 
     def finished(self) -> Tally:
         """Return the counts of everything that is in the journal."""
-        total = Tally([op.spec.name for op in self.plan.ops])
+        total = Tally(self.plan.op_names)
         for part in self.journal.parts.values():
             total.add(Tally.of(total.names, part.tally))
         for answer in self.journal.answers.values():

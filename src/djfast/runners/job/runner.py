@@ -96,7 +96,7 @@ class Job:
         self._may_exit = may_exit
         self._started = time.monotonic()
         METER.take()  # what was asked before belongs to no run
-        self._done_before = Tally([op.spec.name for op in self.plan.ops])  # by this process, in attempts that lost a rank
+        self._done_before = Tally(self.plan.op_names)  # by this process, in attempts that lost a rank
         self._waited_before = 0.0
 
     def run(self) -> Report | None:
@@ -236,7 +236,7 @@ class Job:
     def _open_desk(self) -> Desk:
         limit = self.recipe.settings["max_errors"]
         return Desk(
-            [op.spec.name for op in self.plan.ops],
+            self.plan.op_names,
             self._progress,
             Metrics(self.folder.path / "metrics.prom"),
             most_rejected=limit if isinstance(limit, int) else None,

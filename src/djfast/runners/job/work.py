@@ -72,7 +72,7 @@ class RankWork:
         may_exit: bool,
     ) -> None:
         self.waited = 0.0  # seconds without anything to do
-        self.total = Tally([op.spec.name for op in passes.plan.ops])  # what this rank did in earlier phases
+        self.total = Tally(passes.plan.op_names)  # what this rank did in earlier phases
         self._recipe = recipe
         self._passes = passes
         self._ranks = ranks
