@@ -119,7 +119,13 @@ def run_case(case: dict[str, Any], options: argparse.Namespace, folder: Path) ->
     megabytes = documents.stat().st_size / 1e6
     ours = _recipe(folder / "ours", case, documents, options.np)
     command = [sys.executable, "-m", "djfast", "run", str(ours), "--quiet"]
-    runs = [measure(command, environment(options)) for _ in range(options.runs + 1)][1:]
+    runs = []
+    for _ in range(options.runs + 1):
+        # As for the peer, nothing is there before: freeing a large file takes a part of the run that replaces it.
+        for left in ours.parent.glob("result*"):
+            left.unlink()
+        runs.append(measure(command, environment(options)))
+    runs = runs[1:]
     report = json.loads((folder / "ours" / "run.json").read_text())
     seconds = statistics.median(run.seconds for run in runs)
     figures: dict[str, Any] = {
@@ -129,6 +135,7 @@ def run_case(case: dict[str, Any], options: argparse.Namespace, folder: Path) ->
         "rows_in": report["rows_read"],
         "rows_out": report["rows_written"],
         "seconds": round(seconds, 3),
+        "best_seconds": round(min(run.seconds for run in runs), 3),
         "seconds_all": [round(run.seconds, 3) for run in runs],
         "cpu_seconds": round(statistics.median(run.cpu_seconds for run in runs), 3),
         "megabytes_per_second": round(megabytes / seconds, 1),
@@ -212,6 +219,7 @@ def written(results: list[dict[str, Any]], options: argparse.Namespace) -> str:
         "rows in": "rows_in",
         "rows out": "rows_out",
         "s": "seconds",
+        "best s": "best_seconds",
         "MB/s": "megabytes_per_second",
         "MB/s per core": "megabytes_per_second_and_core",
         "peak MB": "peak_mb",

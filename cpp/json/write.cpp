@@ -15,6 +15,7 @@ struct Edit {
   const char* begin;
   const char* end;
   std::string_view replacement;
+  bool is_text = false;  // the replacement, as Change has it
 };
 
 /// The direct members of one object, as spans of the line.
@@ -106,16 +107,24 @@ std::vector<Edit> cuts_of(std::string_view line, std::span<const std::string_vie
   return cuts;
 }
 
+void append_value(std::string& out, std::string_view value, bool is_text) {
+  if (is_text) {
+    append_text(out, value);
+  } else {
+    out += value;
+  }
+}
+
 /// What goes at the end of the top-level object: the new fields of `changes`.
 std::string additions(std::span<const Change> changes, bool is_first) {
   std::string added;
-  for (const auto& [field, name, value] : changes) {
-    if (field->kind != Kind::missing || value.empty()) continue;
+  for (const Change& change : changes) {
+    if (change.field->kind != Kind::missing || change.removes()) continue;
     if (!is_first) added += ", ";
     is_first = false;
-    append_text(added, name);
+    append_text(added, change.name);
     added += ": ";
-    added += value;
+    append_value(added, change.value, change.is_text);
   }
   return added;
 }
@@ -165,11 +174,12 @@ void append_line(std::string& out, std::string_view line, std::span<const Change
   std::vector<Edit> edits;
   std::vector<std::string_view> removed;
   bool has_additions = false;
-  for (const auto& [field, name, value] : changes) {
+  for (const Change& change : changes) {
+    const Field* const field = change.field;
     if (field->kind == Kind::missing) {
-      has_additions = has_additions || !value.empty();
-    } else if (!value.empty()) {
-      edits.push_back({field->raw.data(), field->raw.data() + field->raw.size(), value});
+      has_additions = has_additions || !change.removes();
+    } else if (!change.removes()) {
+      edits.push_back({field->raw.data(), field->raw.data() + field->raw.size(), change.value, change.is_text});
     } else if (field->is_repeated) {
       find_repeats(line, field->member, key_of(field->member), removed);
     } else {
@@ -197,9 +207,9 @@ void append_line(std::string& out, std::string_view line, std::span<const Change
   }
   std::ranges::stable_sort(edits, {}, &Edit::begin);
   const char* at = line.data();
-  for (const auto& [begin, end, replacement] : edits) {
+  for (const auto& [begin, end, replacement, is_text] : edits) {
     out.append(at, begin);
-    out += replacement;
+    append_value(out, replacement, is_text);
     at = end;
   }
   out.append(at, line.data() + line.size());

@@ -108,11 +108,14 @@ std::string merged_object(const Batch& batch, const json::Field& before, const s
   return object;
 }
 
-/// True when a text field still is the text that was read: rewriting functions hand back the same view.
-bool is_unchanged(const Batch& batch, const json::Field& field, std::size_t slot, std::uint32_t row) {
-  const auto* texts = std::get_if<Texts>(&batch.column(slot));
-  if (texts == nullptr || field.kind != json::Kind::text) return false;
-  return (*texts)[row].data() == field.text.data() && (*texts)[row].size() == field.text.size();
+/// Equal texts, most of which are one: rewriting functions hand back the view that they got.
+bool is_same(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && (a.data() == b.data() || a == b);
+}
+
+/// The column of an assigned field that is a text, and becomes a JSON string; null for others.
+const Texts* texts_of(const Batch& batch, const RowLayout::Value& value) {
+  return value.is_json ? nullptr : std::get_if<Texts>(&batch.column(value.slot));
 }
 
 const json::Field* field_of(const Batch& batch, std::int32_t field, std::uint32_t row) {
@@ -151,7 +154,12 @@ class RowWriter {
     for (std::size_t i = 0; i < layout_.values.size(); ++i) {
       const auto& value = layout_.values[i];
       const json::Field* field = field_of(batch_, value.field, row);
-      if (is_unchanged(batch_, *field, value.slot, row)) continue;
+      if (const Texts* texts = texts_of(batch_, value)) {
+        const std::string_view text = (*texts)[row];
+        if (field->kind == json::Kind::text && is_same(field->text, text)) continue;
+        changes_.push_back({field, value.name, text, true});
+        continue;
+      }
       values_[i].clear();
       append_value(values_[i], batch_, value, row);
       if (values_[i].empty() || values_[i] == field->raw) continue;

@@ -299,7 +299,7 @@ MappedFile::~MappedFile() {
 }
 
 Matrix::Matrix(std::size_t rows, std::size_t columns)
-    : rows_(rows), columns_(columns), blocks_((columns + lanes - 1) / lanes), owned_(rows * blocks_) {
+    : rows_(rows), columns_(columns), blocks_((columns + lanes - 1) / lanes), owned_(rows * blocks_, Block{}) {
   data_ = reinterpret_cast<const char*>(owned_.data());
 }
 

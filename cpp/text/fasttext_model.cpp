@@ -133,7 +133,7 @@ class PrunedIndex {
  public:
   PrunedIndex(std::vector<std::uint32_t> held, std::uint32_t buckets) : held_(std::move(held)) {
     if (buckets > max_marked_buckets) return;
-    marks_.resize(2 * (buckets / 64 + std::size_t{1}));
+    marks_.assign(2 * (buckets / 64 + std::size_t{1}), 0);
     for (const std::uint32_t bucket : held_) marks_[bucket / 32] |= std::uint32_t{1} << bucket % 32;
     std::uint32_t before = 0;
     for (std::size_t word = 0; word < marks_.size(); ++word) {

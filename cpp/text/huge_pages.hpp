@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <new>
+#include <utility>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -11,7 +12,8 @@
 namespace djfast {
 
 /// Allocator that asks the system for 2 MiB pages when a table is that large: random reads of 4 KiB pages wait for
-/// address translation more than for the data.
+/// address translation more than for the data. A container that is only told a size leaves its new entries as the memory
+/// was, so that a large table does not have to be written before it is used.
 template <class T>
 struct HugePages {
   using value_type = T;
@@ -30,6 +32,15 @@ struct HugePages {
     return static_cast<T*>(memory);
   }
   void deallocate(T* memory, std::size_t count) noexcept { ::operator delete(memory, alignment(count * sizeof(T))); }
+
+  template <class Value, class... Arguments>
+  void construct(Value* place, Arguments&&... arguments) {
+    if constexpr (sizeof...(Arguments) == 0) {
+      ::new (static_cast<void*>(place)) Value;
+    } else {
+      ::new (static_cast<void*>(place)) Value(std::forward<Arguments>(arguments)...);
+    }
+  }
 
   friend bool operator==(const HugePages&, const HugePages&) noexcept { return true; }
 

@@ -56,6 +56,9 @@ struct Change {
   const Field* field;      // as read from this line; its kind may be missing
   std::string_view name;   // key that a missing field gets, at the end of the top-level object
   std::string_view value;  // new JSON value; an empty view removes the field (all its occurrences)
+  bool is_text = false;    // the value is no JSON but a text, which becomes a JSON string where it is written
+
+  bool removes() const noexcept { return value.empty() && !is_text; }
 };
 
 /// Appends `line` with changes applied; untouched bytes are copied verbatim. Fields of different changes do not overlap.
