@@ -55,6 +55,7 @@ class Vocabulary {
     for (const auto& entry : entries) {
       bytes_ += entry;
       offsets_.push_back(bytes_.size());
+      longest_ = std::max(longest_, entry.size());
     }
     // Of equal entries the last one counts.
     for (std::uint32_t entry = 0; entry < entries.size(); ++entry) {
@@ -66,6 +67,9 @@ class Vocabulary {
   /// Index of the entry, or `none`. `hash` is hash_of(text).
   std::uint32_t find(std::string_view text, std::uint64_t hash) const noexcept {
     return is_marked(hash) ? slots_[slot_of(text, hash)].entry : none;
+  }
+  std::uint32_t find(std::string_view text) const noexcept {
+    return text.size() > longest_ ? none : find(text, hash_of(text));
   }
   void prefetch(std::uint64_t hash) const noexcept {
     if (is_marked(hash)) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
@@ -126,6 +130,7 @@ class Vocabulary {
   std::vector<std::uint64_t> marks_;
   std::vector<std::size_t> offsets_;
   std::string bytes_;
+  std::size_t longest_ = 0;
 };
 
 /// Which n-grams survived pruning.
@@ -426,7 +431,7 @@ class Predictor final : public Model {
       if (word.size() <= kernels::longest_table_word) continue;
       scratch.sums[index] = reinterpret_cast<const char*>(scratch.zeros.data());
       scratch.row_counts[index] = 0;
-      const WordRows rows = add_entry(word, Vocabulary::hash_of(word), scratch.mean.data());
+      const WordRows rows = add_entry(word, vocabulary_.find(word), scratch.mean.data());
       row_count += rows.count;
       if (has_subwords(rows)) scratch.long_words.append(word, add_subwords);
     }
@@ -452,7 +457,7 @@ class Predictor final : public Model {
     for (std::size_t i = 0; i < count; ++i) {
       const std::string_view word = text_of(scratch.words[new_words[i].index]);
       Block* const sum = scratch.new_sums.data() + i * dimension_blocks_;
-      new_words[i].rows = add_entry(word, scratch.hashes[i], sum);
+      new_words[i].rows = add_entry(word, vocabulary_.find(word, scratch.hashes[i]), sum);
       scratch.new_row_counts[i] = new_words[i].rows.count;
       if (has_subwords(new_words[i].rows)) scratch.short_words.append(word, static_cast<std::uint16_t>(i));
     }
@@ -588,8 +593,8 @@ class Predictor final : public Model {
   };
 
   /// Adds a word's own row, when it has one, and says what kind of word it is.
-  WordRows add_entry(std::string_view word, std::uint64_t hash, Block* sum) const noexcept {
-    const std::uint32_t entry = vocabulary_.find(word, hash);
+  /// `entry` is what the vocabulary has found of it.
+  WordRows add_entry(std::string_view word, std::uint32_t entry, Block* sum) const noexcept {
     const bool is_known = entry != none;
     if (is_known ? entry >= word_count_ : word.starts_with(label_prefix)) return {.is_label = true};
     if (is_known) add_rows({&entry, 1}, sum);
@@ -600,7 +605,7 @@ class Predictor final : public Model {
   WordRows sum_word(std::string_view word, Scratch& scratch) const {
     Block* const sum = scratch.word_sum.data();
     std::fill_n(sum, dimension_blocks_, Block{});
-    WordRows rows = add_entry(word, Vocabulary::hash_of(word), sum);
+    WordRows rows = add_entry(word, vocabulary_.find(word), sum);
     if (!has_subwords(rows)) return rows;
     const auto add_subwords = [&] { rows.count += add_subwords_of(scratch.long_words, sum, scratch); };
     scratch.long_words.append(word, add_subwords);
