@@ -158,12 +158,8 @@ Matrix read_dense(Cursor& file, std::size_t columns, const std::shared_ptr<const
   if (columns % lanes == 0) return {rows, columns, values.data(), mapped};
   check_memory(file, rows, columns);
   Matrix matrix{rows, columns};
-  std::vector<float> row_values(columns);
-  for (std::size_t row = 0; row < rows; ++row) {
-    const std::size_t row_bytes = columns * sizeof(float);
-    std::memcpy(row_values.data(), values.data() + row * row_bytes, row_bytes);
-    matrix.write_row(row, row_values.data());
-  }
+  const std::size_t row_bytes = columns * sizeof(float);
+  for (std::size_t row = 0; row < rows; ++row) std::memcpy(matrix.values(row), values.data() + row * row_bytes, row_bytes);
   return matrix;
 }
 
@@ -201,38 +197,62 @@ Quantiser read_quantiser(Cursor& file, std::size_t columns) {
   return quantiser;
 }
 
-Matrix read_quantised(Cursor& file, std::size_t columns) {
-  const bool has_norms = file.flag("the norm flag of a quantised matrix");
-  const auto rows = file.size<std::int64_t>("the rows of a quantised matrix", 0, file.left());
-  if (file.number<std::int64_t>("a quantised matrix") != static_cast<std::int64_t>(columns)) {
-    file.fail("the width of a quantised matrix differs from dim");
-  }
-  const auto code_bytes = file.size<std::int32_t>("the codes of a quantised matrix", 0, file.left());
-  const auto codes = file.take(code_bytes, "a quantised matrix");
-  const auto quantiser = read_quantiser(file, columns);
-  if (code_bytes != rows * quantiser.part_count) file.fail("the codes of a quantised matrix do not fill its rows");
-  std::string_view norm_codes;
+/// A quantised matrix as it stands in the file: its rows can be unpacked in any order.
+struct QuantisedRows {
+  std::size_t rows = 0;
+  std::string_view codes;
+  std::string_view norm_codes;  // one per row, or none
+  Quantiser quantiser;
   Quantiser norms;
-  if (has_norms) {
-    norm_codes = file.take(rows, "the norms of a quantised matrix");
-    norms = read_quantiser(file, 1);
-  }
-  check_memory(file, rows, columns);
-  Matrix matrix{rows, columns};
-  std::vector<float> row_values(columns);
-  for (std::size_t row = 0; row < rows; ++row) {
-    const float norm = has_norms ? norms.centroid(0, static_cast<std::uint8_t>(norm_codes[row]))[0] : 1.0F;
-    float* out = row_values.data();
+
+  void unpack(std::size_t row, float* out) const noexcept {
+    const float norm =
+        norm_codes.empty() ? 1.0F : norms.centroid(0, static_cast<std::uint8_t>(norm_codes[row]))[0];
     for (std::size_t part = 0; part < quantiser.part_count; ++part) {
       const auto code = static_cast<std::uint8_t>(codes[row * quantiser.part_count + part]);
       for (const float value : quantiser.centroid(part, code)) *out++ = norm * value;
     }
-    matrix.write_row(row, row_values.data());
   }
+};
+
+QuantisedRows read_quantised(Cursor& file, std::size_t columns) {
+  QuantisedRows matrix;
+  const bool has_norms = file.flag("the norm flag of a quantised matrix");
+  matrix.rows = file.size<std::int64_t>("the rows of a quantised matrix", 0, file.left());
+  if (file.number<std::int64_t>("a quantised matrix") != static_cast<std::int64_t>(columns)) {
+    file.fail("the width of a quantised matrix differs from dim");
+  }
+  const auto code_bytes = file.size<std::int32_t>("the codes of a quantised matrix", 0, file.left());
+  matrix.codes = file.take(code_bytes, "a quantised matrix");
+  matrix.quantiser = read_quantiser(file, columns);
+  if (code_bytes != matrix.rows * matrix.quantiser.part_count) {
+    file.fail("the codes of a quantised matrix do not fill its rows");
+  }
+  if (has_norms) {
+    matrix.norm_codes = file.take(matrix.rows, "the norms of a quantised matrix");
+    matrix.norms = read_quantiser(file, 1);
+  }
+  check_memory(file, matrix.rows, columns);
   return matrix;
 }
 
-void check_rows(const Cursor& file, const Parts& parts, const std::vector<PrunedNgram>& pruned) {
+/// The rows of a quantised matrix that `order` names, in that order.
+Matrix unpacked(const Cursor& file, const QuantisedRows& rows, std::span<const std::uint32_t> order) {
+  const std::size_t columns = rows.quantiser.columns;
+  check_memory(file, order.size(), columns);
+  Matrix matrix{order.size(), columns};
+  for (std::size_t row = 0; row < order.size(); ++row) rows.unpack(order[row], matrix.values(row));
+  return matrix;
+}
+
+Matrix unpacked(const Cursor& file, const QuantisedRows& rows) {
+  std::vector<std::uint32_t> order(rows.rows);
+  std::iota(order.begin(), order.end(), 0U);
+  return unpacked(file, rows, order);
+}
+
+void check_rows(const Cursor& file, const Parts& parts, std::size_t input_rows,
+                const std::vector<PrunedNgram>& pruned) {
   const bool has_ngrams = parts.longest_subword > 0 || parts.word_ngrams > 1;
   std::size_t rows_needed = parts.word_count;
   if (parts.is_pruned) {
@@ -241,9 +261,9 @@ void check_rows(const Cursor& file, const Parts& parts, const std::vector<Pruned
     rows_needed += parts.buckets;
   }
   if (has_ngrams && parts.buckets == 0) file.fail("n-grams are in use but bucket is 0");
-  if (parts.input.rows() < rows_needed || parts.input.rows() > 0xFFFFFFFF) {
+  if (input_rows < rows_needed || input_rows > 0xFFFFFFFF) {
     file.fail("the input matrix must have " + std::to_string(rows_needed) + " rows or more, got " +
-              std::to_string(parts.input.rows()));
+              std::to_string(input_rows));
   }
   if (parts.output.rows() != parts.label_counts.size()) {
     file.fail("the output matrix must have a row for each of the " + std::to_string(parts.label_counts.size()) +
@@ -251,11 +271,25 @@ void check_rows(const Cursor& file, const Parts& parts, const std::vector<Pruned
   }
 }
 
-/// Brings the rows of n-grams into the order of their buckets: where a bucket's row is then follows from how many
-/// buckets are before it.
-void sort_rows(const Cursor& file, Parts& parts, std::vector<PrunedNgram> pruned) {
+/// Sorts by bucket and keeps the order of equal ones. By digits of 16 bits: the model is waited for at every start.
+std::vector<PrunedNgram> sorted_by_bucket(std::vector<PrunedNgram> ngrams) {
+  std::vector<PrunedNgram> sorted(ngrams.size());
+  for (const int shift : {0, 16}) {
+    const auto digit = [shift](const PrunedNgram& ngram) { return ngram.bucket >> shift & 0xFFFF; };
+    std::vector<std::size_t> begins(0x10001);
+    for (const auto& ngram : ngrams) ++begins[digit(ngram) + 1];
+    std::partial_sum(begins.begin(), begins.end(), begins.begin());
+    for (const auto& ngram : ngrams) sorted[begins[digit(ngram)]++] = ngram;
+    ngrams.swap(sorted);
+  }
+  return ngrams;
+}
+
+/// Lists the buckets that have a row, and the rows of the matrix in the order of words and buckets: where a bucket's row
+/// is then follows from how many buckets are before it.
+std::vector<std::uint32_t> order_rows(Parts& parts, std::vector<PrunedNgram> pruned) {
   std::erase_if(pruned, [&](const PrunedNgram& ngram) { return ngram.bucket >= parts.buckets; });
-  std::ranges::stable_sort(pruned, {}, &PrunedNgram::bucket);
+  pruned = sorted_by_bucket(std::move(pruned));
   std::vector<std::uint32_t> rows(parts.word_count);
   std::iota(rows.begin(), rows.end(), 0U);
   for (std::size_t i = 0; i < pruned.size(); ++i) {
@@ -263,12 +297,7 @@ void sort_rows(const Cursor& file, Parts& parts, std::vector<PrunedNgram> pruned
     parts.held.push_back(pruned[i].bucket);
     rows.push_back(pruned[i].row);
   }
-  check_memory(file, rows.size(), parts.input.columns());
-  Matrix sorted{rows.size(), parts.input.columns()};
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    sorted.write_row(row, reinterpret_cast<const float*>(parts.input.row_bytes(rows[row])));
-  }
-  parts.input = std::move(sorted);
+  return rows;
 }
 
 }  // namespace
@@ -299,8 +328,9 @@ MappedFile::~MappedFile() {
 }
 
 Matrix::Matrix(std::size_t rows, std::size_t columns)
-    : rows_(rows), columns_(columns), blocks_((columns + lanes - 1) / lanes), owned_(rows * blocks_, Block{}) {
+    : rows_(rows), columns_(columns), blocks_((columns + lanes - 1) / lanes), owned_(rows * blocks_) {
   data_ = reinterpret_cast<const char*>(owned_.data());
+  if (columns % lanes != 0) std::ranges::fill(owned_, Block{});
 }
 
 Matrix::Matrix(std::size_t rows, std::size_t columns, const char* data, std::shared_ptr<const MappedFile> file)
@@ -314,12 +344,21 @@ Parts read_model(const std::string& path) {
   auto pruned = read_dictionary(file, parts);
   const bool is_quantised = file.flag("the quantisation flag");
   if (parts.is_pruned && !is_quantised) file.fail("n-grams are pruned but the matrix is not quantised");
-  parts.input = is_quantised ? read_quantised(file, parts.dimension) : read_dense(file, parts.dimension, mapped);
+  QuantisedRows quantised;
+  if (is_quantised) {
+    quantised = read_quantised(file, parts.dimension);
+  } else {
+    parts.input = read_dense(file, parts.dimension, mapped);
+  }
   const bool output_is_quantised = file.flag("the output's quantisation flag") && is_quantised;
-  parts.output =
-      output_is_quantised ? read_quantised(file, parts.dimension) : read_dense(file, parts.dimension, mapped);
-  check_rows(file, parts, pruned);
-  if (parts.is_pruned) sort_rows(file, parts, std::move(pruned));
+  parts.output = output_is_quantised ? unpacked(file, read_quantised(file, parts.dimension))
+                                     : read_dense(file, parts.dimension, mapped);
+  check_rows(file, parts, is_quantised ? quantised.rows : parts.input.rows(), pruned);
+  if (parts.is_pruned) {
+    parts.input = unpacked(file, quantised, order_rows(parts, std::move(pruned)));
+  } else if (is_quantised) {
+    parts.input = unpacked(file, quantised);
+  }
   return parts;
 }
 

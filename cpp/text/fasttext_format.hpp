@@ -49,7 +49,7 @@ class Matrix {
   Matrix& operator=(const Matrix&) = delete;
   Matrix(Matrix&&) = default;
   Matrix& operator=(Matrix&&) = default;
-  /// Zeros.
+  /// Rows to be filled; what pads them is zero.
   Matrix(std::size_t rows, std::size_t columns);
   /// Rows that stay where they are in a model file; the matrix keeps the file mapped. `columns` fills whole lanes.
   Matrix(std::size_t rows, std::size_t columns, const char* data, std::shared_ptr<const MappedFile> file);
@@ -58,10 +58,8 @@ class Matrix {
   std::size_t columns() const noexcept { return columns_; }
   std::size_t blocks() const noexcept { return blocks_; }
 
-  /// Fills a row that this matrix owns from `columns()` values.
-  void write_row(std::size_t row, const float* values) noexcept {
-    std::memcpy(static_cast<void*>(owned_.data() + row * blocks_), values, columns_ * sizeof(float));
-  }
+  /// The `columns()` values of a row that this matrix owns.
+  float* values(std::size_t row) noexcept { return reinterpret_cast<float*>(owned_.data() + row * blocks_); }
   const char* row_bytes(std::size_t row) const noexcept { return data_ + row * blocks_ * sizeof(Lanes); }
   DJFAST_INLINE void load(std::size_t row, std::size_t block, Lanes& out) const noexcept {
     __builtin_memcpy(&out, row_bytes(row) + block * sizeof(Lanes), sizeof out);
