@@ -83,7 +83,7 @@ class Signer {
   Signer(const Signer&) = delete;
   Signer& operator=(const Signer&) = delete;
   virtual ~Signer() = default;
-  virtual void sign(Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const = 0;
+  virtual void sign(const Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const = 0;
 };
 
 /// Data-Juicer's signatures: affine permutations, drawn from a Mersenne twister, of the first 32 bits of SHA-1.
@@ -104,11 +104,10 @@ class PermutationSigner final : public Signer {
     for (const auto summand : summands_) raised_summands_.push_back(static_cast<std::uint32_t>(summand) + 8);
   }
 
-  void sign(Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
+  void sign(const Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
     thread_local std::vector<std::uint32_t> least;
     thread_local std::array<std::uint32_t, part_shingles> hashes;
     least.assign(factors_.size(), UINT32_MAX);
-    tokens.close_gaps();
     const kernels::Permutations permutations{factors_, summands_, low_factors_, raised_summands_};
     const std::size_t shingles = tokens.shingle_count(window);
     for (std::size_t first = 0; first < shingles; first += part_shingles) {
@@ -143,7 +142,7 @@ class SketchSigner final : public Signer {
  public:
   explicit SketchSigner(std::uint64_t seed) : seed_(kernels::fold(seed ^ kernels::mixing_numbers[0], base)) {}
 
-  void sign(Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
+  void sign(const Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
     thread_local std::vector<std::uint64_t> hashes;
     if (hashes.size() < tokens.count()) hashes.resize(tokens.count());
     for (std::size_t i = 0; i < tokens.count(); ++i) {
@@ -309,10 +308,9 @@ class SimHash final : public Function {
   }
 
  private:
-  std::uint64_t majority(Tokens& tokens) const {
+  std::uint64_t majority(const Tokens& tokens) const {
     thread_local std::array<std::uint64_t, part_shingles> hashes;
     std::uint64_t counts[64] = {};
-    tokens.close_gaps();
     const std::size_t shingles = tokens.shingle_count(window_);
     for (std::size_t first = 0; first < shingles; first += part_shingles) {
       const std::size_t count = std::min(part_shingles, shingles - first);

@@ -44,7 +44,6 @@ void Tokens::reserve(std::size_t bytes, std::size_t tokens) {
 }
 
 void Tokens::split(std::string_view text, Tokenization tokenization) {
-  has_gaps_ = false;
   switch (tokenization) {
     case Tokenization::space: return split_at_spaces(text);
     case Tokenization::punctuation: return split_at_punctuation(text);
@@ -54,45 +53,14 @@ void Tokens::split(std::string_view text, Tokenization tokenization) {
 
 void Tokens::split_at_spaces(std::string_view text) {
   reserve(text.size(), text.size() / 2 + 17);
-  if (!text.empty()) std::memcpy(buffer_.data(), text.data(), text.size());
   const std::size_t words = (text.size() + 63) / 64;
   if (marks_.size() < words) marks_.resize(words);
   kernels::mark_byte(text, ' ', marks_.data());
-  const std::span<const std::uint64_t> marks{marks_.data(), words};
-  std::size_t changes = kernels::list_changes(marks, bounds_.data() + 1);
+  const std::size_t size = kernels::join_marked(text, marks_.data(), buffer_.data());
+  std::size_t changes = kernels::list_changes({marks_.data(), (size + 63) / 64}, bounds_.data() + 1);
   // Without a space after it, the last token ends where the text does; past the text all is marked only up to 64 bytes.
-  if (changes % 2 == 1) bounds_[++changes] = static_cast<std::uint32_t>(text.size());
+  if (changes % 2 == 1) bounds_[++changes] = static_cast<std::uint32_t>(size);
   count_ = changes / 2;
-  std::uint64_t before = 0;
-  std::uint64_t doubled = 0;
-  for (const std::uint64_t word : marks) {
-    doubled |= word & (word << 1 | before);
-    before = word >> 63;
-  }
-  has_gaps_ = doubled != 0;
-}
-
-void Tokens::close_gaps() {
-  if (!has_gaps_) return;
-  has_gaps_ = false;
-  std::uint32_t removed = 0;
-  std::size_t segment = 1;  // entry of the first token of the segment that moves as a whole
-  const std::size_t end = 2 * count_ + 1;
-  const auto move_segment = [&](std::size_t next) {
-    // One space more than the tokens: it stands after the last of them, too, except at the end of the text.
-    const std::uint32_t start = bounds_[segment];
-    const std::uint32_t size = bounds_[next - 1] - start + (next < end ? 1 : 0);
-    if (removed > 0) std::memmove(buffer_.data() + start - removed, buffer_.data() + start, size);
-    for (std::size_t i = segment; i < next; ++i) bounds_[i] -= removed;
-  };
-  for (std::size_t next = 3; next < end; next += 2) {
-    const std::uint32_t gap = bounds_[next] - bounds_[next - 1];
-    if (gap == 1) continue;
-    move_segment(next);
-    removed += gap - 1;
-    segment = next;
-  }
-  if (count_ > 0) move_segment(end);
 }
 
 void Tokens::split_at_punctuation(std::string_view text) {
@@ -144,7 +112,6 @@ void Tokens::split_characters(std::string_view text) {
 }
 
 void Tokens::take(std::span<const std::string_view> tokens, std::string_view join) {
-  has_gaps_ = false;
   std::size_t bytes = 0;
   for (const auto token : tokens) bytes += token.size() + join.size();
   reserve(bytes, tokens.size() + 1);

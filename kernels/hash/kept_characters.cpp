@@ -10,6 +10,7 @@
 
 #include "djfast/unicode.hpp"
 #include "kernels/dispatch.hpp"
+#include "kernels/hash/moved_bytes.hpp"
 #include "kernels/text/code_points.hpp"
 
 #if DJFAST_X86
@@ -19,7 +20,7 @@
 namespace djfast::kernels {
 namespace {
 
-constexpr std::size_t block_bytes = 64;
+constexpr std::size_t block_bytes = moved_block;
 
 /// White space, digits and punctuation of ASCII.
 constexpr auto ignored_ascii = [] {
@@ -116,21 +117,6 @@ DJFAST_INLINE std::size_t whole_characters(const char* block) noexcept {
     }
   }
   return block_bytes;
-}
-
-/// The bytes of a block that `kept` has a bit for, written to `out`; returns their end. Writes up to 8 bytes beyond.
-DJFAST_AVX2 inline char* move_together(const char* block, std::uint64_t kept, char* out) noexcept {
-#pragma GCC unroll 8
-  for (std::size_t i = 0; i < block_bytes; i += 8) {
-    std::uint64_t bytes;
-    std::memcpy(&bytes, block + i, sizeof bytes);
-    const std::uint64_t chosen = kept >> i & 0xFF;
-    const std::uint64_t whole_bytes = _pdep_u64(chosen, 0x0101010101010101) * 0xFF;
-    bytes = _pext_u64(bytes, whole_bytes);
-    std::memcpy(out, &bytes, sizeof bytes);
-    out += std::popcount(chosen);
-  }
-  return out;
 }
 
 /// `mark` judges the ASCII bytes of a block. The last block is a copy, so that nothing is read past the text.

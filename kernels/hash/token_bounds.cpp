@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/dispatch.hpp"
+#include "kernels/hash/moved_bytes.hpp"
 
 #if DJFAST_X86
 #include <immintrin.h>
@@ -48,6 +49,77 @@ void mark_words(const char* bytes, std::size_t words, char byte, std::uint64_t* 
 #endif
   for (std::size_t i = 0; i < words; ++i) marks[i] = mark_serial(bytes + i * word_bits, byte);
 }
+
+/// Bits one after the other. They may overwrite those that they are made of.
+class BitWriter {
+ public:
+  explicit BitWriter(std::uint64_t* out) noexcept : out_(out) {}
+  /// Appends the lowest `count` bits, from 0 to 64, of which the others are zero.
+  void append(std::uint64_t bits, unsigned count) noexcept {
+    waiting_ |= bits << filled_;
+    if (filled_ + count < 64) {
+      filled_ += count;
+      return;
+    }
+    *out_++ = waiting_;
+    waiting_ = filled_ == 0 ? 0 : bits >> (64 - filled_);
+    filled_ = filled_ + count - 64;
+  }
+  void fill_up() noexcept {
+    if (filled_ > 0) *out_ = waiting_ | ~std::uint64_t{0} << filled_;
+  }
+
+ private:
+  std::uint64_t* out_;
+  std::uint64_t waiting_ = 0;
+  unsigned filled_ = 0;  // below 64
+};
+
+/// `move` moves the bytes of a block, `extract` the bits of its marks.
+template <auto move, auto extract>
+DJFAST_INLINE std::size_t join(std::string_view text, std::uint64_t* marks, char* out) noexcept {
+  BitWriter joined{marks};
+  char* const start_of_output = out;
+  std::uint64_t before = 1;
+  for (std::size_t at = 0; at < text.size(); at += word_bits) {
+    const std::uint64_t mark = marks[at / word_bits];
+    std::uint64_t kept = ~(mark & (mark << 1 | before));
+    before = mark >> 63;
+    const char* block = text.data() + at;
+    char rest[word_bits] = {};
+    if (text.size() - at < word_bits) {
+      std::memcpy(rest, block, text.size() - at);
+      block = rest;
+      kept &= ~(~std::uint64_t{0} << (text.size() - at));
+    }
+    if (kept == ~std::uint64_t{0}) {
+      std::memcpy(out, block, word_bits);
+      out += word_bits;
+      joined.append(mark, word_bits);
+    } else {
+      out = move(block, kept, out);
+      joined.append(extract(mark, kept), static_cast<unsigned>(std::popcount(kept)));
+    }
+  }
+  joined.fill_up();
+  return static_cast<std::size_t>(out - start_of_output);
+}
+
+std::uint64_t extract_serial(std::uint64_t bits, std::uint64_t kept) noexcept {
+  std::uint64_t extracted = 0;
+  for (int place = 0; kept != 0; kept &= kept - 1) extracted |= (bits >> std::countr_zero(kept) & 1) << place++;
+  return extracted;
+}
+
+#if DJFAST_X86
+DJFAST_AVX2 inline std::uint64_t extract_bmi2(std::uint64_t bits, std::uint64_t kept) noexcept {
+  return _pext_u64(bits, kept);
+}
+
+DJFAST_AVX2 std::size_t join_bmi2(std::string_view text, std::uint64_t* marks, char* out) noexcept {
+  return join<move_together, extract_bmi2>(text, marks, out);
+}
+#endif
 
 DJFAST_INLINE std::size_t list(std::span<const std::uint64_t> marks, std::uint32_t* positions) noexcept {
   std::uint32_t* out = positions;
@@ -107,6 +179,13 @@ void mark_byte(std::string_view text, char byte, std::uint64_t* marks) noexcept 
   std::memset(last, byte, sizeof last);
   std::memcpy(last, text.data() + words * word_bits, rest);
   mark_words(last, 1, byte, marks + words);
+}
+
+std::size_t join_marked(std::string_view text, std::uint64_t* marks, char* out) noexcept {
+#if DJFAST_X86
+  if (active_isa() != Isa::serial) return join_bmi2(text, marks, out);
+#endif
+  return join<move_together_serial, extract_serial>(text, marks, out);
 }
 
 std::size_t list_changes(std::span<const std::uint64_t> marks, std::uint32_t* positions) noexcept {

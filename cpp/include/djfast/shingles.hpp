@@ -22,7 +22,7 @@ enum class Tokenization {
 /// UserError for another name.
 Tokenization tokenization_named(const std::string& name);
 
-/// The tokens of one text, laid out so that every shingle can be one slice of a buffer. Meant to be kept and reused:
+/// The tokens of one text, with exactly one separator between them, so that every shingle is one slice of a buffer. Meant to be kept and reused:
 /// its memory stays for the next text.
 class Tokens {
  public:
@@ -30,8 +30,6 @@ class Tokens {
   void split(std::string_view text, Tokenization tokenization);
   /// Takes tokens that something else has made; shingles put `join` between them.
   void take(std::span<const std::string_view> tokens, std::string_view join);
-  /// Moves tokens together until exactly one separator stands between them; needed before `shingle` is used.
-  void close_gaps();
 
   std::size_t count() const noexcept { return count_; }
   std::size_t shingle_count(std::size_t window) const noexcept { return count_ < window ? 0 : count_ - window + 1; }
@@ -56,7 +54,6 @@ class Tokens {
   std::vector<std::uint32_t> bounds_;
   std::vector<std::uint64_t> marks_;
   std::size_t count_ = 0;
-  bool has_gaps_ = false;
 };
 
 }  // namespace djfast
