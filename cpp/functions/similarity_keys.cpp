@@ -10,6 +10,7 @@
 #include "kernels/hash/mixing.hpp"
 #include "kernels/hash/permutations.hpp"
 #include "kernels/hash/similarity_sketch.hpp"
+#include "kernels/hash/slices.hpp"
 #include "kernels/hash/token_runs.hpp"
 #include "kernels/hash/votes.hpp"
 
@@ -48,29 +49,17 @@ constexpr std::size_t part_shingles = 4096;
 /// that work side by side should have in common. Order does not matter to any user of shingles.
 std::span<const kernels::Slice> slices_by_length(const Tokens& tokens, std::size_t window, std::size_t first,
                                                  std::size_t count) {
-  constexpr std::uint32_t one_block = 55;
-  constexpr std::uint32_t two_blocks = 119;
-  thread_local std::array<kernels::Slice, part_shingles> slices;
-  thread_local std::array<kernels::Slice, part_shingles> medium;
-  thread_local std::array<kernels::Slice, part_shingles> large;
-  std::size_t short_count = 0;
-  std::size_t medium_count = 0;
-  std::size_t long_count = 0;
-  for (std::size_t i = first; i < first + count; ++i) {
-    // Written to all three lists and kept in one: lengths are too irregular for a branch.
-    const kernels::Slice slice = tokens.shingle(i, window);
-    slices[short_count] = slice;
-    medium[medium_count] = slice;
-    large[long_count] = slice;
-    short_count += slice.size <= one_block ? 1 : 0;
-    medium_count += slice.size > one_block && slice.size <= two_blocks ? 1 : 0;
-    long_count += slice.size > two_blocks ? 1 : 0;
-  }
-  std::sort(large.begin(), large.begin() + static_cast<std::ptrdiff_t>(long_count),
+  using List = std::array<kernels::Slice, part_shingles + 8>;
+  thread_local List one_block;
+  thread_local List two_blocks;
+  thread_local List more_blocks;
+  kernels::SliceLists ends{one_block.data(), two_blocks.data(), more_blocks.data()};
+  kernels::list_slices(tokens.bounds(first), count, window, ends);
+  std::sort(more_blocks.data(), ends.more,
             [](const kernels::Slice& a, const kernels::Slice& b) { return a.size < b.size; });
-  std::copy_n(medium.begin(), medium_count, slices.begin() + static_cast<std::ptrdiff_t>(short_count));
-  std::copy_n(large.begin(), long_count, slices.begin() + static_cast<std::ptrdiff_t>(short_count + medium_count));
-  return {slices.data(), count};
+  kernels::Slice* const end = std::copy(two_blocks.data(), ends.two, ends.one);
+  std::copy(more_blocks.data(), ends.more, end);
+  return {one_block.data(), count};
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -107,6 +107,24 @@ def test_long_texts_pass_through_several_parts():
     assert _native.evaluate("simhash", [[text]], params) == [[simhash(text, "space", 2)]]
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_repeated_spaces_do_not_count(seed):
+    rng = random.Random(seed)
+    gaps = [1, 1, 1, 2, 3, 7, 61, 62, 63, 64, 65, 130]
+    rows = [
+        " " * rng.choice([0, 1, 2, 64, 65])
+        + "".join(rng.choice(["a", "bc", "é", "x" * 63, "y" * 64]) + " " * rng.choice(gaps) for _ in range(rng.randrange(40)))
+        + rng.choice(["", "end", "z" * 40])
+        for _ in range(20)
+    ]
+    params = {"tokenization": "space", "window": rng.choice([1, 2, 5])}
+    found = _native.evaluate("minhash_signature", [rows], params | {"permutations": 16})
+    assert found == [signature(text, "space", params["window"], 16) for text in rows]
+    fast = params | {"permutations": 16, "hash": "fast"}
+    tidy = [" ".join(filter(None, text.split(" "))) for text in rows]
+    assert _native.evaluate("minhash_signature", [rows], fast) == _native.evaluate("minhash_signature", [tidy], fast)
+
+
 def test_values_that_wrap_are_exact():
     # Single characters give few hashes; among very many permutations some have values next to both ends of 32 bits.
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 3000)))

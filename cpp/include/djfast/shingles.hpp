@@ -36,11 +36,11 @@ class Tokens {
 
   /// The bytes that slices refer to; 64 more are readable after the last slice.
   const char* buffer() const noexcept { return buffer_.data(); }
-  kernels::Slice token(std::size_t index) const noexcept { return shingle(index, 1); }
-  /// A token for a window of one, else `window` tokens with their separators.
-  kernels::Slice shingle(std::size_t first, std::size_t window) const noexcept {
-    const std::uint32_t start = bounds_[2 * first + 1];
-    return {start, bounds_[2 * (first + window)] - start};
+  /// Start and end of each token from one on.
+  const std::uint32_t* bounds(std::size_t token) const noexcept { return bounds_.data() + 2 * token + 1; }
+  kernels::Slice token(std::size_t index) const noexcept {
+    const std::uint32_t* const bound = bounds(index);
+    return {bound[0], bound[1] - bound[0]};
   }
 
  private:
