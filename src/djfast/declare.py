@@ -7,11 +7,20 @@ known about it (checks, schema, help, docs, tests) is read from `OpSpec`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, col
 from djfast.redaction import Secret, guarded, shown
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_hints: Any) -> Any:
+        """Stand in for the decorator of `typing`, which Python 3.10 has not: only type checkers read it."""
+        return lambda cls: cls
+
 
 MISSING: Any = object()
 

@@ -32,7 +32,9 @@ def test_a_wrong_pattern_is_the_recipe_s_fault():
         bind_regex_replace("(", "")
 
 
-@pytest.mark.parametrize("repl", [r"\2", r"\q", r"\g<x>", r"\g<", "\\", r"\x4", r"\N{NO SUCH NAME}", r"\U99999999"])
+@pytest.mark.parametrize(
+    "repl", [r"\2", r"\q", r"\g<x>", r"\g<", "\\", r"\x4", r"\N{NO SUCH NAME}", r"\U99999999", r"\U00110000"]
+)
 def test_a_wrong_template_is_found_before_any_text_is_read(repl):
     with pytest.raises(RecipeError, match="repl must be a valid template"):
         bind_regex_replace("(a)", repl)

@@ -40,7 +40,7 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
     try:
         # A template is read at the first match: with one more, empty alternative even the empty text has one.
         regex.compile(unwrapped(pattern) + "|", regex.DOTALL).sub(repl, "")
-    except (regex.error, IndexError, OverflowError) as error:
+    except (regex.error, IndexError, OverflowError, ValueError) as error:  # the last two: no such character
         raise RecipeError(f"repl must be a valid template for {pattern!r} ({error}), got {repl!r}") from None
 
     def replace(text: str) -> str:

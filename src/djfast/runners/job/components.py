@@ -7,7 +7,7 @@ R. Kiveris, S. Lattanzi, V. Mirrokni, V. Rastogi, S. Vassilvitskii, "Connected C
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from djfast.ranks import Ranks
 from djfast.runners.job.exchange import exchange
@@ -15,7 +15,7 @@ from djfast.runners.job.exchange import exchange
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 
 def non_roots(ranks: Ranks, a: Array, b: Array) -> Array:
