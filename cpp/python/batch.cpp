@@ -1,4 +1,5 @@
 // Batches, programs and written rows for the Python stage loop.
+#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -194,6 +195,22 @@ RowLayout layout_of(const py::dict& values) {
   return layout;
 }
 
+/// Bytes that `fill(data)` writes, which does not have the interpreter's lock: other threads go on meanwhile.
+template <class Fill>
+py::bytes filled_bytes(std::size_t size, Fill fill) {
+  auto bytes = py::reinterpret_steal<py::bytes>(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
+  if (!bytes) throw py::error_already_set();
+  {
+    const py::gil_scoped_release unlocked;  // nobody else knows the object yet
+    fill(PyBytes_AS_STRING(bytes.ptr()));
+  }
+  return bytes;
+}
+
+py::bytes copied_bytes(const std::string& text) {
+  return filled_bytes(text.size(), [&](char* out) { std::ranges::copy(text, out); });
+}
+
 /// (rows, row ends, side lines, side line ends); ends are bytes of uint64.
 py::tuple write_json(const OwnedBatch& owned, const RowLayout& layout) {
   WrittenRows written;
@@ -201,7 +218,7 @@ py::tuple write_json(const OwnedBatch& owned, const RowLayout& layout) {
     const py::gil_scoped_release unlocked;  // no Python object is touched below
     written = write_rows(*owned.batch, layout);
   }
-  return py::make_tuple(py::bytes(written.rows.bytes), bytes_of(written.rows.ends), py::bytes(written.side.bytes),
+  return py::make_tuple(copied_bytes(written.rows.bytes), bytes_of(written.rows.ends), copied_bytes(written.side.bytes),
                         bytes_of(written.side.ends));
 }
 
@@ -218,20 +235,22 @@ py::bytes select_lines(const py::bytes& lines, const py::bytes& ends, const py::
   const std::string_view kept = view_of(mask);
   const std::size_t count = end_bytes.size() / sizeof(std::uint64_t);
   if (first + count > kept.size()) throw InternalError("a mask is shorter than its lines");
-  std::string selected;
-  {
-    const py::gil_scoped_release unlocked;  // the views belong to arguments that outlive this call
-    selected.reserve(bytes.size());
-    std::uint64_t begin = 0;
-    for (std::size_t line = 0; line < count; ++line) {
-      std::uint64_t end = 0;
-      std::memcpy(&end, end_bytes.data() + line * sizeof end, sizeof end);
-      if (end < begin || end > bytes.size()) throw InternalError("line ends are not ascending");
-      if (kept[first + line] != 0) selected.append(bytes.substr(begin, end - begin));
-      begin = end;
+  std::vector<std::string_view> selected;
+  std::size_t size = 0;
+  std::uint64_t begin = 0;
+  for (std::size_t line = 0; line < count; ++line) {
+    std::uint64_t end = 0;
+    std::memcpy(&end, end_bytes.data() + line * sizeof end, sizeof end);
+    if (end < begin || end > bytes.size()) throw InternalError("line ends are not ascending");
+    if (kept[first + line] != 0) {
+      selected.push_back(bytes.substr(begin, end - begin));
+      size += end - begin;
     }
+    begin = end;
   }
-  return py::bytes(selected);
+  return filled_bytes(size, [&](char* out) {
+    for (const std::string_view line : selected) out = std::ranges::copy(line, out).out;
+  });
 }
 
 /// The lines of several texts, numbered through, to take some of them in any order.
@@ -250,20 +269,14 @@ class LinePool {
     const py::buffer_info info = numbers.request();
     if (info.itemsize != sizeof(std::uint64_t)) throw InternalError("lines are numbered by 64-bit numbers");
     const std::span<const std::uint64_t> rows{static_cast<const std::uint64_t*>(info.ptr), static_cast<std::size_t>(info.size)};
-    std::string taken;
     std::vector<std::uint64_t> ends;
-    if (!lines_.empty()) {
-      const py::gil_scoped_release unlocked;  // the pool and the buffer outlive this call
-      std::size_t size = 0;
-      for (const auto row : rows) size += lines_.at(row).size();
-      taken.reserve(size);
-      ends.reserve(rows.size());
-      for (const auto row : rows) {
-        taken += lines_[row];
-        ends.push_back(taken.size());
-      }
-    }
-    return py::make_tuple(py::bytes(taken), bytes_of(ends));
+    if (lines_.empty()) return py::make_tuple(py::bytes(), bytes_of(ends));
+    std::size_t size = 0;
+    for (const auto row : rows) ends.push_back(size += lines_.at(row).size());
+    const auto fill = [&](char* out) {
+      for (const auto row : rows) out = std::ranges::copy(lines_[row], out).out;
+    };
+    return py::make_tuple(filled_bytes(size, fill), bytes_of(ends));
   }
 
  private:
