@@ -6,9 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from djfast.functions.rows import Row, alone_when_it_fails
 from djfast.reserved import STATS
-
-Row = dict[str, Any]
 
 CUSTOM: dict[str, Callable[..., Any]] = {}  # OP -> the function, or the class written for Data-Juicer
 
@@ -50,7 +49,7 @@ def bind_custom_mapper_of_batches(op: str, params: str) -> Callable[[list[Row]],
             return list(new_rows)
         return [new_rows, *[[] for _ in rows[1:]]]
 
-    return _alone_when_it_fails(mapped)
+    return alone_when_it_fails(mapped)
 
 
 def bind_custom_filter_of_batches(op: str, params: str) -> Callable[[list[Row]], list[Any]]:
@@ -64,7 +63,7 @@ def bind_custom_filter_of_batches(op: str, params: str) -> Callable[[list[Row]],
             raise ValueError(f"there must be an answer for each of {len(rows)} rows, got {len(kept)}")
         return [(row, bool(is_kept)) for row, is_kept in zip(rows, kept)]
 
-    return _alone_when_it_fails(decided)
+    return alone_when_it_fails(decided)
 
 
 def bind_adapted_mapper(op: str, params: str) -> Callable[[Row], Any]:
@@ -102,17 +101,3 @@ def _batch(rows: list[Row]) -> Any:
 
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.RecordBatch.from_pydict({name: [row.get(name) for row in rows] for name in names})
-
-
-def _alone_when_it_fails(function: Callable[[list[Row]], list[Any]]) -> Callable[[list[Row]], list[Any]]:
-    """Return a function that finds the bad rows of a batch by calling with each row alone."""
-
-    def guarded(rows: list[Row]) -> list[Any]:
-        try:
-            return function(rows)
-        except Exception as error:
-            if len(rows) <= 1:
-                return [error] * len(rows)
-            return [answer for row in rows for answer in guarded([row])]
-
-    return guarded

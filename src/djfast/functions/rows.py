@@ -1,8 +1,8 @@
-"""Texts inside rows that functions take as a whole."""
+"""Rows that functions take as a whole: texts inside them, and batches of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Row = dict[str, Any]
@@ -33,3 +33,20 @@ def with_text(row: Row, path: Sequence[str], text: str) -> Row:
     """Return a copy of a row with another text; what lies beside its path is shared."""
     name, *inner = path
     return {**row, name: with_text(row[name], inner, text) if inner else text}
+
+
+def alone_when_it_fails(function: Callable[[list[Row]], list[Any]]) -> Callable[[list[Row]], list[Any]]:
+    """Return a function of a batch of rows that calls with each row alone where a call fails, so that only bad rows are lost.
+
+    The answer for a bad row is its exception.
+    """
+
+    def guarded(rows: list[Row]) -> list[Any]:
+        try:
+            return function(rows)
+        except Exception as error:
+            if len(rows) <= 1:
+                return [error] * len(rows)
+            return [answer for row in rows for answer in guarded([row])]
+
+    return guarded

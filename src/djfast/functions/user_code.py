@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from djfast.errors import RecipeError
+from djfast.functions.rows import Row, alone_when_it_fails
 
 SWITCH = "DJFAST_USER_CODE"
 _MOST_ROWS = 1000  # of a call with many rows
-
-Row = dict[str, Any]
 
 
 def bind_user_lambda(source: str) -> Callable[[Row], Row]:
@@ -98,38 +97,34 @@ def _on_rows(function: Callable[[Any], Any]) -> Callable[[Row], Row]:
 
 
 def _on_batches(function: Callable[[Any], Any]) -> Callable[[list[Row]], list[Any]]:
+    called = alone_when_it_fails(lambda rows: _called(function, rows))
+
     def changed(rows: list[Row]) -> list[Any]:
         answers: list[Any] = []
         for first in range(0, len(rows), _MOST_ROWS):
-            some = rows[first : first + _MOST_ROWS]
-            answers += _batch(function, some)
+            answers += called(rows[first : first + _MOST_ROWS])
         return answers
 
     return changed
 
 
-def _batch(function: Callable[[Any], Any], rows: list[Row]) -> list[Any]:
-    """Call with a dictionary of lists; if that fails, row by row, so that only the bad ones are lost."""
+def _called(function: Callable[[Any], Any], rows: list[Row]) -> list[Any]:
+    """Call with a dictionary of lists."""
     names = dict.fromkeys(name for row in rows for name in row)
-    try:
-        columns = _mapping(function({name: [row.get(name) for row in rows] for name in names}))
-        lengths = {len(values) for values in columns.values()}
-        if not columns:
-            return list(rows)
-        if len(lengths) > 1:
-            raise ValueError(f"all lists must be of one length, got {sorted(lengths)}")
-        [count] = lengths
-        if count == len(rows):
-            return [{**row, **{name: values[at] for name, values in columns.items()}} for at, row in enumerate(rows)]
-        missing = [name for name in names if name not in columns]
-        if missing:
-            raise ValueError(f"other rows than were given need all fields, got none of {', '.join(missing)}")
-        new_rows = [{name: values[at] for name, values in columns.items()} for at in range(count)]
-        return [new_rows, *[[] for _ in rows[1:]]]
-    except Exception as error:
-        if len(rows) == 1:
-            return [error]
-        return [answer for row in rows for answer in _batch(function, [row])]
+    columns = _mapping(function({name: [row.get(name) for row in rows] for name in names}))
+    lengths = {len(values) for values in columns.values()}
+    if not columns:
+        return list(rows)
+    if len(lengths) > 1:
+        raise ValueError(f"all lists must be of one length, got {sorted(lengths)}")
+    [count] = lengths
+    if count == len(rows):
+        return [{**row, **{name: values[at] for name, values in columns.items()}} for at, row in enumerate(rows)]
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise ValueError(f"other rows than were given need all fields, got none of {', '.join(missing)}")
+    new_rows = [{name: values[at] for name, values in columns.items()} for at in range(count)]
+    return [new_rows, *[[] for _ in rows[1:]]]
 
 
 def _mapping(answer: Any) -> Row:
