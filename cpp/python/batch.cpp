@@ -77,6 +77,11 @@ void reject(OwnedBatch& owned, const std::vector<std::pair<std::uint32_t, std::s
   owned.batch->reject(std::move(entries), op);
 }
 
+void count(OwnedBatch& owned, std::int32_t op, std::uint32_t rows_in, std::int64_t nanoseconds) {
+  Batch& batch = *owned.batch;
+  batch.count({op, rows_in, static_cast<std::uint32_t>(batch.alive().size()), nanoseconds});
+}
+
 /// Values of the alive rows as a Python list.
 py::list values(const OwnedBatch& owned, std::size_t slot) {
   const Batch& batch = *owned.batch;
@@ -366,6 +371,8 @@ void register_batches(py::module_& module) {
       .def_property_readonly("rejections", &rejections)
       .def_property_readonly("counts", &counts)
       .def("reject", &reject, py::arg("errors"), py::arg("op"))
+      .def("count", &count, py::arg("op"), py::arg("rows_in"), py::arg("nanoseconds"),
+           "Accounts for a step that was not run by a program, and is over.")
       .def("values", &values, py::arg("slot"))
       .def("filled_lists", &filled_lists, py::arg("slot"))
       .def("set_values", &set_values, py::arg("slot"), py::arg("type"), py::arg("rows"), py::arg("values"))

@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -334,3 +335,23 @@ def test_a_row_rejected_after_a_deduplicator_is_named_by_its_line_in_the_file(tm
     report = djfast.run({**paths, "process": process, "batch_bytes": 8192, "np": 2})
     (entry,) = map(json.loads, (tmp_path / "out.rejected.jsonl").read_text().splitlines())
     assert (report.rows_rejected, entry["line"]) == (1, 4322)
+
+
+def test_functions_in_python_are_accounted_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bind_slow_lines(normalization: str) -> Any:
+        def fix(lines: list[str]) -> list[str]:
+            time.sleep(0.02)
+            if "bad" in lines[0]:
+                raise ValueError("no repair")
+            return ["repaired"]
+
+        return fix
+
+    monkeypatch.setattr("djfast.functions.repair.bind_ftfy_lines", bind_slow_lines)
+    write_lines(tmp_path / "in.jsonl", [{"text": text} for text in ("plain", "âœ” mojibake", "âœ” bad mojibake")])
+    report = djfast.run(recipe(tmp_path, [{"fix_unicode_mapper": None}, {"text_length_filter": {"min_len": 6}}]))
+    repair, length = report.ops
+    assert (repair.rows_in, repair.rows_out, repair.rejected) == (3, 2, 1)
+    assert (length.rows_in, length.rows_out) == (2, 1)
+    assert 0.04 <= repair.seconds < 10
+    assert read_lines(report.export_paths[0]) == [{"text": "repaired"}]

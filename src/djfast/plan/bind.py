@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -116,17 +117,19 @@ class BoundStage:
     def run(self, batch: _native.Batch, watcher: Watcher | None = None) -> None:
         """Run all steps on a batch."""
         for segment in self.segments:
+            if isinstance(segment, _native.Program):
+                if watcher is not None:
+                    watcher.enter(-1, ())
+                segment.run(batch)
+                if watcher is not None:
+                    watcher.leave()
+                continue
+            rows, began = batch.alive_count, time.perf_counter_ns()
             if isinstance(segment, PythonStep):
                 segment.run(batch, watcher)
-                continue
-            if isinstance(segment, BatchStep):
+            else:
                 segment.run(batch)  # these wait for others, and have time limits of their own
-                continue
-            if watcher is not None:
-                watcher.enter(-1, ())
-            segment.run(batch)
-            if watcher is not None:
-                watcher.leave()
+            batch.count(segment.step.op, rows, time.perf_counter_ns() - began)
 
 
 def reason_of(error: Exception) -> str:

@@ -9,7 +9,11 @@ from djfast.llm.usage import OpUsage
 
 
 class OpReport(NamedTuple):
-    """Rows entering and leaving one OP. `seconds` is compute time summed over threads; shared work counts for its first user."""
+    """Rows entering and leaving one OP.
+
+    `seconds` is the time in its functions summed over threads, in which those in Python may wait for the interpreter or a
+    server; shared work counts for its first user.
+    """
 
     name: str
     rows_in: int
