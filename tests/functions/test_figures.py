@@ -107,7 +107,7 @@ def test_an_empty_separator_is_refused() -> None:
         FIGURE % (r"\caption{" * 20_000),
         FIGURE % (r"\subfloat[a]{" * 20_000),
         FIGURE % (r"\begin{subfigure}" * 10_000),
-        (FIGURE % r"\includegraphics{a}\label{x}") * 150 + r"\begin{table}\ref{x}" * 20_000,
+        (FIGURE % r"\includegraphics{a}\label{x}") * 300 + r"\begin{table}\ref{x}" * 20_000,
     ],
 )
 def test_the_time_grows_with_the_source_alone(source: str) -> None:
