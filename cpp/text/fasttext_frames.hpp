@@ -15,8 +15,9 @@ namespace djfast::fasttext {
 /// Frames one after the other, of which the last may be open: a word of any length comes in pieces.
 class Frames {
  public:
-  /// Room for so many code points, for n-grams of up to `longest`.
+  /// Empties the frames and makes room for so many code points, for n-grams of up to `longest`.
   void prepare(std::size_t capacity, std::size_t longest) {
+    clear();  // something may be left where a prediction ran out of memory
     capacity_ = capacity;
     longest_ = longest;
     const std::size_t margin = 2 * kernels::subword_starts + longest;

@@ -28,11 +28,8 @@ class GramBytes {
     thread_local std::vector<std::uint32_t> room;
     const std::size_t entries = std::max(kernels::text::gram_block, n_) + n_;
     if (room.size() < entries) room.resize(entries);
-    const auto& kernels = kernels::text::slots();
-    const auto* codes = reinterpret_cast<const Code*>(codes_);
-    if constexpr (sizeof(Code) == 1) kernels.place_bytes(codes, count, n_, bits, room.data(), slots);
-    if constexpr (sizeof(Code) == 2) kernels.place_short_codes(codes, count, n_, bits, room.data(), slots);
-    if constexpr (sizeof(Code) == 4) kernels.place_long_codes(codes, count, n_, bits, room.data(), slots);
+    kernels::text::slots().on_codes<Code>().place(reinterpret_cast<const Code*>(codes_), count, n_, bits, room.data(),
+                                                  slots);
   }
   bool less(std::size_t a, std::size_t b) const noexcept {
     const int order = std::memcmp(at(a), at(b), bytes_);
@@ -151,13 +148,7 @@ GramCounts count_indexed(std::size_t grams, Grams items) {
   const std::size_t distinct = group_equal<Index>(
       grams, items, scratch,
       [of = further.data()](Index, Index leader, Index equal) { of[leader] = static_cast<Index>(of[leader] + equal); });
-  const auto& kernels = kernels::text::slots();
-  std::size_t several = 0;
-  if constexpr (sizeof(Index) == 2) {
-    several = kernels.list_short(further.data(), grams, repeated.data());
-  } else {
-    several = kernels.list_long(further.data(), grams, repeated.data());
-  }
+  const std::size_t several = kernels::text::slots().by<Index>().list(further.data(), grams, repeated.data());
   for (std::size_t i = 0; i < several; ++i) ++repeated[i];
   return {grams, distinct, distinct - several, {repeated.data(), several}};
 }

@@ -5,7 +5,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "kernels/text/slots.hpp"
@@ -31,7 +30,7 @@ inline std::uint64_t round_multiplier(std::uint64_t round, std::uint64_t number)
 
 /// Gathers equal items around a leader, one of them, and returns how many leaders there are. For every item of
 /// [0, count) that is no leader, `join(item, leader, 1)` is called once; before it there may be calls
-/// `join(item, other, 0)`, which come for some leaders too.
+/// `join(item, other, 0)`, which come for some leaders too. `count` is at most what an Index holds.
 ///
 /// `Items` answers `place(count, bits, slots)`, which writes a slot below 2^bits for each item, `begin_round(round)` and
 /// `hash(i)` (64 bits, the upper ones used; another function each round), `equal(i, j)` and `less(i, j)`.
@@ -44,8 +43,7 @@ template <class Index, class Items, class Join>
 std::size_t group_equal(std::size_t count, Items& items, GroupScratch<Index>& scratch, Join join) {
   constexpr std::size_t few = 16;
   constexpr unsigned rounds = 8;
-  constexpr std::size_t most = std::numeric_limits<Index>::max();  // count must be below
-  const auto& kernels = kernels::text::slots();
+  const auto& kernels = kernels::text::slots().by<Index>();
   const auto slot_bits = [](std::size_t players) { return static_cast<unsigned>(std::bit_width(players)) + 1; };
   const std::size_t room = count + kernels::text::slot_margin;
   if (scratch.slots.size() < room) {
@@ -64,11 +62,7 @@ std::size_t group_equal(std::size_t count, Items& items, GroupScratch<Index>& sc
   std::size_t lost = 0;
 
   const auto follow = [&](std::size_t players) {
-    if constexpr (most == std::numeric_limits<std::uint16_t>::max()) {
-      return kernels.follow_short(slots, players, scratch.table.data(), followers, leaders);
-    } else {
-      return kernels.follow_long(slots, players, scratch.table.data(), followers, leaders);
-    }
+    return kernels.follow(slots, players, scratch.table.data(), followers, leaders);
   };
   // The followers that are equal to their leader join it, the others become losers.
   const auto settle = [&](std::size_t players, std::size_t following) {

@@ -101,11 +101,9 @@ DJFAST_TARGET std::size_t list(const Number* numbers, std::size_t count, std::ui
 }
 
 const SlotKernels kernels{
-    .place_bytes = &place<std::uint8_t>,
-    .place_short_codes = &place<std::uint16_t>,
-    .place_long_codes = &place<std::uint32_t>,
-    .follow_short = &follow<std::uint16_t>,
-    .follow_long = &follow<std::uint32_t>,
-    .list_short = &list<std::uint16_t>,
-    .list_long = &list<std::uint32_t>,
+    {.place = &place<std::uint8_t>},
+    {.place = &place<std::uint16_t>},
+    {.place = &place<std::uint32_t>},
+    {.follow = &follow<std::uint16_t>, .list = &list<std::uint16_t>},
+    {.follow = &follow<std::uint32_t>, .list = &list<std::uint32_t>},
 };

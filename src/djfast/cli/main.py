@@ -57,12 +57,14 @@ def uncollected() -> Iterator[None]:
     Modules and recipes stay to the end of the process, so it would look through them again and again in vain. What is there at
     the end of the block is never looked at again: not while the command works, and not when the process ends.
     """
+    was_enabled = gc.isenabled()  # who calls from Python may have reasons of their own
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def _parser() -> argparse.ArgumentParser:

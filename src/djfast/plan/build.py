@@ -333,9 +333,8 @@ class _StageBuilder:
             else step._replace(slot=new[step.slot])
             for step in self.steps
         )
-        waiting = {end.op for end in (*self.dedups, self.select, self.group, self.survey) if end is not None}
         changed = {path: slot for path, slot in self.current.items() if self.fields.get(path) != slot}
-        return Stage(
+        stage = Stage(
             texts=tuple(self.fields),
             reserved=reserved,
             steps=steps,
@@ -345,8 +344,9 @@ class _StageBuilder:
             dedups=tuple(d._replace(slot=new[d.slot]) for d in self.dedups),
             select=self.select and self.select._replace(slot=new.get(self.select.slot, -1)),
             types=tuple(self.types[slot] for slot in order),
-            local_ops=tuple(op for op in ops if op not in waiting),
+            local_ops=tuple(ops),
             rewrite=self.rewrite,
             group=self.group and self.group._replace(slot=new.get(self.group.slot, -1)),
             survey=self.survey and self.survey._replace(slot=new[self.survey.slot]),
         )
+        return stage._replace(local_ops=tuple(op for op in ops if op not in stage.waiting_ops))
