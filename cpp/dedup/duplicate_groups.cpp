@@ -1,7 +1,9 @@
 // Groups of rows with equal keys: digests and bands.
 #include "djfast/duplicate_groups.hpp"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "cpp/dedup/disjoint_sets.hpp"
 #include "cpp/dedup/equal_keys.hpp"
@@ -17,7 +19,7 @@ struct Digest {
   bool operator==(const Digest&) const = default;
 };
 
-std::uint64_t spread_of(const Digest& digest) noexcept { return djfast::spread_of(digest.first); }
+std::uint64_t place_of(const Digest& digest) noexcept { return kernels::place_of(digest.first, digest.second); }
 
 std::vector<std::uint8_t> all_alive(const RowKeys& keys, RowMask alive) {
   keys.check(alive);
@@ -32,11 +34,15 @@ Links links_of(std::size_t count, KeyOf key_of) {
   EqualKeys<Key> equal;
   equal.rows().reserve(count);
   for (std::size_t i = 0; i < count; ++i) equal.rows().push_back({key_of(i), static_cast<std::uint32_t>(i)});
+  // Places differ from run to run; what is told does not.
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> found;
+  equal.for_each_repeat([&](std::uint32_t first, std::uint32_t other) { found.emplace_back(other, first); });
+  std::ranges::sort(found);
   Links links;
-  equal.for_each_repeat([&](std::uint32_t first, std::uint32_t other) {
+  for (const auto& [other, first] : found) {
     links.first.push_back(first);
     links.other.push_back(other);
-  });
+  }
   return links;
 }
 

@@ -7,7 +7,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/hash/placement.hpp"
+
 namespace djfast {
+
+using kernels::place_of;
 
 template <class Key>
 struct KeyedRow {
@@ -15,24 +19,22 @@ struct KeyedRow {
   std::uint32_t row;
 };
 
-inline std::uint64_t spread_of(std::uint64_t key) noexcept { return key * 0x9E3779B97F4A7C15; }
-
-/// Finds rows with equal keys. Its memory is kept for the next call.
+/// Finds rows with equal keys, of which `place_of` gives 64 good bits. Its memory is kept for the next call.
 template <class Key>
 class EqualKeys {
  public:
   /// Rows to compare, to be filled in ascending order before each call.
   std::vector<KeyedRow<Key>>& rows() noexcept { return rows_; }
 
-  /// Calls link(first, row) for every row whose key an earlier row has, where first is the first such row. Scrambles
-  /// `rows`.
+  /// Calls link(first, row) for every row whose key an earlier row has, where first is the first such row. The calls come in
+  /// no order.
   template <class Link>
   void for_each_repeat(Link link) {
     const std::size_t count = rows_.size();
     const int bits = count > partition_rows ? std::bit_width((count - 1) / partition_rows) : 0;
     if (bits == 0) return find_repeats(rows_.data(), count, link);
     const std::size_t partitions = std::size_t{1} << bits;
-    const auto partition_of = [bits](const KeyedRow<Key>& row) { return spread_of(row.key) >> (64 - bits); };
+    const auto partition_of = [bits](const KeyedRow<Key>& row) { return place_of(row.key) >> (64 - bits); };
     starts_.assign(partitions + 1, 0);
     for (const auto& row : rows_) ++starts_[partition_of(row) + 1];
     for (std::size_t i = 0; i < partitions; ++i) starts_[i + 1] += starts_[i];
@@ -55,7 +57,7 @@ class EqualKeys {
     const std::size_t mask = (std::size_t{1} << bits) - 1;
     slots_.assign(mask + 1, 0);
     for (std::size_t i = 0; i < count; ++i) {
-      std::size_t slot = (spread_of(rows[i].key) >> 16) & mask;
+      std::size_t slot = place_of(rows[i].key) & mask;
       while (slots_[slot] != 0 && !(rows[slots_[slot] - 1].key == rows[i].key)) slot = (slot + 1) & mask;
       if (slots_[slot] == 0) {
         slots_[slot] = static_cast<std::uint32_t>(i + 1);

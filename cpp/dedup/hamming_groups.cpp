@@ -65,8 +65,7 @@ class NeighbourSearch {
     const int bits = std::min(22, static_cast<int>(std::bit_width(points.size())));
     std::vector<std::uint32_t> starts((std::size_t{1} << bits) + 1, 0);
     for (auto& point : points) {
-      const std::uint64_t key = point.hash & mask;
-      point.bucket = static_cast<std::uint32_t>(spread_of(key ^ key >> 29) >> (64 - bits));
+      point.bucket = static_cast<std::uint32_t>(place_of(point.hash & mask) >> (64 - bits));
       ++starts[point.bucket + 1];
     }
     for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "djfast/errors.hpp"
+#include "kernels/hash/placement.hpp"
 
 namespace djfast {
 namespace {
@@ -35,7 +36,7 @@ void KeyCounts::add_one(std::uint64_t key, std::uint32_t count) {
   if (key == 0) return;
   if (3 * size_ >= 2 * keys_.size()) grow();
   const std::size_t mask = keys_.size() - 1;
-  std::size_t at = key & mask;
+  std::size_t at = kernels::place_of(key) & mask;
   while (keys_[at] != 0 && keys_[at] != key) at = (at + 1) & mask;
   if (keys_[at] == 0) {
     keys_[at] = key;
@@ -52,7 +53,7 @@ void KeyCounts::grow() {
   const std::size_t mask = keys_.size() - 1;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (keys[i] == 0) continue;
-    std::size_t at = keys[i] & mask;
+    std::size_t at = kernels::place_of(keys[i]) & mask;
     while (keys_[at] != 0) at = (at + 1) & mask;
     keys_[at] = keys[i];
     counts_[at] = counts[i];

@@ -11,6 +11,7 @@
 #include "djfast/function.hpp"
 #include "djfast/rewriting.hpp"
 #include "djfast/unicode.hpp"
+#include "kernels/hash/placement.hpp"
 
 namespace djfast {
 namespace {
@@ -81,7 +82,7 @@ class Macros {
 
  private:
   std::vector<Macro> macros_;
-  std::unordered_map<std::string_view, std::size_t> places_;
+  std::unordered_map<std::string_view, std::size_t, kernels::Placed> places_;
 };
 
 /// Adds the definitions that start with `keyword`. A value reaches to the last brace of its line, which must end there.

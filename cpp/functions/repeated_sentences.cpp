@@ -19,9 +19,9 @@
 #include "djfast/function.hpp"
 #include "djfast/rewriting.hpp"
 #include "djfast/unicode.hpp"
+#include "kernels/hash/placement.hpp"
 #include "kernels/text/encoding.hpp"
 #include "kernels/text/segments.hpp"
-#include "kernels/text/word_keys.hpp"
 
 namespace djfast {
 namespace {
@@ -123,9 +123,7 @@ class SeenTexts {
 
   /// Whether `text` is new; it is kept as a view.
   bool add(std::string_view text) {
-    kernels::text::WordKey key;
-    kernels::text::word_keys().load_keys(&text, 1, &key);
-    const std::uint64_t hash = kernels::text::hash_of(key, text.size());
+    const std::uint64_t hash = kernels::place_of(text);
     if (entries_.size() * 2 >= slots_.size()) grow();
     std::size_t slot = hash & (slots_.size() - 1);
     for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {

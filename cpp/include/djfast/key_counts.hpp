@@ -9,7 +9,7 @@
 
 namespace djfast {
 
-/// Counts of 64-bit keys that are evenly spread (hashes); 12 bytes a key in an open-addressing table at most two thirds full.
+/// Counts of 64-bit keys; 12 bytes a key in an open-addressing table at most two thirds full.
 class KeyCounts {
  public:
   /// Counts each key `count` times. 0 is no key. Counts stop at the largest 32-bit number.
