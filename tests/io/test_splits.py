@@ -18,6 +18,7 @@ import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import djfast
 from djfast.errors import InputError
 from djfast.io import json_rows, remote
 from djfast.io.arrow_rows import FileRows
@@ -236,17 +237,45 @@ def test_a_split_reads_little_past_its_end(tmp_path: Path, monkeypatch: pytest.M
     assert farthest <= 2000 + PROBE_BYTES
 
 
-@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.zst"])
+@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.zst", "in.jsonl.gz"])
 @pytest.mark.parametrize("split_bytes", [100, 1000, 1 << 20])
-def test_a_line_past_all_bounds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, split_bytes: int) -> None:
+@pytest.mark.parametrize("batch_bytes", [3000, 1 << 20])
+def test_a_line_past_all_bounds_is_set_aside_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, split_bytes: int, batch_bytes: int
+) -> None:
     monkeypatch.setattr(json_rows, "MAX_LINE_BYTES", 50_000)
-    data = b"{}\n" + b"x" * 50_001 + b"\n{}\n"
-    file = written(tmp_path / name, data if name == "in.jsonl" else frame(data[:300]) + frame(data[300:]))
-    with pytest.raises(InputError, match=r"in\.jsonl.*: a line is longer than 50000 bytes"):
-        [bytes_of(rows_of(file, 3000), split) for split in splits_of([file], split_bytes)]
-    data = b"{}\n" + b"x" * 49_999 + b"\n{}\n"
-    file = written(tmp_path / name, data if name == "in.jsonl" else frame(data[:300]) + frame(data[300:]))
-    assert b"".join(bytes_of(rows_of(file, 3000), split) for split in splits_of([file], split_bytes)) == data
+    long = [b"x" * 50_001, b"\xc3" + b"y" * 180_000, b"z" * 50_001]
+    data = b"{}\n" + b"x" * 50_000 + b"\n" + long[0] + b"\n{}\n{}\n" + long[1] + b"\n" + long[2]
+    packed = {"in.jsonl": data, "in.jsonl.zst": frame(data[:300]) + frame(data[300:]), "in.jsonl.gz": gzip.compress(data)}[name]
+    file = written(tmp_path / name, packed)
+    rows = rows_of(file, batch_bytes)
+    blocks = [block for split in splits_of([file], split_bytes) for block in rows.read(split)]
+    assert b"".join(block.data[: block.end] for block in blocks if not block.reason) == (
+        b"{}\n" + b"x" * 50_000 + b"\n{}\n{}\n"
+    )
+    refused = [block for block in blocks if block.reason]
+    assert [block.byte_count for block in refused] == [50_002, 180_002, 50_001]
+    assert [rows.count_block(block) for block in refused] == [(1, 1)] * 3
+    assert "at most 50000 bytes, got 180002" in str(refused[1].reason)
+    assert max(block.end for block in refused) < 4100
+    assert json_rows.JsonBlock.unpack(*refused[0].pack()) == refused[0]
+
+
+@pytest.mark.parametrize("batch_bytes", [4096, 1 << 20])
+def test_a_run_goes_on_past_a_line_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_bytes: int) -> None:
+    monkeypatch.setattr(json_rows, "MAX_LINE_BYTES", 50_000)
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n{"text": "' + "b" * 60_000 + '"}\n\n{"text": "c"}\n[]\n')
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        f"dataset_path: {tmp_path}/in.jsonl\nexport_path: {tmp_path}/out/o.jsonl\nbatch_bytes: {batch_bytes}\n"
+        "process: [{text_length_filter: {min_len: 1}}]\n"
+    )
+    report = djfast.run(recipe)
+    assert (report.rows_read, report.rows_written, report.rows_rejected) == (4, 2, 2)
+    rejected = [json.loads(line) for line in (tmp_path / "out/o.rejected.jsonl").read_text().splitlines()]
+    assert [row["line"] for row in rejected] == [2, 5]
+    assert "at most 50000 bytes, got 60013" in rejected[0]["reason"]
+    assert len(rejected[0]["row"]) < 1100
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.zst", "in.jsonl.gz"])

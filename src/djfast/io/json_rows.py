@@ -22,7 +22,9 @@ from djfast.reserved import HASHES, META, STATS, SUFFIX
 
 MAX_LINE_BYTES = 256 << 20
 _BLANK_LINE = rb"(?m)^[ \t\r]*\n|^[ \t\r]+\Z"
-PROBE_BYTES = 16 << 10  # read at once where only the next line feed is looked for
+PROBE_BYTES = 16 << 10  # read first where only the next line feed is looked for
+_MOST_PROBE_BYTES = 1 << 20
+_SHOWN_BYTES = 1000  # of a line that is too long
 
 
 class JsonBlock(NamedTuple):
@@ -30,7 +32,8 @@ class JsonBlock(NamedTuple):
 
     `numbers`, 64 bits each, gives each line's number in `file` where the block is no run of lines; `file` may then name one
     for each line. `lines` says how many lines of the file these stand for, where not all of them are here, and `source_bytes`
-    how many bytes of the input, where they were written from something else.
+    how many bytes of the input, where they were written from something else. `reason` says why the input could not be read
+    here; the block then holds one line, which is no row and shows how the input begins.
     """
 
     data: bytes
@@ -39,6 +42,7 @@ class JsonBlock(NamedTuple):
     numbers: bytes | None = None
     lines: int | None = None
     source_bytes: int | None = None
+    reason: str | None = None
 
     @property
     def byte_count(self) -> int:
@@ -55,13 +59,20 @@ class JsonBlock(NamedTuple):
         """Return the parts as bytes."""
         numbers = b"" if self.numbers is None else b"=" + self.numbers
         counts = [b"" if count is None else b"%d" % count for count in (self.lines, self.source_bytes)]
-        return [self.data[: self.end], self.file.encode(), numbers, *counts]
+        return [self.data[: self.end], self.file.encode(), numbers, *counts, (self.reason or "").encode()]
 
     @classmethod
-    def unpack(cls, data: bytes, file: bytes, numbers: bytes, *counts: bytes) -> JsonBlock:
+    def unpack(cls, data: bytes, file: bytes, numbers: bytes, lines: bytes, source_bytes: bytes, reason: bytes) -> JsonBlock:
         """Return what `pack` packed."""
-        known = (int(count) if count else None for count in counts)
-        return cls(data, len(data), file.decode(), numbers[1:] if numbers else None, *known)
+        return cls(
+            data,
+            len(data),
+            file.decode(),
+            numbers=numbers[1:] if numbers else None,
+            lines=int(lines) if lines else None,
+            source_bytes=int(source_bytes) if source_bytes else None,
+            reason=reason.decode() or None,
+        )
 
 
 class JsonPiece:
@@ -145,6 +156,9 @@ class JsonRows:
         Read in this order.
     batch_bytes : int
         Bytes of lines per batch.
+    longest_line : int, optional
+        Most bytes of a line, if the memory of the run allows fewer than `MAX_LINE_BYTES`. A longer line is rejected alone,
+        and is never in memory as a whole.
     adds_suffix : bool
         Give every row the suffix of its file.
     keeps_stats, keeps_hashes : bool
@@ -156,10 +170,18 @@ class JsonRows:
     holds_lines = True
 
     def __init__(
-        self, files: Sequence[InputFile], *, batch_bytes: int, adds_suffix: bool = False, keeps_stats: bool, keeps_hashes: bool
+        self,
+        files: Sequence[InputFile],
+        *,
+        batch_bytes: int,
+        longest_line: int | None = None,
+        adds_suffix: bool = False,
+        keeps_stats: bool,
+        keeps_hashes: bool,
     ) -> None:
         self.files = files
         self.batch_bytes = batch_bytes
+        self.longest_line = MAX_LINE_BYTES if longest_line is None else min(longest_line, MAX_LINE_BYTES)
         self.adds_suffix = adds_suffix
         self.keeps_stats = keeps_stats
         self.keeps_hashes = keeps_hashes
@@ -191,12 +213,18 @@ class JsonRows:
         if holds_array(file):
             yield from _array_blocks(file)
         elif file.compression is None:
-            yield from _plain_blocks(file.path, split, self.batch_bytes)
+            yield from _plain_blocks(file.path, split, self._block_bytes, self.longest_line)
         elif file.compression == ".zst":
-            yield from _stream_blocks(file.path, _chunks_of_frames(file.path, split, size, self.batch_bytes))
+            chunks = _chunks_of_frames(file.path, split, size, self._block_bytes)
+            yield from _stream_blocks(file.path, chunks, self.longest_line)
         else:
             with open_bytes(file.path) as stream:
-                yield from _stream_blocks(file.path, _chunks(stream, self.batch_bytes))
+                yield from _stream_blocks(file.path, _chunks(stream, self._block_bytes), self.longest_line)
+
+    @property
+    def _block_bytes(self) -> int:
+        """Bytes that are read at once: a line that lies in them as a whole is never too long."""
+        return min(self.batch_bytes, self.longest_line + 1)
 
     def count(self, split: Split) -> tuple[int, int]:
         """Return the rows and the lines of a split."""
@@ -219,7 +247,8 @@ class JsonRows:
         own = array("Q", block.numbers or b"")
         numbers = array("Q", ((own[place] if block.numbers is not None else first + place) for place in taken))
         data = b"".join(lines[place] + b"\n" for place in taken)
-        return JsonBlock(data, len(data), Origins(block.file).of(taken) or block.file, numbers.tobytes(), len(lines))
+        file = Origins(block.file).of(taken) or block.file
+        return JsonBlock(data, len(data), file, numbers.tobytes(), len(lines), reason=block.reason)
 
     def layouts(self, plan: Plan) -> list[_native.RowLayout]:
         """How the lines of each stage are written."""
@@ -267,39 +296,41 @@ class JsonRows:
         return JsonBlock(lines, len(lines), file, array("Q", (numbers[row] for row in kept)).tobytes())
 
 
-def _plain_blocks(path: str, split: Split, size: int) -> Iterator[JsonBlock]:
+def _plain_blocks(path: str, split: Split, size: int, longest: int) -> Iterator[JsonBlock]:
     """Read blocks at their place in the file: the cut-off line at a block's end is simply read again."""
     file = open_ranges(path)
     try:
         position = _next_line(file, split.start, split.end, path) if split.start else 0
         if position > split.end:
             return  # one line from before the start to past the end
-        last = _next_line(file, split.end, split.end + MAX_LINE_BYTES, path)
-        if last > split.end + MAX_LINE_BYTES:
-            raise _too_long(path)
+        last = _next_line(file, split.end, None, path)
         wanted = size
         while position < last:
             data = _read_at(file, min(wanted, last - position), position, path)
             end = len(data) if position + len(data) == last else _native.complete_lines(data)
-            if end == 0:
-                if wanted >= MAX_LINE_BYTES:
-                    raise _too_long(path)
-                wanted = min(2 * wanted, MAX_LINE_BYTES)
+            if len(data) > longest and b"\n" not in data:
+                end = _next_line(file, position + len(data), last, path) - position
+                yield _too_long(path, data, end, longest)
+            elif end == 0:
+                wanted = min(2 * wanted, longest + 1)
                 continue
-            yield JsonBlock(data, end, path)
+            else:
+                yield JsonBlock(data, end, path)
             position += end
             wanted = size
     finally:
         file.close()
 
 
-def _next_line(file: RemoteFile | LocalFile, position: int, limit: int, path: str) -> int:
+def _next_line(file: RemoteFile | LocalFile, position: int, limit: int | None, path: str) -> int:
     """Return the place after the first line feed from `position` on, or the file's end; some place past `limit` will do."""
-    while position <= limit and (data := file.read_at(PROBE_BYTES, position)):
+    size = PROBE_BYTES
+    while (limit is None or position <= limit) and (data := file.read_at(size, position)):
         feed = data.find(b"\n")
         if feed >= 0:
             return position + feed + 1
         position += len(data)
+        size = min(2 * size, _MOST_PROBE_BYTES)
     return position
 
 
@@ -313,17 +344,31 @@ def _read_at(file: RemoteFile | LocalFile, size: int, position: int, path: str) 
     return data
 
 
-def _too_long(path: str) -> InputError:
-    return InputError(f"{path}: a line is longer than {MAX_LINE_BYTES} bytes; is this JSON Lines?")
+def _too_long(path: str, begin: bytes, size: int, longest: int) -> JsonBlock:
+    """Return what stands for a line that is not read as a whole."""
+    shown = json.dumps(begin[:_SHOWN_BYTES].decode("utf-8", "replace"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    allowed = "" if longest == MAX_LINE_BYTES else " with this `memory`; raise it"
+    reason = f"a line may have at most {longest} bytes{allowed}, got {size}; is this JSON Lines?"
+    return JsonBlock(shown, len(shown), path, source_bytes=size, reason=reason)
 
 
-def _stream_blocks(path: str, chunks: Iterable[bytes]) -> Iterator[JsonBlock]:
+def _stream_blocks(path: str, chunks: Iterable[bytes], longest: int) -> Iterator[JsonBlock]:
     """Cut chunks into blocks; the cut-off line at a chunk's end goes in front of the next chunk."""
     held: list[bytes] = []
     held_bytes = 0
+    begin, skipped = b"", 0  # of a line that is too long
     for chunk in chunks:
-        if held_bytes + (chunk.find(b"\n") + 1 or len(chunk)) > MAX_LINE_BYTES:
-            raise _too_long(path)
+        feed = chunk.find(b"\n") + 1
+        if skipped or held_bytes + (feed - 1 if feed else len(chunk)) > longest:
+            if not skipped:
+                begin, skipped = b"".join(part[:_SHOWN_BYTES] for part in (*held, chunk)), held_bytes
+                held, held_bytes = [], 0
+            skipped += feed or len(chunk)
+            if not feed:
+                continue
+            yield _too_long(path, begin, skipped, longest)
+            skipped = 0
+            chunk = chunk[feed:]
         end = _native.complete_lines(chunk)
         if end:
             yield JsonBlock(b"".join([*held, chunk]), held_bytes + end, path)
@@ -331,7 +376,9 @@ def _stream_blocks(path: str, chunks: Iterable[bytes]) -> Iterator[JsonBlock]:
         else:
             held.append(chunk)
             held_bytes += len(chunk)
-    if held_bytes:
+    if skipped:
+        yield _too_long(path, begin, skipped, longest)
+    elif held_bytes:
         yield JsonBlock(b"".join(held), held_bytes, path)
 
 
