@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from djfast.errors import InputError
+from djfast.io import compression
 from djfast.io.compression import compress_file, open_bytes
 
 zstandard = pytest.importorskip("zstandard")
@@ -58,7 +59,7 @@ def test_a_stream_that_is_cut_off_is_an_error(tmp_path: Path, suffix: str) -> No
     path = tmp_path / f"in.jsonl{suffix}"
     whole = packed(suffix, DATA)
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"in\.jsonl.* is damaged or cut off after \d+ decompressed bytes"):
+    with pytest.raises(InputError, match=r"in\.jsonl.* is (damaged|cut off) after \d+ decompressed bytes"):
         read_all(path)
 
 
@@ -82,3 +83,65 @@ def test_the_same_rows_give_the_same_archive(tmp_path: Path, suffix: str) -> Non
         compress_file(str(tmp_path / "plain"), str(tmp_path / f"{name}{suffix}"))
     assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
     assert read_all(tmp_path / f"a{suffix}") == DATA
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+@pytest.mark.parametrize("behind", [b"\n", b"not compressed", DATA])
+def test_what_is_behind_the_last_member_is_not_passed_over(tmp_path: Path, suffix: str, behind: bytes) -> None:
+    path = tmp_path / f"in.jsonl{suffix}"
+    path.write_bytes(packed(suffix, DATA) + behind)
+    with pytest.raises(InputError, match=rf"in\.jsonl.* is (damaged|cut off) after {len(DATA)} decompressed bytes"):
+        read_all(path)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz"])
+def test_padding_between_and_behind_members_is_none_of_the_data(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"in.jsonl{suffix}"
+    path.write_bytes(packed(suffix, DATA) + bytes(512) + packed(suffix, b"more") + bytes(1 << 19))
+    assert read_all(path) == DATA + b"more"
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_an_empty_file_holds_nothing(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"in.jsonl{suffix}"
+    path.write_bytes(b"")
+    assert read_all(path) == b""
+
+
+@pytest.mark.parametrize("missing", [1, 7, 12])
+def test_the_end_of_a_gzip_member_is_missed_where_it_is_missing(tmp_path: Path, missing: int) -> None:
+    path = tmp_path / "in.jsonl.gz"
+    path.write_bytes(gzip.compress(DATA)[:-missing])
+    with pytest.raises(InputError, match=r"cut off after (\d{6}) decompressed bytes: its last member is not complete"):
+        read_all(path, -1)
+
+
+def test_little_is_read_of_a_small_archive_that_unpacks_to_much(tmp_path: Path) -> None:
+    for suffix in (".gz", ".bz2", ".xz"):
+        path = tmp_path / f"in.jsonl{suffix}"
+        path.write_bytes(packed(suffix, bytes(64 << 20)))
+        with open_bytes(str(path)) as stream:
+            assert len(stream.read(1000)) == 1000
+            assert len(stream._stream._output) < 1 << 20
+
+
+def long_window(path: Path, log: int) -> None:
+    """A frame without a size in its header, as `zstd --long` writes to a pipe."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(1, window_log=log, enable_ldm=True)
+    with open(path, "wb") as file, zstandard.ZstdCompressor(compression_params=parameters).stream_writer(file) as writer:
+        writer.write(b'{"text": "of a long window"}\n')
+
+
+@pytest.mark.parametrize("log", [28, 31])
+def test_a_long_window_is_named_and_can_be_allowed(tmp_path: Path, log: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import djfast
+
+    monkeypatch.setattr(compression, "_zst_window", compression._zst_window)
+    path = tmp_path / "in.jsonl.zst"
+    long_window(path, log)
+    recipe = {"dataset_path": str(path), "export_path": str(tmp_path / "out.jsonl"), "process": []}
+    size = 1 << log - 20
+    with pytest.raises(InputError, match=rf"needs a window of {size} MiB \(zstd --long={log}\).* set zst_window: {size}MiB"):
+        djfast.run(recipe)
+    djfast.run({**recipe, "zst_window": f"{size}MiB"})
+    assert (tmp_path / "out.jsonl").read_text() == '{"text": "of a long window"}\n'

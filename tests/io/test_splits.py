@@ -174,7 +174,7 @@ def test_a_damaged_archive_is_one_split_and_its_reader_says_why(tmp_path: Path) 
     for damaged in (whole[:-1], whole + b"?", whole + b"no frame at all", whole[: len(whole) // 2] + b"?" * 100):
         file = written(tmp_path / "in.jsonl.zst", damaged)
         assert splits_of([file], 1) == [Split(0, 0, len(damaged))]
-        with pytest.raises(InputError, match=r"in\.jsonl\.zst is damaged or cut off after \d+ decompressed bytes"):
+        with pytest.raises(InputError, match=r"in\.jsonl\.zst is (damaged|cut off) after \d+ decompressed bytes"):
             list(rows_of(file).items())
 
 
@@ -304,7 +304,7 @@ def test_frames_that_vanish_while_they_are_read_are_missed(tmp_path: Path) -> No
     blocks = rows_of(file, 10_000).read(Split(0, 0, len(packed[0])))
     next(blocks)
     written(tmp_path / "in.jsonl.zst", packed[0])
-    with pytest.raises(InputError, match=rf"is damaged or cut off after 0 decompressed bytes from byte {len(packed[0])} on"):
+    with pytest.raises(InputError, match=rf"is (damaged|cut off) after 0 decompressed bytes from byte {len(packed[0])} on"):
         list(blocks)
 
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from djfast.errors import InputError
 from djfast.io.remote import open_binary, stat
 
 SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
+
+_zst_window = 1 << 27
+
+
+def allow_window(size: int) -> None:
+    """Read ``.zst`` files whose window is at most `size` bytes from now on: a hostile frame must not ask for gigabytes."""
+    global _zst_window
+    _zst_window = size
 
 
 def compression_of(path: str) -> str | None:
@@ -59,7 +68,10 @@ class DecompressedFile(io.RawIOBase):
             raise
         except self._errors as error:
             place = f"{self._count} decompressed bytes" + (f" from byte {self._start} on" if self._start else "")
-            raise InputError(f"{self.path} is damaged or cut off after {place}: {error or type(error).__name__}") from error
+            what = "cut off" if isinstance(error, EOFError) else "damaged"
+            raise InputError(f"{self.path} is {what} after {place}: {error or type(error).__name__}") from error
+        except _WindowError as error:
+            raise InputError(f"{self.path} {error}") from None
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def readable(self) -> bool:
@@ -74,61 +86,148 @@ class DecompressedFile(io.RawIOBase):
 
 
 def _decompressed(raw: IO[bytes], suffix: str | None, start: int, end: int) -> Any:
-    if suffix == ".zst":
-        import zstandard
-
-        # The window is bounded: a hostile frame cannot ask for gigabytes.
-        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        raw.seek(start)
-        return _ZstdFrames(decompressor, raw, end - start)
-    assert start == 0, "only frames can be read from elsewhere than the file's start"
-    if suffix == ".gz":
-        import gzip
-
-        return gzip.GzipFile(fileobj=raw)
-    if suffix == ".bz2":
-        import bz2
-
-        return bz2.BZ2File(raw)
-    if suffix == ".xz":
-        import lzma
-
-        return lzma.LZMAFile(raw)
-    return raw
+    if suffix is None:
+        return raw
+    assert start == 0 or suffix == ".zst", "only frames can be read from elsewhere than the file's start"
+    raw.seek(start)
+    return _Members(suffix, raw, end - start)
 
 
-class _ZstdFrames:
-    """Zstandard frames one after the other, of the next `left` bytes of a file.
+class _WindowError(Exception):
+    """A frame needs a larger window than is allowed."""
 
-    The library's own reader takes a cut-off frame for the end of the data.
+
+class _Members:
+    """The members of a compressed file, also called frames or streams, one after the other to the last of `left` bytes.
+
+    The libraries' own readers take some cut-off members for the end of the data, or pass over what comes after a member.
     """
 
-    def __init__(self, decompressor: Any, raw: IO[bytes], left: int) -> None:
-        self._decompressor = decompressor
+    def __init__(self, suffix: str, raw: IO[bytes], left: int) -> None:
+        self._start = _MEMBERS[suffix]
+        self._may_be_padded = suffix in (".gz", ".xz")
         self._raw = raw
         self._left = left
-        self._frame: Any = None
+        self._member: Any = None
+        self._count = 0  # of members so far
         self._input = b""
         self._output = b""
 
     def read(self, size: int) -> bytes:
-        while not self._output:
-            if not self._input:
-                # Who asks for little, such as the end of one line, must not wait for much.
-                self._input = self._raw.read(min(max(size, 1 << 14), 1 << 18, self._left))
-                self._left -= len(self._input)
-                if not self._input:
-                    if self._frame is not None or self._left:
-                        raise EOFError("the last frame is not complete")
-                    return b""
-            if self._frame is None:
-                self._frame = self._decompressor.decompressobj()
-            self._output = self._frame.decompress(self._input)
-            self._input = b""
-            if self._frame.eof:
-                self._input, self._frame = self._frame.unused_data, None
+        while not self._output and self._goes_on(size):
+            pass
         part, self._output = self._output[:size], self._output[size:]
         return part
+
+    def _goes_on(self, size: int) -> bool:
+        """Decompress some more; False at the end of the file."""
+        is_over = False
+        if not self._input and (self._member is None or self._member.needs_input):
+            # Who asks for little, such as the end of one line, must not wait for much.
+            self._input = self._raw.read(min(max(size, 1 << 14), 1 << 18, self._left))
+            self._left -= len(self._input)
+            is_over = not self._input
+        if self._member is None:
+            if self._count and self._may_be_padded:
+                self._input = self._input.lstrip(b"\0")
+            if not self._input:
+                if is_over and self._left:
+                    raise EOFError("it has become shorter")
+                return not is_over
+            self._member = self._start(self._input)
+            self._count += 1
+        self._output = self._member.decompress(self._input, size)
+        self._input = b""
+        if self._member.eof:
+            self._input, self._member = self._member.unused_data, None
+        elif is_over and not self._output:
+            raise EOFError("its last member is not complete")
+        return True
+
+
+class _Gzip:
+    """One member of a ``.gz`` file, as the decompressors of ``bz2`` and ``lzma`` are."""
+
+    def __init__(self) -> None:
+        import zlib
+
+        self._inner = zlib.decompressobj(wbits=31)
+
+    def decompress(self, data: bytes, most: int) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, most)
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+
+class _Zstd:
+    """One frame of a ``.zst`` file; `head` are its first bytes."""
+
+    needs_input = True
+
+    def __init__(self, head: bytes) -> None:
+        import zstandard
+
+        self._head = head[:18]
+        self._library = zstandard
+        self._inner = zstandard.ZstdDecompressor(max_window_size=_zst_window).decompressobj()
+
+    def decompress(self, data: bytes, most: int) -> bytes:
+        del most  # the library gives all there is
+        try:
+            output: bytes = self._inner.decompress(data)
+        except self._library.ZstdError:
+            self._check_window()
+            raise
+        return output
+
+    def _check_window(self) -> None:
+        try:
+            window = self._library.get_frame_parameters(self._head).window_size
+        except self._library.ZstdError:
+            return
+        if window > _zst_window:
+            size, allowed = window >> 20, _zst_window >> 20
+            raise _WindowError(
+                f"needs a window of {size} MiB (zstd --long={window.bit_length() - 1}), more than the {allowed} MiB that are "
+                f"allowed; set zst_window: {size}MiB in the recipe"
+            )
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        data: bytes = self._inner.unused_data
+        return data
+
+
+def _bz2(head: bytes) -> Any:
+    del head
+    import bz2
+
+    return bz2.BZ2Decompressor()
+
+
+def _xz(head: bytes) -> Any:
+    del head
+    import lzma
+
+    return lzma.LZMADecompressor()
+
+
+# What decompresses a member of which the first bytes are given.
+_MEMBERS: Mapping[str, Callable[[bytes], Any]] = {".gz": lambda head: _Gzip(), ".zst": _Zstd, ".bz2": _bz2, ".xz": _xz}
 
 
 def frame_borders(path: str) -> list[int]:

@@ -171,6 +171,12 @@ _KEYS = (
         ge=2**28, le=2**50, is_size=True,
     ),
     Key(
+        "zst_window", "int", 2**27,
+        "Largest window of .zst input. Files of `zstd --long=31` need 2GiB, and as much memory while they are read. Accepts "
+        "units: '2GiB'.",
+        ge=1024, le=2**31, is_size=True,
+    ),
+    Key(
         "order_filters", "bool", True,
         "Run the filters that stand side by side by what they cost, the cheap ones first; false keeps the order of the "
         "recipe. The result does not depend on it.",

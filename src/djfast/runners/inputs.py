@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from djfast.errors import InputError, RecipeError
+from djfast.io.compression import allow_window
 from djfast.io.files import discover, file_size
 from djfast.io.formats import FORMATS, InputFile
 from djfast.io.generated_rows import generated_file
@@ -48,12 +49,13 @@ def source_files(recipe: Recipe, notices: list[str] | None = None) -> list[list[
     InputError
         If a source has none.
     """
-    _sign_in(recipe)
+    _prepare(recipe)
     return [_files_of(source, list(recipe.settings["suffixes"]), notices) for source in recipe.settings["sources"].listed]
 
 
-def _sign_in(recipe: Recipe) -> None:
+def _prepare(recipe: Recipe) -> None:
     """Hand over what the recipe says about how to get at its sources; every process does so."""
+    allow_window(int(recipe.settings["zst_window"]))
     for source in recipe.settings["sources"].listed:
         for path in source.paths:
             sign_in(path, source.options)
@@ -67,7 +69,7 @@ def _files_of(source: Source, suffixes: list[str], notices: list[str] | None) ->
 
 def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:
     """Return the carrier of the input's rows."""
-    _sign_in(recipe)
+    _prepare(recipe)
     settings = {
         "adds_suffix": bool(recipe.settings["add_suffix"]),
         "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
