@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from djfast.errors import InputError
 from djfast.io import remote
-from djfast.io.compression import open_bytes
 from djfast.io.formats import FORMATS, InputFile, format_of, readable_suffixes
 from djfast.io.generated_rows import GENERATED
 from djfast.io.saved_datasets import is_saved_dataset, saved_files
@@ -65,14 +64,6 @@ def file_size(path: str) -> int:
         If there is no such file.
     """
     return 0 if path.startswith(GENERATED) else remote.stat(path).size
-
-
-def holds_array(file: InputFile) -> bool:
-    """Tell whether a .json file holds one array of rows instead of lines."""
-    if file.format != "json":
-        return False
-    with open_bytes(file.path) as stream:
-        return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
 
 
 def _is_file(where: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from array import array
@@ -10,12 +11,14 @@ from typing import Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError
-from djfast.io.compression import DecompressedFile, open_bytes
-from djfast.io.files import file_size, holds_array
+from djfast.io.compression import open_bytes
+from djfast.io.files import file_size
 from djfast.io.formats import InputFile, suffix_of
+from djfast.io.json_values import form_of, values_in
 from djfast.io.origins import Origins
 from djfast.io.remote import LocalFile, RemoteFile, open_ranges
 from djfast.io.splits import Split
+from djfast.io.unicode_files import Stream, open_text
 from djfast.json_bytes import parsed
 from djfast.plan.steps import Plan, Stage
 from djfast.reserved import HASHES, META, STATS, SUFFIX
@@ -210,16 +213,43 @@ class JsonRows:
         size = file_size(file.path)
         if size < split.end:
             raise InputError(f"{file.path} has become shorter: it ends at byte {size}, before byte {split.end}")
-        if holds_array(file):
-            yield from _array_blocks(file)
+        form = form_of(file.path)
+        if form.kind != "lines":
+            yield from self._value_blocks(file.path, is_array=form.kind == "array")
+        elif not form.can_be_cut:
+            yield from self._whole(file.path)
         elif file.compression is None:
             yield from _plain_blocks(file.path, split, self._block_bytes, self.longest_line)
         elif file.compression == ".zst":
             chunks = _chunks_of_frames(file.path, split, size, self._block_bytes)
             yield from _stream_blocks(file.path, chunks, self.longest_line)
         else:
-            with open_bytes(file.path) as stream:
-                yield from _stream_blocks(file.path, _chunks(stream, self._block_bytes), self.longest_line)
+            yield from self._whole(file.path)
+
+    def _whole(self, path: str) -> Iterator[JsonBlock]:
+        """Read the lines of a file from the first to the last."""
+        with contextlib.closing(open_text(path)) as stream:
+            yield from _stream_blocks(path, _chunks(stream, self._block_bytes), self.longest_line)
+
+    def _value_blocks(self, path: str, *, is_array: bool) -> Iterator[JsonBlock]:
+        """Read the rows of a file in which they are not one a line; they are numbered as they come."""
+        first = size = 0
+        held: list[bytes] = []
+
+        def block() -> JsonBlock:
+            data = b"".join(held)
+            return JsonBlock(data, len(data), path, array("Q", range(first, first + len(held))).tobytes())
+
+        with contextlib.closing(open_text(path)) as stream:
+            for value in values_in(stream, path, is_array=is_array, longest=self.longest_line):
+                held.append(value + b"\n")
+                size += len(value) + 1
+                if size >= self.batch_bytes:
+                    yield block()
+                    first += len(held)
+                    held, size = [], 0
+        if held:
+            yield block()
 
     @property
     def _block_bytes(self) -> int:
@@ -382,7 +412,7 @@ def _stream_blocks(path: str, chunks: Iterable[bytes], longest: int) -> Iterator
         yield JsonBlock(b"".join(held), held_bytes, path)
 
 
-def _chunks(stream: DecompressedFile, size: int) -> Iterator[bytes]:
+def _chunks(stream: Stream, size: int) -> Iterator[bytes]:
     while chunk := stream.read(size):
         yield chunk
 
@@ -433,17 +463,3 @@ def _without_member(line: bytes, name: bytes) -> bytes:
         return line
     del row[SUFFIX]
     return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")
-
-
-def _array_blocks(file: InputFile) -> Iterator[JsonBlock]:
-    """Read a JSON array of rows. It is parsed as a whole, so it must fit in memory; lines are the better form."""
-    with open_bytes(file.path) as stream:
-        try:
-            rows = json.loads(stream.read())
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{file.path} is not valid JSON: {error}") from error
-    for first in range(0, len(rows), 1000):
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows[first : first + 1000])
-        data = lines.encode("utf-8", "backslashreplace")
-        numbers = array("Q", range(first, min(first + 1000, len(rows)))).tobytes()
-        yield JsonBlock(data, len(data), file.path, numbers)

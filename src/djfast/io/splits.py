@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from djfast.io.compression import frame_borders
 from djfast.io.documents import MOST_DOCUMENTS, document_runs
-from djfast.io.files import file_size, holds_array
+from djfast.io.files import file_size
 from djfast.io.formats import FORMATS, InputFile, reader_of
 from djfast.io.grouping import group_starts
+from djfast.io.json_values import form_of
 
 # What a byte of a .zst file is taken to become. Only the evenness of the splits hangs on it.
 ASSUMED_RATIO = 3
@@ -42,7 +43,8 @@ def splits_of(files: Sequence[InputFile], split_bytes: int) -> list[Split]:
     """Cut files into splits of about `split_bytes` uncompressed bytes, in the order of the input.
 
     Every file has at least one split. The same files give the same splits. A gzip file stays whole even when it has several
-    members: where they begin is only seen by decompressing; so do ``.bz2`` and ``.xz`` files and JSON arrays.
+    members: where they begin is only seen by decompressing; so do ``.bz2`` and ``.xz`` files, JSON whose rows are
+    not one a line, and text in other encodings than UTF-8.
 
     Raises
     ------
@@ -65,13 +67,20 @@ def _borders(file: InputFile, split_bytes: int) -> list[int]:
     """Where the splits of a file begin, and where the last one ends."""
     if FORMATS[file.format].reader is not None:
         return reader_of(file).borders(file, split_bytes)
-    size = file_size(file.path)
-    if holds_array(file):
-        return [0, size]
-    if file.compression is None:
-        return [*range(0, max(1, size), split_bytes), size]
-    if file.compression == ".zst":
-        frames = frame_borders(file.path)
-        sizes = [end - start for start, end in pairwise(frames)]
-        return [*(frames[i] for i in group_starts(sizes, split_bytes // ASSUMED_RATIO)), frames[-1]]
-    return [0, size]
+    if file.compression not in (None, ".zst"):
+        return [0, file_size(file.path)]
+    borders = _frame_groups(file.path, split_bytes) if file.compression else _ranges(file.path, split_bytes)
+    if len(borders) > 2 and not form_of(file.path).can_be_cut:
+        return [borders[0], borders[-1]]
+    return borders
+
+
+def _ranges(path: str, split_bytes: int) -> list[int]:
+    size = file_size(path)
+    return [*range(0, max(1, size), split_bytes), size]
+
+
+def _frame_groups(path: str, split_bytes: int) -> list[int]:
+    frames = frame_borders(path)
+    sizes = [end - start for start, end in pairwise(frames)]
+    return [*(frames[i] for i in group_starts(sizes, split_bytes // ASSUMED_RATIO)), frames[-1]]
