@@ -10,6 +10,8 @@ from typing import Any
 from djfast.declare import MAX_FUSED_DEPTH, REGISTRY, Fused, Op, OpSpec
 from djfast.errors import RecipeError
 
+_LONGEST_SHOWN = 200  # characters of a value in a message
+
 _AGENTS = "djfast.ops.dialogs.agents"
 _AGGREGATION = "djfast.ops.language_models.aggregation"
 _AUGMENTATION = "djfast.ops.text.augmentation"
@@ -203,17 +205,65 @@ def all_specs() -> tuple[OpSpec, ...]:
     return tuple(find(name) for name in names())
 
 
-def load_ops(process: Iterable[str | Mapping[str, Mapping[str, Any] | None]]) -> list[Op]:
+def load_ops(*process: Any) -> list[Op]:
     """Make the OPs of a list as recipes have it: `[{"text_length_filter": {"min_len": 5}}, "clean_email_mapper"]`.
+
+    Parameters
+    ----------
+    *process
+        Each a name, a mapping of names to parameters (several are OPs in their order), a function that was decorated with
+        `djfast.mapper` or `djfast.filter`, an OP, or a list of these.
 
     Raises
     ------
     RecipeError
         For the first unknown OP or parameter or wrong value, those that fused OPs list included.
     """
-    ops = [_made(item) for item in process]
+    ops = [op for item in process for op in _listed(item)]
     flattened(ops)
     return ops
+
+
+def _listed(item: Any) -> list[Op]:
+    """Return the OPs that a user named in one of several ways."""
+    if isinstance(item, Op):
+        return [item]
+    if isinstance(item, str):
+        return [_made(item)]
+    if isinstance(item, Mapping):
+        if not item:
+            raise RecipeError(_not_an_op(item))
+        return [_made({name: given}) for name, given in item.items()]
+    if isinstance(item, type) and issubclass(item, Op) and hasattr(item, "spec"):
+        return [item()]
+    if callable(item):
+        return [_made(_name_of(item))]
+    if isinstance(item, Iterable) and not isinstance(item, bytes):
+        return [op for each in item for op in _listed(each)]
+    raise RecipeError(_not_an_op(item))
+
+
+def _not_an_op(item: Any) -> str:
+    """Message for what is no OP."""
+    shown = repr(item)
+    return (
+        "an OP is given as its name, as a mapping of its name to its parameters, as a decorated function or as an object of its "
+        f"class, got {shown if len(shown) <= _LONGEST_SHOWN else shown[:_LONGEST_SHOWN] + '...'}"
+    )
+
+
+def _name_of(function: Any) -> str:
+    """Return the OP that a decorated function is."""
+    from djfast.functions.custom import CUSTOM
+
+    for name, known in CUSTOM.items():
+        if known is function:
+            return name
+    shown = getattr(function, "__name__", repr(function))
+    raise RecipeError(
+        "a function is an OP if it is decorated with @djfast.mapper or @djfast.filter; Dataset.map and Dataset.filter take plain "
+        f"functions, got {shown}"
+    )
 
 
 def flattened(ops: Iterable[Op], depth: int = 0) -> list[Op]:
@@ -253,13 +303,15 @@ def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
     if isinstance(item, str):
         return find(item).cls()
     if not isinstance(item, Mapping) or len(item) != 1:
-        raise RecipeError(f"an OP is given as its name or as a mapping of its name to its parameters, got {item!r}")
+        raise RecipeError(_not_an_op(item))
     [(name, given)] = item.items()
     if not isinstance(name, str) or not isinstance(given, Mapping | None):
         raise RecipeError(f"{name}: parameters must be a mapping or null, got {given!r}")
     spec = find(name)
     for parameter in given or {}:
-        if parameter not in {param.name for param in spec.params}:
+        if not isinstance(parameter, str):
+            raise RecipeError(f"{name}: parameters must have names, got {parameter!r}")
+        if parameter not in {param.name for param in spec.params} and not spec.cls.takes_others:
             raise RecipeError(no_such_parameter(spec, str(parameter)))
     return spec.cls(**(given or {}))
 

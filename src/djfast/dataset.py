@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from djfast.catalog import flattened
+from djfast.catalog import flattened, load_ops
 from djfast.declare import Op
 from djfast.errors import InputError, RecipeError, SchemaError
 from djfast.formats import format_of
@@ -113,15 +113,15 @@ class Dataset:
         table = data if isinstance(data, pa.Table) else pa.table(data)
         return cls(lambda **kept: TableRows(table, **kept), threads=threads)
 
-    def process(self, ops: Op | Iterable[Op]) -> Dataset:
-        """Run one OP or several, in order."""
+    def process(self, *ops: Any) -> Dataset:
+        """Run one OP or several, in order; each is what `load_ops` takes."""
         if not self._drops_rows:
             raise RecipeError("process cannot follow compute_stats, which drops no row; call process first")
-        return Dataset(self._source, (*self._ops, *_listed(ops)), threads=self._threads)
+        return Dataset(self._source, (*self._ops, *flattened(load_ops(*ops))), threads=self._threads)
 
-    def compute_stats(self, ops: Op | Iterable[Op]) -> Dataset:
+    def compute_stats(self, *ops: Any) -> Dataset:
         """Compute the stats of filters for every row and drop none."""
-        return Dataset(self._source, (*self._ops, *_listed(ops)), drops_rows=False, threads=self._threads)
+        return Dataset(self._source, (*self._ops, *flattened(load_ops(*ops))), drops_rows=False, threads=self._threads)
 
     def to_list(self, *, stats: bool = False) -> list[dict[str, Any]]:
         """Return the rows as dictionaries; with `stats`, each with its stats under ``__dj__stats__``."""
@@ -219,6 +219,3 @@ def _as_given(bad: Rejected) -> Rejected:
     """Return a rejected row that was carried as a line as the dictionary it was."""
     return bad._replace(row=parsed(bad.row), file=bad.file or None) if isinstance(bad.row, bytes) else bad
 
-
-def _listed(ops: Op | Iterable[Op]) -> list[Op]:
-    return flattened([ops] if isinstance(ops, Op) else ops)

@@ -189,6 +189,7 @@ class Op:
     source: ClassVar[str | None] = None
     notice: ClassVar[str | None] = None  # what a user of the OP is told with every recipe
     rewrites_tags: ClassVar[bool] = False  # whether what `rewrite` gives back may have new tags
+    takes_others: ClassVar[bool] = False  # whether parameters of other names are kept, in `others`
     acts_outside: ClassVar[bool] = False  # whether it asks or changes what is outside of the run, so that nobody tries it
     spec: ClassVar[OpSpec]
     _params: ClassVar[tuple[Param, ...]] = ()
@@ -235,8 +236,8 @@ class Op:
     input_columns: list[str] | None = param("Columns read.", default=None, no_effect="the planner reads them from the OP")
     output_columns: list[str] | None = param("Columns written.", default=None, no_effect="the planner reads them from the OP")
 
-    def __init_subclass__(cls, name: str | None = None) -> None:
-        """Collect the parameters; a class with a `name` is an OP and enters the registry, others are bases.
+    def __init_subclass__(cls, name: str | None = None, *, is_listed: bool = True) -> None:
+        """Collect the parameters; a class with a `name` is an OP, others are bases. OPs enter the registry if they are listed.
 
         Only what a kind itself declares is common: parameters of a base that a few OPs share are their own.
         """
@@ -253,7 +254,8 @@ class Op:
         summary, _, rest = doc.partition("\n")
         params = tuple(sorted(cls._params, key=lambda p: p.common))
         cls.spec = OpSpec(name, cls.kind, summary, _dedent(rest), params, cls.examples, cls.source, cls)
-        REGISTRY[name] = cls.spec
+        if is_listed:
+            REGISTRY[name] = cls.spec
 
     def __init__(self, **given: Any) -> None:
         """Check and keep the parameters.
@@ -274,10 +276,18 @@ class Op:
             else:
                 value = p.default
             self.__dict__[p.name] = value
-        if given:
+        if given and not self.takes_others:
             unknown = ", ".join(repr(name) for name in given)
             raise RecipeError(f"{self.spec.name} has no parameter {unknown}")
+        if given:
+            self.__dict__["_others"] = guarded(given)
         self.validate()
+
+    @property
+    def others(self) -> Mapping[str, Any]:
+        """Parameters that the OP does not declare, where it takes them (`takes_others`)."""
+        others: Mapping[str, Any] = self.__dict__.get("_others", {})
+        return others
 
     def validate(self) -> None:
         """Check parameters against each other; OPs override it and raise RecipeError."""
@@ -316,7 +326,7 @@ class Op:
     def given(self) -> dict[str, Any]:
         """Parameters that differ from their defaults; secrets only by name."""
         given = [(p, self.__dict__[p.name]) for p in self.spec.params if self.__dict__[p.name] != p.default]
-        return {p.name: "***" if p.is_secret else shown(value) for p, value in given}
+        return {**{p.name: "***" if p.is_secret else shown(value) for p, value in given}, **shown(dict(self.others))}
 
 
 def _finish(name: str, type_name: Any, draft: _Draft, *, common: bool) -> Param:

@@ -37,6 +37,10 @@ class UnusableAnswerError(DjfastError, ValueError):
     """A language model's answer does not have the form that was asked for."""
 
 
+class UserCodeError(DjfastError, RuntimeError):
+    """A function of the user failed for a row; the message is the reason, with file and line."""
+
+
 class InputError(DjfastError, OSError):
     """An input file or folder cannot be found or read."""
 

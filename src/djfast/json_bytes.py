@@ -17,19 +17,6 @@ def as_json(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def bytes_only(value: Any) -> Any:
-    """Do as `as_json` for bytes.
-
-    Raises
-    ------
-    TypeError
-        For anything else that JSON does not have.
-    """
-    if isinstance(value, bytes | bytearray | memoryview):
-        return as_json(value)
-    raise TypeError(f"a value must be one that JSON has, or bytes, got {type(value).__name__}")
-
-
 def parsed(line: bytes) -> Any:
     """Parse a line of JSON, bytes included.
 

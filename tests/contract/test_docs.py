@@ -21,7 +21,7 @@ def test_the_pages_of_ops_are_up_to_date() -> None:
     assert run.returncode == 0, run.stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/custom-ops.md", "docs/guide.md"])
 def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     monkeypatch.chdir(tmp_path)

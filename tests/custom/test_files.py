@@ -84,7 +84,8 @@ def test_a_package_with_decorated_functions(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "must name Python files, or folders with an __init__.py"),
-        ("1 / 0", r"cannot be run \(ZeroDivisionError: division by zero\)"),
+        ("1 / 0", r"cannot be run \(ZeroDivisionError: division by zero, at wrong_\d+.py:1\)"),
+        ("raise SystemExit(3)", r"cannot be run \(SystemExit: 3, at wrong_\d+.py:1\)"),
         ("import data_juicer.core", "cannot be run .ModuleNotFoundError: No module named 'data_juicer.core'"),
         (
             "from data_juicer.ops.base_op import OPERATORS, OP\n@OPERATORS.register_module('x_op')\nclass X(OP):\n    pass",
@@ -108,3 +109,150 @@ def test_code_of_the_user_can_be_forbidden(tmp_path: Path, monkeypatch: pytest.M
         load_recipe(_recipe(tmp_path, custom_operator_paths=[str(file)], process=[]))
     with pytest.raises(RecipeError, match="DJFAST_USER_CODE=0 forbids"):
         djfast.run(_recipe(tmp_path, process=[{"python_lambda_mapper": {"lambda_str": "lambda row: row"}}]))
+
+
+def test_a_file_that_cannot_be_run_is_one_error(tmp_path: Path) -> None:
+    file = tmp_path / "broken_ops.py"
+    file.write_text("def f(:")
+    with pytest.raises(RecipeError) as broken:
+        load_recipe(_recipe(tmp_path, custom_operator_paths=[str(file)], process=["its_mapper"]))
+    assert str(broken.value).count("\n") == 0
+    assert "its_mapper" not in str(broken.value)
+    with pytest.raises(RecipeError) as other:  # nor is the file run where something else is wrong
+        load_recipe(_recipe(tmp_path, custom_operator_paths=[str(file)], process=["its_mapper"], npp=1))
+    assert str(other.value) == "recipe: no such key (did you mean 'np'?), got 'npp'"
+
+
+def test_the_file_of_python_file_mapper_that_raises_is_one_error(tmp_path: Path) -> None:
+    file = tmp_path / "raising.py"
+    file.write_text("x = 1\nraise ValueError('no')\n")
+    with pytest.raises(RecipeError, match=r"file_path: \S+raising.py cannot be run \(ValueError: no, at raising.py:2\)$"):
+        djfast.run(_recipe(tmp_path, process=[{"python_file_mapper": {"file_path": str(file)}}]))
+
+
+def test_an_edited_file_is_run_again(tmp_path: Path) -> None:
+    package = tmp_path / "edited_ops_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("from . import inner\n")
+    code = "import djfast\n\n@djfast.mapper\ndef {name}(row):\n    return {{**row, 'v': {v}}}\n"
+    single = tmp_path / "edited_ops.py"
+    for v in (1, 2):  # of the same size, in the same second
+        (package / "inner.py").write_text(code.format(name="edited_inner_mapper", v=v))
+        single.write_text(code.format(name="edited_mapper", v=v))
+        for path, op in ((package, "edited_inner_mapper"), (single, "edited_mapper")):
+            djfast.run(_recipe(tmp_path, custom_operator_paths=[str(path)], process=[op]))
+            assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])["v"] == v
+    single.write_text("")
+    with pytest.raises(RecipeError, match="no such OP"):
+        load_recipe(_recipe(tmp_path, custom_operator_paths=[str(single)], process=["edited_mapper"]))
+
+
+def test_files_of_one_name_in_two_folders(tmp_path: Path) -> None:
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "twin_ops.py").write_text(
+            f"import djfast\n@djfast.mapper('twin_{number}_mapper')\ndef twin(row):\n    return {{'text': '{number}'}}\n"
+        )
+        process = [f"twin_{number}_mapper"]
+        djfast.run(_recipe(tmp_path, custom_operator_paths=[str(folder / "twin_ops.py")], process=process))
+        assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0]) == {"text": str(number)}
+
+
+MORE_ADAPTED = '''
+import numpy as np
+from data_juicer.ops.base_op import OPERATORS, Filter, Mapper, UNFORKABLE
+from data_juicer.ops.op_fusion import INTER_WORDS
+from data_juicer.utils.constant import BatchMetaKeys, Fields, InterVars, MetaKeys
+from data_juicer.utils.lazy_loader import LazyLoader
+from jsonargparse.typing import ClosedUnitInterval, PositiveInt
+
+textwrap = LazyLoader("textwrap", "textwrap")
+
+
+@UNFORKABLE.register_module("partial_mapper")
+@OPERATORS.register_module("partial_mapper")
+class Partial(Mapper):
+    _batched_op = True
+
+    def process_batched(self, samples):
+        return {self.text_key: [text.upper() for text in samples[self.text_key]]}
+
+
+@INTER_WORDS.register_module("open_mapper")
+@OPERATORS.register_module("open_mapper")
+class Open(Mapper):
+    def __init__(self, width: PositiveInt = 4, **kwargs):
+        self.suffix = kwargs.pop("suffix", "")
+        super().__init__(**kwargs)
+        self.width = width
+
+    def process_single(self, sample):
+        assert Fields.video_frame_tags == "__dj__video_frame_tags__" and InterVars.lines and MetaKeys.x and BatchMetaKeys.y
+        sample[self.text_key] = textwrap.shorten(sample[self.text_key], self.width, placeholder="") + self.suffix
+        return sample
+
+
+@OPERATORS.register_module("partial_filter")
+class PartialFilter(Filter):
+    def compute_stats_batched(self, samples):
+        return {Fields.stats: [{"n": np.int64(len(text))} for text in samples[self.text_key]]}
+
+    def process_batched(self, samples):
+        return [np.bool_(self.get_keep_boolean(stat["n"], 2, 3)) for stat in samples[Fields.stats]]
+
+
+@OPERATORS.register_module("forgetful_mapper")
+class Forgetful(Mapper):
+    def process_single(self, sample):
+        sample["text"] = ""
+'''
+
+
+@pytest.fixture
+def more_adapted(tmp_path: Path) -> str:
+    file = tmp_path / "more_adapted_ops.py"
+    file.write_text(MORE_ADAPTED)
+    return str(file)
+
+
+def _rows(folder: Path) -> list[Any]:
+    return [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+
+
+def test_batched_classes_may_return_only_what_they_changed(tmp_path: Path, more_adapted: str) -> None:
+    recipe = _recipe(tmp_path, custom_operator_paths=[more_adapted], process=["partial_mapper", "partial_filter"])
+    source = Path(recipe["dataset_path"])
+    rows = [{"id": 1, "text": "abc", "meta": {"a": [1]}}, {"id": 2, "text": "abcd"}]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    djfast.run(recipe)
+    assert _rows(tmp_path) == [{"id": 1, "text": "ABC", "meta": {"a": [1]}}]
+
+
+def test_parameters_and_keys_reach_classes(tmp_path: Path, more_adapted: str) -> None:
+    process = [
+        {"open_mapper": {"suffix": "!", "text_key": "body"}},
+        {"partial_filter": {"text_key": "body", "max_closed_interval": False}},
+    ]
+    recipe = _recipe(tmp_path, custom_operator_paths=[more_adapted], text_keys=["text"], process=process)
+    rows = [{"body": "aa bb", "text": ""}, {"body": "a bb", "text": ""}]
+    Path(recipe["dataset_path"]).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    loaded = load_recipe(recipe)
+    assert [notice for notice in loaded.notices if "kwargs" in notice] == [
+        "process.0: open_mapper: suffix is handed over as one of its **kwargs"
+    ]
+    assert loaded.text["process"][0] == {"open_mapper": {"text_key": "body", "suffix": "!"}}
+    djfast.run(recipe)
+    assert _rows(tmp_path) == []
+    del process[1]["partial_filter"]["max_closed_interval"]
+    djfast.run(recipe)
+    assert _rows(tmp_path) == [{"body": "aa!", "text": ""}]
+
+
+def test_a_class_that_forgets_its_return_rejects_rows(tmp_path: Path, more_adapted: str) -> None:
+    djfast.run(_recipe(tmp_path, custom_operator_paths=[more_adapted], process=["forgetful_mapper"]))
+    rejected = [json.loads(line) for line in (tmp_path / "out.rejected.jsonl").read_text().splitlines()]
+    assert [(row["reason"], row["row"]["text"]) for row in rejected] == [
+        ("TypeError: process_single returned None; is the `return` missing? (more_adapted_ops.py:46 in process_single)", text)
+        for text in ("abc", "abcdef")
+    ]

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -54,13 +64,14 @@ def test_a_function_of_rows_is_a_mapper_with_parameters_and_docs() -> None:
 def test_rows_can_become_several_or_none_and_bad_ones_are_set_aside_alone() -> None:
     @djfast.mapper("split_mapper")
     def split(row: dict[str, Any]) -> Any:
-        return [{**row, "text": part, "n": 1 / len(part)} for part in row["text"].split("|")] if row["text"] else None
+        return [{**row, "text": part, "n": 1 / len(part)} for part in row["text"].split("|")] if row["text"] else djfast.DROP
 
     data = _run("split_mapper", [{"id": i, "text": text} for i, text in enumerate(["a|b", "", "c||d", "e"])])
     assert [(row["id"], row["text"]) for row in data.to_list()] == [(0, "a"), (0, "b"), (3, "e")]
     [bad] = data.rejected
     assert (bad.op, bad.line, bad.row["id"]) == ("split_mapper", 3, 2)
-    assert "ZeroDivisionError" in bad.reason
+    assert bad.reason.startswith("ZeroDivisionError: division by zero (test_functions.py:")
+    assert bad.reason.endswith(" in <listcomp>)") or bad.reason.endswith(" in split)")
 
 
 def test_a_function_of_rows_is_a_filter_with_stats() -> None:
@@ -101,3 +112,335 @@ def test_names_of_djfast_and_unknown_types_are_refused() -> None:
         djfast.mapper("strange_mapper")(strange)
     with pytest.raises(RecipeError, match="over must be one of rows, batches, got 'columns'"):
         djfast.mapper("strange_mapper", over="columns")
+
+
+@pytest.mark.parametrize("answer", [None, ("row", False), "text", 5, {"text"}, [None], [({}, True)]])
+def test_a_mapper_that_returns_no_row_rejects_it(answer: Any) -> None:
+    @djfast.mapper
+    def odd_mapper(row: Any) -> Any:
+        return (row, answer[1]) if isinstance(answer, tuple) else answer
+
+    data = _run("odd_mapper", [{"text": "a"}, {"text": "b"}])
+    assert data.to_list() == []
+    assert [bad.row for bad in data.rejected] == [{"text": "a"}, {"text": "b"}]
+    assert "TypeError: " in data.rejected[0].reason
+    assert "(test_functions.py:" in data.rejected[0].reason
+    if answer is None:
+        assert "is `return row` missing? To drop a row, return djfast.DROP or use a filter" in data.rejected[0].reason
+
+
+@pytest.mark.parametrize("answer", [None, "yes", {}, ({"n": 1}, None), ("n", True), [True], np.array([True, False]), pd.NA])
+def test_a_filter_that_decides_nothing_rejects_the_row(answer: Any) -> None:
+    @djfast.filter
+    def odd_filter(row: Any) -> Any:
+        return answer
+
+    data = _run("odd_filter", [{"text": "a"}])
+    assert (data.to_list(), len(data.rejected)) == ([], 1)
+    assert "in odd_filter)" in data.rejected[0].reason
+
+
+@pytest.mark.parametrize("answer", [True, 1, 0.5, np.bool_(True), np.int64(2), pa.scalar(True), ({"n": np.float32(1)}, np.True_)])
+def test_what_a_filter_may_return(answer: Any) -> None:
+    @djfast.filter
+    def good_filter(row: Any) -> Any:
+        return answer
+
+    assert len(_run("good_filter", [{"text": "a"}]).to_list()) == 1
+
+
+VALUES = [
+    (np.int64(3), 3),
+    (np.float32(0.5), 0.5),
+    (np.bool_(True), True),
+    (np.str_("a"), "a"),
+    (np.arange(3), [0, 1, 2]),
+    (np.array([[1.5], [2]]), [[1.5], [2.0]]),
+    (np.longdouble(2), 2.0),
+    (np.datetime64("2024-01-02T03:04:05.000000006"), "2024-01-02T03:04:05.000000006"),
+    (np.array(["2024-01-02", "NaT"], "datetime64[ns]"), ["2024-01-02T00:00:00.000000000", None]),
+    (pd.Timestamp("2024-01-02 03:04"), "2024-01-02T03:04:00"),
+    (pd.NaT, None),
+    (pd.NA, None),
+    (pd.Series([1, 2]), [1, 2]),
+    (pa.scalar(5), 5),
+    (pa.array([1, None]), [1, None]),
+    ({"b", "a"}, ["a", "b"]),
+    (frozenset({10, 9}), [9, 10]),
+    ({1, "a", None}, ["a", 1, None]),
+    (datetime.date(2024, 1, 2), "2024-01-02"),
+    (datetime.datetime(2024, 1, 2, tzinfo=datetime.timezone.utc), "2024-01-02T00:00:00+00:00"),
+    (decimal.Decimal("1.10"), 1.1),
+    (decimal.Decimal(2**70), 2**70),
+    (2**70, 2**70),
+    (range(2), [0, 1]),
+    ((1, 2), [1, 2]),
+    ({"n": [np.int8(1), {"m": np.uint64(2**64 - 1)}]}, {"n": [1, {"m": 2**64 - 1}]}),
+    (b"\xff", b"\xff"),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), VALUES, ids=[str(number) for number in range(len(VALUES))])
+def test_values_of_other_libraries_become_those_of_json(value: Any, expected: Any) -> None:
+    @djfast.mapper
+    def value_mapper(row: Any) -> Any:
+        return {**row, "value": value}
+
+    data = _run("value_mapper", [{"text": "a"}])
+    assert (data.to_list(), data.rejected) == ([{"text": "a", "value": expected}], [])
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [(object(), "object"), (1j, "complex"), (np.timedelta64(1, "s"), "numpy.timedelta64"), (pd.DataFrame(), "pandas.DataFrame"),
+     (datetime.timedelta(1), "datetime.timedelta"), (Path("a"), "pathlib.PosixPath"), ((each for each in ()), "generator")],
+)  # fmt: skip
+def test_other_values_reject_the_row_by_their_right_name(value: Any, name: str) -> None:
+    @djfast.mapper
+    def value_mapper(row: Any) -> Any:
+        return {**row, "value": value}
+
+    [bad] = [_run("value_mapper", [{"text": "a"}])]
+    assert bad.to_list() == []
+    assert bad.rejected[0].reason.endswith(f"got {name}")
+
+
+def test_a_decimal_that_no_number_of_json_keeps_rejects_the_row() -> None:
+    @djfast.mapper
+    def value_mapper(row: Any) -> Any:
+        return {**row, "value": decimal.Decimal("0.12345678901234567890123")}
+
+    data = _run("value_mapper", [{"text": "a"}])
+    assert data.to_list() == []
+    assert "must be given as a string" in data.rejected[0].reason
+
+
+def test_a_generator_gives_rows() -> None:
+    @djfast.mapper
+    def parts_mapper(row: Any) -> Iterator[Any]:
+        for part in row["text"].split():
+            yield {"text": part}
+
+    assert _run("parts_mapper", [{"text": "a b"}, {"text": ""}]).to_list() == [{"text": "a"}, {"text": "b"}]
+
+
+def _ends(row: Any, mark: str = "!") -> Any:
+    return {**row, "text": row["text"] + mark}
+
+
+class _Ender:
+    """Ends texts."""
+
+    def __call__(self, row: Any, mark: str = "?") -> Any:
+        return _ends(row, mark)
+
+    def method(self, row: Any, *, mark: str = ".") -> Any:
+        return _ends(row, mark)
+
+
+@pytest.mark.parametrize(
+    ("function", "end"),
+    [(functools.partial(_ends, mark="#"), "#"), (_Ender(), "?"), (_Ender().method, "."), (functools.partial(_Ender()), "?")],
+)
+def test_partials_methods_and_objects_are_ops(function: Callable[..., Any], end: str) -> None:
+    djfast.mapper("ending_mapper")(function)
+    assert _run("ending_mapper", [{"text": "a"}]).to_list() == [{"text": "a" + end}]
+    assert _run("ending_mapper", [{"text": "a"}], mark="+").to_list() == [{"text": "a+"}]
+    assert [p.name for p in catalog.find("ending_mapper").own_params] == ["mark"]
+
+
+def test_functions_with_kwargs_take_parameters_of_any_name() -> None:
+    @djfast.mapper
+    def open_mapper(row: Any, *rest: Any, known: int = 1, **kwargs: Any) -> Any:
+        return {**row, "given": {"known": known, **kwargs}}
+
+    [op] = djfast.load_ops({"open_mapper": {"known": 2, "other": [1]}})
+    assert djfast.Dataset.from_list([{}]).process(op).to_list() == [{"given": {"known": 2, "other": [1]}}]
+    assert repr(op) == "OpenMapper(known=2, other=[1])"
+    with pytest.raises(RecipeError, match="known must be a whole number"):
+        djfast.load_ops({"open_mapper": {"known": "many"}})
+
+
+async def _waiting(row: Any) -> Any:
+    return row
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "message"),
+    [
+        ("", _ends, "the name of an OP must be letters, digits and underscores, beginning with a letter, got ''"),
+        ("a b", _ends, "must be letters, digits and underscores"),
+        ("has.dot", _ends, "must be letters, digits and underscores"),
+        (7, _ends, "must be letters, digits and underscores"),
+        (None, functools.partial(_ends), "must be letters, digits and underscores"),
+        ("odd_mapper", _waiting, "_waiting must not be async"),
+        ("odd_mapper", 5, "is made of a function, or of an object that can be called, got 5"),
+        ("odd_mapper", _Ender, "is made of a function"),
+        ("odd_mapper", lambda: None, "must take the row as its first argument"),
+        ("odd_mapper", dict.update, "cannot be read|must"),
+    ],
+)
+def test_what_cannot_be_an_op_is_one_recipe_error(name: Any, function: Any, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        djfast.mapper(name)(function)
+
+
+def test_bare_decorators_take_the_name_of_the_function() -> None:
+    @djfast.mapper
+    def bare_mapper(row: Any) -> Any:
+        return row
+
+    @djfast.filter()
+    def bare_filter(row: Any, most: int = 3) -> Any:
+        return len(row["text"]) <= most
+
+    @djfast.filter(over="batches")
+    def bare_batch_filter(batch: pa.RecordBatch) -> Any:
+        return [True] * batch.num_rows
+
+    rows = [{"text": "abc"}, {"text": "abcd"}]
+    process = [bare_mapper, {"bare_filter": {"most": 4}}, bare_batch_filter]
+    assert djfast.Dataset.from_list(rows).process(process).to_list() == rows
+
+
+def test_what_load_ops_and_process_take() -> None:
+    @djfast.mapper
+    def own_mapper(row: Any) -> Any:
+        return row
+
+    short = {"text_length_filter": {"min_len": 1}}
+    [op] = djfast.load_ops(short)
+    assert op.given() == {"min_len": 1}
+    assert djfast.load_ops("text_length_filter") == [type(op)()]
+    assert djfast.load_ops(type(op)) == [type(op)()]
+    both = djfast.load_ops({"text_length_filter": {"min_len": 1}, "clean_email_mapper": None})
+    assert [each.spec.name for each in both] == ["text_length_filter", "clean_email_mapper"]
+    many = djfast.load_ops(op, "clean_email_mapper", short, own_mapper, [op, [own_mapper]], (each for each in [op]))
+    assert [each.spec.name.split("_")[0] for each in many] == ["text", "clean", "text", "own", "text", "own", "text"]
+    data = djfast.Dataset.from_list([{"text": "a"}, {"text": ""}])
+    for given in (op, short, [short], (short, own_mapper)):
+        assert data.process(given).to_list() == [{"text": "a"}]
+    assert data.process(own_mapper, short, "clean_email_mapper").to_list() == [{"text": "a"}]
+
+
+@pytest.mark.parametrize("given", [None, 5, {}, [None], b"text_length_filter", {"text_length_filter": 5}, {5: {}}, _ends])
+def test_what_is_no_op_is_one_recipe_error(given: Any) -> None:
+    with pytest.raises(RecipeError):
+        djfast.load_ops(given)
+    with pytest.raises(RecipeError):
+        djfast.Dataset.from_list([]).process(given)
+
+
+def test_the_first_traceback_of_each_op_is_shown_once(tmp_path: Path) -> None:
+    (tmp_path / "ops.py").write_text(
+        "import djfast\n\n@djfast.mapper\ndef bad_mapper(row):\n    return helper(row)\n\n"
+        "def helper(row):\n    return row['nope']\n"
+    )
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n' * 3 + '{"text": "a", "nope": {}}\n')
+    code = "import djfast; djfast.run({'dataset_path': 'in.jsonl', 'export_path': 'out.jsonl', 'np': 2, " \
+        "'custom_operator_paths': ['ops.py'], 'process': ['bad_mapper']})"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stderr.count("Traceback") == 1
+    assert "bad_mapper: the first row is rejected: KeyError: 'nope' (ops.py:8 in helper)" in run.stderr
+    assert "return row['nope']" in run.stderr
+    assert "functions/failures.py" not in run.stderr
+    reasons = [json.loads(line)["reason"] for line in (tmp_path / "out.rejected.jsonl").read_text().splitlines()]
+    assert reasons == ["KeyError: 'nope' (ops.py:8 in helper)"] * 3
+
+
+MIXED: list[dict[str, Any]] = [
+    {"id": 0, "text": "a", "z": None},
+    {"id": 1, "text": "b", "meta": {"k": 1}},
+    {"text": "c", "id": 2, "meta": {"l": [1.5, 2]}},
+    {"id": 2**70, "text": "d"},
+    {"id": "x", "text": "e", "mixed": [1, "a", None], "none": []},
+    {"id": 1.0, "text": "f", "meta": [{"a": 1}, {"b": 2}]},
+    {"id": 2, "text": "g", "z": "\ud83d"},
+    {},
+    {"id": 3, "text": "h", "meta": {"k": 2}},
+]
+
+
+MANY = [MIXED[number * number % 101 % len(MIXED)] for number in range(400)]
+WITH_TEXTS = [row for row in MANY if "text" in row]
+
+
+def _cut(op: Any, folder: Path) -> list[bytes]:
+    """Run an OP over batches of several sizes."""
+    source = folder / "in.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in MANY))
+    recipe = {"dataset_path": str(source), "export_path": str(folder / "out.jsonl"), "process": [op]}
+    results = []
+    for batch_bytes in (4096, 5000, 1 << 20):
+        djfast.run(recipe, batch_bytes=batch_bytes, np=2)
+        results.append((folder / "out.jsonl").read_bytes())
+    return results
+
+
+def _same(results: list[bytes]) -> list[Any]:
+    """Return the rows that all results have."""
+    assert results[1:] == results[:-1]
+    return [json.loads(line) for line in results[0].splitlines()]
+
+
+def test_a_function_over_batches_that_changes_nothing_changes_nothing(tmp_path: Path) -> None:
+    @djfast.mapper(over="batches")
+    def same_mapper(batch: pa.RecordBatch) -> Any:
+        return batch
+
+    @djfast.filter(over="batches")
+    def same_filter(batch: pa.RecordBatch) -> Any:
+        return pa.array([True] * batch.num_rows)
+
+    assert _same(_cut("same_mapper", tmp_path)) == WITH_TEXTS
+    assert _same(_cut("same_filter", tmp_path)) == WITH_TEXTS
+    assert djfast.Dataset.from_list(MIXED).process(same_mapper).to_list() == MIXED
+
+
+def test_what_a_function_over_batches_makes_of_a_row_does_not_depend_on_its_batch(tmp_path: Path) -> None:
+    @djfast.mapper(over="batches")
+    def doubled_mapper(batch: pa.RecordBatch) -> Any:
+        ids = batch.column("id")
+        return batch.set_column(batch.schema.get_field_index("id"), "id", pc.multiply(ids, 2)).append_column("was", ids)
+
+    @djfast.mapper(over="batches")
+    def even_mapper(batch: pa.RecordBatch) -> Any:
+        return batch.filter(pc.equal(pc.bit_wise_and(batch.column("id"), 1), 0))
+
+    assert {"text": "b", "id": 2, "meta": {"k": 1}, "was": 1} in _same(_cut("doubled_mapper", tmp_path))
+    assert {row["text"] for row in _same(_cut("even_mapper", tmp_path))} == {"a", "c", "g"}
+
+
+def test_a_lambda_over_batches_makes_up_no_fields(tmp_path: Path) -> None:
+    assert _same(_cut({"python_lambda_mapper": {"lambda_str": "lambda rows: rows", "batched": True}}, tmp_path)) == WITH_TEXTS
+
+
+def test_what_a_lambda_over_batches_changed_before_it_failed_is_undone() -> None:
+    source = "lambda rows: {'tags': [tags.append(1) or tags if tags != ['bad'] else 1 / 0 for tags in rows['tags']]}"
+    rows = [{"tags": ["a"]}, {"tags": ["bad"]}]
+    data = djfast.Dataset.from_list(rows).process({"python_lambda_mapper": {"lambda_str": source, "batched": True}})
+    assert data.to_list() == [{"tags": ["a", 1]}]
+    assert data.rejected[0].reason == "ZeroDivisionError: division by zero (lambda_str:1 in <listcomp>)" or (
+        "(lambda_str:1 in <lambda>)" in data.rejected[0].reason
+    )
+
+
+@pytest.mark.parametrize("answer", [None, (pa.array([True]), 1), [True, False, True], "yes", pa.array([None], pa.bool_())])
+def test_a_filter_over_batches_that_decides_nothing_rejects_rows(answer: Any) -> None:
+    @djfast.filter(over="batches")
+    def odd_filter(batch: pa.RecordBatch) -> Any:
+        return answer
+
+    data = _run("odd_filter", [{"text": "a"}, {"text": "b"}])
+    assert (data.to_list(), len(data.rejected)) == ([], 2)
+
+
+@pytest.mark.parametrize("answer", [None, 5, [{"text": "a"}], pa.array([1])])
+def test_a_mapper_over_batches_that_returns_no_batch_rejects_rows(answer: Any) -> None:
+    @djfast.mapper(over="batches")
+    def odd_mapper(batch: pa.RecordBatch) -> Any:
+        return answer
+
+    data = _run("odd_mapper", [{"text": "a"}])
+    assert data.to_list() == []
+    assert "must return a record batch or a table" in data.rejected[0].reason

@@ -73,6 +73,13 @@ def test_load_ops_takes_every_form_of_a_recipe():
     assert ops == [TextLengthFilter(min_len=5), TextLengthFilter(), TextLengthFilter()]
 
 
+NOT_AN_OP = (
+    "an OP is given as its name, as a mapping of its name to its parameters, as a decorated function or as an object of its "
+    "class, got "
+)
+
+
+
 @pytest.mark.parametrize(
     ("item", "message"),
     [
@@ -82,8 +89,8 @@ def test_load_ops_takes_every_form_of_a_recipe():
         ),
         ({"text_length_filter": {"min_len": -5}}, "text_length_filter: min_len must be >= 0, got -5"),
         ({"text_length_filter": 5}, "text_length_filter: parameters must be a mapping or null, got 5"),
-        ({}, "an OP is given as its name or as a mapping of its name to its parameters, got {}"),
-        (5, "an OP is given as its name or as a mapping of its name to its parameters, got 5"),
+        ({}, f"{NOT_AN_OP}{{}}"),
+        (5, f"{NOT_AN_OP}5"),
     ],
 )
 def test_load_ops_says_what_is_wrong(item, message):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import inspect
+import re
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from djfast.custom.functions import declare_custom
 from djfast.declare import Filter, Mapper, Op
-from djfast.errors import RecipeError
+from djfast.errors import MissingExtraError, RecipeError
 
 _BASES: dict[str, type[Op]] = {"Mapper": Mapper, "Filter": Filter}
 _OWN_METHODS = {
@@ -44,6 +46,14 @@ class AdaptedOp:
         self.max_closed_interval = given.get("max_closed_interval", True)
         self.reversed_range = given.get("reversed_range", False)
 
+    def use_cuda(self) -> bool:
+        """Return False: functions of the user run on the processor."""
+        return False
+
+    def is_batched_op(self) -> bool:
+        """Tell whether the methods for batches are the ones to call."""
+        return hasattr(self, "process_batched")
+
     def get_keep_boolean(self, value: Any, low: Any = None, high: Any = None) -> bool:
         """Tell whether a value lies in a range."""
         low_closed = self.min_closed_interval != self.reversed_range
@@ -66,10 +76,18 @@ class AdaptedFilter(AdaptedOp):
     kind = "Filter"
 
 
-class _Registry:
+class AdaptedOther(AdaptedOp):
+    """Stands in for the base classes of other OPs, which can be imported but not run."""
+
+    kind = "other"
+
+
+class Registry:
     """Stands in for the registry of OPs: what registers here becomes an OP."""
 
     def register_module(self, name: str | None = None, module_cls: Any = None, **_: Any) -> Callable[[Any], Any]:
+        """Return the decorator of a class, or decorate it."""
+
         def register(cls: Any) -> Any:
             adapt(name or cls.__name__, cls)
             return cls
@@ -77,26 +95,64 @@ class _Registry:
         return register if module_cls is None else register(module_cls)
 
 
+class _IgnoredRegistry:
+    """Stands in for lists of OPs that are treated specially there."""
+
+    def register_module(self, name: str | None = None, module_cls: Any = None, **_: Any) -> Any:
+        return (lambda cls: cls) if module_cls is None else module_cls
+
+
 class _Names(type):
-    """Names of stats and tags are their own values, in lower case as Data-Juicer has them."""
+    """Names that are not listed are made by the class's `pattern`."""
+
+    pattern: str
 
     def __getattr__(cls, name: str) -> str:
         if name.startswith("_"):
             raise AttributeError(name)
-        return name
+        return cls.pattern.format(name)
 
 
-class _StatsKeys(metaclass=_Names):
-    pass
+class _Keys(metaclass=_Names):
+    """Names of stats and tags are their own values."""
+
+    pattern = "{}"
 
 
-class _Fields:
-    stats = "__dj__stats__"
-    meta = "__dj__meta__"
-    batch_meta = "__dj__batch_meta__"
-    context = "__dj__context__"
-    suffix = "__dj__suffix__"
-    source_file = "__dj__source_file__"
+class _Fields(metaclass=_Names):
+    """Reserved fields, and those that OPs of Data-Juicer use."""
+
+    pattern = "__dj__{}__"
+
+
+class _InterVars(metaclass=_Names):
+    """Places of what OPs share while they run."""
+
+    pattern = "__dj__{}"
+
+
+class _LazyModule:
+    """Stands in for modules that are imported when they are first used."""
+
+    def __init__(self, module: str, *_: Any, **__: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._module), name)
+
+    @staticmethod
+    def check_packages(packages: Iterable[str], *_: Any, **__: Any) -> None:
+        """Look for packages; nothing is installed.
+
+        Raises
+        ------
+        MissingExtraError
+            If one is missing.
+        """
+        names = [re.split(r"[\[<>=!~ ;]", package, maxsplit=1)[0] for package in packages]
+        missing = [name for name in names if importlib.util.find_spec(name.replace("-", "_")) is None]
+        if missing:
+            raise MissingExtraError(f"not installed: {', '.join(missing)}; pip install {' '.join(missing)}")
 
 
 def adapt(name: str, cls: Any) -> None:
@@ -114,13 +170,12 @@ def adapt(name: str, cls: Any) -> None:
     if not any(all(hasattr(cls, method) for method in form) for form in forms):
         wanted = " or ".join(" and ".join(form) for form in forms)
         raise RecipeError(f"{name}: the class must have {wanted}, got {cls.__name__}")
-    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     common = {param.name for param in _BASES[kind]._params}
     arguments = [
         # Annotations there are of libraries that need not be here; the class checks for itself.
         argument.replace(annotation=Any)
         for argument in list(inspect.signature(cls.__init__).parameters.values())[1:]
-        if argument.kind in plain and argument.name not in common
+        if argument.name not in common
     ]
     declare_custom(_BASES[kind], name, cls, f"adapted_{kind.lower()}", arguments)
 
@@ -128,7 +183,7 @@ def adapt(name: str, cls: Any) -> None:
 @contextlib.contextmanager
 def standing_in() -> Iterator[None]:
     """Let files import the modules of Data-Juicer that OPs of one's own need, whether it is installed or not."""
-    modules = _modules()
+    modules = stand_ins()
     before = {name: sys.modules.get(name) for name in modules}
     sys.modules.update(modules)
     try:
@@ -141,29 +196,49 @@ def standing_in() -> Iterator[None]:
                 sys.modules[name] = module
 
 
-def _modules() -> dict[str, types.ModuleType]:
-    base = {"OPERATORS": _Registry(), "OP": AdaptedOp, "Mapper": AdaptedMapper, "Filter": AdaptedFilter}
-    special = ("TAGGING_OPS", "NON_STATS_FILTERS", "UNFORKABLE", "ATTRIBUTION_FILTERS")
-    ignored = {name: _IgnoredRegistry() for name in special}
-    constants = {"Fields": _Fields, "StatsKeys": _StatsKeys, "MetaKeys": _StatsKeys, "StatsKeysConstant": _StatsKeys}
-    contents: dict[str, dict[str, Any]] = {
-        "data_juicer": {},
-        "data_juicer.ops": {**base, **ignored},
-        "data_juicer.ops.base_op": {**base, **ignored},
-        "data_juicer.utils": {},
-        "data_juicer.utils.constant": constants,
+def stand_ins() -> dict[str, types.ModuleType]:
+    """Return modules with what OPs of one's own import from Data-Juicer, and from jsonargparse if that is not installed."""
+    bases = {"OPERATORS": Registry(), "OP": AdaptedOp, "Mapper": AdaptedMapper, "Filter": AdaptedFilter}
+    bases.update(dict.fromkeys(("Deduplicator", "Selector", "Grouper", "Aggregator", "Pipeline"), AdaptedOther))
+    contents: dict[str, tuple[dict[str, Any], Callable[[str], Any] | None]] = {
+        "data_juicer": ({}, None),
+        "data_juicer.ops": (bases, _registry),
+        "data_juicer.ops.base_op": (bases, _registry),
+        "data_juicer.ops.op_fusion": ({}, _registry),
+        "data_juicer.utils": ({}, None),
+        "data_juicer.utils.constant": ({"Fields": _Fields, "InterVars": _InterVars, "DEFAULT_PREFIX": "__dj__"}, _keys),
+        "data_juicer.utils.lazy_loader": ({"LazyLoader": _LazyModule}, None),
     }
-    modules = {}
-    for name, content in contents.items():
-        module = types.ModuleType(name)
-        module.__dict__.update(content)
-        module.__path__ = []  # an import of what is not here says that there is no such module
-        modules[name] = module
-    return modules
+    if importlib.util.find_spec("jsonargparse") is None:
+        contents |= {"jsonargparse": ({}, None), "jsonargparse.typing": ({}, _number_type)}
+    return {name: _module(name, *content) for name, content in contents.items()}
 
 
-class _IgnoredRegistry:
-    """Stands in for lists of OPs that are treated specially there."""
+def _module(name: str, content: dict[str, Any], others: Callable[[str], Any] | None) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__dict__.update(content)
+    module.__path__ = []  # an import of what is not here says that there is no such module
+    if others is not None:
+        module.__dict__["__getattr__"] = others
+    return module
 
-    def register_module(self, name: str | None = None, module_cls: Any = None, **_: Any) -> Any:
-        return (lambda cls: cls) if module_cls is None else module_cls
+
+def _registry(name: str) -> Any:
+    """Return a list of OPs that are treated specially, such as ``TAGGING_OPS``."""
+    if not name.isupper():
+        raise AttributeError(f"djfast has no stand-in for it, got {name!r}")
+    return _IgnoredRegistry()
+
+
+def _keys(name: str) -> Any:
+    """Return a class of names, such as ``StatsKeys``."""
+    if "Keys" not in name:
+        raise AttributeError(f"djfast has no stand-in for it, got {name!r}")
+    return _Keys
+
+
+def _number_type(name: str) -> Any:
+    """Return what annotates a number in a range, such as ``ClosedUnitInterval``; the class checks for itself."""
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return int if name.endswith("Int") else float

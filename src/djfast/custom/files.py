@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
+from typing import Any, NamedTuple
 
 from djfast.custom.data_juicer import standing_in
+from djfast.declare import REGISTRY
 from djfast.errors import RecipeError
-from djfast.functions.user_code import SWITCH
+from djfast.functions.custom import CUSTOM
+from djfast.functions.user_code import SWITCH, cannot_be_run
 
-_loaded: dict[Path, str] = {}  # file -> module
+
+class _Loaded(NamedTuple):
+    """A file that was run: its module, the OPs that it declared, and a digest of its code."""
+
+    module: str
+    ops: frozenset[str]
+    digest: bytes
+
+
+_loaded: dict[Path, _Loaded] = {}
+
+
+class _Source(SourceFileLoader):
+    """Compiles what the file holds now: compiled code beside it is told from older one by whole seconds only."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the file."""
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
 
 
 def load_files(paths: Iterable[str]) -> list[str]:
-    """Run files and packages with OPs, each once in this process, and return the files.
+    """Run files and packages with OPs, and return the files. Each is run once in this process, and again when it has changed.
 
     Parameters
     ----------
@@ -34,27 +59,72 @@ def load_files(paths: Iterable[str]) -> list[str]:
 def _load(path: Path) -> Path:
     file = (path / "__init__.py" if path.is_dir() else path).resolve()
     if file.suffix != ".py" or not file.is_file():
-        raise RecipeError(f"custom_operator_paths must name Python files, or folders with an __init__.py, got {str(path)!r}")
-    if file in _loaded:
-        return file
+        wanted = "custom_operator_paths must name Python files, or folders with an __init__.py"
+        raise RecipeError(f"{wanted}; there is none in {os.getcwd()}, got {str(path)!r}")
     if os.environ.get(SWITCH) == "0":
         raise RecipeError(f"custom_operator_paths runs code of the user, which {SWITCH}=0 forbids here")
+    digest = _digest(file)
+    known = _loaded.get(file)
+    if known is not None and known.digest == digest:
+        return file
     name = file.parent.name if file.name == "__init__.py" else file.stem
-    if name in sys.modules:
+    if name in sys.modules and name not in {each.module for each in _loaded.values()}:
         raise RecipeError(f"custom_operator_paths: a module of this name is loaded already; rename the file, got {name!r}")
-    spec = importlib.util.spec_from_file_location(name, file)
+    _forget(file, name)
+    before = dict(CUSTOM)
+    try:
+        _run(file, name)
+    except (Exception, SystemExit) as error:
+        _forget_ops(_declared_since(before))
+        if isinstance(error, RecipeError):
+            raise
+        raise RecipeError(f"custom_operator_paths: {cannot_be_run(str(file), error)}") from error
+    _loaded[file] = _Loaded(name, _declared_since(before), digest)
+    return file
+
+
+def _run(file: Path, name: str) -> None:
+    """Run a file as a module."""
+    spec = importlib.util.spec_from_file_location(name, file, loader=_Source(name, str(file)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    importlib.invalidate_caches()
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         with standing_in():
             spec.loader.exec_module(module)
-    except RecipeError:
+    except BaseException:
         del sys.modules[name]
         raise
-    except Exception as error:
-        del sys.modules[name]
-        raise RecipeError(f"custom_operator_paths: {file} cannot be run ({type(error).__name__}: {error})") from error
-    _loaded[file] = name
-    return file
+    finally:
+        sys.dont_write_bytecode = writes_bytecode
+
+
+def _digest(file: Path) -> bytes:
+    """Return a digest of a file, or of all files of a package."""
+    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    digest = hashlib.sha256()
+    for each in files:
+        digest.update(f"{each}\0".encode("utf-8", "surrogateescape") + each.read_bytes() + b"\0")
+    return digest.digest()
+
+
+def _forget(file: Path, name: str) -> None:
+    """Forget what an earlier state of a file declared, and the modules of its name."""
+    for each in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+        del sys.modules[each]
+    known = _loaded.pop(file, None)
+    if known is not None:
+        _forget_ops(known.ops)
+
+
+def _declared_since(before: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(name for name, function in CUSTOM.items() if before.get(name) is not function)
+
+
+def _forget_ops(ops: Iterable[str]) -> None:
+    for op in ops:
+        CUSTOM.pop(op, None)
+        REGISTRY.pop(op, None)

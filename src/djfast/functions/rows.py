@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 Row = dict[str, Any]
@@ -33,6 +35,34 @@ def with_text(row: Row, path: Sequence[str], text: str) -> Row:
     """Return a copy of a row with another text; what lies beside its path is shared."""
     name, *inner = path
     return {**row, name: with_text(row[name], inner, text) if inner else text}
+
+
+def alike_together(
+    function: Callable[[list[Row]], list[Any]], likeness: Callable[[Row], Any]
+) -> Callable[[list[Row]], list[Any]]:
+    """Return a function of a batch of rows that hands over together only rows that are alike.
+
+    So what a function makes of a row does not depend on how the rows beside it look. A function that gives back another number
+    of rows, as the list of them for the first one, gets rows that follow each other, so that their order is kept.
+    """
+
+    def called(rows: list[Row]) -> list[Any]:
+        kinds = [likeness(row) for row in rows]
+        if len(set(kinds)) <= 1:
+            return function(rows)
+        places: dict[Any, list[int]] = {}
+        for place, kind in enumerate(kinds):
+            places.setdefault(kind, []).append(place)
+        answers: list[Any] = [None] * len(rows)
+        for some in places.values():
+            for place, answer in zip(some, function([rows[place] for place in some])):
+                answers[place] = answer
+        if not any(isinstance(answer, list) for answer in answers):
+            return answers
+        runs = groupby(zip(kinds, rows), key=itemgetter(0))
+        return [answer for _, run in runs for answer in function([row for _, row in run])]
+
+    return called
 
 
 def alone_when_it_fails(function: Callable[[list[Row]], list[Any]]) -> Callable[[list[Row]], list[Any]]:

@@ -7,12 +7,16 @@ import inspect
 import os
 import runpy
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from djfast.errors import RecipeError
-from djfast.functions.rows import Row, alone_when_it_fails
+from djfast.functions.custom import mapping, with_columns
+from djfast.functions.failures import Failures, place_of
+from djfast.functions.rows import Row, alike_together, alone_when_it_fails
 
 SWITCH = "DJFAST_USER_CODE"
+LAMBDA_OP, FILE_OP = "python_lambda_mapper", "python_file_mapper"
 _MOST_ROWS = 1000  # of a call with many rows
 
 
@@ -24,12 +28,12 @@ def bind_user_lambda(source: str) -> Callable[[Row], Row]:
     RecipeError
         If the text is no lambda with one argument, or user code is forbidden here.
     """
-    return _on_rows(user_lambda(source))
+    return _on_rows(LAMBDA_OP, user_lambda(source))
 
 
 def bind_user_lambda_batch(source: str) -> Callable[[list[Row]], list[Any]]:
     """Return the function that applies a lambda to many rows at once."""
-    return _on_batches(user_lambda(source))
+    return _on_batches(LAMBDA_OP, user_lambda(source))
 
 
 def bind_user_file(path: str, function: str) -> Callable[[Row], Row]:
@@ -40,12 +44,12 @@ def bind_user_file(path: str, function: str) -> Callable[[Row], Row]:
     RecipeError
         If there is no such file or function, it takes more than one argument, or user code is forbidden here.
     """
-    return _on_rows(_from_file(path, function))
+    return _on_rows(FILE_OP, _from_file(path, function))
 
 
 def bind_user_file_batch(path: str, function: str) -> Callable[[list[Row]], list[Any]]:
     """Return the function that applies a function of a file to many rows at once."""
-    return _on_batches(_from_file(path, function))
+    return _on_batches(FILE_OP, _from_file(path, function))
 
 
 def user_lambda(source: str, parameter: str = "lambda_str") -> Callable[[Any], Any]:
@@ -76,7 +80,10 @@ def _from_file(path: str, name: str) -> Callable[[Any], Any]:
     _check_allowed("file_path")
     if not path.endswith(".py") or not os.path.isfile(path):
         raise RecipeError(f"file_path must be a Python file that exists, got {path!r}")
-    function = runpy.run_path(path).get(name)
+    try:
+        function = runpy.run_path(path).get(name)
+    except (Exception, SystemExit) as error:
+        raise RecipeError(f"file_path: {cannot_be_run(path, error)}") from error
     if not callable(function):
         raise RecipeError(f"function_name must be a function of {path}, got {name!r}")
     if len(inspect.signature(function).parameters) != 1:
@@ -84,20 +91,24 @@ def _from_file(path: str, name: str) -> Callable[[Any], Any]:
     return function  # type: ignore[no-any-return]
 
 
+def cannot_be_run(file: str, error: BaseException) -> str:
+    """Return what is said of a file that raised an error."""
+    place = "" if isinstance(error, SyntaxError) else place_of(error)
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{file} cannot be run ({said}{', at ' if place else ''}{place})"
+
+
 def _check_allowed(parameter: str) -> None:
     if os.environ.get(SWITCH) == "0":
         raise RecipeError(f"{parameter} runs code of the recipe, which {SWITCH}=0 forbids here")
 
 
-def _on_rows(function: Callable[[Any], Any]) -> Callable[[Row], Row]:
-    def changed(row: Row) -> Row:
-        return {**row, **_mapping(function(dict(row)))}
-
-    return changed
+def _on_rows(op: str, function: Callable[[Any], Any]) -> Callable[[Row], Row]:
+    return Failures(op, function).guarded(lambda row: {**row, **mapping(function(dict(row)))})
 
 
-def _on_batches(function: Callable[[Any], Any]) -> Callable[[list[Row]], list[Any]]:
-    called = alone_when_it_fails(lambda rows: _called(function, rows))
+def _on_batches(op: str, function: Callable[[Any], Any]) -> Callable[[list[Row]], list[Any]]:
+    called = alike_together(alone_when_it_fails(lambda rows: _called(function, rows)), tuple)
 
     def changed(rows: list[Row]) -> list[Any]:
         answers: list[Any] = []
@@ -105,29 +116,12 @@ def _on_batches(function: Callable[[Any], Any]) -> Callable[[list[Row]], list[An
             answers += called(rows[first : first + _MOST_ROWS])
         return answers
 
-    return changed
+    return Failures(op, function).among(changed)
 
 
 def _called(function: Callable[[Any], Any], rows: list[Row]) -> list[Any]:
-    """Call with a dictionary of lists."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = _mapping(function({name: [row.get(name) for row in rows] for name in names}))
-    lengths = {len(values) for values in columns.values()}
-    if not columns:
-        return list(rows)
-    if len(lengths) > 1:
-        raise ValueError(f"all lists must be of one length, got {sorted(lengths)}")
-    [count] = lengths
-    if count == len(rows):
-        return [{**row, **{name: values[at] for name, values in columns.items()}} for at, row in enumerate(rows)]
-    missing = [name for name in names if name not in columns]
-    if missing:
-        raise ValueError(f"other rows than were given need all fields, got none of {', '.join(missing)}")
-    new_rows = [{name: values[at] for name, values in columns.items()} for at in range(count)]
-    return [new_rows, *[[] for _ in rows[1:]]]
-
-
-def _mapping(answer: Any) -> Row:
-    if not isinstance(answer, dict):
-        raise TypeError(f"the function must return a mapping of fields, got {type(answer).__name__}")
-    return answer
+    """Call with a dictionary of lists; the rows have the same fields."""
+    # What the function changes inside values must not be there when rows are handed over again.
+    columns = {name: [deepcopy(row[name]) for row in rows] for name in rows[0]}
+    new_rows = with_columns(rows, mapping(function(columns)))
+    return new_rows if len(new_rows) == len(rows) else [new_rows, *[[] for _ in rows[1:]]]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from djfast import _native, functions
 from djfast.declare import Op
+from djfast.errors import UserCodeError
 from djfast.plan.resources import resolve
 from djfast.plan.steps import Compute, Keep, Plan, Rewrite, Stage
 
@@ -134,6 +135,8 @@ class BoundStage:
 
 def reason_of(error: Exception) -> str:
     """Return what is said about a row that was set aside for an exception."""
+    if isinstance(error, UserCodeError):
+        return str(error)
     return f"{type(error).__name__}: {error}"[:1000]
 
 

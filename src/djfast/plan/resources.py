@@ -8,7 +8,6 @@ from typing import Any
 
 from djfast.errors import ModelError
 from djfast.functions import PYTHON_FUNCTIONS
-from djfast.functions.custom import source_file
 from djfast.models.checkpoints import checkpoint_source
 from djfast.models.locate import find_model, find_sentence_model, find_spacy_model, find_tokenizer
 from djfast.models.word_lists import load_word_list, word_list_files
@@ -56,10 +55,16 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
 }
 
 
+def _source_file(op: Any) -> str:
+    from djfast.functions.custom import source_file  # which a run without code of the user does not load
+
+    return source_file(op)
+
+
 # (function, parameter) -> the file with the user's code that it names.
-_CODE: dict[tuple[str, str], Callable[[str], str]] = {
+_CODE: dict[tuple[str, str], Callable[[Any], str]] = {
     **{(name, "path"): str for name in ("user_file", "user_file_batch")},
-    **{(name, "op"): source_file for name, spec in PYTHON_FUNCTIONS.items() if spec.module == "djfast.functions.custom"},
+    **{(name, "op"): _source_file for name, spec in PYTHON_FUNCTIONS.items() if spec.module == "djfast.functions.custom"},
 }
 
 
@@ -83,7 +88,7 @@ def resource_files(function: str, params: tuple[tuple[str, Any], ...], op: str) 
     files: list[str] = []
     for name, value in params:
         if (function, name) in _CODE:
-            files.append(_CODE[function, name](value))
+            files += filter(None, [_CODE[function, name](value)])
         elif (function, name) == ("share_in_list", "word_list"):
             kind, directory, _ = value
             files += word_list_files(kind, directory)

@@ -139,6 +139,7 @@ class _Checker:
         self.environment = environment
         self.problems = problems
         self.notices: list[str] = []
+        self.knows_all_ops = True  # False where files with OPs were not run
 
     def has_enough(self) -> bool:
         """Whether so much is wrong that more need not be looked for."""
@@ -294,7 +295,10 @@ class _Checker:
     def load_custom(self, settings: dict[str, Any]) -> None:
         """Run the files with OPs that the recipe names, before its own OPs are looked up."""
         paths = settings["custom_operator_paths"] or []
-        if not paths or self.problems:
+        if not paths:
+            return
+        if self.problems:
+            self.knows_all_ops = False
             return
         from djfast.custom.files import load_files
 
@@ -302,6 +306,7 @@ class _Checker:
             load_files([paths] if isinstance(paths, str) else paths)
         except RecipeError as error:
             self.problems.append(f"{self.source}: {error}")
+            self.knows_all_ops = False
 
     def ops(self, process: Node | None) -> tuple[tuple[Op, ...], tuple[int | None, ...]]:
         """Make the OPs."""
@@ -324,7 +329,8 @@ class _Checker:
         try:
             spec = catalog.find(name)
         except RecipeError as error:
-            self.problems.append(f"{item.where}: {error}")
+            if self.knows_all_ops:
+                self.problems.append(f"{item.where}: {error}")
             return []
         parameters = item.entries[name] if isinstance(item, Mapping) else _null(item.where)
         if isinstance(parameters, Mapping):
@@ -370,6 +376,11 @@ class _Checker:
             if self.has_enough():
                 break
             param = known.get(name)
+            if param is None and spec.cls.takes_others:
+                values[name] = self.value(node)
+                hint = did_you_mean(name, known)
+                self.notices.append(f"{node.where}: {spec.name}: {name} is handed over as one of its **kwargs{hint}")
+                continue
             if param is None:
                 self.problems.append(f"{node.where}: {catalog.no_such_parameter(spec, name[:_LONGEST_SHOWN])}")
                 continue

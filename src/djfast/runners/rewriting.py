@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from djfast.io.json_rows import JsonBlock, JsonPiece
 from djfast.io.origins import Origins
-from djfast.json_bytes import bytes_only, parsed
+from djfast.json_bytes import parsed
+from djfast.plain_values import plain, type_name
 from djfast.plan.bind import reason_of
 
 
@@ -75,5 +76,5 @@ def _kept(answer: Any, *, drops_rows: bool) -> list[Any]:
 
 def _line(row: Any) -> bytes:
     if not isinstance(row, dict):
-        raise TypeError(f"a row must be a mapping of fields to values, got {type(row).__name__}")
-    return json.dumps(row, ensure_ascii=False, default=bytes_only).encode() + b"\n"
+        raise TypeError(f"a row must be a mapping of fields to values, got {type_name(row)}")
+    return json.dumps(row, ensure_ascii=False, default=plain).encode("utf-8", "backslashreplace") + b"\n"

@@ -1,0 +1,87 @@
+"""Values that code of the user gives back, as values that JSON has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence, Set
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from djfast.json_bytes import as_json
+
+_TO_PLAIN = ("tolist", "to_pylist", "as_py", "to_list")  # what arrays and scalars of NumPy, pandas, Arrow and polars have
+_NULLS = ("NAType", "NaTType")  # of pandas
+
+
+def plain(value: Any) -> Any:
+    """Return what stands in JSON for a value that JSON does not have; `default` of ``json.dumps``.
+
+    Numbers and arrays of NumPy, pandas, Arrow, polars and torch become numbers and lists, dates and times ISO 8601, sets sorted
+    lists. Values inside may again be such values.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return as_json(value)
+    name = type(value).__name__
+    if name in _NULLS:
+        return None
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Set):
+        return _sorted(value)
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind == "M":  # NumPy's own conversion gives numbers for times in nanoseconds
+        is_scalar = not getattr(value, "shape", ())
+        return (None if str(value) == "NaT" else str(value)) if is_scalar else list(value)
+    if kind != "m":
+        for method in _TO_PLAIN:
+            if hasattr(value, method):
+                converted = getattr(value, method)()
+                return float(converted) if type(converted) is type(value) else converted
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(
+        f"a value must be one that JSON has, bytes, a date, or a number or array of NumPy, pandas, polars or Arrow; convert it "
+        f"first, got {type_name(value)}"
+    )
+
+
+def type_name(value: Any) -> str:
+    """Return the name of a value's type, with the package that it comes from."""
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+
+
+def _number(value: Decimal) -> int | float:
+    """Return a decimal as a number of JSON.
+
+    Raises
+    ------
+    TypeError
+        If that has fewer digits.
+    """
+    if value == (whole := int(value) if value.is_finite() else 0):
+        return whole
+    number = float(value)
+    if value.is_finite() and Decimal(repr(number)) != value:
+        raise TypeError(f"a decimal with more digits than a number of JSON keeps must be given as a string, got {value}")
+    return number
+
+
+def _sorted(values: Set[Any]) -> list[Any]:
+    """Return the members of a set in an order that is the same in every process."""
+    if all(isinstance(value, int | float) for value in values) or all(isinstance(value, str) for value in values):
+        return sorted(values)
+    return sorted(values, key=lambda value: json.dumps(value, sort_keys=True, default=plain))
