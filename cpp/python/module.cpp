@@ -13,6 +13,7 @@ void register_dedup(py::module_& module);
 void register_functions(py::module_& module);
 void register_batches(py::module_& module);
 void register_json(py::module_& module);
+void register_steps(py::module_& module);
 }  // namespace djfast::python
 
 PYBIND11_MODULE(_native, module) {
@@ -22,4 +23,5 @@ PYBIND11_MODULE(_native, module) {
   djfast::python::register_functions(module);
   djfast::python::register_batches(module);
   djfast::python::register_json(module);
+  djfast::python::register_steps(module);
 }

@@ -201,7 +201,7 @@ def test_patterns_of_the_recipe_replace_those_of_tools() -> None:
     found = tags("tool_success_tagger_mapper", row, error_patterns=["^bad"], tool_role_names=["Function"])
     assert [each["result"] for each in found["tool_results"]] == ["success", "error", "success"]
     assert len(found["tool_results"][2]["content_preview"]) == 200
-    with pytest.raises(RecipeError, match=r"error_patterns must be valid regular expressions .*, got '\('"):
+    with pytest.raises(RecipeError, match=r"error_patterns must be a valid regular expression .*, got '\('"):
         tags("tool_success_tagger_mapper", row, error_patterns=["("])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from djfast.errors import RecipeError
-from djfast.functions import replace
 from djfast.functions.replace import bind_regex_replace
 
 
@@ -38,9 +37,3 @@ def test_a_wrong_pattern_is_the_recipe_s_fault():
 def test_a_wrong_template_is_found_before_any_text_is_read(repl):
     with pytest.raises(RecipeError, match="repl must be a valid template"):
         bind_regex_replace("(a)", repl)
-
-
-def test_a_text_that_takes_too_long_is_given_up(monkeypatch):
-    monkeypatch.setattr(replace, "TIMEOUT_SECONDS", 0.05)
-    with pytest.raises(TimeoutError, match=r"more than 0\.05 seconds"):
-        bind_regex_replace("(a|aa)+$", "")("a" * 80 + "b")

@@ -127,18 +127,18 @@ def test_word_documents(tmp_path: Path) -> None:
 def test_a_document_that_hangs_costs_its_row_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.docx").write_bytes(b"x")
     (tmp_path / "b.txt").write_text("plain")
-    started = extraction._process
+    started = extraction._children._child
 
     def stopped() -> Any:
         process = started()
         os.kill(process.pid, signal.SIGSTOP)
         return process
 
-    monkeypatch.setattr(extraction, "TIME_LIMIT", 0.2)
-    monkeypatch.setattr(extraction, "_process", stopped)
+    monkeypatch.setattr(extraction._children, "patience", 0.2)
+    monkeypatch.setattr(extraction._children, "_child", stopped)
     assert run(tmp_path, tmp_path, suffixes=[".docx", ".txt"]) == [{"text": "plain"}]
     [(_, reason)] = rejected(tmp_path)
-    assert "a.docx could not be read in 0.2 seconds and 4 GiB of memory" in reason
+    assert "a.docx could not be read in 300 seconds and 4 GiB of memory" in reason
 
 
 def pdf(pages: list[list[str]]) -> bytes:

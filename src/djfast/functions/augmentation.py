@@ -145,7 +145,12 @@ def _nlpaug_augmenter(name: str) -> Any:
     import nlpaug.augmenter.word
 
     module, augmenter, options = _NLPAUG_METHODS[name]
-    return getattr(getattr(nlpaug.augmenter, module), augmenter)(**options)
+    made = getattr(getattr(nlpaug.augmenter, module), augmenter)(**options)
+    if name == "spelling_error_word":
+        # The library reads each word's errors by way of a set, whose order is another one in every process.
+        for errors in made.model.dict.values():
+            errors.sort()
+    return made
 
 
 def _through(augmenters: Sequence[Any], text: str) -> str:

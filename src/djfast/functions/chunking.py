@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
-from djfast.errors import RecipeError
-from djfast.functions import replace
+from djfast.functions.patterns import BoundedPattern
 from djfast.functions.rows import Row, path_of, text_at, with_text
 from djfast.functions.tokenization import load_tokenizer
 
@@ -61,18 +58,20 @@ class _Cutter:
         self.max_len = max_len
         self.overlap = overlap
         self.starts = starts
-        self.pattern: Any = None if pattern is None else _compiled(pattern)
+        self.pattern = None if pattern is None else BoundedPattern(pattern, "split_pattern")
 
     def chunks(self, text: str) -> Iterator[str]:
         """Yield the chunks of a text."""
         if self.max_len is None:
-            pieces = self.pattern.split(text, timeout=replace.TIMEOUT_SECONDS)
+            assert self.pattern is not None  # checked with the parameters
+            pieces = self.pattern.split(text)
             return (piece for piece in pieces if piece and piece.strip())
         starts = self.starts(text)
         if len(starts) <= self.max_len:
             return iter([text])
-        windows = self._windows if self.pattern is None else self._cut_windows
-        return windows(text, starts, self.max_len)
+        if self.pattern is None:
+            return self._windows(text, starts, self.max_len)
+        return self._cut_windows(text, starts, self.max_len, self.pattern)
 
     def _windows(self, text: str, starts: Sequence[int], size: int) -> Iterator[str]:
         for first in range(0, len(starts), size - self.overlap):
@@ -80,32 +79,22 @@ class _Cutter:
             if chunk := text[starts[first] if first else 0 : end]:  # a character may have more tokens than a window
                 yield chunk
 
-    def _cut_windows(self, text: str, starts: Sequence[int], size: int) -> Iterator[str]:
+    def _cut_windows(self, text: str, starts: Sequence[int], size: int, pattern: BoundedPattern) -> Iterator[str]:
         position = first = 0  # where the rest begins, and the first unit that begins in it
         while len(starts) - first > size:
             window = text[position : starts[first + size]]
-            matches = deque(self.pattern.finditer(window, timeout=replace.TIMEOUT_SECONDS), maxlen=1)
-            last = matches.pop() if matches else None
-            if last is None or last.end() == 0:  # an empty match at the start would go on for ever
+            last = pattern.last_match(window)
+            if last is None or last[1] == 0:  # an empty match at the start would go on for ever
                 chunk = window
                 first += size - self.overlap
                 position = starts[first]
             else:
-                chunk = window[: last.start()]
-                position += last.end()
+                chunk = window[: last[0]]
+                position += last[1]
                 first = bisect_left(starts, position, first)
             if chunk.strip():
                 yield chunk
         yield text[position:]
-
-
-def _compiled(pattern: str) -> Any:
-    import regex
-
-    try:
-        return regex.compile(pattern)
-    except regex.error as error:
-        raise RecipeError(f"split_pattern must be a valid regular expression ({error}), got {pattern!r}") from None
 
 
 def _rows(text_key: str, cutter: _Cutter) -> Callable[[Row], list[Row]]:
@@ -114,14 +103,11 @@ def _rows(text_key: str, cutter: _Cutter) -> Callable[[Row], list[Row]]:
         text = text_at(row, path)
         found: list[Row] = []
         characters = 0
-        try:
-            for chunk in cutter.chunks(text):
-                characters += len(chunk)
-                if len(found) == _MOST_CHUNKS or characters > _MOST_CHARACTERS:
-                    raise ValueError(f"a text gives at most {_MOST_CHUNKS} chunks of {_MOST_CHARACTERS} characters together")
-                found.append(with_text(row, path, chunk))
-        except TimeoutError:
-            raise TimeoutError(f"the pattern needs more than {replace.TIMEOUT_SECONDS:g} seconds for this text") from None
+        for chunk in cutter.chunks(text):
+            characters += len(chunk)
+            if len(found) == _MOST_CHUNKS or characters > _MOST_CHARACTERS:
+                raise ValueError(f"a text gives at most {_MOST_CHUNKS} chunks of {_MOST_CHARACTERS} characters together")
+            found.append(with_text(row, path, chunk))
         return found
 
     return rows

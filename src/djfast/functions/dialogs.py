@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from djfast.errors import RecipeError
+from djfast.functions.patterns import BoundedPattern
 
-_SECONDS_PER_PATTERN = 10.0
 _PREVIEW = 200  # characters of a tool's answer that are kept
 _NAMES_SHOWN = 10
 
@@ -340,15 +339,8 @@ def _shortened(text: str, limit: int, limits: Limits) -> str:
 
 
 def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    import regex
-
-    compiled = []
-    for pattern in patterns:
-        try:
-            compiled.append(regex.compile(pattern))
-        except regex.error as error:
-            raise RecipeError(f"error_patterns must be valid regular expressions ({error}), got {pattern!r}") from None
-    return lambda text: any(each.search(text, timeout=_SECONDS_PER_PATTERN) for each in compiled)
+    compiled = [BoundedPattern(pattern, "error_patterns") for pattern in patterns]
+    return lambda text: any(each.is_in(text) for each in compiled)
 
 
 def _usage_of(owner: Any) -> Any:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from djfast.errors import RecipeError
-
-TIMEOUT_SECONDS = 10.0
+from djfast.functions.patterns import BoundedPattern
 
 
 def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
@@ -23,8 +21,7 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
     Returns
     -------
     Callable[[str], str]
-        Raises TimeoutError for a text that the pattern needs longer than `TIMEOUT_SECONDS` for; the engine looks at
-        its clock only now and then, so this can come late.
+        Raises TimeoutError for a text that takes the pattern more steps than `patterns.MOST_STEPS`.
 
     Raises
     ------
@@ -33,24 +30,9 @@ def bind_regex_replace(pattern: str, repl: str) -> Callable[[str], str]:
     """
     import regex
 
-    try:
-        compiled = regex.compile(unwrapped(pattern), regex.DOTALL)
-    except regex.error as error:
-        raise RecipeError(f"pattern must be a valid regular expression ({error}), got {pattern!r}") from None
-    try:
-        # A template is read at the first match: with one more, empty alternative even the empty text has one.
-        regex.compile(unwrapped(pattern) + "|", regex.DOTALL).sub(repl, "")
-    except (regex.error, IndexError, OverflowError, ValueError) as error:  # the last two: no such character
-        raise RecipeError(f"repl must be a valid template for {pattern!r} ({error}), got {repl!r}") from None
-
-    def replace(text: str) -> str:
-        try:
-            replaced: str = compiled.sub(repl, text, timeout=TIMEOUT_SECONDS)
-        except TimeoutError:
-            raise TimeoutError(f"the pattern needs more than {TIMEOUT_SECONDS:g} seconds for this text") from None
-        return replaced
-
-    return replace
+    compiled = BoundedPattern(unwrapped(pattern), "pattern", regex.DOTALL)
+    compiled.check_template(repl, "repl")
+    return lambda text: compiled.sub(repl, text)
 
 
 def bind_regex_remove(pattern: str) -> Callable[[str], str]:
@@ -61,13 +43,8 @@ def bind_regex_remove(pattern: str) -> Callable[[str], str]:
     RecipeError
         If the pattern is not valid.
     """
-    import regex
-
-    try:
-        compiled = regex.compile(pattern)
-    except regex.error as error:
-        raise RecipeError(f"ignore_pattern must be a valid regular expression ({error}), got {pattern!r}") from None
-    return lambda text: compiled.sub("", text, timeout=TIMEOUT_SECONDS)
+    compiled = BoundedPattern(pattern, "ignore_pattern")
+    return lambda text: compiled.sub("", text)
 
 
 def unwrapped(pattern: str) -> str:

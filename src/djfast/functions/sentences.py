@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,27 @@ def bind_sentence_lines(model: str) -> Callable[[str], str]:
     ModelError
         If the model cannot be read.
     """
-    from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
+    from nltk.tokenize.punkt import PunktLanguageVars, PunktParameters, PunktSentenceTokenizer
+
+    class Language(PunktLanguageVars):  # type: ignore[misc]
+        """Searches with `re`: the library's own searches end after some seconds of all threads together."""
+
+        def period_context_re(self) -> re.Pattern[str]:
+            return _recompiled(super().period_context_re())
+
+        def _word_tokenizer_re(self) -> re.Pattern[str]:
+            return _recompiled(super()._word_tokenizer_re())
 
     parameters = PunktParameters()
     fill = _fill_from_package if model.endswith(".py") else _fill_from_folder
     fill(parameters, Path(model))
-    tokenizer = PunktSentenceTokenizer(parameters)
+    tokenizer = PunktSentenceTokenizer(parameters, lang_vars=Language())
     return lambda text: "\n".join(tokenizer.tokenize(text))
+
+
+@functools.lru_cache(maxsize=8)
+def _recompiled(pattern: Any) -> re.Pattern[str]:
+    return re.compile(pattern.pattern, re.UNICODE | re.VERBOSE)
 
 
 class _Contexts(dict[str, int]):
