@@ -324,9 +324,13 @@ class Op:
         return f"{type(self).__name__}({', '.join(given)})"
 
     def given(self) -> dict[str, Any]:
-        """Parameters that differ from their defaults; secrets only by name."""
+        """Parameters that differ from their defaults, as they may be shown: secrets only by name."""
+        return {name: shown(value) for name, value in self.unshown().items()}
+
+    def unshown(self) -> dict[str, Any]:
+        """Return the same with what variables of the environment stand for; only secrets are left out."""
         given = [(p, self.__dict__[p.name]) for p in self.spec.params if self.__dict__[p.name] != p.default]
-        return {**{p.name: "***" if p.is_secret else shown(value) for p, value in given}, **shown(dict(self.others))}
+        return {**{p.name: "***" if p.is_secret else value for p, value in given}, **dict(self.others)}
 
 
 def _finish(name: str, type_name: Any, draft: _Draft, *, common: bool) -> Param:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
-# Names of parameters are narrower than names inside a mapping: `text_key` is no secret, but in a mapping of
+# Names of parameters are narrower than names inside a mapping: `text_key` and `max_tokens` are no secrets, but in a mapping of
 # credentials nearly everything is.
-_SECRET_PARAMETER = r"(?i)password|secret|credential|(api|access|private)_?key|(auth|session|access|api|hf)_?token$"
-_SECRET_ENTRY = r"(?i)password|secret|credential|key|token"
-_SECRET_QUERY = r"(?i)password|secret|credential|key|token|sig(nature)?$"
+_ALWAYS = r"passw|(^|[_-])pwd$|passphrase|secret|credential|authorization|(^|[_-])(cookie|bearer|organization)"
+_SECRET_PARAMETER = (
+    rf"(?i){_ALWAYS}|(api|access|private|signing)[_-]?key|(^|(auth|session|access|api|hf|refresh|id|bearer)[_-]?)token$"
+)
+_SECRET_ENTRY = rf"(?i){_ALWAYS}|key|token|(^|[_-])(auth|sig(nature)?)$"
+_SECRET_VARIABLE = (
+    rf"(?i){_ALWAYS}|key|token|(^|_)(auth|pat|pass|dsn|sas|sig|sk|pw|pin|otp|jwt|cert|private|login|session)(_|$)"
+)
+_USER = re.compile(r"(?i)(?<=://)[^/?#\s'\"]*@")
+_QUERY = re.compile(r"(?i)(?<=[?&;])([\w.~%-]+)=([^&;#\s'\"]+)")
+_LEAST_CHARACTERS = 4  # of a value that is looked for in messages
+
+_remembered: dict[str, str] = {}
 
 
 def is_secret(name: str) -> bool:
@@ -19,11 +29,61 @@ def is_secret(name: str) -> bool:
 
 def is_secret_entry(name: str) -> bool:
     """Whether the value of this part of an address's query must not be shown."""
-    return re.search(_SECRET_QUERY, name) is not None
+    return re.search(_SECRET_ENTRY, name) is not None
+
+
+def looks_secret(variable: str) -> bool:
+    """Whether an environment variable of this name probably holds a secret."""
+    return re.search(_SECRET_VARIABLE, variable) is not None
+
+
+def remember(variable: str, value: str) -> None:
+    """Keep the value of an environment variable out of all messages from now on; paths are no secrets."""
+    if len(value) >= _LEAST_CHARACTERS and not value.startswith(("/", "./", "../", "~")) and not value.isdecimal():
+        _remembered[value] = f"${{{variable}}}"
+
+
+def safe(text: str) -> str:
+    """Return a text as it may be shown: no users, passwords and keys in addresses, no values of environment variables."""
+    if "://" in text:
+        text = _USER.sub("", text)
+        text = _QUERY.sub(lambda found: f"{found[1]}=***" if is_secret_entry(found[1]) else found[0], text)
+    for value, reference in _remembered.items():
+        if value in text:
+            text = text.replace(value, reference)
+    return text
+
+
+def all_safe(value: Any) -> Any:
+    """Return a JSON value with all its texts safe."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, dict):
+        return {name: all_safe(each) for name, each in value.items()}
+    return [all_safe(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def on_one_line(text: str) -> str:
+    """Return a safe text with control characters escaped: data must not move a terminal's cursor or forge a line."""
+    text = safe(text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def lines_of(text: str) -> str:
+    """Return the same of a message of several lines."""
+    return "\n".join(map(on_one_line, text.split("\n")))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def redacted(value: Any) -> Any:
     """Return the value with what looks like a secret in its mappings replaced by ``***``."""
+    if isinstance(value, Resolved):
+        return value.written
+    if isinstance(value, str):
+        return safe(value)
     if isinstance(value, dict):
         return {name: "***" if re.search(_SECRET_ENTRY, str(name)) else redacted(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -41,6 +101,26 @@ class Secret(str):
         return "'***'"
 
 
+class Resolved(str):
+    """A text with values of environment variables in it. Plans, records and errors show it as it was written."""
+
+    written: str
+
+    def __new__(cls, text: str, written: str) -> Resolved:
+        """Keep both."""
+        made = super().__new__(cls, text)
+        made.written = written
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """Return what a copy is made of."""
+        return str(self), self.written
+
+    def __repr__(self) -> str:
+        """Return what was written."""
+        return repr(self.written)
+
+
 def guarded(value: Any) -> Any:
     """Return the value with the texts of its mappings that look like secrets as `Secret`."""
     if isinstance(value, dict):
@@ -52,9 +132,13 @@ def guarded(value: Any) -> Any:
 
 
 def shown(value: Any) -> Any:
-    """Return the value with every `Secret` in it replaced by ``***``."""
+    """Return the value as it may be shown: no secrets, variables of the environment by name."""
     if isinstance(value, Secret):
         return "***"
+    if isinstance(value, Resolved):
+        return value.written
+    if isinstance(value, str):
+        return safe(value)
     if isinstance(value, dict):
-        return {name: shown(each) for name, each in value.items()}
+        return {name: "***" if is_secret(str(name)) and each is not None else shown(each) for name, each in value.items()}
     return type(value)(shown(each) for each in value) if type(value) in (list, tuple) else value

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from djfast.cli.main import EXIT_FAILED, add_recipe_arguments, load
+from djfast.redaction import on_one_line
 
 if TYPE_CHECKING:
     from djfast.plan.steps import Plan
@@ -45,7 +46,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         plan = plan_recipe(recipe)  # type: ignore[arg-type]
         findings += needs(plan)
         findings += [Finding(None, notice) for notice in (*recipe.notices, *plan.notices)]  # type: ignore[attr-defined]
-    print("\n".join(map(str, findings)))
+    print("\n".join(on_one_line(str(finding)) for finding in findings))
     return EXIT_FAILED if any(finding.is_fine is False for finding in findings) else 0
 
 
@@ -99,7 +100,7 @@ def needs(plan: Plan) -> Iterator[Finding]:
 
 def _server(op: str) -> Iterator[Finding]:
     base = os.environ.get("OPENAI_BASE_URL")
-    where = re.sub(r"//[^/@]*@", "//", base) if base else "the default address of the interface, as OPENAI_BASE_URL is not set"
+    where = base or "the default address of the interface, as OPENAI_BASE_URL is not set"
     yield Finding(None, f"{op}: asks a language model at {where}")
     if not os.environ.get("OPENAI_API_KEY"):
         yield Finding(None, f"{op}: OPENAI_API_KEY is not set; servers that want a key refuse")

@@ -93,7 +93,10 @@ def _guarded(module: object, options: argparse.Namespace, rest: list[str]) -> in
         message = message_of(error)
         if message is None:
             raise
-        print(f"djfast: {message}" if isinstance(error, KeyboardInterrupt) else f"djfast: error: {message}", file=sys.stderr)
+        from djfast.redaction import lines_of
+
+        line = f"djfast: {message}" if isinstance(error, KeyboardInterrupt) else f"djfast: error: {message}"
+        print(lines_of(line), file=sys.stderr)
         return exit_status(error)
 
 
@@ -138,8 +141,8 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Data-Juicer's flags work too: --np 4, --export_path out.jsonl, --text_length_filter.min_len 20"
 
 
-def load(options: argparse.Namespace, rest: list[str]) -> object:
-    """Load the recipe that the options name, with its overrides."""
+def load(options: argparse.Namespace, rest: list[str], *, runs_code: bool = True) -> object:
+    """Load the recipe that the options name, with its overrides; without code of the user, those of its OPs are left out."""
     from djfast.errors import RecipeError
     from djfast.recipe.load import load_recipe
     from djfast.recipe.overrides import parse_flags, parse_set
@@ -147,7 +150,7 @@ def load(options: argparse.Namespace, rest: list[str]) -> object:
     path = options.recipe or options.config
     if path is None:
         raise RecipeError("no recipe given: djfast run RECIPE")
-    return load_recipe(path, overrides=[*map(parse_set, options.set), *parse_flags(rest)])
+    return load_recipe(path, overrides=[*map(parse_set, options.set), *parse_flags(rest)], runs_code=runs_code)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from djfast.cli.main import add_recipe_arguments, load
+from djfast.redaction import all_safe, lines_of
 
 if TYPE_CHECKING:
     from djfast.plan.steps import Plan
@@ -34,13 +35,13 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     prediction = None if options.no_probe else _prediction(recipe, plan, max(1, options.ranks))  # type: ignore[arg-type]
     if options.json:
         probe = None if isinstance(prediction, str | None) else prediction._asdict()
-        print(json.dumps({**plan_record(plan), "probe": probe}, indent=2, ensure_ascii=False))
+        print(json.dumps(all_safe({**plan_record(plan), "probe": probe}), indent=2, ensure_ascii=False))
     else:
-        print("\n".join(explain(plan)))
+        lines = explain(plan)
         if prediction is not None:
-            print(prediction if isinstance(prediction, str) else "\n".join(prediction.lines()))
-        for notice in (*recipe.notices, *plan.notices):  # type: ignore[attr-defined]
-            print(f"note: {notice}")
+            lines += [prediction] if isinstance(prediction, str) else prediction.lines()
+        lines += [f"note: {notice}" for notice in (*recipe.notices, *plan.notices)]  # type: ignore[attr-defined]
+        print("\n".join(map(lines_of, lines)))
     return 0
 
 

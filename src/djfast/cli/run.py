@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from djfast.cli.main import add_recipe_arguments, exit_status, load, message_of, uncollected
 from djfast.ranks.launcher import Launch, detect_launch
+from djfast.redaction import lines_of
 
 if TYPE_CHECKING:
     from djfast.ranks import Ranks
@@ -135,7 +136,7 @@ def _prepared(options: argparse.Namespace, rest: list[str], ranks: Ranks, stoppi
         for message in dict.fromkeys(each[1] for each in problems if each):
             having = [str(rank) for rank, each in enumerate(problems) if each and each[1] == message]
             where = "" if len(having) == ranks.size else f" (on rank {', '.join(having[:8])}{' ...' if len(having) > 8 else ''})"
-            print(f"djfast: error: {message}{where}", file=sys.stderr)
+            print(lines_of(f"djfast: error: {message}{where}"), file=sys.stderr)
     return max(each[0] for each in problems if each), None
 
 
@@ -145,7 +146,7 @@ def _show_failure(error: BaseException, launch: Launch) -> None:
     where = f"rank {launch.rank} of {launch.size}"
     message = message_of(error)
     if message is not None:
-        print(f"djfast: error: {message} ({where})", file=sys.stderr)
+        print(lines_of(f"djfast: error: {message} ({where})"), file=sys.stderr)
     else:
         import traceback
 
@@ -157,7 +158,7 @@ def _show_failure(error: BaseException, launch: Launch) -> None:
 
 def _show_notices(options: argparse.Namespace, notices: tuple[str, ...]) -> None:
     for notice in () if options.quiet else notices:
-        print(f"djfast: note: {notice}", file=sys.stderr)
+        print(lines_of(f"djfast: note: {notice}"), file=sys.stderr)
 
 
 def _show_report(options: argparse.Namespace, report: Report, shown: int) -> None:
@@ -169,5 +170,5 @@ def _show_report(options: argparse.Namespace, report: Report, shown: int) -> Non
 
         lines = [*report.funnel(), *(rank_lines(report.ranks) if len(report.ranks) > 1 else [])]
         lines += usage_lines(report.language_models or {})
-        print("\n".join(lines), file=sys.stderr)
-        print(report.last_line())
+        print(lines_of("\n".join(lines)), file=sys.stderr)
+        print(lines_of(report.last_line()))

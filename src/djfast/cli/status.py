@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from djfast.cli.main import EXIT_FAILED, add_recipe_arguments, load
+from djfast.redaction import lines_of
 
 TAKES_OVERRIDES = True
 
@@ -18,13 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Look at the job's folder and its journal."""
-    recipe = load(options, rest)
+    recipe = load(options, rest, runs_code=False)
     from djfast.errors import EXIT_RESUMABLE
     from djfast.runners.job.standing import standing_of
 
     standing = standing_of(recipe)  # type: ignore[arg-type]
     if not options.quiet:
-        print(standing.text)
+        print(lines_of(standing.text))
     if standing.is_complete:
         return 0
     return EXIT_RESUMABLE if standing.is_begun else EXIT_FAILED

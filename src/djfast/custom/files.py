@@ -16,7 +16,7 @@ from djfast.custom.data_juicer import standing_in
 from djfast.declare import REGISTRY
 from djfast.errors import RecipeError
 from djfast.functions.custom import CUSTOM
-from djfast.functions.user_code import SWITCH, cannot_be_run
+from djfast.functions.user_code import cannot_be_run, check_allowed
 
 
 class _Loaded(NamedTuple):
@@ -61,8 +61,7 @@ def _load(path: Path) -> Path:
     if file.suffix != ".py" or not file.is_file():
         wanted = "custom_operator_paths must name Python files, or folders with an __init__.py"
         raise RecipeError(f"{wanted}; there is none in {os.getcwd()}, got {str(path)!r}")
-    if os.environ.get(SWITCH) == "0":
-        raise RecipeError(f"custom_operator_paths runs code of the user, which {SWITCH}=0 forbids here")
+    check_allowed("custom_operator_paths")
     digest = _digest(file)
     known = _loaded.get(file)
     if known is not None and known.digest == digest:

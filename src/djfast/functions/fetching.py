@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import re
 import secrets
@@ -16,8 +15,9 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from djfast.json_bytes import as_json
+from djfast.logs import logger
 
-LOG = logging.getLogger("djfast.files")
+LOG = logger("files")
 
 _NAME_BYTES = 100
 _HASH_DIGITS = 16

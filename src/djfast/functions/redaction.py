@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from djfast.errors import RecipeError
-from djfast.functions import replace
+from djfast.functions.patterns import BoundedPattern
 from djfast.functions.rows import Row, path_of
+from djfast.logs import logger
 
-_LOG = logging.getLogger("djfast.functions")
+_LOG = logger("functions")
 
 _WALKED = frozenset(("file_path", "path", "file", "arguments", "file_paths"))  # texts of these names are redacted everywhere
 _DIALOGUE_FIELDS = ("query", "response")
@@ -275,23 +275,10 @@ def _with_blocks_replaced(text: str, pattern: re.Pattern[str], template: str) ->
 
 
 def _replacement_by_user(pattern: str, template: str) -> Replace | None:
-    import regex
-
     try:
-        compiled = regex.compile(pattern)
-    except regex.error as error:
-        _LOG.warning("extra_patterns: a pattern is left out, as it is not valid (%s): %r", error, pattern)
+        compiled = BoundedPattern(pattern, "extra_patterns")
+    except RecipeError as error:
+        _LOG.warning("extra_patterns: a pattern is left out: %s", error)
         return None
-    try:
-        regex.compile(pattern + "|").sub(template, "")
-    except (regex.error, IndexError, OverflowError) as error:
-        raise RecipeError(f"extra_patterns must have valid templates for {pattern!r} ({error}), got {template!r}") from None
-
-    def change(text: str) -> str:
-        try:
-            changed: str = compiled.sub(template, text, timeout=replace.TIMEOUT_SECONDS)
-        except TimeoutError:
-            raise TimeoutError(f"a pattern needs more than {replace.TIMEOUT_SECONDS:g} seconds for this text") from None
-        return changed
-
-    return change
+    compiled.check_template(template, "extra_patterns")
+    return lambda text: compiled.sub(template, text)

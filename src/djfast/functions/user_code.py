@@ -60,7 +60,7 @@ def user_lambda(source: str, parameter: str = "lambda_str") -> Callable[[Any], A
     RecipeError
         If it is none, or user code is forbidden here.
     """
-    _check_allowed(parameter)
+    check_allowed(parameter)
     try:
         tree = ast.parse(source.strip(), parameter, "eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -77,7 +77,7 @@ def _takes_one(arguments: ast.arguments) -> bool:
 
 
 def _from_file(path: str, name: str) -> Callable[[Any], Any]:
-    _check_allowed("file_path")
+    check_allowed("file_path")
     if not path.endswith(".py") or not os.path.isfile(path):
         raise RecipeError(f"file_path must be a Python file that exists, got {path!r}")
     try:
@@ -98,9 +98,16 @@ def cannot_be_run(file: str, error: BaseException) -> str:
     return f"{file} cannot be run ({said}{', at ' if place else ''}{place})"
 
 
-def _check_allowed(parameter: str) -> None:
-    if os.environ.get(SWITCH) == "0":
-        raise RecipeError(f"{parameter} runs code of the recipe, which {SWITCH}=0 forbids here")
+def check_allowed(parameter: str) -> None:
+    """Stop where ``DJFAST_USER_CODE`` says anything but yes.
+
+    Raises
+    ------
+    RecipeError
+    """
+    given = os.environ.get(SWITCH, "")
+    if given.strip().lower() not in ("", "1", "true", "yes", "on"):
+        raise RecipeError(f"{parameter} runs code of the recipe, which {SWITCH}={given} forbids here")
 
 
 def _on_rows(op: str, function: Callable[[Any], Any]) -> Callable[[Row], Row]:

@@ -10,7 +10,6 @@ it began, not what they write meanwhile.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import socket
 import struct
@@ -22,8 +21,9 @@ from typing import NamedTuple
 
 from djfast.errors import OutputError
 from djfast.llm.run_settings import current
+from djfast.logs import logger
 
-_LOG = logging.getLogger("djfast.llm.cache")
+_LOG = logger("llm.cache")
 _ENVIRONMENT = "DJFAST_LLM_CACHE"
 _OFF = ("off", "0", "no", "false")
 _SUFFIX = ".answers"

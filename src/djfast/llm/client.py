@@ -10,7 +10,6 @@ import asyncio
 import atexit
 import io
 import json
-import logging
 import os
 import threading
 from collections import deque
@@ -22,11 +21,12 @@ from djfast.llm.endpoint import Endpoint
 from djfast.llm.interrupts import check_interrupted, interruptible
 from djfast.llm.retries import DEFAULT_RETRIES, Retries, is_passing, retry_after
 from djfast.llm.run_settings import current, keep
+from djfast.logs import logger
 
 if TYPE_CHECKING:
     import aiohttp
 
-_LOG = logging.getLogger("djfast.llm")
+_LOG = logger("llm")
 _MOST_IN_FLIGHT = 65_536
 _LARGE_BODY = 1 << 20
 

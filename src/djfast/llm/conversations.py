@@ -13,7 +13,6 @@ depends on the server; what a row gets does not, since it sees its own answers o
 
 from __future__ import annotations
 
-import logging
 import queue
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -21,8 +20,9 @@ from typing import Any, NamedTuple, TypeVar
 from djfast.errors import Preempted, UnusableAnswerError
 from djfast.llm.asking import Ask, Failure, LanguageModel, Question, Reply
 from djfast.llm.interrupts import interruptible, is_interrupted
+from djfast.logs import logger
 
-_LOG = logging.getLogger("djfast.llm")
+_LOG = logger("llm")
 Result = TypeVar("Result")
 Conversation = Generator[Any, Any, Result]
 """Yields an `Ask` and receives its `Answer` or `Failure`, or yields a list of asks and receives a list."""

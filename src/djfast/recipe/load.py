@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,12 +24,12 @@ from djfast.recipe.document import (
     read_document,
     typed_value,
 )
-from djfast.recipe.interpolation import escaped, interpolate
+from djfast.recipe.interpolation import AllowedVariables, escaped, interpolate, refers
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
 from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, result_path
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.sources import Sources, sources_of, without_credentials
-from djfast.redaction import is_secret, redacted
+from djfast.redaction import Resolved, Secret, is_secret, redacted, safe
 from djfast.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MAX_PROBLEMS = 20
 _ENOUGH_PROBLEMS = 50  # a document full of mistakes is not read to its end
 _LONGEST_SHOWN = 200
+_SERVER_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_URL", "DASHSCOPE_BASE_URL")
 
 
 class Recipe(NamedTuple):
@@ -56,6 +57,7 @@ def load_recipe(
     overrides: Iterable[str | Override] = (),
     *,
     environment: MappingType[str, str] | None = None,
+    runs_code: bool = True,
 ) -> Recipe:
     """Load a recipe from a YAML or JSON file, or from a mapping, and check it completely.
 
@@ -67,7 +69,9 @@ def load_recipe(
         Values that replace those of the recipe: `np=4`, `process.3.min_len=20`, `text_length_filter.min_len=20` or
         parsed ones.
     environment : mapping, optional
-        Variables for `${NAME}`; those of the process by default.
+        Variables for `${NAME}`; by default those of the process that ``DJFAST_RECIPE_ENV`` allows.
+    runs_code : bool, optional
+        Whether files of `custom_operator_paths` are run. Else a recipe that has some is read without its OPs.
 
     Raises
     ------
@@ -87,11 +91,14 @@ def load_recipe(
         except RecipeError as error:
             problems.append(str(error))
     name, tree = _tree(source)
-    checker = _Checker(name or "recipe", os.environ if environment is None else environment, problems)
+    checker = _Checker(name or "recipe", environment, problems)
     problems += apply_overrides(tree, parsed)
     settings = checker.settings(tree)
-    checker.load_custom(settings)
-    ops, lines = checker.ops(tree.entries.get("process"))
+    if runs_code or not settings["custom_operator_paths"]:
+        checker.load_custom(settings)
+        ops, lines = checker.ops(tree.entries.get("process"))
+    else:
+        ops, lines = (), ()
     if problems:
         raise RecipeError(_listed(problems))
     if settings["add_suffix"] is None:
@@ -134,9 +141,10 @@ def _tree(source: str | os.PathLike[str] | MappingType[str, Any]) -> tuple[str |
 class _Checker:
     """Reads values out of the tree and collects problems and notices instead of stopping."""
 
-    def __init__(self, source: str, environment: MappingType[str, str], problems: list[str]) -> None:
+    def __init__(self, source: str, environment: MappingType[str, str] | None, problems: list[str]) -> None:
         self.source = source
-        self.environment = environment
+        self.environment = os.environ if environment is None else environment
+        self.allowed = AllowedVariables(self.environment) if environment is None else environment
         self.problems = problems
         self.notices: list[str] = []
         self.knows_all_ops = True  # False where files with OPs were not run
@@ -156,7 +164,8 @@ class _Checker:
         if isinstance(node, Given):
             return node.value
         try:
-            text = interpolate(node.text, self.environment)
+            # What the command line says was written by who runs the recipe.
+            text = interpolate(node.text, self.environment if node.where.startswith("--") else self.allowed)
             if node.is_plain:
                 return plain_value(text)
             return text if node.tag is None else typed_value(text, node.tag)
@@ -317,6 +326,7 @@ class _Checker:
             return (), ()
         if not process.items:
             self.notices.append(f"{process.where}: process is empty, so rows are only copied")
+        self.problems += _variables_for_strangers(process)
         made = [each for item in process.items if not self.has_enough() for each in self._ops_of(item, 0)]
         return tuple(op for op, _ in made), tuple(line for _, line in made)
 
@@ -425,6 +435,42 @@ class _Checker:
                     )
 
 
+def _variables_for_strangers(process: Node) -> list[str]:
+    """Return what is wrong with OPs that read environment variables beside a server that the recipe names.
+
+    Whatever an OP writes into rows, another one may send.
+    """
+    scalars = list(_scalars(process))
+    server = next((host for each in scalars if (host := _own_server(each)) is not None), None)
+    if server is None:
+        return []
+    return [
+        f"{each.where}: environment variables cannot be used by OPs of a recipe that names a server, {server}; if you trust it, "
+        f"set DJFAST_LLM_HOSTS={server}, got {each.text[:_LONGEST_SHOWN]!r}"
+        for each in scalars
+        if refers(each.text) and not each.where.startswith("--")
+    ]
+
+
+def _scalars(node: Node) -> Iterator[Scalar]:
+    if isinstance(node, Scalar):
+        yield node
+    elif isinstance(node, Mapping | Sequence):
+        for each in node.entries.values() if isinstance(node, Mapping) else node.items:
+            yield from _scalars(each)
+
+
+def _own_server(node: Scalar) -> str | None:
+    """Return the host that a text of a recipe names, unless who runs the recipe trusts it."""
+    match = re.match(r"\s*(?:https?|wss?)://(?:[^/?#\s]*@)?([^/?#\s]+)\S*\s*$", node.text, re.IGNORECASE)
+    if match is None or node.where.startswith("--") or refers(match[1]):
+        return None
+    host = match[1].lower()
+    trusted = os.environ.get("DJFAST_LLM_HOSTS", "").replace(",", " ").lower().split()
+    own = [os.environ.get(name, "").partition("://")[2].partition("/")[0].rpartition("@")[2] for name in _SERVER_VARIABLES]
+    return None if host in (*trusted, *map(str.lower, own)) else host
+
+
 def _null(where: str) -> Node:
     return Scalar(where, "null")
 
@@ -479,13 +525,17 @@ def _canonical(settings: MappingType[str, Any], ops: tuple[Op, ...]) -> dict[str
     """Return the recipe with everything resolved, as JSON can hold it."""
     used = {name: value for name, value in settings.items() if name in KEYS and not KEYS[name].is_secret}
     used["dataset"] = without_credentials(used["dataset"])
-    canonical: dict[str, Any] = _json_value({**used, "process": [{op.spec.name: op.given() or None} for op in ops]})
-    return canonical
+    process = [{op.spec.name: {name: _json_value(each) for name, each in op.unshown().items()} or None} for op in ops]
+    return {**{name: _json_value(value) for name, value in used.items()}, "process": process}
 
 
 def _json_value(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return "***"
     if isinstance(value, dict):
-        return {name: _json_value(each) for name, each in value.items()}
+        return {name: "***" if is_secret(str(name)) and each else _json_value(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_json_value(each) for each in value]
-    return escaped(value) if isinstance(value, str) else value
+    if isinstance(value, Resolved):
+        return value.written
+    return escaped(safe(value)) if isinstance(value, str) else value

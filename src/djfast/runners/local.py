@@ -20,6 +20,8 @@ from djfast.plan.build import build_plan
 from djfast.plan.rules.order_filters import order_filters
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.recipe.outputs import is_remote
+from djfast.redaction import all_safe
 from djfast.runners.delivery import check_output, deliver_record, delivered, output_of
 from djfast.runners.inputs import draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
@@ -183,7 +185,7 @@ def fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:
 
 
 def write_run_json(path: str, recipe: Recipe, files: Sequence[InputFile], report: Report) -> None:
-    """Write the record of a run: recipe, versions, inputs and report."""
+    """Write the record of a run: recipe, versions, inputs and report. Only who may read all of these may read it."""
     from djfast import __version__
 
     inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
@@ -197,5 +199,17 @@ def write_run_json(path: str, recipe: Recipe, files: Sequence[InputFile], report
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.tmp-{os.getpid()}"
     with open(temporary, "w", encoding="utf-8") as file:
-        file.write(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
+        file.write(json.dumps(all_safe(record), indent=2, ensure_ascii=False, default=str) + "\n")
+        os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & _readers([recipe.source, *(each.path for each in files)]))
     os.replace(temporary, path)
+
+
+def _readers(paths: Sequence[str | None]) -> int:
+    """Return the permissions of who may read all of some files. What lies elsewhere is for the owner alone."""
+    mode = 0o666
+    for path in paths:
+        if path is not None and is_remote(path):
+            mode &= 0o600
+        elif path is not None and os.path.exists(path):  # what was generated, or removed meanwhile, is nobody's secret
+            mode &= os.stat(path).st_mode | 0o600
+    return mode

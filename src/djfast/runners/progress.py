@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from djfast.redaction import lines_of
 from djfast.runners.report import Tally
 
 _TERMINAL_SECONDS = 0.2
@@ -55,7 +56,7 @@ class Progress:
         """Show a line of its own."""
         if not self.is_quiet:
             self.clear()
-            self.stream.write(f"djfast: {text}\n")
+            self.stream.write(lines_of(f"djfast: {text}") + "\n")
             self.stream.flush()
 
     def _funnel(self, tally: Tally) -> list[str]:

@@ -24,12 +24,15 @@ from djfast.io.results import remove, stem
 from djfast.plan.resources import resource_files
 from djfast.plan.steps import Compute, Plan, Rewrite
 from djfast.recipe.load import Recipe
+from djfast.redaction import Resolved
 from djfast.runners.inputs import described
 from djfast.runners.job.journal import Journal
 
 # Settings that decide which rows and counts are in the parts; the others may differ between attempts.
 _SETTINGS = ("text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error", "order_filters")
 _FORMAT = 1  # of parts and journal
+# Entries of a job's identity that are known only when its OPs are.
+OF_OPS = ("process", "values of environment variables in process", "models, word lists and code")
 
 
 class Attempt(NamedTuple):
@@ -145,13 +148,18 @@ class JobFolder:
         record = self._record()
         return 0 if record is None else int(record.get("splits", 0))
 
-    def differences(self, identity: Mapping[str, Any]) -> list[str] | None:
-        """Say in what the job in the folder differs from another; None if there is no job.
+    def differences(self, identity: Mapping[str, Any], *, leaving_out: Sequence[str] = ()) -> list[str] | None:
+        """Say in what the job in the folder differs from another, some entries left out; None if there is no job.
 
         No difference is an empty list.
         """
         record = self._record()
-        return None if record is None else _differences(record["identity"], json.loads(json.dumps(identity)))
+        if record is None:
+            return None
+        before, now = dict(record["identity"]), dict(json.loads(json.dumps(identity)))
+        for entry in leaving_out:
+            before[entry] = now[entry] = None
+        return _differences(before, now)
 
     def _record(self) -> dict[str, Any] | None:
         return _read(self.path / "job.json")
@@ -192,11 +200,30 @@ def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[
         "format": _FORMAT,
         "version": __version__,
         "process": [{op.spec.name: op.given()} for op in plan.ops],
+        "values of environment variables in process": _digest_of_variables(plan),
         "settings": {name: recipe.settings[name] for name in _SETTINGS},
         "mixture": described(recipe.settings["sources"]),
         "inputs": {file.path: _stamp(file.path) for file in files},
         "models, word lists and code": resources,
     }
+
+
+def _digest_of_variables(plan: Plan) -> str:
+    """Return a digest of what variables stood for when the recipe was loaded; OPs show only their names."""
+    import hashlib
+
+    found: list[str] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, Resolved):
+            found.append(str(value))
+        elif isinstance(value, dict | list | tuple):
+            for each in value.values() if isinstance(value, dict) else value:
+                look(each)
+
+    for op in plan.ops:
+        look(dict(op.__dict__))
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest() if found else ""
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.runners.delivery import result_bytes
 from djfast.runners.inputs import input_files
-from djfast.runners.job.folder import JobFolder, identity_of
+from djfast.runners.job.folder import OF_OPS, JobFolder, identity_of
 from djfast.runners.job.journal import Journal
 from djfast.runners.local import plan_recipe
 
@@ -25,7 +25,7 @@ def standing_of(recipe: Recipe) -> Standing:
     """Look at the job of a recipe.
 
     A finished job counts only for the recipe, the input and the version that it was run with, and only while its result
-    is there.
+    is there. Code of the user is not run: where the recipe names some, its OPs are not compared.
 
     Raises
     ------
@@ -34,7 +34,9 @@ def standing_of(recipe: Recipe) -> Standing:
     """
     plan = plan_recipe(recipe)
     folder = JobFolder.of(recipe)
-    differences = folder.differences(identity_of(recipe, plan, input_files(recipe)))
+    has_code = bool(recipe.settings["custom_operator_paths"])
+    identity = identity_of(recipe, plan, input_files(recipe))
+    differences = folder.differences(identity, leaving_out=OF_OPS if has_code else ())
     if differences is None:
         return Standing(False, False, f"not begun: there is no job in {folder.path}")
     if differences:
@@ -42,7 +44,8 @@ def standing_of(recipe: Recipe) -> Standing:
         return Standing(False, False, f"not begun: {folder.path} holds another job: {shown}")
     journal = folder.look()
     if journal.done is None:
-        return Standing(True, False, f"unfinished: {_progress(plan, journal, folder.split_count())}")
+        done = f"{len(journal.parts)} parts" if has_code else _progress(plan, journal, folder.split_count())
+        return Standing(True, False, f"unfinished: {done}")
     for path, size in journal.done.files:
         if result_bytes(recipe, path) != size:
             return Standing(False, False, f"not begun: it was complete, but {path} is gone or has changed since")
