@@ -281,6 +281,7 @@ class Op:
             raise RecipeError(f"{self.spec.name} has no parameter {unknown}")
         if given:
             self.__dict__["_others"] = guarded(given)
+        self._check_bounds()
         self.validate()
 
     @property
@@ -288,6 +289,14 @@ class Op:
         """Parameters that the OP does not declare, where it takes them (`takes_others`)."""
         others: Mapping[str, Any] = self.__dict__.get("_others", {})
         return others
+
+    def _check_bounds(self) -> None:
+        """Refuse a lower bound above its upper one: no value lies between them, so every row would go."""
+        for name, low in self.__dict__.items():
+            other = name.replace("min_", "max_", 1)
+            high = self.__dict__.get(other) if name.startswith("min_") else None
+            if _is_number(low) and _is_number(high) and low > high:
+                raise RecipeError(f"{self.spec.name}: {name} must be <= {other}, got {name} {low!r} and {other} {high!r}")
 
     def validate(self) -> None:
         """Check parameters against each other; OPs override it and raise RecipeError."""
@@ -331,6 +340,10 @@ class Op:
         """Return the same with what variables of the environment stand for; only secrets are left out."""
         given = [(p, self.__dict__[p.name]) for p in self.spec.params if self.__dict__[p.name] != p.default]
         return {**{p.name: "***" if p.is_secret else value for p, value in given}, **dict(self.others)}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _finish(name: str, type_name: Any, draft: _Draft, *, common: bool) -> Param:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import djfast
-from djfast.errors import RecipeError
+from djfast.errors import RecipeError, TooManyErrors
 from djfast.recipe.load import load_recipe
 
 ADAPTED = '''
@@ -250,7 +250,8 @@ def test_parameters_and_keys_reach_classes(tmp_path: Path, more_adapted: str) ->
 
 
 def test_a_class_that_forgets_its_return_rejects_rows(tmp_path: Path, more_adapted: str) -> None:
-    djfast.run(_recipe(tmp_path, custom_operator_paths=[more_adapted], process=["forgetful_mapper"]))
+    with pytest.raises(TooManyErrors, match="is the `return` missing"):
+        djfast.run(_recipe(tmp_path, custom_operator_paths=[more_adapted], process=["forgetful_mapper"]))
     rejected = [json.loads(line) for line in (tmp_path / "out.rejected.jsonl").read_text().splitlines()]
     assert [(row["reason"], row["row"]["text"]) for row in rejected] == [
         ("TypeError: process_single returned None; is the `return` missing? (more_adapted_ops.py:46 in process_single)", text)

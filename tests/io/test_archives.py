@@ -275,6 +275,7 @@ def test_a_format_whose_package_is_missing_says_what_to_install(tmp_path: Path, 
 
 
 def test_rejected_rows_of_archives_say_what_they_were(tmp_path: Path) -> None:
-    run(tmp_path, tar(tmp_path / "a.tar", [("k.txt", b"\xff"), ("k.cls", b"7")]), text_keys="txt")
+    members = [("k.txt", b"\xff"), ("k.cls", b"7"), ("l.txt", b"fine"), ("l.cls", b"8")]
+    run(tmp_path, tar(tmp_path / "a.tar", members), text_keys="txt")
     [entry] = read(tmp_path / "local" / "out.rejected.jsonl")
     assert entry["row"]["__key__"] == "k"

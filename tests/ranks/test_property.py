@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from djfast.errors import InputError, SchemaError
+from djfast.errors import InputError, SchemaError, TooManyErrors
 from djfast.ranks.alone import Alone
 from djfast.runners import memory
 from djfast.runners.job import exchange, survivors
@@ -64,9 +64,14 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> list[Expected]:
 def _expected(case: Case, folder: Path) -> Expected:
     try:
         counts = run_locally(case.variant(folder, 0))
-    except SchemaError as error:  # a selector cannot compare the rows
-        return Expected(case, {}, {}, str(error))
+    except (SchemaError, TooManyErrors) as error:  # a selector cannot compare the rows, or an OP rejected all that came to it
+        return Expected(case, {}, {}, _said(error))
     return Expected(case, counts, files_of(folder))
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says, but for where the rejected rows lie."""
+    return "\n".join(line.partition("; see ")[0] for line in str(error).splitlines())
 
 
 def _check(expected: Expected, folder: Path, run: Callable[[], dict[str, Any] | None]) -> None:
@@ -76,8 +81,8 @@ def _check(expected: Expected, folder: Path, run: Callable[[], dict[str, Any] | 
     failure = None
     try:
         counts = run()
-    except SchemaError as error:
-        failure = str(error)
+    except (SchemaError, TooManyErrors) as error:
+        failure = _said(error)
     except Preempted:
         raise
     except Exception as error:

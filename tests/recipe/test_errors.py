@@ -104,7 +104,7 @@ CASES = {
     "dataset: {configs: [{path: a, pth: b}]}": "dataset.configs.0 has no such key (did you mean 'path'?), got 'pth'",
     "dataset: {configs: [{type: local}]}": "dataset.configs.0 needs a path, got None",
     "dataset: 5": "dataset must be a mapping or a list of mappings or null, got 5",
-    "max_errors: 1.5": "max_errors must be a share from 0.0 to 1.0 or a whole number, got 1.5",
+    "max_errors: 1.5": "max_errors must be a share from 0.0 to 1.0, an integer, auto or null, got 1.5",
     "max_errors: -1": "max_errors must be >= 0, got -1",
     "batch_bytes: 4 miles": "batch_bytes must be a number of bytes such as 1048576 or '4MiB', got '4 miles'",
     "batch_bytes: 1": "batch_bytes must be >= 4096, got 1",

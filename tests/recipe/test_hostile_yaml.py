@@ -36,7 +36,13 @@ def test_merge_keys_cannot_laugh_either(problems):
 
 
 def test_deep_nesting_is_refused(problems):
-    assert problems("np: " + "[" * 100_000) == ["recipe.yaml:1: values are nested deeper than 64 levels"]
+    assert problems("np: " + "[" * 65 + "]" * 65) == ["recipe.yaml:1: values are nested deeper than 64 levels"]
+
+
+def test_nesting_without_end_is_refused(problems):
+    # The YAML library may have a limit of its own that it meets first; what it says then is its own affair.
+    [line] = problems("np: " + "[" * 100_000)
+    assert line.startswith("recipe.yaml:1: ")
 
 
 def test_deep_nesting_by_aliases_is_refused(problems):

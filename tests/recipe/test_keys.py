@@ -81,6 +81,7 @@ def test_a_used_key_reaches_the_settings(key):
         "export_path": "x.json",
         "batch_bytes": 8192,
         "memory": 2**30,
+        "zst_window": 2**30,
         "export_extra_args": {"compression": "none"},
         "export_aws_credentials": {"anon": True},
     }

@@ -133,7 +133,7 @@ def test_merge_keys_and_anchors_work(load):
     [("1e3", 1000), ("+1E+3", 1000), ("1_000", 1000), ("0x10", 16), (".5e1", 5), ("null", None), ("~", None)],
 )
 def test_numbers_are_read_as_people_write_them(load, text, expected):
-    assert load(f"process:\n- text_length_filter: {{max_len: {text}}}").ops[0].max_len == expected
+    assert load(f"process:\n- text_length_filter: {{min_len: 0, max_len: {text}}}").ops[0].max_len == expected
 
 
 def test_quoted_numbers_stay_texts(problems):

@@ -9,7 +9,7 @@ process:
   - text_length_filter: {min_len: 1}
   - clean_email_mapper
   - text_length_filter:
-  - text_length_filter: {max_len: 9}
+  - text_length_filter: {max_len: 99}
 """
 
 
@@ -19,12 +19,12 @@ def test_global_keys_are_replaced(load):
 
 def test_one_op_is_hit_by_its_number(load):
     recipe = load(RECIPE, "process.2.min_len=20")
-    assert [op.given() for op in recipe.ops] == [{"min_len": 1}, {}, {"min_len": 20}, {"max_len": 9}]
+    assert [op.given() for op in recipe.ops] == [{"min_len": 1}, {}, {"min_len": 20}, {"max_len": 99}]
 
 
 def test_every_op_of_a_name_is_hit(load):
     recipe = load(RECIPE, "process.text_length_filter.min_len=20")
-    assert [op.given() for op in recipe.ops] == [{"min_len": 20}, {}, {"min_len": 20}, {"min_len": 20, "max_len": 9}]
+    assert [op.given() for op in recipe.ops] == [{"min_len": 20}, {}, {"min_len": 20}, {"min_len": 20, "max_len": 99}]
 
 
 def test_an_op_without_parameters_gets_some(load):

@@ -14,7 +14,7 @@ import pytest
 
 import djfast
 from djfast import _native
-from djfast.errors import InputError, RecipeError
+from djfast.errors import InputError, RecipeError, TooManyErrors
 from djfast.io.files import discover
 from djfast.io.json_rows import JsonRows
 from djfast.ranks.alone import Alone
@@ -140,13 +140,10 @@ def test_generated_rows_have_numbers_where_they_are_wanted(tmp_path: Path) -> No
             load_recipe({"generated_dataset_config": {**config, "feature_keys": "a", "number_key": wrong}, "process": []})
 
 
-def test_an_op_that_reads_a_generated_null_sets_the_row_aside(tmp_path: Path) -> None:
+def test_generated_nulls_are_rejected_by_an_op_that_reads_them(tmp_path: Path) -> None:
     config = {"type": "RayEmptyFormatter", "length": 3, "feature_keys": "text"}
-    assert run(tmp_path, generated_dataset_config=config) == []
-    entries = read(tmp_path / "local" / "out.rejected.jsonl")
-    assert [(entry["file"], entry["line"], entry["reason"]) for entry in entries] == [
-        (None, line, "field 'text' is null") for line in (1, 2, 3)
-    ]
+    with pytest.raises(TooManyErrors, match=r"3 x read: field 'text' is null \(row 1\)"):
+        run(tmp_path, generated_dataset_config=config)
 
 
 def test_a_formatter_of_files_reads_its_suffixes(tmp_path: Path) -> None:

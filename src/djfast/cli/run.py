@@ -166,9 +166,10 @@ def _show_report(options: argparse.Namespace, report: Report, shown: int) -> Non
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     elif not options.quiet:
         _show_notices(options, report.notices[shown:])
-        from djfast.runners.report import rank_lines, usage_lines
+        from djfast.runners.report import rank_lines, rejection_lines, usage_lines
 
         lines = [*report.funnel(), *(rank_lines(report.ranks) if len(report.ranks) > 1 else [])]
         lines += usage_lines(report.language_models or {})
+        lines += rejection_lines(report)
         print(lines_of("\n".join(lines)), file=sys.stderr)
         print(lines_of(report.last_line()))

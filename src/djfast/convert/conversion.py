@@ -87,7 +87,7 @@ def convert(
     try:
         for piece in rows:
             result.write(piece)
-        rejected.check_share(rows.read)
+        rejected.check(rows.read, rows.read - rejected.count)
         result.finish()
     except BaseException:
         result.abandon()

@@ -143,9 +143,10 @@ _KEYS = (
     Key("process", "list[dict]", [], "OPs in the order in which they run, each with its parameters."),
     # What only djfast has.
     Key(
-        "max_errors", "float | None", None,
-        "Rows that may be set aside before the run fails: a share from 0.0 to 1.0 of the rows, or a count as a whole "
-        "number; 0 allows none, null any number.",
+        "max_errors", "float | str | None", "auto",
+        "Rows that may be rejected before the run fails: a share from 0.0 to 1.0 of the rows, or a count as an integer; 0 allows "
+        "none, null any number. `auto` allows half of the rows, and any number of fewer than 1,000 rows. Whatever this says, a "
+        "run fails if every row was rejected.",
         ge=0, le=2**63 - 1,
     ),
     Key(

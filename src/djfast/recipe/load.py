@@ -255,9 +255,9 @@ class _Checker:
             return given[name].where if name in given else self.source
 
         limit = settings["max_errors"]
-        if isinstance(limit, float) and limit > 1:
+        if (isinstance(limit, float) and limit > 1) or (isinstance(limit, str) and limit != "auto"):
             self.problems.append(
-                f"{where('max_errors')}: max_errors must be a share from 0.0 to 1.0 or a whole number, got {limit!r}"
+                f"{where('max_errors')}: max_errors must be a share from 0.0 to 1.0, an integer, auto or null, got {limit!r}"
             )
         keys = settings["text_keys"]
         settings["text_keys"] = [keys] if isinstance(keys, str) else keys

@@ -134,7 +134,7 @@ def run_plan(
     )
     try:
         loop.run()
-        rejected.check_share(loop.tally.rows_read)
+        rejected.check(loop.tally.rows_read, loop.rows_written, loop.tally)
         paths = result.finish()
     except BaseException:
         result.abandon()
@@ -156,6 +156,7 @@ def run_plan(
         stats_path=None,
         rejected_path=None,
         notices=(*notices, *plan.notices),
+        rejected_reasons=rejected.reasons.most_frequent(),
         language_models=METER.take() or None,
     )
 

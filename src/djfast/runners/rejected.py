@@ -5,10 +5,22 @@ from __future__ import annotations
 import json
 import os
 from contextlib import AbstractContextManager
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from djfast.errors import TooManyErrors
 from djfast.io.durable import writing
+from djfast.runners.reasons import ReasonCounts, reason_lines
+
+if TYPE_CHECKING:
+    from djfast.runners.report import Tally
+
+# What `max_errors: auto` allows: a few bad rows of few say nothing about the recipe, many of many do.
+AUTO = "auto"
+_AUTO_SHARE = 0.5
+_AUTO_ROWS = 1000
+
+
+READING = -1  # the index that stands for reading in place of an OP's
 
 
 class Rejected(NamedTuple):
@@ -35,14 +47,15 @@ class RejectedRows:
         Where the rows go; None keeps them in `rows`.
     temporary : str, optional
         Name of the file until it is closed; by default the file has its own name from the beginning.
-    max_errors : float, int or None
-        Most rejected rows: a share of the rows read when below 1 or a float, else a count; None is no limit.
+    max_errors : float, int, "auto" or None
+        Most rejected rows: a float is a share of the rows read, an integer a count, "auto" half of the rows if at least 1,000
+        were read; None is no limit.
     is_fatal : callable
         ``is_fatal(op_index)`` says whether the first bad row of an OP (or of reading, -1) stops the run.
     """
 
     def __init__(
-        self, path: str | None, *, max_errors: float | int | None, is_fatal: Any, temporary: str | None = None
+        self, path: str | None, *, max_errors: float | int | str | None, is_fatal: Any, temporary: str | None = None
     ) -> None:
         self.path = path
         self._temporary = temporary or path
@@ -50,6 +63,7 @@ class RejectedRows:
         self.is_fatal = is_fatal
         self.count = 0
         self.by_op: dict[int, int] = {}
+        self.reasons = ReasonCounts()
         self.rows: list[Rejected] = []
         self._file: IO[bytes] | None = None
 
@@ -63,6 +77,7 @@ class RejectedRows:
         """
         self.count += 1
         self.by_op[rejected.op_index] = self.by_op.get(rejected.op_index, 0) + 1
+        self.reasons.add(rejected)
         if self.path is None:
             self.rows.append(rejected)
         else:
@@ -75,19 +90,36 @@ class RejectedRows:
                 f"{rejected.place()}: {rejected.reason}"
             )
 
-    def check_share(self, rows_read: int) -> None:
-        """Compare the share of rejected rows with the limit.
+    def check(self, rows_read: int, rows_written: int, tally: Tally | None = None) -> None:
+        """Compare what was rejected with what came, at the end of a run; `tally` has what came to each OP.
 
         Raises
         ------
         TooManyErrors
-            If the share is larger.
+            If more rows were rejected than `max_errors` allows, or if nothing is left because reading or an OP rejected every
+            row that it was given. Rows that are kept in memory replace no earlier result, so the second is no failure for them.
         """
-        if isinstance(self.max_errors, float) and rows_read and self.count / rows_read > self.max_errors:
+        if not self.count:
+            return
+        failed = self._total_failure(rows_read, tally) if self.path and not rows_written else None
+        share = _AUTO_SHARE if self.max_errors == AUTO and rows_read >= _AUTO_ROWS else self.max_errors
+        if failed is None and isinstance(share, float) and rows_read and self.count / rows_read > share:
+            given = "auto, half of them" if self.max_errors == AUTO else f"the share {share:g}"
+            failed = f"{self.count:,} of {rows_read:,} rows were rejected, more than max_errors allows: {given}"
+        if failed is not None:
             where = f"; see {self.path}" if self.path else ""
-            raise TooManyErrors(
-                f"{self.count} of {rows_read} rows were rejected, more than the share max_errors={self.max_errors:g}{where}"
-            )
+            raise TooManyErrors("\n".join([f"{failed}{where}", *reason_lines(self.reasons.most_frequent(), self.count)]))
+
+    def _total_failure(self, rows_read: int, tally: Tally | None) -> str | None:
+        """Say who rejected every row that came, if somebody did."""
+        if self.count == rows_read:
+            return f"every one of the {rows_read:,} rows was rejected"
+        if tally is None:
+            return None
+        for op, rejected in self.by_op.items():
+            if op != READING and rejected == tally.rows_in.get(op):
+                return f"no row is left: {tally.names[op]} rejected every one of the {rejected:,} rows that came to it"
+        return None
 
     def _write(self, rejected: Rejected) -> None:
         entry = {"op": rejected.op, "reason": rejected.reason, "file": rejected.file, "line": rejected.line}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from djfast.llm.usage import OpUsage
+from djfast.runners.reasons import RejectedReason, reason_lines
 
 
 class OpReport(NamedTuple):
@@ -38,11 +39,13 @@ class Report(NamedTuple):
     notices: tuple[str, ...]
     ranks: tuple[RankReport, ...] = ()
     language_models: Mapping[str, OpUsage] | None = None  # by OP; of this attempt, where a job was resumed
+    rejected_reasons: tuple[RejectedReason, ...] = ()  # of most rows
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON data."""
         plain = self._asdict()
         plain["ops"] = [op._asdict() for op in self.ops]
+        plain["rejected_reasons"] = [reason._asdict() for reason in self.rejected_reasons]
         plain["ranks"] = [rank._asdict() for rank in self.ranks]
         del plain["language_models"]
         if self.language_models:
@@ -54,6 +57,7 @@ class Report(NamedTuple):
         """Return what `to_dict` recorded."""
         nested = {
             "ops": tuple(OpReport(**op) for op in record["ops"]),
+            "rejected_reasons": tuple(RejectedReason(**each) for each in record.get("rejected_reasons", ())),
             "ranks": tuple(RankReport(**rank) for rank in record["ranks"]),
             "export_paths": tuple(record["export_paths"]),
             "notices": tuple(record["notices"]),
@@ -111,6 +115,13 @@ def usage_lines(usage: Mapping[str, OpUsage]) -> list[str]:
             f"from the cache, {each.prompt_tokens:,} + {each.completion_tokens:,} tokens, cost {cost}"
         )
     return lines
+
+
+def rejection_lines(report: Report) -> list[str]:
+    """Return why most of the rejected rows were rejected, with an example each."""
+    if not report.rows_rejected:
+        return []
+    return [f"rejected {report.rows_rejected:,}:", *reason_lines(report.rejected_reasons, report.rows_rejected)]
 
 
 class Tally:

@@ -75,6 +75,7 @@ def write_outcome(
         notices=(*recipe.notices, *passes.plan.notices),
         ranks=tuple(reports),
         language_models=usage or None,
+        rejected_reasons=rejected.reasons.most_frequent(),
     )
     report = with_side_files(report, passes.plan, output.path)
     for path in (*report.export_paths, report.stats_path):
@@ -103,7 +104,8 @@ def write_rejected(recipe: Recipe, passes: Passes, *, final: bool) -> RejectedRo
                 line = head["line"] + lines[number][split]
                 rows.add(Rejected(head["op"], head["op_index"], head["reason"], head["file"], line, RowMember(member)))
         if final:
-            rows.check_share(passes.finished().rows_read)
+            total = passes.finished()
+            rows.check(total.rows_read, sum(passes.result_rows()), total)
     finally:
         rows.close()
     return rows
