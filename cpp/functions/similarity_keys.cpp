@@ -31,13 +31,29 @@ std::size_t count_of(const Params& params, const std::string& name, std::int64_t
   return static_cast<std::size_t>(value);
 }
 
-/// True: a text without a shingle gets no key. False: it gets the key that all such texts share.
-bool keeps_short_texts(const Params& params) {
-  const auto short_texts = text_or(params, "short_texts", "merge");
-  if (short_texts != "keep" && short_texts != "merge") {
-    throw UserError("short_texts must be keep or merge, got " + short_texts);
+/// What key a text without a shingle gets.
+enum class ShortTexts {
+  merge,  // the one that all such texts share
+  keep,   // none
+  exact,  // one of its own tokens, which only equal texts share
+};
+
+ShortTexts short_texts_of(const Params& params) {
+  const auto name = text_or(params, "short_texts", "merge");
+  if (name == "merge") return ShortTexts::merge;
+  if (name == "keep") return ShortTexts::keep;
+  if (name == "exact") return ShortTexts::exact;
+  throw UserError("short_texts must be merge, keep or exact, got " + name);
+}
+
+/// One number for all tokens, in their order.
+std::uint64_t hash_of_tokens(const Tokens& tokens) noexcept {
+  std::uint64_t hash = kernels::mixing_numbers[3] ^ tokens.count();
+  for (std::size_t i = 0; i < tokens.count(); ++i) {
+    const kernels::Slice token = tokens.token(i);
+    hash = kernels::hash_bytes(tokens.buffer() + token.start, token.size, hash);
   }
-  return short_texts == "keep";
+  return kernels::fold(hash ^ kernels::mixing_numbers[0], kernels::mixing_numbers[2]);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -213,7 +229,7 @@ class MinHashSignature : public Function {
       : tokens_of_(params),
         window_(count_of(params, "window", 1)),
         permutations_(count_of(params, "permutations", 1)),
-        keeps_short_texts_(keeps_short_texts(params)),
+        short_texts_(short_texts_of(params)),
         signer_(signer_of(params, permutations_)) {}
 
   Column run(const Call& call) const override {
@@ -230,9 +246,14 @@ class MinHashSignature : public Function {
     thread_local std::vector<std::uint64_t> signature;
     tokens_of_(call, row, tokens);
     const bool has_shingle = tokens.shingle_count(window_) > 0;
-    if (!has_shingle && keeps_short_texts_) return {};
+    if (!has_shingle && short_texts_ == ShortTexts::keep) return {};
     signature.assign(permutations_, no_shingle);
-    if (has_shingle) signer_->sign(tokens, window_, signature);
+    if (has_shingle) {
+      signer_->sign(tokens, window_, signature);
+    } else if (short_texts_ == ShortTexts::exact) {
+      const std::uint64_t hash = hash_of_tokens(tokens);
+      for (std::size_t i = 0; i < permutations_; ++i) signature[i] = kernels::fold(hash ^ i, kernels::mixing_numbers[1]);
+    }
     return signature;
   }
 
@@ -242,7 +263,7 @@ class MinHashSignature : public Function {
   TokensOf tokens_of_;
   std::size_t window_;
   std::size_t permutations_;
-  bool keeps_short_texts_;
+  ShortTexts short_texts_;
   std::unique_ptr<Signer> signer_;
 };
 
@@ -282,7 +303,7 @@ class MinHashBands final : public MinHashSignature<TokensOf> {
 class SimHash final : public Function {
  public:
   explicit SimHash(const Params& params)
-      : tokens_of_(params), window_(count_of(params, "window", 1)), keeps_short_texts_(keeps_short_texts(params)) {}
+      : tokens_of_(params), window_(count_of(params, "window", 1)), short_texts_(short_texts_of(params)) {}
 
   Column run(const Call& call) const override {
     return lists_of(call, [&](std::uint32_t row, std::vector<std::uint64_t>& items) {
@@ -290,8 +311,8 @@ class SimHash final : public Function {
       tokens_of_(call, row, tokens);
       if (tokens.shingle_count(window_) > 0) {
         items.push_back(majority(tokens));
-      } else if (!keeps_short_texts_) {
-        items.push_back(0);
+      } else if (short_texts_ != ShortTexts::keep) {
+        items.push_back(short_texts_ == ShortTexts::exact ? hash_of_tokens(tokens) : 0);
       }
     });
   }
@@ -313,7 +334,7 @@ class SimHash final : public Function {
 
   TextTokens tokens_of_;
   std::size_t window_;
-  bool keeps_short_texts_;
+  ShortTexts short_texts_;
 };
 
 template <class Made>

@@ -154,13 +154,21 @@ def test_bands_agree_exactly_where_their_values_do():
 
 
 @pytest.mark.parametrize("hash_name", ["data-juicer", "fast"])
-def test_short_texts_share_a_key_or_have_none(hash_name):
+def test_short_texts_share_a_key_or_have_one_of_their_own_or_none(hash_name):
     params = {"tokenization": "space", "window": 3, "permutations": 8, "bands": 4, "rows": 2, "hash": hash_name}
     rows = ["", "a b", "a b c", "   "]
     merged = _native.evaluate("minhash_bands", [rows], params)
     assert merged[0] == merged[1] == merged[3] != merged[2]
     kept = _native.evaluate("minhash_bands", [rows], params | {"short_texts": "keep"})
     assert [len(keys) for keys in kept] == [0, 0, 4, 0]
+    exact = _native.evaluate("minhash_bands", [[*rows, "a  b", "b a", "ab"]], params | {"short_texts": "exact"})
+    assert exact[1] == exact[4]
+    assert exact[0] == exact[3]
+    assert len({tuple(keys) for keys in exact}) == 5
+    assert exact[2] == merged[2]
+    assert all(len(set(keys)) == 4 for keys in exact)
+    params = {"tokenization": "space", "window": 3, "short_texts": "exact"}
+    assert len({keys[0] for keys in _native.evaluate("simhash", [rows], params)}) == 3
     params = {"tokenization": "space", "window": 3, "short_texts": "keep"}
     assert [len(keys) for keys in _native.evaluate("simhash", [rows], params)] == [0, 0, 1, 0]
 

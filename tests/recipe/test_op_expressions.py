@@ -150,4 +150,5 @@ def test_short_texts_are_kept_only_on_request():
     simhash = find("document_simhash_deduplicator").cls
     assert simhash().key().param("short_texts") == "merge"
     assert simhash(short_texts="keep").key().param("short_texts") == "keep"
+    assert simhash(short_texts="exact").key().param("short_texts") == "exact"
     assert find("document_minhash_deduplicator").cls().key().param("short_texts") == "merge"

@@ -299,11 +299,35 @@ def test_inputs_that_leave_nothing_give_an_empty_result(tmp_path: Path, content:
     assert (tmp_path / "out" / "result.jsonl").read_bytes() == b""
 
 
-def test_short_texts_can_be_kept(tmp_path: Path) -> None:
-    write_lines(tmp_path / "in.jsonl", [{"text": text} for text in ("too short", "short too", "short too")])
-    for op in ("document_minhash_deduplicator", "document_simhash_deduplicator"):
-        assert djfast.run(recipe(tmp_path, [op])).rows_written == 1
-        assert djfast.run(recipe(tmp_path, [{op: {"short_texts": "keep"}}])).rows_written == 3
+SHORT = ["too short", "short too", "short too", "the only text that is long enough for one window of tokens", "同じ"]
+NEAR = ["document_minhash_deduplicator", "document_simhash_deduplicator", "ray_bts_minhash_deduplicator"]
+
+
+@pytest.mark.parametrize("op", NEAR)
+@pytest.mark.parametrize("keys", [{}, {"use_checkpoint": True}], ids=["plain", "job"])
+def test_short_texts_are_merged_or_compared_or_kept(tmp_path: Path, op: str, keys: dict[str, Any]) -> None:
+    write_lines(tmp_path / "in.jsonl", [{"text": text} for text in SHORT])
+    for mode, rows in (("merge", 2), ("exact", 4), ("keep", 5)):
+        report = djfast.run(recipe(tmp_path, [{op: {"short_texts": mode}}], **keys))
+        assert report.rows_written == rows
+        notices = [notice for notice in report.notices if "taken for duplicates" in notice]
+        assert (report.ops[0].short_texts, len(notices)) == ((4, 1) if mode == "merge" else (0, 0))
+        if notices:
+            window = 6 if "simhash" in op else 5
+            assert notices[0].startswith(f"{op}: 4 texts have fewer than {window} tokens and were taken for duplicates of each")
+
+
+def test_short_texts_are_counted_whatever_makes_their_tokens(tmp_path: Path) -> None:
+    rows = [{"text": text, "__dj__uid": number} for number, text in enumerate(SHORT)]
+    write_lines(tmp_path / "in.jsonl", rows)
+    for process, count in (
+        [[{"document_minhash_deduplicator_with_uid": {}}], 4],
+        [[{"document_minhash_deduplicator": {"tokenization": "character"}}], 1],
+        [[{"document_minhash_deduplicator": {"tokenization": "punctuation", "window_size": 2}}], 5],
+        [[{"document_minhash_deduplicator": {"window_size": 1}}], 0],
+        [["document_deduplicator"], 0],
+    ):
+        assert djfast.run(recipe(tmp_path, process)).ops[0].short_texts == count
 
 
 def test_crlf_bom_and_a_missing_last_line_feed(tmp_path: Path) -> None:

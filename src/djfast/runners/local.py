@@ -27,7 +27,7 @@ from djfast.runners.inputs import draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
-from djfast.runners.report import Report
+from djfast.runners.report import Report, short_text_notices
 from djfast.runners.stage_loop import StageLoop
 from djfast.runners.watch import Suspect, Watch, end_process
 
@@ -155,7 +155,7 @@ def run_plan(
         export_paths=tuple(paths),
         stats_path=None,
         rejected_path=None,
-        notices=(*notices, *plan.notices),
+        notices=(*notices, *plan.notices, *short_text_notices(plan, loop.tally)),
         rejected_reasons=rejected.reasons.most_frequent(),
         language_models=METER.take() or None,
     )

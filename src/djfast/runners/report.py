@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast.llm.usage import OpUsage
 from djfast.runners.reasons import RejectedReason, reason_lines
+
+if TYPE_CHECKING:
+    from djfast.plan.steps import Plan
 
 
 class OpReport(NamedTuple):
     """Rows entering and leaving one OP.
 
     `seconds` is the time in its functions summed over threads, in which those in Python may wait for the interpreter or a
-    server; shared work counts for its first user.
+    server; shared work counts for its first user. `short_texts` counts those that a deduplicator took for duplicates of each
+    other because they are shorter than one window.
     """
 
     name: str
@@ -21,6 +25,7 @@ class OpReport(NamedTuple):
     rows_out: int
     rejected: int
     seconds: float
+    short_texts: int = 0
 
 
 class Report(NamedTuple):
@@ -141,6 +146,7 @@ class Tally:
         self.rows_read = 0
         self.bytes_read = 0
         self.rejected = 0
+        self.short_texts: dict[int, int] = {}  # that a deduplicator took for duplicates of each other
 
     @classmethod
     def of(cls, names: Mapping[int, str], record: dict[str, Any]) -> Tally:
@@ -149,6 +155,7 @@ class Tally:
         tally.seconds = dict(map(tuple, record["seconds"]))
         for op, rows_in, rows_out in record["ops"]:
             tally.rows_in[op], tally.rows_out[op] = rows_in, rows_out
+        tally.short_texts = dict(map(tuple, record["short_texts"]))
         tally.rows_read, tally.bytes_read, tally.rejected = record["rows_read"], record["bytes_read"], record["rejected"]
         return tally
 
@@ -157,7 +164,7 @@ class Tally:
         ops = [[op, self.rows_in[op], self.rows_out[op]] for op in self.rows_in]
         seconds = [[op, round(value, 6)] for op, value in self.seconds.items()]
         counts = {"rows_read": self.rows_read, "bytes_read": self.bytes_read, "rejected": self.rejected}
-        return {"ops": ops, "seconds": seconds, **counts}
+        return {"ops": ops, "seconds": seconds, "short_texts": [*map(list, self.short_texts.items())], **counts}
 
     def add(self, other: Tally) -> None:
         """Add what another tally counted."""
@@ -168,6 +175,8 @@ class Tally:
         self.rows_read += other.rows_read
         self.bytes_read += other.bytes_read
         self.rejected += other.rejected
+        for op, count in other.short_texts.items():
+            self.add_short_texts(op, count)
 
     def copy(self) -> Tally:
         """Return a tally with the same counts."""
@@ -175,7 +184,13 @@ class Tally:
         total.add(self)
         return total
 
-    def add_batch(self, ops: Sequence[int], readable: int, counts: list[tuple[int, int, int, int]]) -> None:
+    def add_batch(
+        self,
+        ops: Sequence[int],
+        readable: int,
+        counts: list[tuple[int, int, int, int]],
+        short_texts: Sequence[tuple[int, int]] = (),
+    ) -> None:
         """Add one batch: `ops` are the row-local OPs of its pass as they run, `readable` the rows that could be read.
 
         An OP whose work was all shared has no step of its own; its rows pass through.
@@ -190,11 +205,17 @@ class Tally:
         for op in ops:
             self.add_op(op, first.get(op, rows), last.get(op, rows))
             rows = last.get(op, rows)
+        for op, count in short_texts:
+            self.add_short_texts(op, count)
 
     def add_op(self, op: int, rows_in: int, rows_out: int) -> None:
         """Add rows to one OP."""
         self.rows_in[op] = self.rows_in.get(op, 0) + rows_in
         self.rows_out[op] = self.rows_out.get(op, 0) + rows_out
+
+    def add_short_texts(self, op: int, count: int) -> None:
+        """Add texts that a deduplicator takes for duplicates of each other because they are short."""
+        self.short_texts[op] = self.short_texts.get(op, 0) + count
 
     def ops(self, rejected: Mapping[int, int]) -> tuple[OpReport, ...]:
         """Return the OPs in the order in which they ran."""
@@ -205,6 +226,20 @@ class Tally:
                 self.rows_out.get(i, 0),
                 rejected.get(i, 0),
                 round(self.seconds.get(i, 0.0), 6),
+                self.short_texts.get(i, 0),
             )
             for i, name in self.names.items()
         )
+
+
+def short_text_notices(plan: Plan, tally: Tally) -> list[str]:
+    """Say how many short texts each deduplicator took for duplicates of each other."""
+    notices = []
+    for op, count in sorted(tally.short_texts.items()):
+        if count > 1:
+            name, window = tally.names[op], plan.ops[op].__dict__.get("window_size")
+            notices.append(
+                f"{name}: {count:,} texts have fewer than {window} tokens and were taken for duplicates of each other; "
+                "`short_texts: exact` drops equal ones only, and `tokenization: character` suits languages without spaces"
+            )
+    return notices

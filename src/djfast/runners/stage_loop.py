@@ -140,7 +140,7 @@ class StageLoop:
             if is_first:
                 self.tally.rows_read += done.row_count
                 self.tally.bytes_read += done.byte_count
-            self.tally.add_batch(work.local_ops, done.readable, done.counts)
+            self.tally.add_batch(work.local_ops, done.readable, done.counts, done.short_texts)
             yield done, done.first_line(base)
             base += done.line_count
             self.progress.update(self.tally)

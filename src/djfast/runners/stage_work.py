@@ -15,6 +15,7 @@ from djfast.runners.rejected import Rejected
 
 if TYPE_CHECKING:
     from djfast.runners.selection import Value
+    from djfast.runners.short_texts import SharedKey
 
 
 class BadRow(NamedTuple):
@@ -50,6 +51,7 @@ class Done(NamedTuple):
     compared: Compared | None
     counts: list[tuple[int, int, int, int]]
     bad_rows: list[BadRow]
+    short_texts: Sequence[tuple[int, int]] = ()  # by deduplicator: (op, texts)
 
     @property
     def readable(self) -> int:
@@ -68,6 +70,7 @@ class Done(NamedTuple):
             keys=following.keys,
             compared=following.compared,
             counts=[*self.counts, *following.counts],
+            short_texts=following.short_texts,
             bad_rows=sorted([*self.bad_rows, *following.bad_rows], key=lambda bad: bad.place),
         )
 
@@ -91,6 +94,11 @@ class StageWork:
         self._bound = bound
         self._layout = layout
         self._rows = rows
+        self._shared_keys: list[SharedKey | None] = []
+        if any(dedup.grouping.kind != "equal" for dedup in self.stage.dedups):
+            from djfast.runners.short_texts import shared_key
+
+            self._shared_keys = [shared_key(self.stage, dedup) for dedup in self.stage.dedups]
 
     def run(self, block: Any) -> Done:
         """Run the program on one block."""
@@ -119,6 +127,11 @@ class StageWork:
             compared=compared,
             counts=batch.counts,
             bad_rows=list(_bad_rows(batch.rejections, block)),
+            short_texts=[
+                (shared.op, shared.count(numbers))
+                for shared, (numbers, _) in zip(self._shared_keys, keys, strict=False)
+                if shared is not None
+            ],
         )
 
     def as_they_came(self, block: Any, bad_rows: Sequence[BadRow]) -> list[BadRow]:

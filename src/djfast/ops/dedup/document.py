@@ -63,9 +63,10 @@ class SimilarDocumentDeduplicator(Deduplicator):
     ignore_pattern: str | None = param("Regular expression whose matches are removed before comparing.", default=None)
     short_texts: str = param(
         "What happens to texts with fewer tokens than a window, which have nothing to compare: `merge` takes all "
-        "of them for duplicates of each other and keeps the first, as Data-Juicer does; `keep` keeps every one.",
+        "of them for duplicates of each other and keeps the first, as Data-Juicer does, and the run says how many these were; "
+        "`exact` takes those with the same tokens for duplicates and keeps all others; `keep` keeps every one.",
         default="merge",
-        choices=("merge", "keep"),
+        choices=("merge", "keep", "exact"),
     )
 
     def compared(self) -> Expr:

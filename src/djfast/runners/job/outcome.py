@@ -24,7 +24,7 @@ from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.survivors import owned
 from djfast.runners.local import fatal_ops, with_side_files, write_run_json
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
-from djfast.runners.report import RankReport, Report
+from djfast.runners.report import RankReport, Report, short_text_notices
 
 
 def export_settings(recipe: Recipe) -> list[Any]:
@@ -72,7 +72,7 @@ def write_outcome(
         export_paths=tuple(paths),
         stats_path=None,
         rejected_path=None,
-        notices=(*recipe.notices, *passes.plan.notices),
+        notices=(*recipe.notices, *passes.plan.notices, *short_text_notices(passes.plan, total)),
         ranks=tuple(reports),
         language_models=usage or None,
         rejected_reasons=rejected.reasons.most_frequent(),

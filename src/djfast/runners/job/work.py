@@ -228,7 +228,7 @@ class RankWork:
 
     def _add(self, writer: PartWriter, done: Done, work: PassWork) -> None:
         for tally in (writer.tally, self._mine):
-            tally.add_batch(work.local_ops, done.readable, done.counts)
+            tally.add_batch(work.local_ops, done.readable, done.counts, done.short_texts)
         if writer.stage == 0:
             self._mine.rows_read += done.row_count
             self._mine.bytes_read += done.byte_count
