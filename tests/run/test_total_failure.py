@@ -109,3 +109,22 @@ def test_reasons_that_differ_in_numbers_are_one_and_their_number_is_bounded() ->
 def test_a_lower_bound_above_the_upper_one_is_a_recipe_error(op: str, params: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError, match=f"{op}: {message}"):
         djfast.load_ops([{op: params}])
+
+
+def test_plan_and_doctor_say_what_their_probe_rejected(tmp_path: Path, capsys: Any) -> None:
+    recipe = _recipe(tmp_path, [{"id": 1, "text": "a"}] * 3, [{"text_length_filter": {"min_len": 0}}], text_keys="txt")
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(recipe))
+    reason = f"3 x read: field 'txt' is missing; the fields of this row are 'id', 'text' ({tmp_path / 'in.jsonl'})"
+    assert main(["plan", str(path)]) == 0
+    plan = capsys.readouterr().out
+    assert "3 rows; the first pass drops 100% of the rows" in plan
+    assert f"  rejected 3 of the 3 rows:\n    {reason}\n" in plan
+    assert main(["plan", "--json", str(path)]) == 0
+    probe = json.loads(capsys.readouterr().out)["probe"]
+    assert (probe["probed_rows"], probe["rejected"]) == (3, 3)
+    assert main(["doctor", str(path)]) == 1
+    assert f"FAILS    a probe of the input rejected 3 of the 3 rows:\nnote       {reason}\n" in capsys.readouterr().out
+    path.write_text(json.dumps({**recipe, "text_keys": "text"}))
+    assert main(["doctor", str(path)]) == 0
+    assert "rejected" not in capsys.readouterr().out

@@ -15,6 +15,7 @@ from djfast.redaction import on_one_line
 
 if TYPE_CHECKING:
     from djfast.plan.steps import Plan
+    from djfast.recipe.load import Recipe
 
 TAKES_OVERRIDES = True
 
@@ -24,10 +25,11 @@ class Finding(NamedTuple):
 
     is_fine: bool | None
     what: str
+    when_not: str = "MISSING"  # what stands before it then
 
     def __str__(self) -> str:
         """Return the line."""
-        mark = {True: "ok     ", False: "MISSING", None: "note   "}[self.is_fine]
+        mark = {True: "ok     ", False: self.when_not, None: "note   "}[self.is_fine]
         return f"{mark}  {self.what}"
 
 
@@ -45,6 +47,8 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         recipe = load(options, rest)
         plan = plan_recipe(recipe)  # type: ignore[arg-type]
         findings += needs(plan)
+        if all(finding.is_fine is not False for finding in findings):
+            findings += rejections(recipe, plan)  # type: ignore[arg-type]
         findings += [Finding(None, notice) for notice in (*recipe.notices, *plan.notices)]  # type: ignore[attr-defined]
     print("\n".join(on_one_line(str(finding)) for finding in findings))
     return EXIT_FAILED if any(finding.is_fine is False for finding in findings) else 0
@@ -96,6 +100,22 @@ def needs(plan: Plan) -> Iterator[Finding]:
         asking = dict(step.params).get("asking")
         if asking is not None and not dict(asking)["is_hf_model"]:
             yield from _server(op)
+
+
+def rejections(recipe: Recipe, plan: Plan) -> Iterator[Finding]:
+    """Yield what a probe of the input rejects; nothing is fine if that is every row."""
+    from djfast.runners.probe import prediction_of
+
+    if not any(recipe.settings["sources"].listed):
+        return
+    found = prediction_of(recipe, plan, ranks=1)
+    if isinstance(found, str):
+        yield Finding(None, found)
+    elif found.rejected:
+        head, *reasons = (line.strip() for line in found.rejection_lines())
+        all_of_them = found.rejected == found.probed_rows
+        yield Finding(False if all_of_them else None, f"a probe of the input {head}", "FAILS  ")
+        yield from (Finding(None, f"  {reason}") for reason in reasons)
 
 
 def _server(op: str) -> Iterator[Finding]:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
 
 from djfast.cli.main import add_recipe_arguments, load
 from djfast.redaction import all_safe, lines_of
-
-if TYPE_CHECKING:
-    from djfast.plan.steps import Plan
-    from djfast.recipe.load import Recipe
-    from djfast.runners.probe import Prediction
 
 TAKES_OVERRIDES = True
 
@@ -30,9 +24,10 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     recipe = load(options, rest)
     from djfast.plan.explain import explain, plan_record
     from djfast.runners.local import plan_recipe
+    from djfast.runners.probe import prediction_of
 
     plan = plan_recipe(recipe)  # type: ignore[arg-type]
-    prediction = None if options.no_probe else _prediction(recipe, plan, max(1, options.ranks))  # type: ignore[arg-type]
+    prediction = None if options.no_probe else prediction_of(recipe, plan, ranks=max(1, options.ranks))  # type: ignore[arg-type]
     if options.json:
         probe = None if isinstance(prediction, str | None) else prediction._asdict()
         print(json.dumps(all_safe({**plan_record(plan), "probe": probe}), indent=2, ensure_ascii=False))
@@ -43,17 +38,3 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         lines += [f"note: {notice}" for notice in (*recipe.notices, *plan.notices)]  # type: ignore[attr-defined]
         print("\n".join(map(lines_of, lines)))
     return 0
-
-
-def _prediction(recipe: Recipe, plan: Plan, ranks: int) -> Prediction | str:
-    """Return what a probe of the input predicts, or why there is no prediction."""
-    from djfast.errors import InputError, MissingExtraError, ModelError, SchemaError
-    from djfast.runners.probe import predict
-
-    for op in plan.ops:
-        if op.acts_outside:
-            return f"no prediction of time and memory: {op.spec.name} asks or changes what is outside of the run"
-    try:
-        return predict(recipe, plan, ranks=ranks)
-    except (InputError, ModelError, MissingExtraError, SchemaError) as error:
-        return f"no prediction of time and memory: {error}"

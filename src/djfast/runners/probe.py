@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from djfast.errors import InputError, MissingExtraError, ModelError, SchemaError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
@@ -17,8 +18,9 @@ from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.runners.inputs import input_files, rows_of
 from djfast.runners.memory import Budget, budget_of, key_bytes_of
+from djfast.runners.reasons import ReasonCounts, RejectedReason, reason_lines
 from djfast.runners.spool import packed
-from djfast.runners.stage_work import PassWork, StageWork
+from djfast.runners.stage_work import PassWork, StageWork, rejected_rows
 
 PROBE_BYTES = 4 << 20
 PROBE_SECONDS = 5.0
@@ -38,16 +40,38 @@ class Prediction(NamedTuple):
     ranks: int
     threads: int
     dropped: float  # share of the rows that the first pass drops
+    probed_rows: int = 0
+    rejected: int = 0  # of the probed rows
+    rejected_reasons: tuple[RejectedReason, ...] = ()  # of most of these
 
     def lines(self) -> list[str]:
         """Return the prediction in words."""
-        change = f"{abs(self.dropped):.0%} of the rows go" if self.dropped >= 0 else f"{-self.dropped:.0%} more rows come"
+        change = f"drops {self.dropped:.0%} of the rows" if self.dropped >= 0 else f"adds {-self.dropped:.0%} to the rows"
         return [
-            f"probe: {_size(self.probed)} of {_size(self.input)} read; {change} in the first pass",
+            f"probe: {_size(self.probed)} of {_size(self.input)} read, {self.probed_rows:,} rows; the first pass {change}",
+            *self.rejection_lines(),
             f"  time     about {_duration(self.seconds)} on {self.ranks} x {self.threads} threads",
             f"  memory   about {_size(self.memory)} per rank at its peak, {_size(self.keys)} of it keys of deduplicators",
             f"  scratch  about {_size(self.scratch)} for rows that wait",
         ]
+
+    def rejection_lines(self) -> list[str]:
+        """Return what the probe rejected and why, if it rejected any row."""
+        if not self.rejected:
+            return []
+        head = f"  rejected {self.rejected:,} of the {self.probed_rows:,} rows"
+        return [f"{head}:", *(f"  {line}" for line in reason_lines(self.rejected_reasons, self.rejected))]
+
+
+def prediction_of(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction | str:
+    """Return what a probe of the input predicts, or why there is no prediction."""
+    for op in plan.ops:
+        if op.acts_outside:
+            return f"no prediction of time and memory: {op.spec.name} asks or changes what is outside of the run"
+    try:
+        return predict(recipe, plan, ranks=ranks)
+    except (InputError, ModelError, MissingExtraError, SchemaError) as error:
+        return f"no prediction of time and memory: {error}"
 
 
 def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
@@ -66,13 +90,17 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
         stages = bind_plan(plan)
     layouts = rows.layouts(plan)
     base = _resident()
-    read = rows_in = rows_out = waiting = 0
+    read = rows_in = rows_out = waiting = rejected = 0
+    reasons = ReasonCounts()
     began = time.process_time()
     deadline = time.monotonic() + PROBE_SECONDS
     for block in _sample(files, rows):
         for number, run in enumerate(plan.passes()):
             work = PassWork([StageWork(stages[stage], layouts[stage], rows) for stage in run], rows)
             done = work.run(block)
+            rejected += len(done.bad_rows)
+            for row in rejected_rows(done, plan, 0):
+                reasons.add(row._replace(line=0))  # what is before it in its file was not read
             if number == 0:
                 read += done.byte_count
                 rows_in += done.row_count
@@ -99,6 +127,9 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
         ranks=ranks,
         threads=threads,
         dropped=1 - rows_out / rows_in if rows_in else 0.0,
+        probed_rows=rows_in,
+        rejected=rejected,
+        rejected_reasons=reasons.most_frequent(),
     )
 
 

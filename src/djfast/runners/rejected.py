@@ -24,7 +24,7 @@ READING = -1  # the index that stands for reading in place of an OP's
 
 
 class Rejected(NamedTuple):
-    """One bad row. `line` counts from 1 in `file`; `row` is the line's bytes, a Python row, or a `RowMember`."""
+    """One bad row. `line` counts from 1 in `file`, 0 is not known; `row` is the line's bytes, a Python row, or a `RowMember`."""
 
     op: str
     op_index: int
@@ -35,6 +35,8 @@ class Rejected(NamedTuple):
 
     def place(self) -> str:
         """Where the row came from."""
+        if not self.line:
+            return self.file or "somewhere in the input"
         return f"{self.file}:{self.line}" if self.file else f"row {self.line}"
 
 
