@@ -18,6 +18,7 @@
 
 #include "djfast/function.hpp"
 #include "djfast/rewriting.hpp"
+#include "djfast/scratch.hpp"
 #include "djfast/unicode.hpp"
 #include "kernels/hash/placement.hpp"
 #include "kernels/text/encoding.hpp"
@@ -150,8 +151,8 @@ class SeenTexts {
     }
   }
 
-  std::vector<Entry> entries_;
-  std::vector<std::uint32_t> slots_;  // number of an entry, from 1 on; 0 is empty; a power of two of them
+  Scratch<Entry> entries_;
+  Scratch<std::uint32_t> slots_;  // number of an entry, from 1 on; 0 is empty; a power of two of them
 };
 
 class RepeatedSentences {
@@ -170,7 +171,7 @@ class RepeatedSentences {
 
   std::string_view operator()(std::string_view text, Arena& arena) const {
     thread_local SeenTexts seen;
-    thread_local std::vector<char> keys;
+    thread_local Scratch<char> keys;
     // The kernel that lowers writes at most 64 bytes more than half as much again as it reads.
     if (keys.size() < text.size() + text.size() / 2 + 64) keys.resize(text.size() + text.size() / 2 + 64);
     char* free = keys.data();

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "djfast/function.hpp"
+#include "djfast/scratch.hpp"
 #include "djfast/unicode.hpp"
 #include "cpp/text/grams.hpp"
 
@@ -25,7 +26,7 @@ std::size_t gram_size(const Params& params) {
 }
 
 double word_repetition(const RowWords& words, std::size_t n) {
-  thread_local std::vector<std::uint32_t> room;
+  thread_local Scratch<std::uint32_t> room;
   const std::size_t count = words.numbers.size();
   if (count < n) return 0.0;
   if (room.size() < count) room.resize(count);
@@ -131,13 +132,16 @@ GramCounts count_char_grams(std::string_view text, std::size_t n) {
   constexpr std::size_t readable_beyond = 8;
   thread_local SmallAlphabet thread_alphabet;
   SmallAlphabet& alphabet = thread_alphabet;  // looked up once, not for every code point
-  thread_local std::vector<std::uint8_t> bytes;
-  thread_local std::vector<std::uint16_t> short_codes;
-  thread_local std::vector<std::uint32_t> long_codes;
+  thread_local Scratch<std::uint8_t> bytes;
+  thread_local Scratch<std::uint16_t> short_codes;
+  thread_local Scratch<std::uint32_t> long_codes;
   const auto count = [&](auto& codes, auto code_of) {
     if (codes.size() < text.size() + readable_beyond) codes.resize(text.size() + readable_beyond);
     const auto* end = write_codes(text, codes.data(), code_of);
-    if (end == nullptr) return std::optional<GramCounts>{};
+    if (end == nullptr) {
+      codes.release_if_large();
+      return std::optional<GramCounts>{};
+    }
     return std::optional{text::count_grams(codes.data(), static_cast<std::size_t>(end - codes.data()), n)};
   };
   auto counts = count(bytes, [&](char32_t code_point) { return alphabet.byte_of(code_point); });
@@ -154,7 +158,7 @@ GramCounts count_char_grams(std::string_view text, std::size_t n) {
 std::uint64_t sum_of_largest(std::span<const std::uint32_t> counts, std::size_t most) {
   constexpr std::uint32_t small = 64;
   std::size_t how_many[small] = {};
-  thread_local std::vector<std::uint32_t> large;
+  thread_local Scratch<std::uint32_t> large;
   large.clear();
   for (const std::uint32_t count : counts) {
     if (count < small) {

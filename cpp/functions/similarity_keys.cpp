@@ -5,6 +5,7 @@
 #include <random>
 
 #include "djfast/function.hpp"
+#include "djfast/scratch.hpp"
 #include "djfast/shingles.hpp"
 #include "kernels/hash/digests.hpp"
 #include "kernels/hash/mixing.hpp"
@@ -110,7 +111,7 @@ class PermutationSigner final : public Signer {
   }
 
   void sign(const Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
-    thread_local std::vector<std::uint32_t> least;
+    thread_local Scratch<std::uint32_t> least;
     thread_local std::array<std::uint32_t, part_shingles> hashes;
     least.assign(factors_.size(), UINT32_MAX);
     const kernels::Permutations permutations{factors_, summands_, low_factors_, raised_summands_};
@@ -148,7 +149,7 @@ class SketchSigner final : public Signer {
   explicit SketchSigner(std::uint64_t seed) : seed_(kernels::fold(seed ^ kernels::mixing_numbers[0], base)) {}
 
   void sign(const Tokens& tokens, std::size_t window, std::span<std::uint64_t> signature) const override {
-    thread_local std::vector<std::uint64_t> hashes;
+    thread_local Scratch<std::uint64_t> hashes;
     if (hashes.size() < tokens.count()) hashes.resize(tokens.count());
     for (std::size_t i = 0; i < tokens.count(); ++i) {
       const kernels::Slice token = tokens.token(i);
@@ -243,7 +244,7 @@ class MinHashSignature : public Function {
   /// The signature of a row, valid until the thread's next call; empty for a short text that is to have no key.
   std::span<const std::uint64_t> sign(const Call& call, std::uint32_t row) const {
     thread_local Tokens tokens;
-    thread_local std::vector<std::uint64_t> signature;
+    thread_local Scratch<std::uint64_t> signature;
     tokens_of_(call, row, tokens);
     const bool has_shingle = tokens.shingle_count(window_) > 0;
     if (!has_shingle && short_texts_ == ShortTexts::keep) return {};

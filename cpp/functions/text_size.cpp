@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "djfast/function.hpp"
+#include "djfast/scratch.hpp"
 #include "kernels/text/segments.hpp"
 
 namespace djfast {
@@ -43,7 +44,7 @@ class Ratio final : public Function {
 class Lines final : public Function {
  public:
   Column run(const Call& call) const override {
-    thread_local std::vector<std::uint64_t> lengths;  // of one text: cheaper than counting its lines beforehand
+    thread_local Scratch<std::uint64_t> lengths;  // of one text: cheaper than counting its lines beforehand
     const Texts& texts = call.texts(0);
     const auto& kernels = segments();
     NumberLists lines;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "djfast/function.hpp"
+#include "djfast/scratch.hpp"
 #include "djfast/unicode.hpp"
 #include "kernels/text/segments.hpp"
 #include "cpp/text/counted_words.hpp"
@@ -13,7 +14,8 @@
 namespace djfast {
 namespace {
 
-// Where words come from: `load` writes the words of a row to the start of `words`, and returns their number.
+// Where words come from: `load` writes the words of a row to the start of `words`, and returns their number. `is_long` rows
+// are better asked for part by part: `visit_parts` gives the words of one after the other.
 
 /// What stands between spaces, line feeds and tabs of a text column.
 class TextWords {
@@ -24,10 +26,28 @@ class TextWords {
     }
   }
 
-  std::size_t load(const Call& call, std::uint32_t row, std::vector<std::string_view>& words) const {
+  bool is_long(const Call& call, std::uint32_t row) const { return call.texts(0)[row].size() > long_bytes; }
+
+  std::size_t load(const Call& call, std::uint32_t row, Scratch<std::string_view>& words) const {
+    return load(call.texts(0)[row], words);
+  }
+
+  void visit_parts(const Call& call, std::uint32_t row, const text::VisitWords& visit) const {
+    thread_local Scratch<std::string_view> words;
+    for (std::string_view text = call.texts(0)[row]; !text.empty();) {
+      const std::size_t end = std::min(text.find_first_of(" \n\t", part_bytes), text.size());
+      visit({words.data(), load(text.substr(0, end), words)});
+      text.remove_prefix(end);
+    }
+  }
+
+ private:
+  static constexpr std::size_t long_bytes = 1 << 19;
+  static constexpr std::size_t part_bytes = 1 << 16;
+
+  std::size_t load(std::string_view text, Scratch<std::string_view>& words) const {
     constexpr std::size_t beyond = 65;  // see SegmentKernels::word_edges
-    thread_local std::vector<std::uint32_t> edges;
-    const std::string_view text = call.texts(0)[row];
+    thread_local Scratch<std::uint32_t> edges;
     if (edges.size() < text.size() + beyond) edges.resize(text.size() + beyond);
     const std::uint32_t* const end = kernels::text::segments().word_edges(text, edges.data());
     const auto count = static_cast<std::size_t>(end - edges.data()) / 2;
@@ -41,7 +61,6 @@ class TextWords {
     return count;
   }
 
- private:
   std::array<bool, 256> may_be_special_;  // by the last byte of a character
 };
 
@@ -50,7 +69,10 @@ class PieceWords {
  public:
   explicit PieceWords(const Params& params) : lower_(params.get<bool>("lower")) {}
 
-  std::size_t load(const Call& call, std::uint32_t row, std::vector<std::string_view>& words) const {
+  bool is_long(const Call&, std::uint32_t) const { return false; }
+  void visit_parts(const Call&, std::uint32_t, const text::VisitWords&) const {}
+
+  std::size_t load(const Call& call, std::uint32_t row, Scratch<std::string_view>& words) const {
     const auto& pieces = std::get<TextLists>(*call.arguments[0]);
     words.clear();
     for (auto at = pieces.offsets[row]; at < pieces.offsets[row + 1]; ++at) {
@@ -78,9 +100,14 @@ class Words final : public Function {
   }
 
   Column run(const Call& call) const override {
-    thread_local std::vector<std::string_view> room;
+    thread_local Scratch<std::string_view> room;
     CountedWords words(call.row_count);
     for (const auto row : call.rows) {
+      if (groups_.empty() && source_.is_long(call, row)) {
+        const auto parts = [&](const text::VisitWords& visit) { source_.visit_parts(call, row, visit); };
+        words[row] = text::count_words_of_parts(parts, call.arena);
+        continue;
+      }
       std::size_t count = source_.load(call, row, room);
       if (!groups_.empty()) count = add_groups(room, count, call.arena);
       words[row] = text::count_words({room.data(), count}, call.arena);
@@ -89,7 +116,7 @@ class Words final : public Function {
   }
 
  private:
-  std::size_t add_groups(std::vector<std::string_view>& words, std::size_t count, Arena& arena) const {
+  std::size_t add_groups(Scratch<std::string_view>& words, std::size_t count, Arena& arena) const {
     words.resize(count);
     for (const std::size_t size : groups_) {
       for (std::size_t start = 0; start + size <= count; ++start) {
@@ -121,7 +148,7 @@ class ShareInList final : public Function {
   explicit ShareInList(const std::vector<std::string>& words) : listed_(words) {}
 
   Column run(const Call& call) const override {
-    thread_local std::vector<std::uint32_t> candidates;
+    thread_local Scratch<std::uint32_t> candidates;
     const auto& words = std::get<CountedWords>(*call.arguments[0]);
     Doubles shares(call.row_count);
     for (const auto row : call.rows) {

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "djfast/scratch.hpp"
+
 namespace djfast {
 
 void Program::run(Batch& batch) const {
@@ -27,6 +29,7 @@ void Program::run(Batch& batch) const {
     batch.count({step.op, rows_in, static_cast<std::uint32_t>(batch.alive().size()),
                  std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count()});
   }
+  ThreadMemory::release_large();
 }
 
 }  // namespace djfast

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "cpp/text/groups.hpp"
+#include "djfast/scratch.hpp"
+#include "kernels/hash/placement.hpp"
 #include "kernels/text/word_keys.hpp"
 
 namespace djfast::text {
@@ -46,9 +48,9 @@ class Words {
 
 template <class Index>
 RowWords count_indexed(std::span<const std::string_view> words, Arena& arena) {
-  thread_local std::vector<WordKey> key_room;
-  thread_local std::vector<Index> leader_room;
-  thread_local std::vector<Index> place_room;
+  thread_local Scratch<WordKey> key_room;
+  thread_local Scratch<Index> leader_room;
+  thread_local Scratch<Index> place_room;
   thread_local GroupScratch<Index> scratch;
   const std::size_t count = words.size();
   if (key_room.size() < count) {
@@ -89,7 +91,68 @@ RowWords count_indexed(std::span<const std::string_view> words, Arena& arena) {
   return {numbers, distinct, hashes, counts};
 }
 
+/// Numbers words in the order in which they first come.
+class WordTable {
+ public:
+  WordTable() : places_(1 << 12) {}
+
+  std::uint32_t number_of(std::string_view word) {
+    const std::uint64_t hash = kernels::place_of(word);
+    std::size_t at = hash & (places_.size() - 1);
+    for (; places_[at] != 0; at = (at + 1) & (places_.size() - 1)) {
+      const std::uint32_t number = places_[at] - 1;
+      if (tags_[number] == tag_of(hash) && distinct_[number] == word) return number;
+    }
+    places_[at] = static_cast<std::uint32_t>(distinct_.size() + 1);
+    distinct_.push_back(word);
+    tags_.push_back(tag_of(hash));
+    if (2 * distinct_.size() > places_.size()) grow();
+    return static_cast<std::uint32_t>(distinct_.size() - 1);
+  }
+
+  const std::vector<std::string_view>& distinct() const noexcept { return distinct_; }
+
+ private:
+  static std::uint8_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint8_t>(hash >> 56); }
+  void grow() {
+    places_.assign(2 * places_.size(), 0);
+    for (std::uint32_t number = 0; number < distinct_.size(); ++number) {
+      std::size_t at = kernels::place_of(distinct_[number]) & (places_.size() - 1);
+      while (places_[at] != 0) at = (at + 1) & (places_.size() - 1);
+      places_[at] = number + 1;
+    }
+  }
+
+  std::vector<std::uint32_t> places_;  // 1 + the number of a word, 0 is free; a power of two of them
+  std::vector<std::string_view> distinct_;
+  std::vector<std::uint8_t> tags_;  // of their hashes: few words are compared with others
+};
+
 }  // namespace
+
+RowWords count_words_of_parts(const std::function<void(const VisitWords&)>& parts, Arena& arena) {
+  std::size_t count = 0;
+  parts([&](std::span<const std::string_view> words) { count += words.size(); });
+  const auto numbers = arena.array<std::uint32_t>(count);
+  WordTable table;
+  auto number = numbers.begin();
+  parts([&](std::span<const std::string_view> words) {
+    for (const std::string_view word : words) *number++ = table.number_of(word);
+  });
+  const std::size_t distinct_count = table.distinct().size();
+  const auto distinct = arena.array<std::string_view>(distinct_count);
+  const auto hashes = arena.array<std::uint64_t>(distinct_count);
+  const auto counts = arena.array<std::uint32_t>(distinct_count);
+  for (std::size_t place = 0; place < distinct_count; ++place) {
+    distinct[place] = table.distinct()[place];
+    WordKey key{};
+    kernels::text::word_keys().load_keys(&distinct[place], 1, &key);
+    hashes[place] = kernels::text::hash_of(key, distinct[place].size());
+    counts[place] = 0;
+  }
+  for (const std::uint32_t each : numbers) ++counts[each];
+  return {numbers, distinct, hashes, counts};
+}
 
 RowWords count_words(std::span<const std::string_view> words, Arena& arena) {
   // Short indices keep the tables of an ordinary text in the first cache.

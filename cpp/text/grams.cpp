@@ -1,15 +1,21 @@
 #include "cpp/text/grams.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <vector>
 
 #include "cpp/text/groups.hpp"
+#include "djfast/scratch.hpp"
+#include "kernels/hash/placement.hpp"
 #include "kernels/text/slots.hpp"
 
 namespace djfast::text {
 namespace {
+
+/// More n-grams than these are counted share by share.
+constexpr std::size_t many_grams = 1 << 18;
 
 std::uint64_t load_word(const unsigned char* at) noexcept {
   std::uint64_t word = 0;
@@ -25,7 +31,7 @@ class GramBytes {
       : codes_(reinterpret_cast<const unsigned char*>(codes)), n_(n), bytes_(n * sizeof(Code)) {}
 
   void place(std::size_t count, unsigned bits, std::uint32_t* slots) const {
-    thread_local std::vector<std::uint32_t> room;
+    thread_local Scratch<std::uint32_t> room;
     const std::size_t entries = std::max(kernels::text::gram_block, n_) + n_;
     if (room.size() < entries) room.resize(entries);
     kernels::text::slots().on_codes<Code>().place(reinterpret_cast<const Code*>(codes_), count, n_, bits, room.data(),
@@ -138,8 +144,8 @@ class ChosenGrams {
 template <class Index, class Grams>
 GramCounts count_indexed(std::size_t grams, Grams items) {
   thread_local GroupScratch<Index> scratch;
-  thread_local std::vector<Index> further;  // how often a leader occurs again
-  thread_local std::vector<std::uint32_t> repeated;
+  thread_local Scratch<Index> further;  // how often a leader occurs again
+  thread_local Scratch<std::uint32_t> repeated;
   if (further.size() < grams) {
     further.resize(grams);
     repeated.resize(grams + kernels::text::slot_margin);
@@ -154,10 +160,100 @@ GramCounts count_indexed(std::size_t grams, Grams items) {
 }
 
 template <class Grams>
-GramCounts count_items(std::size_t grams, Grams items) {
+GramCounts count_few(std::size_t grams, Grams items) {
   // Short indices keep the tables of an ordinary document in the first cache.
   if (grams < std::numeric_limits<std::uint16_t>::max()) return count_indexed<std::uint16_t>(grams, items);
   return count_indexed<std::uint32_t>(grams, items);
+}
+
+/// Counts n-grams among which few are distinct, in a table of these.
+template <class Grams>
+class GramTable {
+ public:
+  explicit GramTable(const Grams& items) : items_(items), entries_(64) {}
+
+  void add(std::uint32_t gram) {
+    if (2 * distinct_ > entries_.size()) grow();
+    Entry& entry = find(gram);
+    if (entry.count == 0) {
+      entry.first = gram;
+      ++distinct_;
+    }
+    ++entry.count;
+  }
+
+  std::size_t distinct() const noexcept { return distinct_; }
+  template <class Visit>
+  void visit_repeated(Visit visit) const {
+    for (const Entry& entry : entries_) {
+      if (entry.count > 1) visit(entry.count);
+    }
+  }
+
+ private:
+  struct Entry {
+    std::uint32_t first;
+    std::uint32_t count;  // 0 is a free place
+  };
+
+  Entry& find(std::uint32_t gram) {
+    std::size_t at = kernels::place_of(items_.hash(gram)) & (entries_.size() - 1);
+    while (entries_[at].count != 0 && !items_.equal(entries_[at].first, gram)) at = (at + 1) & (entries_.size() - 1);
+    return entries_[at];
+  }
+  void grow() {
+    const auto entries = std::move(entries_);
+    entries_.assign(2 * entries.size(), Entry{0, 0});
+    for (const Entry& entry : entries) {
+      if (entry.count != 0) find(entry.first) = entry;
+    }
+  }
+
+  const Grams& items_;
+  std::vector<Entry> entries_;
+  std::size_t distinct_ = 0;
+};
+
+/// Counts the n-grams of a long text share by share, after they have been ordered by some bits of a hash: what counting
+/// takes is then small beside the text. Hashes are seeded, so a share that is large all the same has few distinct n-grams.
+template <class Grams>
+GramCounts count_in_shares(std::size_t grams, Grams items) {
+  constexpr std::size_t share_grams = 1 << 15;
+  constexpr int most_bits = 9;  // of a hash: writing to more places at a time is slow
+  thread_local Scratch<std::uint32_t> ordered;
+  thread_local Scratch<std::uint32_t> repeated;
+  const int bits = std::min(most_bits, static_cast<int>(std::bit_width(grams / share_grams)));
+  items.begin_round(static_cast<unsigned>(kernels::placement_seeds[0]));
+  std::vector<std::size_t> ends((std::size_t{1} << bits) + 1, 0);
+  for (std::size_t gram = 0; gram < grams; ++gram) ++ends[(items.hash(gram) >> (64 - bits)) + 1];
+  for (std::size_t share = 1; share < ends.size(); ++share) ends[share] += ends[share - 1];
+  ordered.resize(std::max(ordered.size(), grams));
+  for (std::size_t gram = 0; gram < grams; ++gram) {
+    ordered[ends[items.hash(gram) >> (64 - bits)]++] = static_cast<std::uint32_t>(gram);
+  }
+  repeated.clear();
+  GramCounts counts{.grams = grams, .repeated = {}};
+  for (std::size_t share = 0, begin = 0; share + 1 < ends.size(); begin = ends[share++]) {
+    const std::span<const std::uint32_t> own{ordered.data() + begin, ends[share] - begin};
+    if (own.size() > 4 * (grams >> bits)) {
+      GramTable<Grams> table(items);
+      for (const std::uint32_t gram : own) table.add(gram);
+      table.visit_repeated([&](std::uint32_t count) { repeated.push_back(count); });
+      counts.distinct += table.distinct();
+    } else {
+      const GramCounts few = count_few(own.size(), ChosenGrams{items, own.data()});
+      repeated.insert(repeated.end(), few.repeated.begin(), few.repeated.end());
+      counts.distinct += few.distinct;
+    }
+  }
+  counts.single = counts.distinct - repeated.size();
+  counts.repeated = repeated;
+  return counts;
+}
+
+template <class Grams>
+GramCounts count_items(std::size_t grams, Grams items) {
+  return grams > many_grams ? count_in_shares(grams, items) : count_few(grams, items);
 }
 
 /// Calls `use` with the n-grams of some codes, as the fastest class for their size.

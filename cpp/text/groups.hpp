@@ -5,8 +5,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
+#include "djfast/scratch.hpp"
 #include "kernels/text/slots.hpp"
 
 namespace djfast::text {
@@ -14,11 +14,11 @@ namespace djfast::text {
 /// Memory that `group_equal` uses again from call to call.
 template <class Index>
 struct GroupScratch {
-  std::vector<std::uint32_t> slots;
-  std::vector<Index> table;
-  std::vector<Index> losers;
-  std::vector<Index> followers;
-  std::vector<Index> leaders;
+  Scratch<std::uint32_t> slots;
+  Scratch<Index> table;
+  Scratch<Index> losers;
+  Scratch<Index> followers;
+  Scratch<Index> leaders;
 };
 
 /// Multiplier `number` of round `round`: odd, and as good as random.

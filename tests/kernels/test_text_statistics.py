@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import sys
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from djfast import _native
+from djfast import Dataset, _native, load_ops
 
 LEVELS = ("serial", "avx2", "avx512")
 
@@ -195,6 +196,34 @@ def test_repetition_in_long_texts(n):
     assert evaluate("char_ngram_repetition", values, n=n) == [char_repetition(text, n) for text in values]
     words = [split(text) for text in values] + [[str(number % 60_000) for number in range(70_000)]]
     assert evaluate("ngram_repetition", words, n=n) == [word_repetition(each, n) for each in words]
+
+
+@pytest.mark.parametrize("n", [1, 10, 33])
+def test_repetition_in_texts_of_many_grams(n):
+    chooser = random.Random(n)
+    values = []
+    for letters in ("ab", "abcdefgh \n", "a😀é中" + "".join(chr(code) for code in range(0x400, 0x500))):
+        phrases = ["".join(chooser.choices(letters, k=300)) for _ in range(500)]
+        values.append("".join(chooser.choices(phrases, k=500)) + "".join(chooser.choices(letters, k=200_000)))
+    values.append("a" * 300_000)
+    assert evaluate("char_ngram_repetition", values, n=n) == [char_repetition(text, n) for text in values]
+    words = [list("ab" * 140_000), [str(number * number % 90_001) for number in range(300_000)]]
+    assert evaluate("ngram_repetition", words, n=n) == [word_repetition(each, n) for each in words]
+
+
+@pytest.mark.parametrize("pieces", [["a"], ["", "é", "“b”", "\n\t", "..."], [f"w{number}" for number in range(50_000)]])
+def test_words_of_long_texts(pieces):
+    chooser = random.Random(len(pieces))
+    text = " ".join(chooser.choices(pieces, k=400_000)) + " " + "x" * 200_000 + "\tend"
+    assert evaluate("words", [text, "a b a"], groups=[], join="") == [words_in(text), ["a", "b", "a"]]
+
+
+def test_long_texts_find_listed_words(tmp_path):
+    (tmp_path / "stopwords.json").write_text(json.dumps({"en": ["the", "antidisestablishmentarianism"]}))
+    text = "the house of antidisestablishmentarianism or other words " * 20_000
+    for least, kept in ((2 / 7, 1), (2 / 7 + 1e-9, 0)):
+        ops = load_ops([{"stopwords_filter": {"stopwords_dir": str(tmp_path), "min_ratio": least}}])
+        assert len(Dataset.from_list([{"text": text}]).process(*ops).to_list()) == kept
 
 
 def test_counting_numbers_and_zeros_are_not_slow_or_wrong():

@@ -6,8 +6,8 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "djfast/scratch.hpp"
 #include "kernels/hash/digests.hpp"
 
 namespace djfast {
@@ -23,7 +23,7 @@ enum class Tokenization {
 Tokenization tokenization_named(const std::string& name);
 
 /// The tokens of one text, with exactly one separator between them, so that every shingle is one slice of a buffer. Meant to be kept and reused:
-/// its memory stays for the next text.
+/// its memory stays for the next text, as that of `Scratch` does.
 class Tokens {
  public:
   /// Throws UserError for a text of 4 GiB or more.
@@ -49,10 +49,10 @@ class Tokens {
   void split_at_punctuation(std::string_view text);
   void split_characters(std::string_view text);
 
-  std::vector<char> buffer_;
+  Scratch<char> buffer_;
   // Entry 0 is unused; then start and end of every token. So the end of the token before stands before each start.
-  std::vector<std::uint32_t> bounds_;
-  std::vector<std::uint64_t> marks_;
+  Scratch<std::uint32_t> bounds_;
+  Scratch<std::uint64_t> marks_;
   std::size_t count_ = 0;
 };
 
