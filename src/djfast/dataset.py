@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from djfast.access import Access, beside, holding
 from djfast.catalog import flattened, load_ops
 from djfast.declare import Op
 from djfast.errors import InputError, RecipeError, SchemaError
@@ -186,17 +187,23 @@ class Dataset:
         plan = order_filters(build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows))
         rejected = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
         rows = self._source(keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
-        self.report = run_plan(
-            plan,
-            rows,
-            result,
-            threads=self._threads,
-            rejected=rejected,
-            progress=Progress(is_quiet=True),
-            spool_folder=None,
-        )
+        with holding(self._access(rows)):
+            self.report = run_plan(
+                plan,
+                rows,
+                result,
+                threads=self._threads,
+                rejected=rejected,
+                progress=Progress(is_quiet=True),
+                spool_folder=None,
+            )
         self.rejected = [_as_given(bad) for bad in rejected.rows] if carried_for(plan, rows) is not rows else rejected.rows
         return self.report
+
+    def _access(self, rows: Any) -> Access:
+        """Return which files rows may name: those beside their own, in the working folder, and what OPs save."""
+        files = [file.path for file in getattr(rows, "files", ()) if not is_remote(file.path)]
+        return Access.of((), beside(files, [os.curdir, *(getattr(op, "save_dir", None) for op in self._ops)]))
 
     def _is_fatal(self, op: int) -> bool:
         return op >= 0 and self._ops[op].skip_op_error is False

@@ -22,6 +22,12 @@ FILES = {
 JOINED = "\\input{part}\n\nevil\n\nStraße 数\n\n\ufffd"
 
 
+@pytest.fixture(autouse=True)
+def everything_is_open(monkeypatch):
+    monkeypatch.setenv("DJFAST_LOCAL_ROOTS", "*")
+
+
+
 def _zip(path: Path, files: dict[str, bytes]) -> str:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -98,6 +98,12 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("djfast.functions.downloads._FIRST_PAUSE", 0.0)
 
 
+@pytest.fixture(autouse=True)
+def everything_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers and files of these tests are of this machine."""
+    monkeypatch.setenv("DJFAST_LOCAL_ROOTS", "*")
+
+
 def processed(op: str, values: list[Any], **params: Any) -> djfast.Dataset:
     rows = [{"text": "", "id": number, "f": value} for number, value in enumerate(values)]
     return djfast.Dataset.from_list(rows).process(djfast.load_ops([{op: params}]))

@@ -354,7 +354,10 @@ def test_bytes_of_tables_are_files(tmp_path: Path) -> None:
         (3, r"row 1 of the result has no path and no bytes in image for \.png, got int"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, value: Any, message: str) -> None:
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, value: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DJFAST_LOCAL_ROOTS", "*")
     source = write_rows(tmp_path / "in.jsonl", [{"text": "a", "image": value}])
     with pytest.raises(OutputError, match=message):
         export(source, tmp_path / "out" / "result.tar", export_extra_args={"field_mapping": {"png": "image"}})

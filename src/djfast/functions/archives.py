@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO, Any
 
+from djfast.access import current
+
 _MOST_BYTES = 1 << 30  # of all that is unpacked of one archive, sources or not
 _MOST_MEMBERS = 100_000
 _UNREADABLE = (
@@ -25,12 +27,13 @@ def bind_tex_sources(*, separator: str, max_file_size: int | None, max_total_siz
 
     It raises ValueError for an archive that unpacks to more than a paper can be.
     """
+    access = current()
 
-    def tex_sources(path: str) -> str:
+    def tex_sources(named: str) -> str:
         sources: list[str] = []
         total = 0
         try:
-            for size, read in _sources(path):
+            for size, read in _sources(access.path(named)):
                 if max_file_size is not None and size > max_file_size:
                     continue
                 total += size

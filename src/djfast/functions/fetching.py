@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from djfast.access import Access
 from djfast.json_bytes import as_json
 from djfast.logs import logger
 
@@ -21,6 +22,7 @@ LOG = logger("files")
 
 _NAME_BYTES = 100
 _HASH_DIGITS = 16
+_FETCHED = Access(is_open=True)  # what was fetched lies where the recipe says, not the row
 
 
 class Wish(NamedTuple):
@@ -36,7 +38,9 @@ class Wish(NamedTuple):
 Fetch = Callable[[Sequence[str]], Mapping[str, Path | bytes]]
 
 
-def answers(places: Sequence[str], contents: Sequence[str], wish: Wish, scheme: re.Pattern[str], fetch: Fetch) -> list[Any]:
+def answers(
+    places: Sequence[str], contents: Sequence[str], wish: Wish, scheme: re.Pattern[str], fetch: Fetch, access: Access
+) -> list[Any]:
     """Fetch what many rows name at once.
 
     Parameters
@@ -45,6 +49,8 @@ def answers(places: Sequence[str], contents: Sequence[str], wish: Wish, scheme: 
         JSON of a place or of a list of them, for each row; what does not match `scheme` is a path on this machine.
     contents : sequence of str
         JSON of the contents that rows have already.
+    access : Access
+        Which paths may be read.
 
     Returns
     -------
@@ -55,7 +61,7 @@ def answers(places: Sequence[str], contents: Sequence[str], wish: Wish, scheme: 
     rows = [_row(place, known, wish) for place, known in zip(places, contents)]
     wanted = {place: None for row in rows if isinstance(row, _Row) for place in row.to_fetch() if scheme.match(place)}
     found = fetch(list(wanted)) if wanted else {}
-    return [_answer(row, found, scheme, wish) if isinstance(row, _Row) else row for row in rows]
+    return [_answer(row, found, scheme, wish, access) if isinstance(row, _Row) else row for row in rows]
 
 
 class _Row(NamedTuple):
@@ -89,27 +95,29 @@ def _row(place_json: str, known_json: str, wish: Wish) -> _Row | str | Exception
     return _Row(list(zip(listed, knowns)), isinstance(value, list))
 
 
-def _answer(row: _Row, found: Mapping[str, Path | bytes], scheme: re.Pattern[str], wish: Wish) -> str:
+def _answer(
+    row: _Row, found: Mapping[str, Path | bytes], scheme: re.Pattern[str], wish: Wish, access: Access
+) -> str:
     paths: list[str | None] = []
     contents: list[Any] = []
     for place, known in row.entries:
         got = found.get(place) if place else None
         paths.append(str(got) if isinstance(got, Path) else place)
-        if place and not scheme.match(place):
-            got = Path(place)
-        contents.append(known or (_contents(got, wish.max_bytes) if wish.holds_contents else None))
+        content = None
+        if wish.holds_contents and place and not known:
+            if not scheme.match(place):
+                content = _read(place, wish.max_bytes, access)
+            else:
+                content = _read(str(got), wish.max_bytes, _FETCHED) if isinstance(got, Path) else got
+        contents.append(known or content)
     answer = {"paths": paths, "contents": contents} if row.is_list else {"paths": paths[0], "contents": contents[0]}
     return json.dumps(answer, default=as_json)
 
 
-def _contents(content: Path | bytes | None, max_bytes: int) -> bytes | None:
-    return _read(content, max_bytes) if isinstance(content, Path) else content
-
-
-def _read(path: Path, max_bytes: int) -> bytes | None:
-    """Return what is in a file; None, and a line in the log, for what is no file or too large."""
+def _read(path: str, max_bytes: int, access: Access) -> bytes | None:
+    """Return what is in a file; None, and a line in the log, for what is no file, too large, or not to be named."""
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        with access.opened(path) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ValueError("it is no file")

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from djfast.access import current
 from djfast.errors import RecipeError
 from djfast.functions.fetching import LOG, Wish, answers, check_size, file_name, shown, written_at_once
 
@@ -36,7 +37,7 @@ def bind_s3_downloaded_files(
     """Return the function that fetches what rows name from S3, for all rows of a batch at once."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    wanted = Wish(*wish)
+    wanted, access = Wish(*wish), current()
     client = _client(Store(*store), seconds, at_once, needs_credentials=False)
 
     def fetched(place: str) -> Path | bytes | None:
@@ -62,7 +63,7 @@ def bind_s3_downloaded_files(
         with ThreadPoolExecutor(at_once) as threads:
             return {place: got for place, got in zip(places, threads.map(fetched, places)) if got is not None}
 
-    return lambda places, contents: answers(places, contents, wanted, _WEB, fetch)
+    return lambda places, contents: answers(places, contents, wanted, _WEB, fetch, access)
 
 
 def bind_s3_uploaded_files(
@@ -79,6 +80,7 @@ def bind_s3_uploaded_files(
     from botocore.exceptions import BotoCoreError, ClientError
 
     client = _client(Store(*store), None, at_once, needs_credentials=True)
+    access = current()
 
     def uploaded(paths: Sequence[str]) -> dict[str, str]:
         """Upload the files of one key one after the other, so that none hides another."""
@@ -86,14 +88,15 @@ def bind_s3_uploaded_files(
         done: dict[str, str] = {}
         for path in paths:
             try:
-                size = os.path.getsize(path)
+                place = access.path(path)
+                size = os.path.getsize(place)
                 there = _size_of(client, bucket, key) if skips_existing else None
                 if there is not None and there != size:
                     raise ValueError(f"another file has its name in the bucket, {key!r}")
                 if there is None:
-                    client.upload_file(path, bucket, key)
+                    client.upload_file(place, bucket, key)
                     if removes:
-                        os.unlink(path)
+                        os.unlink(path if os.path.lexists(path) else place)
                 done[path] = f"s3://{bucket}/{key}"
             except (BotoCoreError, ClientError, Boto3Error, OSError, ValueError) as error:
                 LOG.warning("%s cannot be uploaded: %s", path, error)

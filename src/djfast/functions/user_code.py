@@ -107,7 +107,8 @@ def check_allowed(parameter: str) -> None:
     """
     given = os.environ.get(SWITCH, "")
     if given.strip().lower() not in ("", "1", "true", "yes", "on"):
-        raise RecipeError(f"{parameter} runs code of the recipe, which {SWITCH}={given} forbids here")
+        does = "opens this machine to data" if parameter == "local_roots" else "runs code of the recipe"
+        raise RecipeError(f"{parameter} {does}, which {SWITCH}={given} forbids here")
 
 
 def _on_rows(op: str, function: Callable[[Any], Any]) -> Callable[[Row], Row]:

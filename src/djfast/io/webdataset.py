@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import IO, Any
 
+from djfast.access import Access, current
 from djfast.errors import OutputError
 from djfast.io.collected import Collected, json_value
 
@@ -34,12 +35,13 @@ def tar(rows: Collected, arguments: Mapping[str, Any]) -> Callable[[str, int], N
     """Write the files of each row."""
     mapping = arguments["field_mapping"]
     samples = _whole_rows(rows) if mapping is None else _mapped_rows(rows, mapping)
+    access = current()
 
     def write(path: str, count: int) -> None:
         with open(path, "wb") as file:
             for number, members in islice(samples, count):
                 for extension, content in members:
-                    _write_member(file, f"{number:09d}.{extension}", content)
+                    _write_member(file, f"{number:09d}.{extension}", content, access)
             file.write(bytes(2 * tarfile.BLOCKSIZE))
 
     return write
@@ -85,13 +87,13 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, default=json_value).encode("utf-8", "backslashreplace")
 
 
-def _write_member(file: IO[bytes], name: str, content: bytes | str) -> None:
+def _write_member(file: IO[bytes], name: str, content: bytes | str, access: Access) -> None:
     """Write one file of a sample. Nothing but its name and size is in the head, so that equal rows give equal bytes."""
     if isinstance(content, bytes):
         size = len(content)
         file.write(_head(name, size) + content)
     else:
-        with _opened(content, name) as source:
+        with _opened(content, name, access) as source:
             size = left = os.fstat(source.fileno()).st_size
             file.write(_head(name, size))
             while left:
@@ -118,10 +120,9 @@ def _head(name: str, size: int) -> bytes:
     return bytes(head)
 
 
-def _opened(path: str, name: str) -> IO[bytes]:
+def _opened(path: str, name: str, access: Access) -> IO[bytes]:
     try:
-        # A pipe must not be waited for.
-        source = open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))  # noqa: SIM115
+        source = access.opened(path)
         if stat.S_ISREG(os.fstat(source.fileno()).st_mode):
             return source
         source.close()

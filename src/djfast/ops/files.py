@@ -42,9 +42,11 @@ class FetchingMapper(Mapper):
 class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
     """Fetches the files that rows name by http or https.
 
-    Other places are paths on this machine: with `save_field` they are read, with `save_dir` they stay as they are. A file that
-    cannot be fetched leaves its address in the field and null in `save_field`, and a line in the log; the row stays. Servers that
-    fail or break off are asked again. A row that names nothing, or an empty list, is unchanged.
+    Other places are paths on this machine: with `save_field` they are read, with `save_dir` they stay as they are. Rows may
+    name files below the folder of the input, and servers with public addresses, at every step of a redirection; `local_roots`
+    of the recipe opens others. A file that cannot be fetched leaves its address in the field and null in `save_field`, and a
+    line in the log; the row stays. Servers that fail or break off are asked again. A row that names nothing, or an empty
+    list, is unchanged.
 
     A file in `save_dir` has the last part of its address as its name, with a hash of the whole address, so that equal names from
     two places are two files and a file that is there is not fetched again. It appears there when all of it has come.
@@ -79,10 +81,10 @@ class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
 class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
     """Fetches the files that rows name in S3, as s3://BUCKET/KEY.
 
-    Other places are paths on this machine, and addresses of the web fail. Otherwise it does what download_file_mapper does: a
-    file that cannot be fetched leaves its address and null, and a row that names nothing, or an empty list, is unchanged.
-    Credentials are taken from the environment first, then from the parameters, then from where the AWS tools look; without any,
-    only public files are found.
+    Other places are paths on this machine, below the folder of the input or one of `local_roots`, and addresses of the web
+    fail. Otherwise it does what download_file_mapper does: a file that cannot be fetched leaves its address and null, and a
+    row that names nothing, or an empty list, is unchanged. Credentials are taken from the environment first, then from the
+    parameters, then from where the AWS tools look; without any, only public files are found.
     """
 
     acts_outside = True
@@ -119,11 +121,11 @@ class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
 class S3UploadFileMapper(Mapper, name="s3_upload_file_mapper"):
     """Brings the files that rows name to S3 and puts their places there in the rows.
 
-    The key is the prefix and the name of the file. Where another file of that name but not of that size is in the bucket, and
-    `skip_existing` is on, the file is not uploaded. A file that cannot be uploaded keeps its path, with a line in the log; places
-    in S3 and addresses of the web stay as they are. A row that names nothing, or an empty list, is unchanged. Credentials are
-    taken from the environment first, then from the parameters, then from where the AWS tools look; without any there is an error
-    before the run.
+    Files lie below the folder of the input or one of the recipe's `local_roots`. The key is the prefix and the name of the
+    file. Where another file of that name but not of that size is in the bucket, and `skip_existing` is on, the file is not
+    uploaded. A file that cannot be uploaded keeps its path, with a line in the log; places in S3 and addresses of the web
+    stay as they are. A row that names nothing, or an empty list, is unchanged. Credentials are taken from the environment
+    first, then from the parameters, then from where the AWS tools look; without any there is an error before the run.
     """
 
     acts_outside = True

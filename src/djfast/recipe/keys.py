@@ -178,6 +178,11 @@ _KEYS = (
         ge=1024, le=2**31, is_size=True,
     ),
     Key(
+        "local_roots", "list[str] | str | None", None,
+        "What rows may name beside files in the folders of input and output and public addresses: folders, and addresses such "
+        "as http://10.0.0.5:9000; * opens everything. DJFAST_LOCAL_ROOTS in the environment adds to it.",
+    ),
+    Key(
         "order_filters", "bool", True,
         "Run the filters that stand side by side by what they cost, the cheap ones first; false keeps the order of the "
         "recipe. The result does not depend on it.",

@@ -10,6 +10,7 @@ from collections.abc import Mapping as MappingType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import catalog
+from djfast.access import VARIABLE, Access
 from djfast.declare import MAX_FUSED_DEPTH, MISSING, Filter, Fused, Op, OpSpec, Param
 from djfast.errors import RecipeError
 from djfast.recipe.document import (
@@ -287,6 +288,7 @@ class _Checker:
             ("export_format", export_format),
             ("export_arguments", export_arguments),
             ("export_credentials", export_credentials),
+            ("local_roots", _local_roots),
         )
         for name, derive in derivations:
             try:
@@ -469,6 +471,25 @@ def _own_server(node: Scalar) -> str | None:
     trusted = os.environ.get("DJFAST_LLM_HOSTS", "").replace(",", " ").lower().split()
     own = [os.environ.get(name, "").partition("://")[2].partition("/")[0].rpartition("@")[2] for name in _SERVER_VARIABLES]
     return None if host in (*trusted, *map(str.lower, own)) else host
+
+
+def _local_roots(settings: dict[str, Any], notices: list[str]) -> list[str]:
+    """Return the entries of ``local_roots``; whoever forbids code of strangers does not let them open this machine either."""
+    del notices
+    given = settings["local_roots"]
+    listed = [given] if isinstance(given, str) else list(given or [])
+    if listed:
+        from djfast.functions.user_code import check_allowed
+
+        try:
+            check_allowed("local_roots")
+        except RecipeError as error:
+            raise RecipeError(f"{error}; set {VARIABLE} in the environment instead") from None
+        try:
+            Access.of(listed, ())
+        except ValueError as error:
+            raise RecipeError(f"local_roots must hold folders and addresses with http or https: {error}") from None
+    return listed
 
 
 def _null(where: str) -> Node:

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from djfast.access import Access, beside
 from djfast.errors import InputError, RecipeError
 from djfast.io.compression import allow_window
 from djfast.io.files import discover, file_size
@@ -17,6 +18,7 @@ from djfast.io.json_rows import JsonRows
 from djfast.io.remote import sign_in
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.recipe.load import Recipe
+from djfast.recipe.outputs import is_remote
 from djfast.recipe.sources import Source, Sources
 from djfast.runners.permutation import permutation
 
@@ -65,6 +67,13 @@ def _files_of(source: Source, suffixes: list[str], notices: list[str] | None) ->
     if source.generated is not None:
         return [generated_file(*source.generated)]
     return [file for path in source.paths for file in discover(path, list(source.suffixes) or suffixes, notices)]
+
+
+def access_of(recipe: Recipe) -> Access:
+    """Return which files and addresses the rows of a recipe may name: those beside its input, and what OPs save."""
+    settings = recipe.settings
+    inputs = [path for source in settings["sources"].listed for path in source.paths if not is_remote(path)]
+    return Access.of(settings["local_roots"], beside(inputs, [getattr(op, "save_dir", None) for op in recipe.ops]))
 
 
 def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:

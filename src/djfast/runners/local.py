@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from djfast.access import holding
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
@@ -23,7 +24,7 @@ from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.redaction import all_safe
 from djfast.runners.delivery import check_output, deliver_record, delivered, output_of
-from djfast.runners.inputs import draw, rows_of, source_files, text_keys
+from djfast.runners.inputs import access_of, draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
@@ -60,7 +61,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     )
     budget = budget_of(settings, workers=int(settings["np"]))
     work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(export)))
-    with used(RunSettings.of(settings)):
+    with used(RunSettings.of(settings)), holding(access_of(recipe)):
         report = run_plan(
             plan,
             draw(rows_of(files, recipe, budget.batch_bytes), recipe, groups),

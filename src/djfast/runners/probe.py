@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from djfast.access import holding
 from djfast.errors import InputError, MissingExtraError, ModelError, SchemaError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
@@ -16,7 +17,7 @@ from djfast.llm.run_settings import RunSettings, used
 from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
-from djfast.runners.inputs import input_files, rows_of
+from djfast.runners.inputs import access_of, input_files, rows_of
 from djfast.runners.memory import Budget, budget_of, key_bytes_of
 from djfast.runners.reasons import ReasonCounts, RejectedReason, reason_lines
 from djfast.runners.spool import packed
@@ -86,7 +87,7 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     total = sum(_plain_bytes(file) for file in files)
     budget = budget_of(settings, workers=threads)
     rows = carried_for(plan, rows_of(files, recipe, min(budget.batch_bytes, PROBE_BYTES // _PLACES)))
-    with used(RunSettings.of(settings)):
+    with used(RunSettings.of(settings)), holding(access_of(recipe)):
         stages = bind_plan(plan)
     layouts = rows.layouts(plan)
     base = _resident()

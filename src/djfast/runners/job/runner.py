@@ -11,6 +11,7 @@ import json
 import time
 from typing import NamedTuple
 
+from djfast.access import holding
 from djfast.errors import Preempted, RecipeError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
@@ -23,7 +24,7 @@ from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.delivery import result_bytes
-from djfast.runners.inputs import Counted, counted, drawn_rows, is_drawn, rows_of, source_files
+from djfast.runners.inputs import Counted, access_of, counted, drawn_rows, is_drawn, rows_of, source_files
 from djfast.runners.job.answers import answer
 from djfast.runners.job.desk import Desk
 from djfast.runners.job.folder import Attempt, JobFolder, identity_of
@@ -85,7 +86,7 @@ class Job:
         self.device_ranks = _device_ranks(recipe, ranks)
         self.plan: Plan = plan_recipe(recipe, has_devices=bool(self.device_ranks))
         _refuse_one_process(self.plan)
-        with used(RunSettings.of(recipe.settings)):
+        with used(RunSettings.of(recipe.settings)), holding(access_of(recipe)):
             self.stages: list[BoundStage] = bind_plan(self.plan)
         self.budget = budget_of(recipe.settings, workers=int(recipe.settings["np"]) + 2 * CREDITS * (ranks.size > 1))
         self.folder = JobFolder.of(recipe)
@@ -113,7 +114,7 @@ class Job:
         """
         while True:
             try:
-                with used(RunSettings.of(self.recipe.settings)):
+                with used(RunSettings.of(self.recipe.settings)), holding(access_of(self.recipe)):
                     return self._attempt()
             except RankLost:
                 if not self.ranks.can_regroup:
