@@ -33,6 +33,14 @@ class NoAnswerError(DjfastError, RuntimeError):
     """A language model gave no answer: the server cannot be reached or refuses, or the answer is too long."""
 
 
+class IncompleteAnswerError(NoAnswerError):
+    """A language model began to answer and did not come to an end: it was cut off, filtered, or gave only its thoughts."""
+
+
+class ServerLostError(DjfastError, RuntimeError):
+    """A language-model server refuses everything or cannot be reached; every further row would only be rejected."""
+
+
 class UnusableAnswerError(DjfastError, ValueError):
     """A language model's answer does not have the form that was asked for."""
 

@@ -65,7 +65,12 @@ def test_each_judge_asks_something_else(server: Server) -> None:
         ('{"score": 0.2, "reason": null}', 1.0, ""),
         ('{"score": "4.5"}', 4.5, ""),
         ('{"score": 2, "reason": "' + "x" * 3000 + '"}', 2.0, "x" * 2000),
-        ('{"score": 2, "reason": "cut o', 2.0, "cut o"),
+        ('{"score": 2, "reason": "no brace"', 2.0, "no brace"),
+        ('{"score": "4/5"}', 4.0, ""),
+        ('{"score": "4 out of 5"}', 4.0, ""),
+        ('{"score": "8/10"}', 4.0, ""),
+        ('{"score": {"value": 3}, "reason": "x"}', 3.0, "x"),
+        ('{"score": 2} or rather {"score": 3, "reason": "x"}, see {"note": 1}', 3.0, "x"),
     ],
 )
 def test_scores_and_reasons_are_held_to_their_limits(server: Server, said: str, score: float, reason: str) -> None:

@@ -62,18 +62,42 @@ def test_only_an_analysis_that_fails_keeps_its_row(server: Server, kind: str, sa
     assert data.rejected == []
 
 
-@pytest.mark.parametrize("score", ["3", None, True, 1e9, [1]])
+@pytest.mark.parametrize("score", ["three", "", None, True, 1e9, [1], {}, "4-5", "1e9"])
 def test_scores_that_are_no_numbers_are_asked_for_again(server: Server, score: Any) -> None:
     server.respond = lambda asked: completion(_scores("llm_quality", score if asked.number < 2 else 5))
     assert _stats(_run("llm_quality_score_filter", [{"text": "x"}]))[0]["llm_quality_score"] == 1.0
     assert server.count == 3
 
 
-def test_an_answer_without_scores_is_a_record_with_the_score_0(server: Server) -> None:
-    server.respond = lambda asked: completion('{"tags": "plain"}')
+@pytest.mark.parametrize("said", ['{"topic": "cooking"}', '{"dimension_scores": {}}', '{"dimension_scores": null}'])
+def test_an_answer_without_scores_is_asked_for_again(server: Server, said: str) -> None:
+    server.respond = lambda asked: completion(said if asked.number < 2 else _scores("llm_analysis"))
     [stats] = _stats(_run("llm_analysis_filter", [{"text": "x"}]))
-    assert (stats["llm_analysis_score"], stats["llm_analysis_tags"]) == (0.0, "plain")
-    assert stats["llm_analysis_record"] == '{"tags": "plain", "recommendation": []}'
+    assert stats["llm_analysis_score"] == 0.8
+    assert server.count == 3
+
+
+@pytest.mark.parametrize("score", ["4", "4/5", "4 / 5", "8/10", "4 out of 5", "**4**", "4分", "4 (good)", {"score": 4, "a": 1}])
+def test_scores_are_read_in_their_usual_shapes(server: Server, score: Any) -> None:
+    server.respond = lambda asked: completion(_scores("llm_quality", score))
+    assert _stats(_run("llm_quality_score_filter", [{"text": "x"}]))[0]["llm_quality_score"] == 0.8
+    assert server.count == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"clarity": 4, "relevance": 4, "usefulness": 4, "fluency": 4}',
+        '[{"dimension_scores": {"clarity": 4, "relevance": 4, "usefulness": 4, "fluency": 4}}]',
+        '{"dimension_scores": {"Clarity": 4, "RELEVANCE": 4, "usefulness ": 4, "fluency": 4}}',
+        json.dumps({"dimension_scores": [{"dimension": name, "score": 4} for name in DIMENSIONS["llm_analysis"]]}),
+        '{“dimension_scores”: {“clarity”: 4, “relevance”: 4, “usefulness”: 4, “fluency”: 4}}',
+        '{"dimension_scores": {"clarity": 4, "relevance": 4, "usefulness": 4, "fluency": 4}} Note: {"a": 1}',
+    ],
+)
+def test_records_are_read_in_their_usual_shapes(server: Server, said: str) -> None:
+    server.respond = lambda asked: completion(said)
+    assert _stats(_run("llm_analysis_filter", [{"text": "x"}]))[0]["llm_analysis_score"] == 0.8
     assert server.count == 1
 
 
@@ -162,15 +186,36 @@ def test_a_task_must_be_told(server: Server) -> None:
         _run("llm_task_relevance_filter", [{"text": "x"}]).to_list()
 
 
-@pytest.mark.parametrize(
-    ("said", "is_met"),
-    [("yes", True), ("Yes, because", True), (" YES.", True), ("y", True), ("no", False), ("No!", False), ("n", False)],
-)
+YES = (
+    "yes", "Yes, because", " YES.", "y", "**Yes**", '"yes"', "“Yes”", "`yes`", "✅ Yes", "True", "Answer: yes",
+    "**Answer:** Yes.", "Final answer: **yes**",
+    "The answer is yes.", "\\boxed{yes}", "<answer>yes</answer>", "It is about eggs.\n\nYes",
+    "是", "是的。", "**是**", "答案：是", "是，因为它谈到烹饪", "符合条件",
+    '{"answer": "yes"}', '{"meets": true, "why": "yes, it is long"}', '```json\n{"answer": true}\n```',
+)  # fmt: skip
+NO = (
+    "no", "No!", "n", "**No**", "'no'", "Answer: no", "The answer is: no", "False", "No, it is not", '{"answer": "no"}',
+    "It is about yes-men.\nAnswer: no", "否", "不是。", "不符合", "结论：否",
+)  # fmt: skip
+NEITHER = (
+    "yes or no", "Yes/No", "yesterday", "nobody", "maybe", "", "no idea", "normal", "notable", "I cannot tell.", "不确定",
+    "是否符合", '{"answer": null}', '{"a": "yes", "b": "no"}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "is_met"), [*((said, True) for said in YES), *((said, False) for said in NO)])
 def test_a_condition_is_decided_by_yes_and_no(server: Server, said: str, is_met: bool) -> None:
     server.respond = lambda asked: completion(said)
     data = _run("llm_condition_filter", [{"text": "x"}], condition="c")
     assert [stats["llm_condition_filter_result"] for stats in _stats(data)] == [True] * is_met
     assert server.count == 1
+
+
+@pytest.mark.parametrize("said", NEITHER)
+def test_what_says_neither_yes_nor_no_is_asked_for_again(server: Server, said: str) -> None:
+    server.respond = lambda asked: completion(said if asked.number < 2 else "yes")
+    assert _run("llm_condition_filter", [{"text": "x"}], condition="c").to_list() == [{"text": "x"}]
+    assert server.count == 3
 
 
 def test_another_answer_is_asked_for_again_and_is_no_in_the_end(server: Server) -> None:

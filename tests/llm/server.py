@@ -28,7 +28,9 @@ class Asked(NamedTuple):
 
     @property
     def prompt(self) -> str:
-        """What the user said last, or the input of an embedding."""
+        """What the user said last, or the input of an embedding; nothing where something is fetched."""
+        if not self.body:
+            return ""
         return self.body["messages"][-1]["content"] if "messages" in self.body else self.body["input"]
 
 
@@ -42,10 +44,17 @@ class Said(NamedTuple):
     is_cut_off: bool = False
 
 
-def completion(text: Any, *, prompt_tokens: int = 10, completion_tokens: int = 5) -> Said:
-    """A chat answer as servers give it."""
+def completion(
+    text: Any, *, prompt_tokens: int = 10, completion_tokens: int = 5, ends: str | None = None, **message: Any
+) -> Said:
+    """A chat answer as servers give it; `ends` is its finish_reason, and the message may have further members."""
     usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
-    document = {"choices": [{"message": {"role": "assistant", "content": text}}], "usage": usage}
+    choice = {"message": {"role": "assistant", "content": text, **message}, **({"finish_reason": ends} if ends else {})}
+    return answer({"choices": [choice], "usage": usage})
+
+
+def answer(document: Any) -> Said:
+    """Any document with status 200."""
     return Said(json.dumps(document).encode(), headers={"Content-Type": "application/json"})
 
 
@@ -54,10 +63,11 @@ def embedding(numbers: list[float]) -> Said:
     return Said(json.dumps({"data": [{"embedding": numbers}], "usage": {"prompt_tokens": 3}}).encode())
 
 
-def refusal(status: int, message: str = "no", **headers: str) -> Said:
+def refusal(status: int, message: str = "no", *, code: Any = None, **headers: str) -> Said:
     """An error; headers are named with underscores: ``Retry_After="1"``."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Said(json.dumps({"error": {"message": message}}).encode(), status, named)
+    error = {"message": message, **({"code": code} if code is not None else {})}
+    return Said(json.dumps({"error": error}).encode(), status, named)
 
 
 def echo(asked: Asked) -> Said:
@@ -102,7 +112,7 @@ class Server:
 
     async def _open(self) -> str:
         application = web.Application(client_max_size=64 << 20)
-        application.router.add_post("/{tail:.*}", self._handle)
+        application.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024)
@@ -122,7 +132,7 @@ class Server:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            body = json.loads(await request.read())
+            body = json.loads(await request.read() or b"{}")
             asked = Asked(self.count, request.path_qs, body, dict(request.headers) if self._keeps_requests else {})
             self.count += 1
             if self._keeps_requests:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from djfast.errors import UnusableAnswerError
+from djfast.errors import IncompleteAnswerError, UnusableAnswerError
 from djfast.functions.answers import marker, names_in, parts, records, sections, unquoted
 from djfast.functions.language_models import (
     Asking,
@@ -20,8 +20,9 @@ from djfast.functions.language_models import (
     usage_with,
 )
 from djfast.functions.rows import Row, path_of, text_at
+from djfast.functions.verdicts import decision
 from djfast.llm.asking import Ask, Message, Reply
-from djfast.llm.conversations import Conversation, tries
+from djfast.llm.conversations import UNUSABLE, Conversation, tries, unusable_after
 from djfast.llm.prompts import Prompt, Template, load_prompt
 from djfast.llm.structured import read_json
 from djfast.llm.usage import Price
@@ -237,16 +238,23 @@ def _entities_and_relations(op: _Extraction) -> Talk:
             if gleaning + 1 < given["max_gleaning"]:
                 question = [{"role": "assistant", "content": answer}, {"role": "user", "content": is_more}]
                 reply: Reply = yield Ask([*talked, *question], number)
-                if unquoted(reply.text).lower() != "yes":
+                if not decision(reply.beginning):
                     break
         return "\n".join(said)
 
     def talk(text: str, _tags: Tags) -> Conversation[list[Tags] | None]:
-        found: Tags = {}
+        found: Tags = {entity_key: [], relation_key: []}
+        reason: IncompleteAnswerError | None = None
         for number in range(1, op.ask.try_num + 1):
-            found = read((yield from told(text, number)))
+            try:
+                found, reason = read((yield from told(text, number))), None
+            except IncompleteAnswerError as error:
+                reason = error
             if found[entity_key]:
                 break
+            yield UNUSABLE
+        if reason is not None and not found[entity_key]:
+            raise unusable_after(op.ask.try_num, reason)
         return [{entity_key: found[entity_key] or [_NO_ENTITY], relation_key: found[relation_key] or [_NO_RELATION]}]
 
     return talk
@@ -477,12 +485,18 @@ def bind_extracted_fields(
     examples = examples if strategy in ("few_shot", "cot_shot") else ""
     price = Price.of_model(ask.model_params.get("prices"), ask.model)
 
+    def is_filled_in(value: Tags) -> bool:
+        # Models like to repeat the form before they fill it in. An object with nothing in it says that nothing is known.
+        return not value or (value != form and not form.keys().isdisjoint(value))
+
     def read(answer: str) -> Tags:
         brace, bracket = answer.find("{"), answer.find("[")
         is_array = bracket >= 0 and (brace < 0 or bracket < brace)
         if is_array and len(form) == 1:
-            return dict.fromkeys(form, read_json(answer, {"type": "array"}))
-        found = read_json(answer)
+            found = read_json(answer, {"type": "array"})
+            is_form = len(found) == 1 and isinstance(found[0], dict) and found[0].keys() == form.keys()
+            return found[0] if is_form else dict.fromkeys(form, found)
+        found = read_json(answer, is_meant=is_filled_in)
         return {name: found.get(name) for name in form}
 
     def block(name: str, text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from djfast.errors import UnusableAnswerError
 from djfast.functions.dialog_turns import clipped, turns_in
 from djfast.functions.language_models import Asking, conversing, in_language, messages, text_in
+from djfast.functions.verdicts import score_in
 from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import Prompt, load_prompt
@@ -183,15 +183,15 @@ def bind_agent_skill_insights(system: str | None, language: str, asking: Iterabl
     return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
 
 
-def answered_object(answer: str) -> dict[str, Any] | str:
-    """Return the object in an answer, or what is wrong with it."""
+def answered_object(answer: str, *, having: str) -> dict[str, Any] | str:
+    """Return the object in an answer, if there is one the one that has a member, or what is wrong with it."""
     if not answer.strip():
         return _NO_ANSWER
-    try:
-        read: dict[str, Any] = read_json(answer)
-    except UnusableAnswerError:
-        return _NO_JSON
-    return read
+    for schema in ({"type": "object", "required": [having]}, None):
+        with contextlib.suppress(UnusableAnswerError):
+            read: dict[str, Any] = read_json(answer, schema)
+            return read
+    return _NO_JSON
 
 
 def shown(value: Any) -> str:
@@ -202,25 +202,14 @@ def shown(value: Any) -> str:
 
 
 def _judgement(answer: str, eval_kind: str) -> dict[str, Any]:
-    read = answered_object(answer)
+    read = answered_object(answer, having="score")
     if isinstance(read, str):
         return {"error": read} if read == _NO_ANSWER else {"error": read, "raw": answer[:_LONGEST_REASON]}
     reason = shown(read.get("reason"))[:_LONGEST_REASON]
-    score = _number(read.get("score"))
+    score = score_in(read.get("score"), best=_HIGHEST)
     if score is None:
         return {"error": "bad_score", "score": None, "reason": reason, "eval_kind": eval_kind}
     return {"score": min(max(score, _LOWEST), _HIGHEST), "reason": reason, "eval_kind": eval_kind}
-
-
-def _number(value: Any) -> float | None:
-    """Return a finite number, also one in a text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _dialog(prompt: Prompt, limits: dict[str, int]) -> Callable[..., str]:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from djfast.errors import RecipeError, UnusableAnswerError
+from djfast.errors import IncompleteAnswerError, RecipeError, UnusableAnswerError
 from djfast.llm.asking import Ask, LanguageModel, Message, Reply
 from djfast.llm.chat import Chat
-from djfast.llm.conversations import Conversation, converse
+from djfast.llm.client import DEFAULT_LIMITS
+from djfast.llm.conversations import UNUSABLE, Conversation, converse, unusable_after
 from djfast.llm.prompts import load_prompt
+from djfast.llm.retries import DEFAULT_RETRIES
 from djfast.llm.usage import Price
 
-_CLIENT_PARAMS = ("base_url", "api_key", "prices")
+_CLIENT_PARAMS = ("base_url", "api_key", "prices", "timeout", "max_retries")
+_LONGEST_TIMEOUT = 86_400
+_MOST_RETRIES = 100
 
 
 class Asking(NamedTuple):
     """Which model an OP asks, and how."""
 
     op: str
-    model: str
+    model: str | None
     is_hf_model: bool
     endpoint: str | None
     response_path: str | None
@@ -46,6 +50,8 @@ class Asking(NamedTuple):
         if self.is_hf_model:
             from djfast.llm.transformers_backend import TransformersModel
 
+            if self.model is None:
+                raise RecipeError(f"{self.op}: a model in the process must be named, got null")
             allowed = {name: value for name, value in self.model_params.items() if name in ("device", "batch_size")}
             return TransformersModel(
                 self.model, op=self.op, sampling=self.sampling_params, prompt_version=prompt_version, **allowed
@@ -59,8 +65,30 @@ class Asking(NamedTuple):
             response_path=self.response_path,
             sampling=self.sampling_params,
             prompt_version=prompt_version,
-            **self.model_params,
+            **client_params(self.op, self.model_params),
         )
+
+
+def client_params(op: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters of a model behind a server, with ``timeout`` and ``max_retries`` as the package openai has them.
+
+    Raises
+    ------
+    RecipeError
+        If one of the two cannot be.
+    """
+    params = dict(given)
+    timeout, most = params.pop("timeout", None), params.pop("max_retries", None)
+    if timeout is not None:
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= _LONGEST_TIMEOUT:
+            raise RecipeError(f"{op}: model_params.timeout must be seconds from 0 to {_LONGEST_TIMEOUT}, got {timeout!r}")
+        connect = min(DEFAULT_LIMITS.connect_seconds, timeout)
+        params["limits"] = DEFAULT_LIMITS._replace(seconds=float(timeout), connect_seconds=float(connect))
+    if most is not None:
+        if type(most) is not int or not 0 <= most <= _MOST_RETRIES:
+            raise RecipeError(f"{op}: model_params.max_retries must be an integer from 0 to {_MOST_RETRIES}, got {most!r}")
+        params["retries"] = DEFAULT_RETRIES._replace(most=most)
+    return params
 
 
 def conversing(
@@ -154,7 +182,7 @@ def _thawed(value: Any) -> Any:
 
 def tries_together(
     asks: Sequence[Ask], parses: Sequence[Callable[[str], Any]], *, try_num: int
-) -> Generator[list[Ask], list[Reply], list[Any]]:
+) -> Generator[Any, Any, list[Any]]:
     """Ask many questions at the same time, those with unusable answers up to `try_num` times; to be called by ``yield from``.
 
     Returns
@@ -165,21 +193,30 @@ def tries_together(
     Raises
     ------
     NoAnswerError
-        If there was no answer to one of them.
+        If there was no answer to one of them, or the last one was incomplete.
     """
     results: list[Any] = [None] * len(asks)
     waiting = list(range(len(asks)))
+    incomplete: IncompleteAnswerError | None = None
     for number in range(1, try_num + 1):
         replies = yield [asks[index]._replace(try_number=number) for index in waiting]
         unusable = []
+        incomplete = None
         for index, reply in zip(waiting, replies):
             try:
                 results[index] = parses[index](reply.text)
+                continue
+            except IncompleteAnswerError as error:
+                incomplete = error
             except ValueError:
-                unusable.append(index)
+                pass
+            unusable.append(index)
+            yield UNUSABLE
         waiting = unusable
         if not waiting:
             break
+    if incomplete is not None:
+        raise unusable_after(try_num, incomplete)
     return results
 
 

@@ -114,7 +114,7 @@ def bind_personal_data_suspected(
 
         def parse(answer: str) -> dict[str, Any]:
             nonlocal raw, problem
-            read = answered_object(answer)
+            read = answered_object(answer, having="suspected")
             if isinstance(read, str):
                 raw, problem = answer[:_LONGEST_RAW], read
                 raise ValueError(read)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from djfast.errors import RecipeError, UnusableAnswerError
 from djfast.functions.language_models import Asking, conversing, in_language, messages, metered, text_in, usage_with
+from djfast.functions.verdicts import decision, scores_in
 from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import Prompt, load_prompt
@@ -17,7 +17,7 @@ from djfast.llm.usage import Price
 
 _BEST = 5
 _LARGEST = 1e6  # a score beyond is a slip of the model, not a judgement
-_BEFORE_DECISION = re.compile(r"^\W*(?:answer\W*)?")
+_RECORD = {"type": "object", "required": ["dimension_scores"]}
 _UNSCORED = {"score": 0.0, "record": "", "tags": ""}
 
 
@@ -75,13 +75,23 @@ def bind_scored(
 
     about_task = _about_task(ours, task, [rendered(sample) for sample in json.loads(samples or "[]")])
 
+    def is_scored(record: dict[str, Any]) -> bool:
+        try:
+            _mean(scores_in(record, "dimension_scores", dimensions, best=_BEST))
+        except ValueError:
+            return False
+        return True
+
     def parse(answer: str) -> dict[str, Any]:
-        record = read_json(answer)
+        try:
+            record = read_json(answer, _RECORD, is_meant=is_scored)
+        except UnusableAnswerError:
+            record = read_json(answer, is_meant=is_scored)
         advice = record.get("recommendation")
         record["recommendation"] = advice if isinstance(advice, list) else [] if advice is None else [advice]
         tags = record.get("tags") or ""
         return {
-            "score": _score(record.get("dimension_scores"), dimensions),
+            "score": _mean(scores_in(record, "dimension_scores", dimensions, best=_BEST)),
             "record": json.dumps(record, ensure_ascii=False),
             "tags": tags if isinstance(tags, str) else json.dumps(tags, ensure_ascii=False),
         }
@@ -158,14 +168,10 @@ def bind_condition_met(
     price = Price.of_model(ask.model_params.get("prices"), ask.model)
 
     def parse(answer: str) -> bool:
-        line = answer.strip().lower()
-        if thinks:
-            line = _BEFORE_DECISION.sub("", line.splitlines()[-1]) if line else ""
-        if line == "y" or line.startswith("yes"):
-            return True
-        if line == "n" or re.match(r"no\b", line):
-            return False
-        raise ValueError("it says neither yes nor no")
+        found = decision(answer, is_last=thinks)
+        if found is None:
+            raise ValueError(f"it says neither yes nor no: {answer[:80]!r}")
+        return found
 
     def talk(value: str, of_row: str, usage: str) -> Conversation[str]:
         text = text_in(value)
@@ -176,7 +182,9 @@ def bind_condition_met(
         facts = [fact for fact in (knowledge, _shown(json.loads(of_row)) if of_row else "") if fact]
         parts = [background.fill(knowledge="\n\n".join(facts))] if facts else []
         parts += [*before, question.fill(condition=condition, text=text)]
-        asked = tries(Ask(messages(system, "\n\n".join(parts))), parse, try_num=ask.try_num)
+        # A limit of one token leaves a decision that is whole, but not where thoughts come first.
+        question_asked = Ask(messages(system, "\n\n".join(parts)))
+        asked = tries(question_asked, parse, try_num=ask.try_num, takes_beginning=not thinks)
         is_met, tokens = yield from metered(asked, default=False)
         return json.dumps({"is_met": is_met, "usage": usage_with(before_usage, *tokens, price)})
 
@@ -202,14 +210,14 @@ def _about_task(prompt: Prompt, task: str | None, samples: list[str]) -> list[st
     return told + shown
 
 
-def _score(scores: Any, dimensions: Sequence[str]) -> float:
-    """Return the mean of the dimensions' scores as a share of the best one; 0 where the answer has none at all."""
-    if not scores:
-        return 0.0
-    if not isinstance(scores, dict):
-        raise ValueError("dimension_scores is no object")
-    for name in dimensions:
-        score = scores.get(name)
-        if isinstance(score, bool) or not isinstance(score, int | float) or abs(score) > _LARGEST:
-            raise ValueError(f"the score of {name} is no number")
-    return float(sum(scores[name] for name in dimensions) / len(dimensions) / _BEST)
+def _mean(scores: Sequence[float]) -> float:
+    """Return the mean of scores as a share of the best one.
+
+    Raises
+    ------
+    ValueError
+        If one is a slip of the model.
+    """
+    if any(abs(score) > _LARGEST for score in scores):
+        raise ValueError(f"a score is larger than {_LARGEST:g}")
+    return float(sum(scores) / len(scores) / _BEST)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from djfast.errors import NoAnswerError, RecipeError, UnusableAnswerError
+from djfast.functions.language_models import client_params
 from djfast.functions.messages import fill, row_values
 from djfast.llm.asking import Answer
 from djfast.llm.chat import Embeddings
@@ -16,7 +17,7 @@ from djfast.llm.prompts import Template
 from djfast.models.checkpoints import Checkpoint, in_groups, load_checkpoint
 
 _MOST_TOKENS = 4096
-_SERVER_PARAMS = ("base_url",)
+_SERVER_PARAMS = ("base_url", "timeout", "max_retries")
 
 Embedding = list[float]
 Embed = Callable[[Sequence[str]], Sequence[Embedding | Exception]]
@@ -106,7 +107,7 @@ def bind_served_similarity(
         endpoint=api_endpoint,
         response_path=response_path,
         sampling={"dimensions": dimensions, "encoding_format": "float"},
-        **given,
+        **client_params(_OP, given),
     )
 
     def embed(texts: Sequence[str]) -> list[Embedding | Exception]:

@@ -9,7 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from djfast.errors import NoAnswerError, Preempted, RecipeError, UnusableAnswerError
+from djfast.errors import (
+    IncompleteAnswerError,
+    NoAnswerError,
+    Preempted,
+    RecipeError,
+    ServerLostError,
+    UnusableAnswerError,
+)
 from djfast.llm.cache import AnswerCache
 from djfast.llm.interrupts import interruptible
 from djfast.llm.usage import METER, OpUsage, Price, UsageMeter
@@ -49,21 +56,43 @@ class Tokens(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the model said: a text, or the numbers of an embedding."""
+    """What the model said: a text without the model's thoughts, or the numbers of an embedding.
+
+    Parameters
+    ----------
+    flaw : str
+        Why the answer is not whole, such as a limit of tokens that cut it off; empty where nothing is known against it.
+    """
 
     value: Any
     tokens: Tokens = Tokens()
     is_cached: bool = False
     retries: int = 0
+    flaw: str = ""
 
     @property
     def text(self) -> str:
-        """The answer as a text.
+        """The whole answer as a text.
+
+        Raises
+        ------
+        IncompleteAnswerError
+            If it is not whole.
+        UnusableAnswerError
+            If it is no text.
+        """
+        if self.flaw:
+            raise IncompleteAnswerError(self.flaw)
+        return self.beginning
+
+    @property
+    def beginning(self) -> str:
+        """The answer as a text, also where only a part of it came: for what is decided by its first words.
 
         Raises
         ------
         UnusableAnswerError
-            If it is none.
+            If it is no text.
         """
         if not isinstance(self.value, str):
             raise UnusableAnswerError(f"the answer must be a text, got {type(self.value).__name__}")
@@ -71,11 +100,15 @@ class Answer(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Why there is no answer; without keys and passwords."""
+    """Why there is no answer; without keys and passwords.
+
+    `is_lost` where no other question will be answered either.
+    """
 
     reason: str
     retries: int = 0
     is_interrupted: bool = False
+    is_lost: bool = False
 
     @property
     def text(self) -> str:
@@ -90,6 +123,11 @@ class Failure(NamedTuple):
         if self.is_interrupted:
             raise Preempted()
         raise NoAnswerError(self.reason)
+
+    @property
+    def beginning(self) -> str:
+        """Raise, as `text` does."""
+        return self.text
 
 
 Reply = Answer | Failure
@@ -142,6 +180,8 @@ class LanguageModel(ABC):
         ------
         Preempted
             If the run was stopped meanwhile.
+        ServerLostError
+            If the model cannot be asked any more.
         RecipeError
             If one cannot be asked.
         """
@@ -170,7 +210,7 @@ class LanguageModel(ABC):
             If it cannot be asked.
         """
         content = canonical(self._content(ask))
-        digest = hashlib.sha256(canonical([self._origin(), self._prompt_version, ask.try_number]))
+        digest = hashlib.sha256(canonical([_FORM, self._origin(), self._prompt_version, ask.try_number]))
         digest.update(content)
         return Question(ask, content, digest.digest())
 
@@ -207,17 +247,29 @@ class LanguageModel(ABC):
         return self._send([questions[indices[0]] for indices in missing], spread)
 
     def settle(self, question: Question, reply: Reply, *, usage_of: str) -> None:
-        """Count a reply and keep it for reruns; in the thread that waits for it, so that a slow disk holds up no other."""
+        """Count a reply and keep it for reruns; in the thread that waits for it, so that a slow disk holds up no other.
+
+        Raises
+        ------
+        ServerLostError
+            If the reply says that nobody will be answered.
+        """
         if isinstance(reply, Failure):
             usage = OpUsage(1 + reply.retries, reply.retries, failures=1)
         elif reply.is_cached:
-            usage = OpUsage(cache_hits=1)
+            usage = OpUsage(cache_hits=1, incomplete=bool(reply.flaw))
         else:
             if self._cache is not None:
                 self._cache.put(question.key, _to_record(reply))
             cost = None if self._price is None else self._price.of(*reply.tokens)
-            usage = OpUsage(1 + reply.retries, reply.retries, 0, 0, *reply.tokens, cost)
+            usage = OpUsage(1 + reply.retries, reply.retries, 0, 0, *reply.tokens, cost, incomplete=bool(reply.flaw))
         self._meter.add(usage_of, usage)
+        if isinstance(reply, Failure) and reply.is_lost:
+            raise ServerLostError(f"{usage_of}: {reply.reason}")
+
+    def count_unusable(self, *, usage_of: str) -> None:
+        """Count an answer that the OP could not use."""
+        self._meter.add(usage_of, OpUsage(unusable=1))
 
 
 _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
@@ -237,13 +289,16 @@ def canonical(value: Any) -> bytes:
         raise RecipeError(f"what a language model is asked must be JSON data: {error}") from error
 
 
+_FORM = 2  # of what is kept: answers of another form are asked for again
+
+
 def _to_record(answer: Answer) -> bytes:
-    return json.dumps([answer.value, *answer.tokens], ensure_ascii=True).encode()
+    return json.dumps([answer.value, *answer.tokens, answer.flaw], ensure_ascii=True).encode()
 
 
 def _of_record(record: bytes) -> Answer | None:
     try:
-        value, prompt, completion = json.loads(record)
+        value, prompt, completion, flaw = json.loads(record)
     except (ValueError, TypeError, RecursionError):
         return None
-    return Answer(value, Tokens(prompt, completion), is_cached=True)
+    return Answer(value, Tokens(prompt, completion), is_cached=True, flaw=flaw)

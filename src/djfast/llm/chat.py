@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from djfast.errors import RecipeError
+from djfast.errors import RecipeError, ServerLostError
 from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Question, Tokens, canonical
 from djfast.llm.cache import AnswerCache, default_cache
 from djfast.llm.client import DEFAULT_LIMITS, Call, Client, Document, Limits, Result, shared_client
+from djfast.llm.completions import Completion, completion_of
 from djfast.llm.endpoint import Endpoint, check_response_path, walk
+from djfast.llm.refusals import only
 from djfast.llm.retries import DEFAULT_RETRIES, Retries
 from djfast.llm.structured import response_format
 from djfast.llm.usage import Price
@@ -22,8 +27,8 @@ class _Served(LanguageModel):
 
     Parameters
     ----------
-    model : str
-        Name of the model, as the server knows it.
+    model : str or None
+        Name of the model, as the server knows it. None takes the first one that the server lists, when it is first asked.
     endpoint : str, optional
         A whole URL, or a path below ``OPENAI_BASE_URL``.
     response_path : str, optional
@@ -50,7 +55,7 @@ class _Served(LanguageModel):
 
     def __init__(
         self,
-        model: str,
+        model: str | None,
         *,
         endpoint: str | None = None,
         response_path: str | None = None,
@@ -69,24 +74,50 @@ class _Served(LanguageModel):
             price=Price.of_model(prices, model),
             prompt_version=prompt_version,
         )
-        if not model:
+        if model == "":
             raise RecipeError("a language model must have a name, got ''")
         taken = sorted(set(sampling or {}) & set(_OWN_PARAMETERS))
         if taken:
             raise RecipeError(f"sampling parameters must not set {', '.join(_OWN_PARAMETERS)}, got {', '.join(taken)}")
         canonical(dict(sampling or {}))
-        self.model = model
         self.endpoint = Endpoint(endpoint or self._endpoint, base_url=base_url, api_key=api_key)
+        self._list = Endpoint(_beside(endpoint or self._endpoint, "models"), base_url=base_url, api_key=api_key)
+        self._model = model
+        self._model_lock = threading.Lock()
         self.response_path = check_response_path(response_path or self._response_path)
         self._sampling = dict(sampling or {})
         self._client = client
         self._retries = retries
         self._limits = limits
 
+    @property
+    def model(self) -> str:
+        """The name of the model.
+
+        Raises
+        ------
+        ServerLostError
+            If the server has to be asked, and names none.
+        """
+        with self._model_lock:
+            if self._model is None:
+                self._model = self._first_listed()
+            return self._model
+
+    def _first_listed(self) -> str:
+        client = self._client or shared_client()
+        (result,) = client.ask_all([Call(self._list, b"", self._retries, self._limits)])
+        reason = result.reason if not isinstance(result, Document) else f"{self._list.name} lists none"
+        if isinstance(result, Document):
+            with contextlib.suppress(LookupError):
+                if isinstance(name := walk(result.document, "data.0.id"), str) and name:
+                    return name
+        raise ServerLostError(f"no model is named, and the server was asked for its first one: {reason}")
+
     def _origin(self) -> str:
         return f"{self.endpoint.name} {self.response_path}"
 
-    def _value(self, value: Any) -> Any:
+    def _completion(self, document: Any) -> Completion:
         raise NotImplementedError
 
     def _send(self, questions: Sequence[Question], done: Done) -> Callable[[], None]:
@@ -96,13 +127,13 @@ class _Served(LanguageModel):
 
     def _reply(self, result: Result) -> Answer | Failure:
         if not isinstance(result, Document):
-            return Failure(result.reason, result.retries, result.is_interrupted)
+            return Failure(result.reason, result.retries, result.is_interrupted, result.is_lost)
         try:
-            value = self._value(walk(result.document, self.response_path))
+            value, flaw = self._completion(result.document)
         except (LookupError, ValueError) as error:
             said = self.endpoint.excerpt(str(error.args[0]))
             return Failure(f"{self.endpoint.name}: {said}", result.retries)
-        return Answer(value, _tokens(result.document), retries=result.retries)
+        return Answer(value, _tokens(result.document), retries=result.retries, flaw=self.endpoint.excerpt(flaw))
 
 
 class Chat(_Served):
@@ -115,9 +146,8 @@ class Chat(_Served):
         held = {} if ask.schema is None else {"response_format": response_format(ask.schema)}
         return {"model": self.model, "messages": ask.messages(), **self._sampling, **held}
 
-    def _value(self, value: Any) -> Any:
-        # Half of a surrogate pair, which a cut escape leaves, could not be written anywhere.
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+    def _completion(self, document: Any) -> Completion:
+        return completion_of(document, self.response_path)
 
 
 class Embeddings(_Served):
@@ -131,15 +161,23 @@ class Embeddings(_Served):
             raise RecipeError(f"an embedding is asked for a text, got {type(ask.prompt).__name__}")
         return {"model": self.model, "input": ask.prompt, **self._sampling}
 
-    def _value(self, value: Any) -> Any:
+    def _completion(self, document: Any) -> Completion:
+        value = walk(document, self.response_path)
         if not isinstance(value, list) or not value or not all(type(each) in (int, float) for each in value):
             raise ValueError(f"response_path {self.response_path} must lead to a list of numbers")
-        return value
+        return Completion(value)
+
+
+def _beside(address: str, name: str) -> str:
+    """Return the address of what lies beside a path of the interface, such as ``/models`` beside ``/chat/completions``."""
+    place, mark, query = address.partition("?")
+    return re.sub(r"/*(?:chat/completions|completions|embeddings|responses)?/*$", "", place) + f"/{name}{mark}{query}"
 
 
 def _tokens(document: Any) -> Tokens:
     """Return what the server counted; servers that do not count, or count nonsense, are taken as 0."""
-    usage = document.get("usage") if isinstance(document, dict) else None
+    body = only(document)
+    usage = body.get("usage") if isinstance(body, dict) else None
     counts = usage if isinstance(usage, dict) else {}
     prompt, completion = (counts.get(name) for name in ("prompt_tokens", "completion_tokens"))
     return Tokens(*(count if type(count) is int and 0 <= count < 2**53 else 0 for count in (prompt, completion)))

@@ -17,9 +17,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast.errors import MissingExtraError, RecipeError
+from djfast.llm.breaker import Breaker, Outcome
 from djfast.llm.endpoint import Endpoint
 from djfast.llm.interrupts import check_interrupted, interruptible
-from djfast.llm.retries import DEFAULT_RETRIES, Retries, is_passing, retry_after
+from djfast.llm.refusals import refusal_in, refusal_of, text_of
+from djfast.llm.retries import DEFAULT_RETRIES, Retries, retry_after
 from djfast.llm.run_settings import current, keep
 from djfast.logs import logger
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _LOG = logger("llm")
 _MOST_IN_FLIGHT = 65_536
 _LARGE_BODY = 1 << 20
+_AWAY = (502, 503, 504)  # a gateway or a loader answers for a server that is not there
+_SETTINGS = (401, 402, 403, 404, 405, 407)  # other requests would be refused, too
 
 
 class Limits(NamedTuple):
@@ -43,7 +47,7 @@ DEFAULT_LIMITS = Limits()
 
 
 class Call(NamedTuple):
-    """One request: a JSON body for an endpoint."""
+    """One request: a JSON body for an endpoint; without a body what lies there is fetched."""
 
     endpoint: Endpoint
     body: bytes
@@ -59,11 +63,12 @@ class Document(NamedTuple):
 
 
 class NoDocument(NamedTuple):
-    """Why there is no answer after all retries."""
+    """Why there is no answer after all retries; `is_lost` where the server answers nobody."""
 
     reason: str
     retries: int
     is_interrupted: bool = False
+    is_lost: bool = False
 
 
 Result = Document | NoDocument
@@ -73,13 +78,18 @@ Done = Callable[[int, Result], None]
 class _Passing(Exception):
     """A failure that may be over at the next try; `asked` is what the server says to wait, in seconds."""
 
-    def __init__(self, reason: str, asked: float | None = None) -> None:
+    def __init__(self, reason: str, asked: float | None = None, *, outcome: Outcome = Outcome.BUSY) -> None:
         super().__init__(reason)
         self.asked = asked
+        self.outcome = outcome
 
 
 class _Final(Exception):
     """A failure that would come again."""
+
+    def __init__(self, reason: str, *, outcome: Outcome = Outcome.DECLINED) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
 
 
 class _Pending:
@@ -100,6 +110,30 @@ class _Pending:
             done(self.index, result)
 
 
+class _Server:
+    """What goes on with one server: its breaker, the probe on its way, and what is held back meanwhile."""
+
+    __slots__ = ("breaker", "held", "may_probe", "probe", "timer")
+
+    def __init__(self) -> None:
+        self.breaker = Breaker()
+        self.held: deque[_Pending] = deque()
+        self.probe: _Pending | None = None
+        self.may_probe = True  # whether the next request may be sent as a probe
+        self.timer: asyncio.TimerHandle | None = None  # of the time from which it may
+
+    def admits(self, each: _Pending) -> bool:
+        """Whether a request may be sent; if not, it is held back."""
+        if not self.breaker.is_open:
+            return True
+        if self.may_probe and self.probe is None:
+            self.may_probe = False
+            self.probe = each
+            return True
+        self.held.append(each)
+        return False
+
+
 class Client:
     """Keeps many requests in flight. Mostly one a process: `shared_client`.
 
@@ -118,6 +152,7 @@ class Client:
         self._waiting: deque[_Pending] = deque()
         self._later: set[_Pending] = set()  # before a retry, or a paused server
         self._running = 0
+        self._servers: dict[str, _Server] = {}  # by origin
         self._paused: dict[str, float] = {}  # origin -> loop time before which it wants no requests
         self._session: aiohttp.ClientSession | None = None
 
@@ -217,10 +252,12 @@ class Client:
             loop.close()
 
     async def _stop(self) -> None:
-        for each in (*self._waiting, *self._later):
+        held = [each for server in self._servers.values() for each in server.held]
+        for each in (*self._waiting, *self._later, *held):
             each.finish(NoDocument("the client was closed", each.retries, is_interrupted=True))
         self._waiting.clear()
         self._later.clear()
+        self._servers.clear()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -242,6 +279,8 @@ class Client:
             if pause > 0:
                 self._queue_later(each, pause + each.call.retries.wait(each.call.body, each.retries) / 8)
                 continue
+            if not self._server_of(each).admits(each):
+                continue
             self._running += 1
             each.task = loop.create_task(self._try(each))
 
@@ -259,28 +298,79 @@ class Client:
         """Send one call once; then it is done, or waits for its next try."""
         result: Result = NoDocument("the client was closed", each.retries, is_interrupted=True)
         wait: float | None = None
+        outcome: Outcome | None = None
         try:
             result = Document(await self._document(each.call), each.retries)
+            outcome = Outcome.ANSWERED
         except _Passing as passing:
             result = NoDocument(f"{passing} (after {each.retries} retries)", each.retries)
+            outcome = passing.outcome
             if each.retries < each.call.retries.most:
                 wait = each.call.retries.wait(each.call.body, each.retries, passing.asked)
                 self._pause(each.call, passing.asked)
                 _LOG.debug("%s; try again in %.1f s", passing, wait)
         except _Final as final:
             result = NoDocument(str(final), each.retries)
+            outcome = final.outcome
         except Exception as error:  # a bug must not leave a thread waiting for ever
             _LOG.exception("a request to %s failed", each.call.endpoint.name)
             result = NoDocument(f"{each.call.endpoint.name}: {type(error).__name__} in the client", each.retries)
         finally:
             each.task = None
             self._running -= 1
-            if wait is None:
-                each.finish(result)
-            elif each.done is not None:
-                each.retries += 1
-                self._queue_later(each, wait)
+            self._finish_or_wait(each, result, wait, outcome)
             self._fill()
+
+    def _finish_or_wait(self, each: _Pending, result: Result, wait: float | None, outcome: Outcome | None) -> None:
+        """Let the server's breaker know how a call went, and finish the call or have it wait for its next try."""
+        server = self._server_of(each)
+        is_probe = server.probe is each
+        if is_probe:
+            server.probe = None
+        if outcome is not None:
+            server.breaker.note(outcome, is_probe=is_probe, is_given_up=wait is None)
+        if server.breaker.is_lost and isinstance(result, NoDocument) and not result.is_interrupted:
+            result, wait = _lost(result), None
+            self._give_up_on(each.call.endpoint.origin, server, result)
+        if wait is None:
+            each.finish(result)
+        elif is_probe and outcome is Outcome.AWAY:  # which tells nothing of this call: it keeps its retries
+            server.held.appendleft(each)
+        elif each.done is not None:
+            each.retries += 1
+            self._queue_later(each, wait)
+        self._mind(server, each.call)
+
+    def _mind(self, server: _Server, call: Call) -> None:
+        """Send all that is held back where the breaker is closed, else see to the next probe."""
+        if server.breaker.is_open and not server.breaker.is_lost:
+            if server.probe is None and server.timer is None:
+                wait = call.retries.wait(call.body, server.breaker.probes)
+                server.may_probe = False
+                server.timer = asyncio.get_running_loop().call_later(wait, self._allow_probe, server)
+            return
+        if server.timer is not None:
+            server.timer.cancel()
+        self._allow_probe(server)
+
+    def _allow_probe(self, server: _Server) -> None:
+        """Let what is held back try again to be sent: all of it or, where the breaker is open, the first as a probe."""
+        server.timer = None
+        server.may_probe = True
+        self._waiting.extendleft(reversed(server.held))
+        server.held.clear()
+        self._fill()
+
+    def _give_up_on(self, origin: str, server: _Server, result: NoDocument) -> None:
+        """Finish all that waits for a server that is lost."""
+        _LOG.info("%s", result.reason)
+        for each in (*self._waiting, *self._later, *server.held):
+            if each.call.endpoint.origin == origin:
+                each.finish(result._replace(retries=each.retries))
+        server.held.clear()
+
+    def _server_of(self, each: _Pending) -> _Server:
+        return self._servers.setdefault(each.call.endpoint.origin, _Server())
 
     def _pause(self, call: Call, asked: float | None) -> None:
         """Hold back all requests to a server that asks for time; else the others would only be refused, too."""
@@ -294,10 +384,11 @@ class Client:
         endpoint = call.endpoint
         timeout = aiohttp.ClientTimeout(total=call.limits.seconds, connect=call.limits.connect_seconds)
         try:
-            async with self._opened().post(
+            async with self._opened().request(
+                "POST" if call.body else "GET",
                 endpoint.url,
                 # Large bytes, sent as such, would hold up the loop; small ones are faster so.
-                data=call.body if len(call.body) < _LARGE_BODY else io.BytesIO(call.body),
+                data=(call.body if len(call.body) < _LARGE_BODY else io.BytesIO(call.body)) or None,
                 headers=endpoint.headers,
                 proxy=endpoint.proxy,
                 timeout=timeout,
@@ -306,30 +397,35 @@ class Client:
                 body = await _read(response, call.limits.answer_bytes, endpoint)
                 status, headers = response.status, response.headers
         except aiohttp.ConnectionTimeoutError as error:
-            raise _Passing(f"{endpoint.name} took no connection within {call.limits.connect_seconds:g} s") from error
+            said = f"{endpoint.name} took no connection within {call.limits.connect_seconds:g} s"
+            raise _Passing(said, outcome=Outcome.AWAY) from error
         except asyncio.TimeoutError as error:
             raise _Passing(f"{endpoint.name} did not answer within {call.limits.seconds:g} s") from error
         except aiohttp.InvalidURL as error:
-            raise _Final(f"{endpoint.name} is no address that can be called") from error
+            raise _Final(f"{endpoint.name} is no address that can be called", outcome=Outcome.REFUSED) from error
         except aiohttp.ClientConnectorCertificateError as error:
-            raise _Final(f"{endpoint.name}: its certificate is not trusted") from error
+            raise _Final(f"{endpoint.name}: its certificate is not trusted", outcome=Outcome.REFUSED) from error
         except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError) as error:
             raise _Passing(f"{endpoint.name} cut its answer off") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _Passing(f"{endpoint.name} cannot be reached: {endpoint.excerpt(str(error))}") from error
+            said = f"{endpoint.name} cannot be reached: {endpoint.excerpt(str(error))}"
+            raise _Passing(said, outcome=Outcome.AWAY) from error
+        asked = retry_after(headers.get("Retry-After"))
         if status != 200:
-            said = endpoint.excerpt(_error_of(body))
-            reason = f"{endpoint.name} answered {status}{': ' + said if said else ''}"
-            if is_passing(status):
-                raise _Passing(reason, retry_after(headers.get("Retry-After")))
-            if 300 <= status < 400:
-                reason += "; redirects are not followed, give the final address"
-            raise _Final(reason + endpoint.remedy(status))
+            raise _refused(endpoint, status, body, asked)
         try:
-            return json.loads(body)
+            document = json.loads(body)
         except (ValueError, RecursionError) as error:
             kind = endpoint.excerpt(headers.get("Content-Type", "no content type"))
-            raise _Passing(f"{endpoint.name} answered no JSON but {kind}: {endpoint.excerpt(_text(body))!r}") from error
+            raise _Passing(f"{endpoint.name} answered no JSON but {kind}: {endpoint.excerpt(text_of(body))!r}") from error
+        if (refusal := refusal_in(document)) is not None:
+            number = f" {refusal.status}" if refusal.status else ""
+            reason = f"{endpoint.name} answered with an error{number}: {endpoint.excerpt(refusal.message)}"
+            if refusal.is_passing:
+                raise _Passing(reason, asked)
+            is_for_all = refusal.is_used_up or refusal.status in _SETTINGS
+            raise _Final(reason, outcome=Outcome.REFUSED if is_for_all else Outcome.DECLINED)
+        return document
 
     def _opened(self) -> aiohttp.ClientSession:
         """Return the session; it is made in the loop's thread. Its own limit on connections is off: ours holds."""
@@ -354,17 +450,23 @@ async def _read(response: aiohttp.ClientResponse, most: int, endpoint: Endpoint)
     return b"".join(chunks)
 
 
-def _error_of(body: bytes) -> str:
-    """Return the message in a server's refusal, or its text."""
-    try:
-        error = json.loads(body)["error"]
-        return str(error["message"]) if isinstance(error, dict) else str(error)
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return _text(body)
+def _refused(endpoint: Endpoint, status: int, body: bytes, asked: float | None) -> _Passing | _Final:
+    """Return the error for an answer whose status is not 200."""
+    refusal = refusal_of(body, status)
+    said = endpoint.excerpt(refusal.message)
+    reason = f"{endpoint.name} answered {status}{': ' + said if said else ''}"
+    if refusal.is_passing:
+        return _Passing(reason, asked, outcome=Outcome.AWAY if status in _AWAY else Outcome.BUSY)
+    if 300 <= status < 400:
+        return _Final(reason + "; redirects are not followed, give the final address", outcome=Outcome.REFUSED)
+    is_for_all = refusal.is_used_up or status in _SETTINGS
+    return _Final(reason + endpoint.remedy(status), outcome=Outcome.REFUSED if is_for_all else Outcome.DECLINED)
 
 
-def _text(body: bytes) -> str:
-    return body[: 1 << 16].decode("utf-8", "replace")
+def _lost(result: NoDocument) -> NoDocument:
+    """Return what all calls to a lost server get, with the reason of the one that showed that it is lost."""
+    ends = "the requests before it fared no better, so the run ends here; answers that came are in the cache for the next run"
+    return result._replace(reason=f"{result.reason}; {ends}", is_lost=True)
 
 
 def _checked(in_flight: int) -> int:

@@ -17,7 +17,7 @@ import queue
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from djfast.errors import Preempted, UnusableAnswerError
+from djfast.errors import IncompleteAnswerError, NoAnswerError, Preempted, ServerLostError, UnusableAnswerError
 from djfast.llm.asking import Ask, Failure, LanguageModel, Question, Reply
 from djfast.llm.interrupts import interruptible, is_interrupted
 from djfast.logs import logger
@@ -25,7 +25,13 @@ from djfast.logs import logger
 _LOG = logger("llm")
 Result = TypeVar("Result")
 Conversation = Generator[Any, Any, Result]
-"""Yields an `Ask` and receives its `Answer` or `Failure`, or yields a list of asks and receives a list."""
+"""Yields an `Ask` and receives its `Answer` or `Failure`, or yields a list of asks and receives a list.
+
+It may yield `UNUSABLE` in between, once for each answer of which it could make nothing, so that these are counted.
+"""
+
+UNUSABLE = object()
+"""What a conversation yields about an answer that it could not use; it receives None at once."""
 
 MOST_TURNS = 1000
 """Questions after one another in one conversation; more are a loop without end."""
@@ -43,6 +49,8 @@ def converse(model: LanguageModel, conversations: Iterable[Conversation[Result]]
     ------
     Preempted
         If the run was stopped meanwhile. The conversations are closed then.
+    ServerLostError
+        If the model cannot be asked any more.
     """
     rows = [_Row(conversation) for conversation in conversations]
     results: list[Any] = [None] * len(rows)
@@ -66,7 +74,8 @@ def converse(model: LanguageModel, conversations: Iterable[Conversation[Result]]
 
     try:
         with interruptible(cancel_all):
-            ask([question for number in range(len(rows)) for question in _advanced(model, rows, number, results)])
+            numbers = range(len(rows))
+            ask([question for number in numbers for question in _advanced(model, rows, number, results, usage_of)])
             while rounds:
                 questions: list[_Pending] = []
                 is_stopped = False
@@ -82,7 +91,7 @@ def converse(model: LanguageModel, conversations: Iterable[Conversation[Result]]
                     row.replies[pending.position] = reply
                     row.open -= 1
                     if not row.open:
-                        questions += _advanced(model, rows, pending.row, results)
+                        questions += _advanced(model, rows, pending.row, results, usage_of)
                 if is_stopped:
                     raise Preempted()
                 ask(questions)
@@ -93,29 +102,52 @@ def converse(model: LanguageModel, conversations: Iterable[Conversation[Result]]
     return results
 
 
-def tries(ask: Ask, parse: Callable[[str], Result], *, try_num: int) -> Generator[Ask, Reply, Result]:
+def tries(
+    ask: Ask, parse: Callable[[str], Result], *, try_num: int, takes_beginning: bool = False
+) -> Generator[Any, Any, Result]:
     """Ask up to `try_num` times until an answer can be used; to be called by ``yield from`` in a conversation.
 
     Tries are numbered on from that of `ask`.
 
-    `parse` returns what the answer means, or raises ValueError when it is not usable. A server that gives no answer is not
-    asked again here: the client has retried already.
+    Parameters
+    ----------
+    parse : callable
+        Returns what the answer means, or raises ValueError when it is not usable. A server that gives no answer is not asked
+        again here: the client has retried already.
+    takes_beginning : bool
+        Whether `parse` also gets the beginning of an answer that was cut off.
 
     Raises
     ------
     UnusableAnswerError
         If no answer was usable; with the reason for the last.
     NoAnswerError
-        If there was no answer.
+        If there was no answer, or the last one was incomplete.
     """
-    reason: ValueError | None = None
+    reason: Exception | None = None
     for number in range(ask.try_number, ask.try_number + try_num):
         reply = yield ask._replace(try_number=number)
         try:
-            return parse(reply.text)
-        except ValueError as error:
+            return parse(text_of(reply, takes_beginning=takes_beginning))
+        except (ValueError, IncompleteAnswerError) as error:
             reason = error
-    raise UnusableAnswerError(f"no answer could be used in {try_num} tries: {reason}") from reason
+        yield UNUSABLE
+    raise unusable_after(try_num, reason) from reason
+
+
+def text_of(reply: Reply, *, takes_beginning: bool) -> str:
+    """Return an answer's text; with `takes_beginning` also what there is of an incomplete one."""
+    return (takes_beginning and reply.beginning) or reply.text
+
+
+def unusable_after(try_num: int, reason: Exception | None) -> Exception:
+    """Return the error of a row whose last answer could not be used.
+
+    An answer in the wrong form has its default in most OPs. One that did not come to its end is like none at all: it says
+    nothing about the row, and what would help is another setting.
+    """
+    kind = NoAnswerError if isinstance(reason, IncompleteAnswerError) else UnusableAnswerError
+    return kind(f"no answer could be used in {try_num} tries: {reason}")
 
 
 class _Pending(NamedTuple):
@@ -148,7 +180,7 @@ class _Row:
         self.turns = 0
         self.is_list = False
 
-    def next_questions(self, model: LanguageModel) -> list[Question]:
+    def next_questions(self, model: LanguageModel, usage_of: str) -> list[Question]:
         """Hand over what was asked for, and return what is asked next. What cannot be asked is this row's fault alone.
 
         Raises
@@ -160,6 +192,9 @@ class _Row:
             raise RuntimeError(f"a conversation must end within {MOST_TURNS} questions")
         received = None if not self.turns else list(self.replies) if self.is_list else self.replies[0]
         asked = self.conversation.send(received)
+        while asked is UNUSABLE:
+            model.count_unusable(usage_of=usage_of)
+            asked = next(self.conversation)
         self.turns += 1
         self.is_list = isinstance(asked, list)
         asks = asked if isinstance(asked, list) else [asked]
@@ -179,16 +214,18 @@ class _Row:
             _LOG.debug("a conversation raised while it was closed: %s", error)
 
 
-def _advanced(model: LanguageModel, rows: Sequence[_Row], number: int, results: list[Any]) -> list[_Pending]:
+def _advanced(
+    model: LanguageModel, rows: Sequence[_Row], number: int, results: list[Any], usage_of: str
+) -> list[_Pending]:
     """Let one conversation go on until it asks or ends; return its questions."""
     row = rows[number]
     try:
-        while not (questions := row.next_questions(model)):
+        while not (questions := row.next_questions(model, usage_of)):
             pass  # an empty list asks nothing and gets an empty list
         return [_Pending(number, position, each) for position, each in enumerate(questions)]
     except StopIteration as stop:
         results[number] = stop.value
-    except Preempted:
+    except (Preempted, ServerLostError):
         raise
     except Exception as error:
         results[number] = error

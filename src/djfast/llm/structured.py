@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from djfast.errors import RecipeError, UnusableAnswerError
 
 _DEPTH = 64
 _LONGEST = 4 << 20  # characters of an answer that is read
-_CANDIDATES = 32
+_LONGEST_REPAIR = 1 << 16
+_MOST_MARKS = 256  # brackets and fences that are looked at
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -28,9 +29,16 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 _ANNOTATIONS = ("title", "description", "default", "examples", "$schema")
 _KEYWORDS = ("type", "properties", "required", "additionalProperties", "items", "enum", "minimum", "maximum", *_ANNOTATIONS)
-_FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
-_SPACE = re.compile(r"\s*")
-_BARE = re.compile(r"[^\s,:{}\[\]\"']+")
+_MARK = re.compile(r"```|[{\[]")
+_BRACKET = re.compile(r"[{}\[\]]")
+_BRACKET_OR_TEXT = re.compile(r'[{}\[\]]|"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_LIKE_JSON = re.compile(r"\{\s*(?:[\"'“”„‘’}]|//|/\*|#|[\w-]+\s*:)|\[\s*[\"'“”„‘’{\[\]\d-]")
+_SPACE = re.compile(r"(?:\s+|//[^\n]*|#[^\n]*|/\*.*?\*/)*", re.DOTALL)
+_BARE = re.compile(r"[^\s,:{}\[\]\"'“”„‘’]+")
+_CLOSING = {'"': '"', "'": "'", "“": "“”", "”": "“”", "„": "“”", "‘": "‘’", "’": "‘’"}
+_AFTER_TEXT = re.compile(r"\s*(?:[,:}\]]|\Z)")
+_ELLIPSES = ("...", "…")
+_NO_NUMBERS = ("nan", "infinity", "-infinity", "inf", "-inf")
 _NUMBER = re.compile(r"[+-]?\d{1,4000}(\.\d*)?([eE][+-]?\d{1,3})?|[+-]?\.\d+", re.ASCII)
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 _ESCAPES = {'"': '"', "'": "'", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -42,12 +50,19 @@ def response_format(schema: Mapping[str, Any], *, name: str = "answer") -> dict[
     return {"type": "json_schema", "json_schema": {"name": name, "schema": dict(schema)}}
 
 
-def read_json(text: str, schema: Mapping[str, Any] | None = None) -> Any:
-    """Return the first value in a model's answer that fits the schema; by default the first object.
+def read_json(
+    text: str, schema: Mapping[str, Any] | None = None, *, is_meant: Callable[[Any], bool] = lambda value: True
+) -> Any:
+    """Return the value in a model's answer that fits the schema; by default an object.
 
-    Looked at in turn are the whole text, each block in code fences, and what stands between other words. Repaired are
-    trailing commas, single quotes, bare names, control characters and wrong escapes in strings, Python's spelling of
-    constants, and a cut-off end: what is open is closed, and a name without its value is dropped.
+    It may stand between other words, in code fences, or alone in a list. Of several values that fit the last one is meant, as
+    those before are drafts, and one in code fences rather than one between words. A value inside another one is never taken
+    for the whole.
+
+    Repaired are comments, trailing commas, single and typographic quotes, bare names, control characters and wrong escapes in
+    strings, and Python's spelling of constants; what else is broken by the package json_repair, if that changes no letter or
+    digit. An end that is cut off is not made up: at most closing braces may be missing, where all is there that the schema
+    requires.
 
     Raises
     ------
@@ -56,14 +71,28 @@ def read_json(text: str, schema: Mapping[str, Any] | None = None) -> Any:
     """
     wanted = schema if schema is not None else {"type": "object"}
     first: str | None = None
-    for value in _candidates(text[:_LONGEST]):
-        reason = mismatch(value, wanted)
-        if reason is None:
-            return value
-        first = first or reason
-    if first is None:
-        raise UnusableAnswerError(f"the answer must hold JSON, got {text[:80]!r}")
-    raise UnusableAnswerError(f"the answer does not fit: {first}")
+    fitting: dict[bool, Any] = {}  # by whether it is fenced
+    for piece in _pieces(text[:_LONGEST]):
+        if piece.problem or not (piece.is_closed or wanted.get("required")):
+            fitting.clear()  # what came before was a draft of this
+            first = first or f"the answer {piece.problem or 'is cut off'}: {_short(text[piece.start : piece.start + 80])}"
+            continue
+        value, reason = _fitted(piece.value, wanted)
+        if reason is None and is_meant(value):
+            fitting[piece.is_fenced] = value
+        first = first or f"the answer does not fit: {reason or 'it is ' + _short(value)}"
+    for is_fenced in (True, False):
+        if is_fenced in fitting:
+            return fitting[is_fenced]
+    raise UnusableAnswerError(first or f"the answer must hold JSON, got {text[:80]!r}")
+
+
+def _fitted(value: Any, wanted: Mapping[str, Any]) -> tuple[Any, str | None]:
+    """Return a value, or the only one in it where it is a list of one, and why it does not fit."""
+    reason = mismatch(value, wanted)
+    if reason is not None and isinstance(value, list) and len(value) == 1 and mismatch(value[0], wanted) is None:
+        return value[0], None
+    return value, reason
 
 
 def mismatch(value: Any, schema: Mapping[str, Any], *, where: str = "the answer") -> str | None:
@@ -157,40 +186,108 @@ def _short(value: Any) -> str:
     return repr(shown) if isinstance(value, str) else shown
 
 
-def _candidates(text: str) -> Iterator[Any]:
-    """Yield the values that may be meant."""
+class _Piece(NamedTuple):
+    """A value in a text, or the `problem` with what looks like one."""
+
+    start: int
+    end: int
+    value: Any = None
+    problem: str = ""
+    is_closed: bool = True
+    is_fenced: bool = False
+
+
+def _pieces(text: str) -> Iterator[_Piece]:
+    """Yield the objects and arrays that stand in a text, from left to right, and what looks like some; at most some."""
     try:
         whole = _clean(json.loads(text, parse_constant=_refuse, parse_float=_finite))
     except (ValueError, RecursionError, _UnreadableError):
         pass
     else:
-        yield whole
+        yield _Piece(0, len(text), whole)
         return
-    for block in _FENCE.finditer(text):
-        yield from _values_between(block[1])
-    yield from _values_between(text)
-
-
-def _values_between(text: str) -> Iterator[Any]:
-    """Yield the objects and arrays that stand in a text, from left to right; at most some."""
-    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
-    position = 0
-    for _ in range(_CANDIDATES):
-        start = re.compile(r"[{\[]").search(text, position)
-        if start is None:
+    position, is_fenced = 0, False
+    for _ in range(_MOST_MARKS):
+        mark = _MARK.search(text, position)
+        if mark is None:
             return
-        try:
-            value, position = decoder.raw_decode(text, start.start())
-            value = _clean(value)
-        except (ValueError, RecursionError, _UnreadableError):
-            reader = _LenientReader(text, start.start())
-            try:
-                value = _clean(reader.value(0))
-            except _UnreadableError:
-                position = start.end()
-                continue
-            position = reader.position
-        yield value
+        if mark[0] == "```":
+            position, is_fenced = mark.end(), not is_fenced
+            continue
+        piece = _piece_at(text, mark.start())
+        position = piece.end
+        if not piece.problem or _LIKE_JSON.match(text, piece.start):
+            yield piece._replace(is_fenced=is_fenced)
+
+
+def _piece_at(text: str, start: int) -> _Piece:
+    """Return the value that begins at a bracket. One that cannot be read is passed over as a whole, with all that is in it."""
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+        return _Piece(start, end, _clean(value))
+    except (ValueError, RecursionError, _UnreadableError):
+        pass
+    reader = _LenientReader(text, start)
+    problem = "cannot be read as JSON"
+    try:
+        value = _clean(reader.value(0))
+        return _Piece(start, reader.position, value, is_closed=reader.is_closed)
+    except _CutOffError:
+        return _Piece(start, len(text), problem="is cut off")
+    except _UnreadableError:
+        closing = _end_of(text, start)
+    if closing is None:
+        return _Piece(start, len(text) if _LIKE_JSON.match(text, start) else start + 1, problem=problem)
+    if not reader.is_hopeless:
+        repaired = _repaired(text[start:closing])
+        if repaired is not None:
+            return _Piece(start, closing, repaired)
+    return _Piece(start, closing, problem=problem)
+
+
+def _end_of(text: str, start: int) -> int | None:
+    """Return where the bracket at `start` is closed, None if nobody can tell.
+
+    Quotes in a broken value may be off, so brackets are counted both with and without those in quotes, and the later end counts.
+    """
+    ends = [end for pattern in (_BRACKET, _BRACKET_OR_TEXT) if (end := _closing(text, start, pattern)) is not None]
+    if len(ends) == 2:
+        return max(ends)
+    return ends[0] if ends and not re.compile(r"[}\]]").search(text, ends[0]) else None
+
+
+def _closing(text: str, start: int, pattern: re.Pattern[str]) -> int | None:
+    depth = 0
+    for match in pattern.finditer(text, start):
+        if match[0] in "{[":
+            depth += 1
+        elif match[0] in "}]":
+            depth -= 1
+            if not depth:
+                return match.end()
+    return None
+
+
+def _repaired(text: str) -> Any:
+    """Return what the package json_repair makes of a value that is closed; None where it would lose or add something."""
+    try:
+        from json_repair import loads
+    except ImportError:
+        return None
+    if len(text) > _LONGEST_REPAIR:
+        return None
+    try:
+        value = _clean(loads(text, skip_json_loads=True))
+        is_same = isinstance(value, dict if text[0] == "{" else list) and _letters(json.dumps(value)) == _letters(text)
+    except (ValueError, RecursionError, IndexError, _UnreadableError):  # it is one heuristic after the other
+        return None
+    return value if is_same else None
+
+
+def _letters(text: str) -> str:
+    """Return the letters and digits of JSON, as far as they are not escapes, with one spelling for constants."""
+    plain = re.sub(r"\\(?:u[0-9a-fA-F]{4}|.)|[^0-9A-Za-z]", "", text, flags=re.DOTALL)
+    return plain.lower().replace("none", "null")
 
 
 def _refuse(constant: str) -> None:
@@ -221,16 +318,30 @@ class _UnreadableError(Exception):
     """There is no value here."""
 
 
-_CUT_OFF = object()
-"""What stands for a number that the text ends with: nobody knows how many digits are missing."""
+class _CutOffError(_UnreadableError):
+    """The text ends within a value."""
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 class _LenientReader:
-    """Reads JSON as models write it, from one position on. Linear in the text."""
+    """Reads JSON as models write it, from one position on. Linear in the text.
+
+    Attributes
+    ----------
+    is_closed : bool
+        Whether all objects were closed when the text ended. An array that is open is cut off, as is all that stands within a
+        token or behind a comma.
+    is_hopeless : bool
+        Whether what could not be read has no meaning that could be guessed: an ellipsis, a number with a unit, a sum.
+    """
 
     def __init__(self, text: str, position: int) -> None:
         self.text = text
         self.position = position
+        self.is_closed = True
+        self.is_hopeless = False
 
     def value(self, depth: int) -> Any:
         if depth > _DEPTH:
@@ -240,12 +351,12 @@ class _LenientReader:
             return self._object(depth)
         if mark == "[":
             return self._array(depth)
-        if mark in ('"', "'"):
+        if mark in _CLOSING:
             return self._string()
         return self._word()
 
     def _next(self) -> str:
-        """Return the next character that is no space, or nothing at the end."""
+        """Return the next character that is no space and in no comment, or nothing at the end."""
         match = _SPACE.match(self.text, self.position)
         assert match is not None
         self.position = match.end()
@@ -254,58 +365,67 @@ class _LenientReader:
     def _object(self, depth: int) -> dict[str, Any]:
         self.position += 1
         found: dict[str, Any] = {}
-        while (mark := self._next()) and mark != "}":
+        is_expecting = True
+        while (mark := self._next()) != "}":
+            if mark == "":
+                if is_expecting:
+                    raise _CutOffError
+                self.is_closed = False
+                return found
             if mark == ",":
                 self.position += 1
+                is_expecting = True
                 continue
-            name = self._string() if mark in ('"', "'") else self._bare()
+            name = self._string() if mark in _CLOSING else self._bare()
             separator = self._next()
-            if separator == "":  # cut off: a name without its value
-                return found
+            if separator == "":
+                raise _CutOffError
             if separator != ":":
-                raise _UnreadableError
+                raise self._unreadable()
             self.position += 1
             if self._next() == "":
-                return found
-            value = self.value(depth + 1)
-            if value is _CUT_OFF:
-                return found
-            found[name] = value
-            if self._next() not in (",", "}", ""):
-                raise _UnreadableError
+                raise _CutOffError
+            found[name] = self._member(depth, "}")
+            is_expecting = False
         self.position += 1
         return found
 
     def _array(self, depth: int) -> list[Any]:
         self.position += 1
         found: list[Any] = []
-        while (mark := self._next()) and mark != "]":
+        while (mark := self._next()) != "]":
+            if mark == "":
+                raise _CutOffError
             if mark == ",":
                 self.position += 1
                 continue
-            value = self.value(depth + 1)
-            if value is _CUT_OFF:
-                return found
-            found.append(value)
-            if self._next() not in (",", "]", ""):
-                raise _UnreadableError
+            found.append(self._member(depth, "]"))
         self.position += 1
         return found
 
+    def _member(self, depth: int, closing: str) -> Any:
+        """Return a value that ends with a comma, the closing bracket, or the text."""
+        value = self.value(depth + 1)
+        if self._next() not in (",", closing, ""):
+            self.is_hopeless = isinstance(value, int | float) and not isinstance(value, bool)
+            raise self._unreadable()
+        return value
+
     def _string(self) -> str:
-        text, quote = self.text, self.text[self.position]
-        stop = re.compile(r"[\\" + quote + "]")
+        text, closing = self.text, _CLOSING[self.text[self.position]]
+        stop = re.compile(r"[\\" + closing + "]")
         pieces: list[str] = []
         self.position += 1
         while (match := stop.search(text, self.position)) is not None:
             pieces.append(text[self.position : match.start()])
             self.position = match.end()
-            if match[0] == quote:
+            if match[0] == "\\":
+                pieces.append(self._escape())
+            elif closing == "‘’" and not _AFTER_TEXT.match(text, self.position):
+                pieces.append(match[0])  # an apostrophe
+            else:
                 return "".join(pieces)
-            pieces.append(self._escape())
-        pieces.append(text[self.position :])
-        self.position = len(text)
-        return "".join(pieces)
+        raise _CutOffError
 
     def _escape(self) -> str:
         """Return what a backslash and the next character mean; one that means nothing, as in LaTeX, stays."""
@@ -321,29 +441,31 @@ class _LenientReader:
     def _bare(self) -> str:
         match = _BARE.match(self.text, self.position)
         if match is None:
-            raise _UnreadableError
+            raise self._unreadable()
         self.position = match.end()
         return match[0]
 
     def _word(self) -> Any:
-        """Return a number or a constant. At a cut-off end the beginning of a constant is one."""
+        """Return a number or a constant."""
+        start = self.position
         word = self._bare()
-        is_cut_off = self.position == len(self.text)
         if word in _WORDS:
             return _WORDS[word]
+        if self.position == len(self.text):  # nobody knows how much of it is missing
+            raise _CutOffError
         if _NUMBER.fullmatch(word) is not None:
-            if is_cut_off:
-                return _CUT_OFF
             try:
                 return int(word)
             except ValueError:
                 pass
             try:
                 return _finite(word)
-            except ValueError as error:
-                raise _UnreadableError from error
-        if is_cut_off:
-            for constant, value in _WORDS.items():
-                if constant.startswith(word):
-                    return value
-        raise _UnreadableError
+            except ValueError:
+                pass
+        self.position = start
+        self.is_hopeless = word[0] in "+-.0123456789" or word.lower() in _NO_NUMBERS
+        raise self._unreadable()
+
+    def _unreadable(self) -> _UnreadableError:
+        self.is_hopeless = self.is_hopeless or self.text.startswith(_ELLIPSES, self.position)
+        return _UnreadableError()

@@ -16,7 +16,9 @@ from typing import Any, Literal, NamedTuple
 from djfast.errors import MissingExtraError, ModelError, Preempted, RecipeError
 from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Question, Reply, Tokens
 from djfast.llm.cache import AnswerCache, default_cache
+from djfast.llm.completions import CUT_WITHIN_THOUGHTS
 from djfast.llm.interrupts import is_interrupted
+from djfast.llm.thoughts import spoken
 from djfast.models.checkpoints import checkpoint_source, may_download
 
 _DEFAULT_NEW_TOKENS = 512
@@ -169,7 +171,9 @@ class TransformersModel(LanguageModel):
         text = str(self._loaded.tokenizer.decode(produced, skip_special_tokens=True))
         for stop in self.sampling.stop:
             text = text.partition(stop)[0]
-        return Answer(text.strip(), Tokens(len(prompt), len(produced)))
+        said = spoken(text)
+        flaw = CUT_WITHIN_THOUGHTS if said.is_thinking else ""
+        return Answer(said.text.strip(), Tokens(len(prompt), len(produced)), flaw=flaw)
 
 
 class _Loaded:

@@ -16,14 +16,14 @@ class Price(NamedTuple):
     completion: float
 
     @classmethod
-    def of_model(cls, prices: Mapping[str, Any] | None, model: str) -> Price | None:
+    def of_model(cls, prices: Mapping[str, Any] | None, model: str | None) -> Price | None:
         """Return what `prices` says of a model: ``{model: {"prompt": ..., "completion": ...}}``; None if nothing.
 
         Raises
         ------
         RecipeError
         """
-        if not prices or model not in prices:
+        if not prices or model is None or model not in prices:
             return None
         price = prices[model]
         is_complete = isinstance(price, Mapping) and set(price) == set(cls._fields)
@@ -39,7 +39,11 @@ class Price(NamedTuple):
 
 
 class OpUsage(NamedTuple):
-    """Totals of one OP. `requests` counts retries; `cost` is None as soon as one answer's price is unknown."""
+    """Totals of one OP.
+
+    `requests` counts retries; `cost` is None as soon as one answer's price is unknown. `incomplete` counts answers that were cut
+    off, filtered or nothing but thoughts, `unusable` these and all others of which the OP could make nothing.
+    """
 
     requests: int = 0
     retries: int = 0
@@ -48,6 +52,8 @@ class OpUsage(NamedTuple):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = 0.0
+    incomplete: int = 0
+    unusable: int = 0
 
     def plus(self, other: OpUsage) -> OpUsage:
         """Return the sum of both."""
@@ -59,6 +65,8 @@ class OpUsage(NamedTuple):
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             None if self.cost is None or other.cost is None else self.cost + other.cost,
+            self.incomplete + other.incomplete,
+            self.unusable + other.unusable,
         )
 
 

@@ -118,6 +118,7 @@ def usage_lines(usage: Mapping[str, OpUsage]) -> list[str]:
         lines.append(
             f"{op}: {each.requests:,} requests ({each.retries:,} retries, {each.failures:,} failed), {each.cache_hits:,} answers "
             f"from the cache, {each.prompt_tokens:,} + {each.completion_tokens:,} tokens, cost {cost}"
+            + (f"; {each.unusable:,} answers could not be used, {each.incomplete:,} of them incomplete" if each.unusable else "")
         )
     return lines
 

@@ -6,18 +6,23 @@ from typing import Any
 
 from djfast.declare import Filter, Mapper, Op, param
 
-_SERVED_NAME = "Name of the model, as the server knows it."
-EITHER_NAME = "Name of the model as the server knows it or, with is_hf_model, its folder or its name in the Hugging Face cache."
+SERVED_NAME = "Name of the model, as the server knows it; null takes the first one that the server lists."
+EITHER_NAME = (
+    "Name of the model as the server knows it, where null takes the first one that it lists, or, with is_hf_model, its folder or "
+    "its name in the Hugging Face cache."
+)
 IS_HF_MODEL = "Whether the model runs in this process, by the package transformers."
 _ENDPOINT = "URL, or a path below OPENAI_BASE_URL; null is the one for chats. The key is OPENAI_API_KEY of the environment."
 _RESPONSE_PATH = "Where the text stands in the server's answer; null is `choices.0.message.content`."
 _TRY_NUM = "How often it is asked until an answer can be used."
-_MODEL_PARAMS = "Settings of the client (`base_url`), or of a model that runs in the process."
+_MODEL_PARAMS = (
+    "Settings of the client (`base_url`, `prices`, `timeout` in seconds, `max_retries`), or of a model that runs in the process."
+)
 SAMPLING_PARAMS = "Settings of the answer, such as `temperature` and `max_tokens`."
 _VLLM = "a vLLM server is reached as any other, by api_endpoint"
 
 
-def asking_of(op: Op, *, model: str, is_hf_model: bool = False) -> dict[str, Any]:
+def asking_of(op: Op, *, model: str | None, is_hf_model: bool = False) -> dict[str, Any]:
     """Return the parameter that functions make a model of: the fields of `djfast.functions.language_models.Asking`."""
     given = op.__dict__
     return {
@@ -39,7 +44,7 @@ class ApiMapper(Mapper):
 
     acts_outside = True
 
-    api_model: str = param(_SERVED_NAME, default="gpt-4o")
+    api_model: str | None = param(SERVED_NAME, default="gpt-4o")
     api_endpoint: str | None = param(_ENDPOINT, default=None)
     response_path: str | None = param(_RESPONSE_PATH, default=None)
     try_num: int = param(_TRY_NUM, default=3, unit="tries", ge=1)
@@ -67,7 +72,7 @@ class ModelOwner(Mapper):
 class EitherModelMapper(ModelOwner):
     """A mapper whose model is named as one of either place."""
 
-    api_or_hf_model: str = param(EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")
+    api_or_hf_model: str | None = param(EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")
 
     def asking(self) -> dict[str, Any]:
         """Return the parameter that functions make a model of."""
@@ -95,7 +100,7 @@ class ModelFilter(Filter):
 
     acts_outside = True
 
-    api_or_hf_model: str = param(EITHER_NAME, default="gpt-4o")
+    api_or_hf_model: str | None = param(EITHER_NAME, default="gpt-4o")
     is_hf_model: bool = param(IS_HF_MODEL, default=False)
     api_endpoint: str | None = param(_ENDPOINT, default=None)
     response_path: str | None = param(_RESPONSE_PATH, default=None)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from djfast.declare import Example, param
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, row
-from djfast.ops.language_models.asking import ApiMapper, ModelMapper
+from djfast.ops.language_models.asking import EITHER_NAME, ApiMapper, ModelMapper
 
 _SYSTEM = "Instruction of the model; null takes the one that comes with djfast."
 _INPUT = "What the model reads, made of `{text}`."
@@ -356,10 +356,7 @@ class Form(ModelMapper):
 
     input_keys: list[str] = param("Fields that the model reads; dots reach into nested fields.")
     output_schema: dict = param("The form: keys, and what belongs there.")  # type: ignore[type-arg]
-    api_or_hf_model: str = param(
-        "Name of the model as the server knows it or, with is_hf_model, its folder or its name in the Hugging Face cache.",
-        default="gpt-4o",
-    )
+    api_or_hf_model: str | None = param(EITHER_NAME, default="gpt-4o")
     is_hf_model: bool = param("Whether the model runs in this process, by the package transformers.", default=False)
     meta_output_key: str | None = param("Tag for the form; null makes a tag of each of its keys.", default="llm_extract")
     knowledge_grounding_key: str | None = param("Field with a text that the model may use.", default=None)

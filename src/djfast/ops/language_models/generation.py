@@ -123,7 +123,7 @@ class LlmEngineMapper(Mapper, name="llm_ray_vllm_engine_pipeline"):
     aside when there is no answer at all. For speed with large models, start vLLM as a server and give its address.
     """
 
-    api_or_hf_model: str = param(EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")
+    api_or_hf_model: str | None = param(EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")
     is_hf_model: bool = param(IS_HF_MODEL, default=True)
     system_prompt: str | None = param("Instruction of the model; null gives none.", default=None)
     accelerator_type: str | None = param(

@@ -7,10 +7,9 @@ from typing import Any, ClassVar, NamedTuple
 from djfast.declare import Example, param
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, field, member, text_field
-from djfast.ops.language_models.asking import ApiMapper
+from djfast.ops.language_models.asking import SERVED_NAME, ApiMapper
 from djfast.reserved import META, STATS
 
-_MODEL = "Name of the model, as the server knows it."
 _MODEL_PARAMS = "Settings of the client (`base_url`)."
 _SAMPLING_PARAMS = "Settings of the answer, such as `temperature` and `max_tokens`; they are added to those of the OP."
 _SYSTEM = "Instruction of the model; null takes the one that comes with djfast."
@@ -23,7 +22,7 @@ class Judging(ApiMapper):
 
     settings: ClassVar[dict[str, Any]] = {"max_tokens": 384, "temperature": 0.2}
 
-    api_model: str = param(_MODEL, default="qwen-turbo")
+    api_model: str | None = param(SERVED_NAME, default="qwen-turbo")
     try_num: int = param("How often it is asked until an answer can be used.", default=2, unit="tries", ge=1)
     overwrite: bool = param("Judge rows again that have a judgement.", default=False)
     model_params: dict | None = param(_MODEL_PARAMS, default=None)  # type: ignore[type-arg,assignment]
