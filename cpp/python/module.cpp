@@ -14,6 +14,7 @@ void register_functions(py::module_& module);
 void register_batches(py::module_& module);
 void register_json(py::module_& module);
 void register_steps(py::module_& module);
+void register_csv(py::module_& module);
 }  // namespace djfast::python
 
 PYBIND11_MODULE(_native, module) {
@@ -24,4 +25,5 @@ PYBIND11_MODULE(_native, module) {
   djfast::python::register_batches(module);
   djfast::python::register_json(module);
   djfast::python::register_steps(module);
+  djfast::python::register_csv(module);
 }

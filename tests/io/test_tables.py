@@ -94,13 +94,12 @@ def test_bad_rows_of_csv_are_set_aside_one_by_one(tmp_path: Path) -> None:
     ("data", "message"),
     [
         (b"text,text\na,b\n", "'text' more than once"),
-        ("text,n\na,1\n".encode("utf-16"), "UTF-16"),
-        (b'text,n\n"never closed' + b",x\n" * (1 << 20), "is a quote not closed"),
+        (b'text,"n\na,1\n', "line 1: a quote of the header is not closed"),
+        (b"text,\xff\na,1\n", "the header is not UTF-8"),
         (b"", "no column for field 'text'"),
     ],
 )
-def test_csv_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, message: str) -> None:
-    monkeypatch.setattr(csv_files, "_BLOCK_BYTES", (1 << 12, 1 << 18))
+def test_csv_that_cannot_be_read_says_why(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(data)
     with pytest.raises(DjfastError, match=message):
@@ -108,7 +107,7 @@ def test_csv_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_long_row_of_csv_is_read_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_files, "_BLOCK_BYTES", (1 << 12, 1 << 18))
+    monkeypatch.setattr(csv_files, "_CHUNK_BYTES", 1 << 12)
     lines = [f"text {i},{i}" if i % 7 else f"bad {i}" for i in range(2000)]
     lines[1500] = "long " * 10_000 + ",1500"
     (tmp_path / "a.csv").write_text("text,n\n" + "\n".join(lines) + "\n")
@@ -116,6 +115,81 @@ def test_a_long_row_of_csv_is_read_in_its_place(tmp_path: Path, monkeypatch: pyt
     assert [row["n"] for row in rows] == [i for i in range(2000) if i % 7]
     assert len(rows[[row["n"] for row in rows].index(1500)]["text"]) == 50_000
     assert [line for line, _ in rejected(tmp_path)] == [i + 1 for i in range(0, 2000, 7)]
+
+
+@pytest.mark.parametrize("line_end", ["\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("name", "separator", "broken"),
+    [
+        ("a.csv", ",", '5,"an unclosed quote'),
+        ("a.tsv", "\t", '5\t"Quote starts a title'),
+        ("a.csv", ",", '"5,another'),
+        ("a.csv", ",", '5,"'),
+        ("a.tsv", "\t", '5\t"two ""quotes"" in one'),
+    ],
+)
+@pytest.mark.parametrize("quoted", ["plain", '"several\nlines, quoted"', '""'])
+def test_a_quote_that_is_not_closed_costs_its_line(
+    tmp_path: Path, name: str, separator: str, broken: str, quoted: str, line_end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f"{i}{separator}{quoted}" for i in range(200)]
+    lines[5] = broken
+    text = quoted.strip('"')
+    want = [{"id": i, "text": text} for i in range(200) if i != 5]
+    monkeypatch.setattr(csv_files, "_CHUNK_BYTES", 64)
+    (tmp_path / name).write_bytes(line_end.join([f"id{separator}text", *lines, ""]).encode())
+    assert run(tmp_path, tmp_path / name) == want
+    [(line, reason)] = rejected(tmp_path)
+    assert line == 6
+    assert reason.endswith("a quote that opens a cell is not closed")
+    [entry] = read(tmp_path / "local" / "out.rejected.jsonl")
+    assert entry["row"] == broken
+
+
+def test_unclosed_quotes_and_other_bad_rows_keep_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = ["good,{}", "few", "", 'a,"open {}', "too,many,{}", '"two\nlines",{}', '"open,{}', "good,{}"]
+    lines = [kinds[i * 7 % 8].format(i) for i in range(500)]
+    (tmp_path / "a.csv").write_text("text,n\n" + "\n".join(lines))
+    numbered = [(i, line) for i, line in enumerate(lines) if line]
+    good = [i for i, line in numbered if line.startswith(("good", '"two'))]
+    bad = [place for place, (_, line) in enumerate(numbered, 1) if not line.startswith(("good", '"two'))]
+    for chunk in (1 << 21, 50, 1000):
+        monkeypatch.setattr(csv_files, "_CHUNK_BYTES", chunk)
+        assert [row["n"] for row in run(tmp_path, tmp_path / "a.csv")] == good
+        assert [line for line, _ in rejected(tmp_path)] == bad
+
+
+def test_a_row_that_is_too_long_is_rejected_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "_CHUNK_BYTES", 1000)
+    monkeypatch.setattr(csv_files, "_MAX_ROW_BYTES", 5000)
+    lines = ["text,n", "before,1", "x" * 20_000 + ",2", '"never closed,3', *["between,4"] * 1000, '"closed"",5', "behind,6"]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    assert [row["n"] for row in run(tmp_path, tmp_path / "a.csv")] == [1, *[4] * 1000, 6]
+    found = rejected(tmp_path)
+    assert [line for line, _ in found] == [2, 3, 1004]
+    assert "line 3: a row must not be longer than 5000 bytes; is a quote not closed?" in found[0][1]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+def test_line_ends_in_cells_are_whole_wherever_a_block_ends(tmp_path: Path, name: str, line_end: str) -> None:
+    separator = "\t" if ".tsv" in name else ","
+    head = f"id{separator}text{line_end}"
+    chunk = csv_files._CHUNK_BYTES
+    for shift in (0, 1, 2):
+        text = "x" * (chunk - len(head) - len('0,"') - shift) + "\r\nTAIL"
+        data = (head + f'0{separator}"{text}"{line_end}1{separator}"a\r\nb"{line_end}').encode()
+        (tmp_path / name).write_bytes(gzip.compress(data, 1) if name.endswith(".gz") else data)
+        rows = run(tmp_path, tmp_path / name)
+        assert [row["text"] for row in rows] == [text, "a\r\nb"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_csv_and_texts_in_other_encodings(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.tsv.gz").write_bytes(gzip.compress('\ufefftext\tn\n"ä\r\n𝄞"\t1\n'.encode(encoding)))
+    assert run(tmp_path, tmp_path / "a.tsv.gz") == [{"text": "ä\r\n𝄞", "n": 1}]
+    (tmp_path / "a.txt").write_bytes("\ufeffä\r\n𝄞".encode(encoding))
+    assert run(tmp_path, tmp_path / "a.txt") == [{"text": "ä\r\n𝄞"}]
 
 
 def test_cut_off_csv_is_an_error(tmp_path: Path) -> None:

@@ -1,20 +1,23 @@
 """Comma- and tab-separated values as record batches, streamed.
 
 The types of columns are those of the rows in a file's first bytes, so they depend on nothing but the file: whole numbers,
-numbers, booleans, else texts. A cell that does not fit sets its row aside, and so does a row with too few or too many cells.
-An empty cell without quotes is null.
+numbers, booleans, else texts. A row with a cell that does not fit is rejected, and so is one with too few or too many cells.
+An empty cell without quotes is null. A quote that is never closed costs the line that it stands in: the rows behind it are read.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from djfast import _native
 from djfast.errors import InputError
-from djfast.io.compression import open_bytes
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
+from djfast.io.unicode_files import UTF8_MARK, Stream, open_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,18 +26,24 @@ if TYPE_CHECKING:
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _HEAD_BYTES = 1 << 20  # that types are taken from
-# The parser takes so many bytes at once and holds some such blocks; a row that is longer than one is read with the next size.
-_BLOCK_BYTES = (2 << 20, 64 << 20)
-_SHOWN = 1000  # characters of a cell or of a row with a wrong number of cells
+_CHUNK_BYTES = 2 << 20  # that are parsed at once, whole rows of them
+_MAX_ROW_BYTES = 64 << 20
+_SHOWN = 1000  # characters of a cell or of a row that is rejected
 
 
 class _Misshapen(NamedTuple):
-    """A row that the parser left out; the first row below the header has number 0."""
+    """A row that is no row of the table. Rows of a chunk are numbered from 0."""
 
     number: int
+    reason: str
     text: str
-    expected: int
-    cells: int
+
+
+class _Chunk(NamedTuple):
+    """Whole rows of a file, the header left out. `broken` are the lines between them that no row can begin with."""
+
+    data: bytes
+    broken: list[_Misshapen]
 
 
 def borders(file: InputFile, split_bytes: int) -> list[int]:
@@ -49,61 +58,222 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
     Raises
     ------
     InputError
-        If the file is damaged, has no header, or has a row that is too long.
+        If the file is damaged, or has no header.
     """
-    import pyarrow as pa
-
     del start, end
     kinds = schema(file, options)
     if not kinds.names:
         return
-    with _errors_of(file.path):
-        done = 0
-        for block_bytes in _BLOCK_BYTES:
-            try:
-                for block in _typed_blocks(file, kinds, options.batch_bytes, block_bytes):
-                    rest = _from_row(block, done)
-                    if rest.batch.num_rows:
-                        yield rest
-                    done += rest.batch.num_rows
-            except pa.ArrowInvalid as error:
-                if _is_too_long(error) and block_bytes < _BLOCK_BYTES[-1]:
-                    continue
-                raise
-            return
-
-
-def _from_row(block: ArrowBlock, first: int) -> ArrowBlock:
-    """Return the rows of a block from a row of the file on."""
-    skipped = first - block.numbers[0] if block.numbers else 0
-    if skipped <= 0:
-        return block
-    unread = {position - skipped: row for position, row in block.unread.items() if position >= skipped}
-    return block._replace(batch=block.batch.slice(skipped), numbers=block.numbers[skipped:], unread=unread)
-
-
-def _is_too_long(error: Exception) -> bool:
-    return "straddling" in str(error)
+    first = 0
+    with _errors_of(file.path), contextlib.closing(open_text(file.path)) as stream:
+        table = _Table(stream, file)
+        for chunk in table.chunks():
+            block = _block(table, chunk, kinds, first)
+            first += block.batch.num_rows
+            yield from _in_parts(block, options.batch_bytes)
 
 
 def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
     """Return the columns of a file, with types that its first rows suggest."""
     import pyarrow as pa
 
-    with open_bytes(file.path) as stream:
+    with contextlib.closing(open_text(file.path)) as stream:
         head = stream.read(_HEAD_BYTES)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(f"{file.path} must be UTF-8, got UTF-16")
-    if not head.strip(b"\xef\xbb\xbf\r\n"):
-        return pa.schema([])
-    if len(head) == _HEAD_BYTES:
-        head = head[: head.rfind(b"\n") + 1] or head
     with _errors_of(file.path):
-        found = _opened(pa.BufferReader(head), file, block_bytes=_HEAD_BYTES + 1, seen=[]).schema
-    if len(set(found.names)) < len(found.names):
-        twice = next(name for name in found.names if found.names.count(name) > 1)
-        raise InputError(f"{file.path}: every column needs a name of its own, got {twice!r} more than once")
-    return pa.schema([(field.name, _kind(field, options)) for field in found])
+        table = _Table(io.BytesIO(head), file, is_whole=len(head) < _HEAD_BYTES)
+        if not table.header:
+            return pa.schema([])
+        found = _parsed(table, b"".join(chunk.data for chunk in table.chunks()), [])
+        names = found.schema.names
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"{file.path}: every column needs a name of its own, got {twice!r} more than once")
+        return pa.schema([(field.name, _kind(field, options)) for field in found.schema])
+
+
+class _Table:
+    """The rows of a file, some whole ones at a time.
+
+    The parser gets whole rows only: what it makes of a row then depends on the row alone, and never on where a block ends.
+
+    Parameters
+    ----------
+    stream : Stream
+        UTF-8.
+    file : InputFile
+        What it is.
+    is_whole : bool
+        Whether the stream ends where the file does.
+
+    Raises
+    ------
+    InputError
+        If the header has a quote that is not closed.
+    """
+
+    def __init__(self, stream: Stream, file: InputFile, *, is_whole: bool = True) -> None:
+        self.path = file.path
+        self.delimiter = _DELIMITERS[file.format]
+        self._stream = stream
+        self._is_whole = is_whole
+        self._held = b""
+        self._is_over = False
+        self._line = 1
+        self._grow()
+        self._held = self._held.removeprefix(UTF8_MARK)
+        self.header = self._header()
+
+    def _grow(self) -> None:
+        more = self._stream.read(max(_CHUNK_BYTES, len(self._held)))
+        self._held += more
+        self._is_over = not more
+
+    def _header(self) -> bytes:
+        """Take the first line that is not empty."""
+        while True:
+            end, count, is_broken = self._records(0, most=1)
+            if is_broken or (not count and len(self._held) > _MAX_ROW_BYTES):
+                raise InputError(f"cannot read {self.path}: line {self._line}: a quote of the header is not closed")
+            if count or self._is_over:
+                break
+            self._grow()
+        header = self._take(end)
+        return header if header.strip(b"\r\n") else b""
+
+    def _records(self, start: int, *, most: int = 1 << 62) -> tuple[int, int, bool]:
+        is_last = self._is_over and self._is_whole
+        return _native.csv_records(self._held, start, self.delimiter, is_last, most)
+
+    def _take(self, end: int) -> bytes:
+        taken, self._held = self._held[:end], self._held[end:]
+        self._line += taken.count(b"\n")
+        return taken
+
+    def chunks(self) -> Iterator[_Chunk]:
+        """Yield the rows below the header."""
+        while True:
+            chunk, end = self._chunk()
+            if chunk.data or chunk.broken:
+                yield chunk
+            self._take(end)
+            if len(self._held) > _MAX_ROW_BYTES:
+                yield _Chunk(b"", [self._skip_line()])
+            elif self._is_over:
+                return
+            self._grow()
+
+    def _chunk(self) -> tuple[_Chunk, int]:
+        """Return the whole rows that are held, and where they end."""
+        parts: list[bytes] = []
+        broken: list[_Misshapen] = []
+        position = rows = 0
+        line = self._line
+        while True:
+            end, count, is_broken = self._records(position)
+            parts.append(self._held[position:end])
+            rows += count
+            if not is_broken:
+                return _Chunk(b"".join(parts), broken), end
+            line += self._held.count(b"\n", position, end)
+            position = _line_end(self._held, end)
+            reason = f"line {line}: a quote that opens a cell is not closed"
+            broken.append(_Misshapen(rows, reason, _shown(self._held[end:position])))
+            rows += 1
+            line += 1
+
+    def _skip_line(self) -> _Misshapen:
+        """Pass over a line of a row that is too long."""
+        line, shown = self._line, _shown(self._held)
+        while (end := _line_end(self._held, 0)) == len(self._held) and not self._is_over:
+            self._held = b""
+            self._grow()
+        self._take(end)
+        reason = f"line {line}: a row must not be longer than {_MAX_ROW_BYTES} bytes; is a quote not closed?"
+        return _Misshapen(0, reason, shown)
+
+
+def _line_end(data: bytes, start: int) -> int:
+    """Return where the next line begins."""
+    found = re.compile(rb"\r\n?|\n").search(data, start)
+    return found.end() if found else len(data)
+
+
+def _shown(text: bytes) -> str:
+    shown = text[: 4 * _SHOWN].decode("utf-8", "backslashreplace").rstrip("\r\n")
+    return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
+
+
+def _parsed(table: _Table, rows: bytes, seen: list[_Misshapen], kinds: dict[str, Any] | None = None) -> pa.Table:
+    """Parse whole rows; those with a wrong number of cells go to `seen`."""
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    def reject(row: Any) -> str:
+        text = row.text if len(row.text) <= _SHOWN else row.text[:_SHOWN] + "..."
+        reason = f"the row must have {row.expected_columns} cells, got {row.actual_columns}"
+        seen.append(_Misshapen(row.number - 2, reason, text))
+        return "skip"
+
+    convert = pc.ConvertOptions(column_types=kinds, strings_can_be_null=True, quoted_strings_can_be_null=False)
+    if kinds:
+        convert.null_values = [""]
+    header = table.header if table.header.endswith((b"\n", b"\r")) else table.header + b"\n"
+    return pc.read_csv(
+        pa.BufferReader(header + rows),
+        pc.ReadOptions(use_threads=False, block_size=len(header) + len(rows) + 1),
+        pc.ParseOptions(delimiter=table.delimiter, newlines_in_values=True, invalid_row_handler=reject),
+        convert,
+    )
+
+
+def _block(table: _Table, chunk: _Chunk, kinds: pa.Schema, first: int) -> ArrowBlock:
+    """Parse a chunk; what is no row of the table gets its place between the rows, and columns get their types."""
+    import pyarrow as pa
+
+    from djfast.io.arrow_rows import ArrowBlock, UnreadRow
+
+    misshapen: list[_Misshapen] = []
+    # As bytes: one cell that is no number, or no UTF-8, must not end the run.
+    rows = _parsed(table, chunk.data, misshapen, {name: pa.binary() for name in kinds.names}).combine_chunks()
+    unread = {row.number: UnreadRow(row.reason, row.text) for row in _in_place(misshapen, chunk.broken)}
+    count = rows.num_rows + len(unread)
+    if unread:
+        good = iter(range(rows.num_rows))
+        rows = rows.take(pa.array([None if i in unread else next(good) for i in range(count)], pa.int64())).combine_chunks()
+    columns = [_typed(_only_chunk(rows.column(i)), field, unread) for i, field in enumerate(kinds)]
+    batch = pa.RecordBatch.from_arrays(columns, schema=kinds)
+    return ArrowBlock(batch, table.path, range(first, first + count), unread)
+
+
+def _only_chunk(column: pa.ChunkedArray) -> pa.Array:
+    import pyarrow as pa
+
+    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+
+
+def _in_place(misshapen: list[_Misshapen], broken: list[_Misshapen]) -> Iterator[_Misshapen]:
+    """Yield all of them by their numbers; the parser, which has not seen the broken lines, has not counted them."""
+    waiting = iter(broken)
+    following = next(waiting, None)
+    before = 0
+    for row in misshapen:
+        while following is not None and following.number <= row.number + before:
+            yield following
+            following = next(waiting, None)
+            before += 1
+        yield row._replace(number=row.number + before)
+    if following is not None:
+        yield following
+    yield from waiting
+
+
+def _in_parts(block: ArrowBlock, batch_bytes: int) -> Iterator[ArrowBlock]:
+    """Cut a block into batches of about so many bytes."""
+    rows = max(1, block.batch.num_rows * batch_bytes // max(1, block.batch.nbytes))
+    for first in range(0, block.batch.num_rows, rows):
+        numbers = block.numbers[first : first + rows]
+        unread = {position - first: row for position, row in block.unread.items() if first <= position < first + rows}
+        yield block._replace(batch=block.batch.slice(first, rows), numbers=numbers, unread=unread)
 
 
 def _kind(field: pa.Field, options: ReadOptions) -> pa.DataType:
@@ -111,70 +281,6 @@ def _kind(field: pa.Field, options: ReadOptions) -> pa.DataType:
 
     is_plain = pa.types.is_int64(field.type) or pa.types.is_float64(field.type) or pa.types.is_boolean(field.type)
     return field.type if is_plain and field.name not in options.texts else pa.string()
-
-
-def _opened(
-    source: Any, file: InputFile, *, block_bytes: int, seen: list[_Misshapen], kinds: dict[str, Any] | None = None
-) -> Any:
-    """Open a stream of record batches; rows with a wrong number of cells go to `seen`."""
-    import pyarrow.csv as pc
-
-    def set_aside(row: Any) -> str:
-        text = row.text if len(row.text) <= _SHOWN else row.text[:_SHOWN] + "..."
-        seen.append(_Misshapen(row.number - 2, text, row.expected_columns, row.actual_columns))
-        return "skip"
-
-    convert = pc.ConvertOptions(column_types=kinds, strings_can_be_null=True, quoted_strings_can_be_null=False)
-    if kinds:
-        convert.null_values = [""]
-    return pc.open_csv(
-        source,
-        pc.ReadOptions(use_threads=False, block_size=block_bytes),
-        pc.ParseOptions(delimiter=_DELIMITERS[file.format], newlines_in_values=True, invalid_row_handler=set_aside),
-        convert,
-    )
-
-
-def _typed_blocks(file: InputFile, kinds: pa.Schema, batch_bytes: int, block_bytes: int) -> Iterator[ArrowBlock]:
-    import pyarrow as pa
-
-    misshapen: list[_Misshapen] = []
-    number = 0
-    with contextlib.closing(open_bytes(file.path)) as stream:
-        # As bytes: one cell that is no number, or no UTF-8, must not end the run.
-        binary = {name: pa.binary() for name in kinds.names}
-        reader = _opened(pa.PythonFile(stream, "r"), file, block_bytes=block_bytes, seen=misshapen, kinds=binary)
-        for batch in reader:
-            rows = max(1, batch.num_rows * batch_bytes // max(1, batch.nbytes))
-            for first in range(0, batch.num_rows, rows):
-                block = _block(file.path, batch.slice(first, rows), kinds, number, misshapen)
-                yield block
-                number += block.batch.num_rows
-        if misshapen:
-            yield _block(file.path, pa.RecordBatch.from_pylist([], schema=reader.schema), kinds, number, misshapen, is_last=True)
-
-
-def _block(
-    path: str, batch: pa.RecordBatch, kinds: pa.Schema, first: int, misshapen: list[_Misshapen], *, is_last: bool = False
-) -> ArrowBlock:
-    """Give the rows that the parser left out their places before other rows, and columns their types.
-
-    The parser may be ahead: what it left out behind this batch stays in `misshapen`.
-    """
-    import pyarrow as pa
-
-    from djfast.io.arrow_rows import ArrowBlock, UnreadRow
-
-    unread: dict[int, UnreadRow] = {}
-    while misshapen and (is_last or misshapen[0].number - first < batch.num_rows + len(unread)):
-        row = misshapen.pop(0)
-        unread[row.number - first] = UnreadRow(f"the row must have {row.expected} cells, got {row.cells}", row.text)
-    if unread:
-        good = iter(range(batch.num_rows))
-        rows = [None if position in unread else next(good) for position in range(batch.num_rows + len(unread))]
-        batch = batch.take(pa.array(rows, pa.int64()))
-    columns = [_typed(batch.column(i), field, unread) for i, field in enumerate(kinds)]
-    return ArrowBlock(pa.RecordBatch.from_arrays(columns, schema=kinds), path, range(first, first + batch.num_rows), unread)
 
 
 def _typed(cells: pa.Array, field: pa.Field, unread: dict[int, UnreadRow]) -> pa.Array:
@@ -220,8 +326,7 @@ def _errors_of(path: str) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path}: the header is not UTF-8: {error}") from error
     except (pa.ArrowException, OSError) as error:
-        message = str(error)
-        if _is_too_long(error):
-            message = f"a row is longer than {_BLOCK_BYTES[-1]} bytes; is a quote not closed?"
-        raise InputError(f"cannot read {path}: {message}") from error
+        raise InputError(f"cannot read {path}: {error}") from error

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from djfast.errors import InputError
-from djfast.io.compression import open_bytes
 from djfast.io.formats import InputFile
+from djfast.io.unicode_files import open_text
 
 MAX_TEXT_BYTES = 256 << 20
 
 
 def text_of(file: InputFile) -> str:
-    """Return the text of a file in UTF-8, with or without a byte-order mark; line ends stay as they are.
+    """Return the text of a file in UTF-8, or in the encoding of its byte-order mark; line ends stay as they are.
 
     Raises
     ------
     InputError
         If it is not UTF-8, too long, or cannot be read.
     """
-    with open_bytes(file.path) as stream:
+    with contextlib.closing(open_text(file.path)) as stream:
         content = stream.read(MAX_TEXT_BYTES + 1)
     if len(content) > MAX_TEXT_BYTES:
         raise InputError(f"{file.path} is longer than {MAX_TEXT_BYTES} bytes, the most that one text may have")
