@@ -36,6 +36,9 @@ def model(tmp_path):
         ("no end", "no end"),
         ("Dr. Jones came.  He left!\n\nWhy? Thus.", "Dr. Jones came.\nHe left!\nWhy?\nThus."),
         ("One\nline. Two", "One\nline.\nTwo"),
+        # The separators of information are white space to Python.
+        ("one.\n\n\x1f\nTwo", "one.\nTwo"),
+        ("One.\x1cTwo! \x1d\x1e Three.\x85Four.", "One.\nTwo!\nThree.\nFour."),
         ("(He said it.) He left.", "(He said it.)\nHe left."),
         ("  lead. Tail \n", "  lead.\nTail"),
         ("很好。很好。", "很好。很好。"),

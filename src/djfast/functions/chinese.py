@@ -18,10 +18,7 @@ def bind_convert_chinese(mode: str) -> Callable[[str], str]:
     converter = OpenCC(mode)
 
     def convert(text: str) -> str:
-        # No dictionary has a word of ASCII alone; OpenCC ends a text at U+0000.
-        if text.isascii() and "\0" not in text:
-            return text
-        converted: str = converter.convert(text)
-        return converted
+        # No dictionary has a word of ASCII alone. OpenCC ends a text at U+0000, which no word of its dictionaries holds.
+        return text if text.isascii() else "\0".join(map(converter.convert, text.split("\0")))
 
     return convert
