@@ -20,14 +20,14 @@ def test_every_mode_has_its_dictionaries(mode):
     assert bind_convert_chinese(mode)(text) == opencc.OpenCC(mode).convert(text)
 
 
-@given(st.text(st.characters(min_codepoint=1, max_codepoint=127)), st.sampled_from(MODES))
+@given(st.text(st.characters(max_codepoint=127)), st.sampled_from(MODES))
 def test_ascii_stays_as_the_library_has_it(text, mode):
     assert bind_convert_chinese(mode)(text) == opencc.OpenCC(mode).convert(text)
 
 
 @pytest.mark.parametrize(
     ("text", "converted"),
-    [("简体\0发展之后", "簡體\0發展之後"), ("a\0b", "a\0b"), ("\0", "\0"), ("\0汉\0\0字\0", "\0漢\0\0字\0")],
+    [("简体\0发展之后", "簡體\0發展之後"), ("a\0字\0b", "a\0字\0b"), ("\0汉\0\0字\0", "\0漢\0\0字\0")],
 )
 def test_a_text_goes_on_behind_a_nul(text, converted):
     assert bind_convert_chinese("s2t")(text) == converted

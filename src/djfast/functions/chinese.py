@@ -18,7 +18,10 @@ def bind_convert_chinese(mode: str) -> Callable[[str], str]:
     converter = OpenCC(mode)
 
     def convert(text: str) -> str:
-        # No dictionary has a word of ASCII alone. OpenCC ends a text at U+0000, which no word of its dictionaries holds.
-        return text if text.isascii() else "\0".join(map(converter.convert, text.split("\0")))
+        # OpenCC ends a text at U+0000. No dictionary has a word with it, so the parts are converted one by one; no word of
+        # ASCII alone is in a dictionary either, and such texts are what the recorded answers of Data-Juicer say.
+        if text.isascii():
+            return text.partition("\0")[0]
+        return "\0".join(map(converter.convert, text.split("\0")))
 
     return convert
