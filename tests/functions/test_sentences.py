@@ -38,7 +38,6 @@ def model(tmp_path):
         ("One\nline. Two", "One\nline.\nTwo"),
         # The separators of information are white space to Python.
         ("one.\n\n\x1f\nTwo", "one.\nTwo"),
-        ("He left!\x1cWhy? \x1d\x1e Thus.", "He left!\nWhy?\nThus."),
         ("(He said it.) He left.", "(He said it.)\nHe left."),
         ("  lead. Tail \n", "  lead.\nTail"),
         ("很好。很好。", "很好。很好。"),

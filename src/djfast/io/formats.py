@@ -113,7 +113,7 @@ _FORMATS = (
     Format("webdataset", (".tar",), "webdataset", "webdataset_files", is_stream=True),
     Format("docx", (".docx",), "text", "docx_files", is_document=True, extra="documents", packages=("docx",)),
     Format("pdf", (".pdf",), "text", "pdf_files", is_document=True, extra="documents", packages=("pdfplumber",)),
-    Format("warc", (".warc", ".wet"), "warc", "warc_files", is_stream=True, extra="warc", packages=("warcio",)),
+    Format("warc", (".warc", ".wet"), "warc", "warc_files", is_stream=True, extra="warc", packages=("warcio", "webencodings")),
     Format("lance", (".lance",), "lance", "lance_files", is_folder=True, extra="lance", packages=("lance",)),
     Format("generated", (), "generated", "generated_rows"),
 )

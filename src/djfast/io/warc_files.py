@@ -14,6 +14,7 @@ from djfast.errors import InputError
 from djfast.io.compression import open_bytes
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
+from djfast.io.web_pages import PageError, decoded, unpacked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,8 +25,6 @@ MAX_BODY_BYTES = 16 << 20
 _FIELDS = ("text", "url", "date", "content_type", "record_id")
 _BATCH_ROWS = 1000
 _TEXT_TYPE = re.compile(r"text/|application/(xhtml\+xml|xml|json)", re.I)
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.I)
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w.:-]+)", re.I)
 
 
 def borders(file: InputFile, split_bytes: int) -> list[int]:
@@ -64,46 +63,102 @@ def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in _FIELDS])
 
 
-def _rows(path: str) -> Iterator[tuple[tuple[str | None, ...], str | None]]:
+_Row = tuple[tuple[str | None, ...], str | None]
+
+
+def _rows(path: str) -> Iterator[_Row]:
     """Yield the fields of each page, and what is wrong with it."""
     from warcio.archiveiterator import ArchiveIterator
     from warcio.exceptions import ArchiveLoadFailed
 
+    number = 0
     with open_bytes(path) as stream:
+        archive = ArchiveIterator(stream, no_record_parse=True)  # it takes headers without a body for the archive's end
         try:
-            for record in ArchiveIterator(stream):
-                headers = record.rec_headers
-                if record.rec_type not in ("response", "conversion"):
-                    continue
-                pages = record.http_headers if record.rec_type == "response" else headers
-                kind = (pages.get_header("Content-Type") if pages is not None else None) or ""
-                if not _TEXT_TYPE.match(kind):
-                    continue
-                known = tuple(headers.get_header(name) for name in ("WARC-Target-URI", "WARC-Date"))
-                rest = (*known, kind, headers.get_header("WARC-Record-ID"))
-                try:
-                    body = record.content_stream().read(MAX_BODY_BYTES + 1)
-                    if len(body) > MAX_BODY_BYTES:
-                        yield (None, *rest), f"the body is longer than {MAX_BODY_BYTES} bytes"
-                        continue
-                    yield (_decoded(body, kind), *rest), None
-                except (UnicodeDecodeError, LookupError) as error:
-                    yield (None, *rest), f"the body cannot be decoded: {error}"
+            for record in archive:
+                _check(archive.err_count == 0, "does not end where its Content-Length says", number)
+                number += 1
+                _check(_has_length(record), "has no Content-Length, so it is damaged or cut off in its headers", number)
+                row = _row(record)
+                _pass_over(record.raw_stream)
+                _check(record.raw_stream.limit == 0, "is cut off", number)
+                if row is not None:
+                    yield row
+            _check(archive.err_count == 0, "does not end where its Content-Length says", number)
         except InputError:
             raise
-        except (ArchiveLoadFailed, EOFError, ValueError, OSError, AttributeError) as error:
+        except AttributeError:  # of the library, for headers that are not all there
+            raise InputError(f"cannot read {path}: record {number + 1} is damaged or cut off in its headers") from None
+        except ArchiveLoadFailed as error:
+            raise InputError(f"cannot read {path}: record {number + 1} is damaged or cut off: {error}") from error
+        except (EOFError, ValueError, OSError) as error:
             raise InputError(f"cannot read {path}: {error or type(error).__name__}") from error
 
 
-def _decoded(body: bytes, kind: str) -> str:
-    """Return the text of a body, in the encoding that its type or its head names; bytes that it does not know are replaced."""
-    named = _CHARSET.search(kind)
-    meta = None if named else _META_CHARSET.search(body[:2048])
-    encoding = named[1] if named else meta[1].decode("ascii", "replace") if meta else "utf-8"
+def _check(is_good: bool, problem: str, number: int) -> None:  # noqa: FBT001 - what is checked
+    if not is_good:
+        raise ValueError(f"record {number} {problem}")
+
+
+def _has_length(record: Any) -> bool:
+    length = record.rec_headers.get_header("length" if record.format == "arc" else "Content-Length")
+    return length is not None and length.strip().isdigit()
+
+
+def _row(record: Any) -> _Row | None:
+    """Return the fields of a record that is a text, and what is wrong with it."""
+    headers = record.rec_headers
+    if record.rec_type not in ("response", "conversion"):
+        return None
+    if record.rec_type == "response" and not (headers.get_header("WARC-Target-URI") or "").startswith("http"):
+        return None
+    url, date, name = (headers.get_header(each) for each in ("WARC-Target-URI", "WARC-Date", "WARC-Record-ID"))
+    rest: tuple[str | None, ...] = (url, date, None, name)
     try:
-        return body.decode(encoding, "replace")
-    except LookupError:
-        return body.decode("utf-8", "replace")
+        page = _http_headers(record) if record.rec_type == "response" else headers
+        kind = (page.get_header("Content-Type") if page is not None else None) or ""
+        if not _TEXT_TYPE.match(kind):
+            return None
+        rest = (url, date, kind, name)
+        return (decoded(_body(record, page), kind), *rest), None
+    except PageError as error:
+        return (None, *rest), str(error)
+
+
+def _http_headers(record: Any) -> Any:
+    """Return what the server said of a page, None if nothing is there.
+
+    Raises
+    ------
+    PageError
+        If it is no HTTP.
+    """
+    from warcio.statusandheaders import StatusAndHeadersParser, StatusAndHeadersParserException
+
+    try:
+        return StatusAndHeadersParser(["HTTP/"]).parse(record.raw_stream)
+    except EOFError:
+        return None
+    except StatusAndHeadersParserException as error:
+        raise PageError(f"the record must begin with the answer of a server: {error}") from None
+
+
+def _body(record: Any, headers: Any) -> bytes:
+    """Return the body of a page as its server meant it."""
+    from warcio.bufferedreaders import ChunkedDataReader
+
+    stream = record.raw_stream
+    if "chunked" in (headers.get_header("Transfer-Encoding") or "").lower():
+        stream = ChunkedDataReader(stream)
+    body: bytes = stream.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise PageError(f"the body is longer than {MAX_BODY_BYTES} bytes")
+    return unpacked(body, headers.get_header("Content-Encoding") or "", MAX_BODY_BYTES)
+
+
+def _pass_over(stream: Any) -> None:
+    while stream.read(1 << 16):
+        pass
 
 
 def _block(path: str, rows: list[tuple[Any, str | None]], first: int) -> ArrowBlock:
