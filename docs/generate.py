@@ -1,4 +1,4 @@
-"""Write docs/ops: one page a topic, from the declarations of the OPs.
+"""Write docs/ops, one page a topic, and src/djfast/ops/__init__.pyi, from the declarations of the OPs.
 
 python docs/generate.py          # writes
 python docs/generate.py --check  # fails when a page is not up to date
@@ -10,13 +10,16 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from inspect import getsource
 from pathlib import Path
 
 from djfast import catalog
 from djfast.declare import MISSING, Deduplicator, Filter, Grouper, Mapper, Op, OpSpec, Param, Selector, Surveyor
 from djfast.expr import Expr
+from djfast.ops import OPS, class_names
 
 FOLDER = Path(__file__).resolve().parent / "ops"
+STUB = FOLDER.parents[1] / "src" / "djfast" / "ops" / "__init__.pyi"
 HEAD = "<!-- Written by docs/generate.py from the declarations in src/djfast/ops; do not edit. -->\n\n"
 
 
@@ -123,17 +126,30 @@ def _example(spec: OpSpec, example: object) -> list[str]:
     return [f"Example{given}:", "", "```json", rows, "```", *said, "gives", "", "```json", expect, "```", ""]
 
 
+def stub() -> str:
+    """Text of the stub that tells type checkers and editors the classes of OPs, which are imported when they are first used."""
+    classes = sorted((module, name) for module, name in zip(OPS.values(), class_names()))
+    imported = [(module, name) for module, name in classes if f"class {name}(" in getsource(sys.modules[module])]
+    made = [(module, name) for module, name in classes if (module, name) not in imported]
+    bases = {name: getattr(sys.modules[module], name).__base__ for module, name in made}
+    imported += [(base.__module__, base.__name__) for base in set(bases.values())]
+    lines = ["# Written by docs/generate.py from the declarations of the OPs; do not edit.", ""]
+    lines += [f"from {module} import {name} as {name}" for module, name in sorted(imported)]
+    lines += ["", *(f"class {name}({base.__name__}): ..." for name, base in bases.items())]
+    return "\n".join([*lines, "", "OPS: dict[str, str]", "", "def class_names() -> list[str]: ...", ""])
+
+
 def main() -> int:
-    """Write or check the pages."""
-    written = pages()
+    """Write or check the pages and the stub."""
+    written = {FOLDER / name: text for name, text in pages().items()} | {STUB: stub()}
     if "--check" in sys.argv:
-        stale = [name for name, text in written.items() if not _is_current(FOLDER / name, text)]
+        stale = [path.name for path, text in written.items() if not _is_current(path, text)]
         if stale:
             print(f"not up to date: {', '.join(stale)}; run python docs/generate.py")
         return bool(stale)
     FOLDER.mkdir(exist_ok=True)
-    for name, text in written.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+    for path, text in written.items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -17,8 +17,8 @@ def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) ->
     recipe : path or mapping
         A recipe file, or its content.
     **overrides
-        Global keys that replace the recipe's: ``np=8``, ``export_path="out.jsonl"``. OP parameters are reached with a
-        dictionary: ``**{"text_length_filter.min_len": 20}``.
+        Global keys that replace the recipe's: ``np=8``, ``export_path="out.jsonl"``. Parameters of OPs are reached with a
+        dictionary: ``**{"text_length_filter.min_len": 20, "process.3.max_len": 100}``.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) ->
     from djfast.recipe.load import load_recipe
 
     given = dict(recipe) if isinstance(recipe, Mapping) else os.fspath(recipe)
-    texts = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+    texts = [f"{key}={json.dumps(value, default=_plain)}" for key, value in overrides.items()]
     recipe_ = load_recipe(given, overrides=texts)
     if recipe_.settings["use_checkpoint"]:
         from djfast.runners.job import run_alone
@@ -39,3 +39,9 @@ def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) ->
     from djfast.runners.local import run_recipe
 
     return run_recipe(recipe_)
+
+
+def _plain(value: Any) -> Any:
+    from djfast.plain_values import plain
+
+    return os.fspath(value) if isinstance(value, os.PathLike) else plain(value)

@@ -4,37 +4,69 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from djfast.access import Access, beside, holding
 from djfast.catalog import flattened, load_ops
 from djfast.declare import Op
-from djfast.errors import InputError, RecipeError, SchemaError
+from djfast.display import SHOWN_ROWS, as_html, as_text
+from djfast.errors import DjfastError, InputError, MissingExtraError, RecipeError, RowError, SchemaError
 from djfast.formats import format_of
+from djfast.frames import FileSource, FrameSource, ListSource, frame_source, is_frame
 from djfast.io.line_rows import carried_for
-from djfast.io.list_rows import ListRows, without_stats
+from djfast.io.list_rows import MISSING, lookup, without_stats
 from djfast.io.results import Output, Result, ResultFile, RowList, stats_path
 from djfast.io.upload import Address, upload
 from djfast.json_bytes import parsed
+from djfast.plain_values import type_name
 from djfast.plan.build import build_plan
 from djfast.plan.rules.order_filters import order_filters
+from djfast.plan.steps import Plan
+from djfast.pulling import pulled
 from djfast.recipe.outputs import is_remote
+from djfast.reserved import META, STATS
 from djfast.runners.local import run_plan
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows
 from djfast.runners.report import Report
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
     from djfast.io.formats import InputFile
 
-DEFAULT_BATCH_BYTES = 1 << 20
+Row = dict[str, Any]
+Source = ListSource | FileSource | FrameSource
+
+
+class Computed(NamedTuple):
+    """The rows of a data set once its OPs have run."""
+
+    pieces: list[Any]
+    report: Report
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows as dictionaries that nobody else has."""
+        for piece in self.pieces:
+            yield from map(dict, piece.to_rows())
 
 
 class Dataset:
     """Rows and the OPs to run on them. Immutable: every method returns a new data set; OPs run when rows are asked for.
+
+    They run once: rows that were computed stay in memory, for `len`, `columns` and all ``to_...``. Iterating and `head` keep
+    nothing, and `export` writes results of any size.
+
+    Parameters
+    ----------
+    data
+        Rows as dictionaries, a table of another package (`from_arrow`), or the path of files (`from_files`).
+    threads : int, optional
+        Threads that run OPs; by default all cores, for rows of a list one.
 
     Attributes
     ----------
@@ -44,41 +76,52 @@ class Dataset:
         What the last computation did.
     """
 
-    def __init__(
-        self,
-        source: Callable[..., Any],
-        ops: tuple[Op, ...] = (),
-        *,
-        drops_rows: bool = True,
-        threads: int | None = None,
-    ) -> None:
-        self._source = source
-        self._ops = ops
-        self._drops_rows = drops_rows
-        self._threads = threads or os.cpu_count() or 1
-        self.rejected: list[Rejected] = []
-        self.report: Report | None = None
+    def __init__(self, data: Any, *, threads: int | None = None) -> None:
+        made = _dataset_of(data, threads)
+        self.__dict__.update(made.__dict__)
+
+    @classmethod
+    def _of(cls, source: Source, ops: tuple[Op, ...] = (), *, drops_rows: bool = True, threads: int | None = None) -> Dataset:
+        made = object.__new__(cls)
+        made._source = source
+        made._ops = ops
+        made._drops_rows = drops_rows
+        made._threads = threads or os.cpu_count() or 1
+        made._computed = {}
+        made.rejected = []
+        made.report = None
+        return made
+
+    _source: Source
+    _ops: tuple[Op, ...]
+    _drops_rows: bool
+    _threads: int
+    _computed: dict[bool, Computed]  # by whether stats are in the rows
+    rejected: list[Rejected]
+    report: Report | None
+
+    # Rows in.
 
     @classmethod
     def from_list(cls, rows: Sequence[Mapping[str, Any]], *, threads: int = 1) -> Dataset:
-        """Rows as dictionaries. They are not changed; values that no OP touches come out as the same objects."""
-        return cls(lambda **kept: ListRows(rows, **kept), threads=threads)
+        """Rows as dictionaries. They are not changed; values that no OP touches come out as the same objects.
+
+        Raises
+        ------
+        SchemaError
+            If these are no dictionaries.
+        """
+        return cls._of(ListSource(_checked_rows(rows)), threads=threads)
 
     @classmethod
     def from_jsonl(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
-        """Rows of JSON Lines files: a file, a folder, a glob, or several of them; also ``.gz`` and ``.zst``."""
-        from djfast.io.json_rows import JsonRows
-
-        files = _files(path, family="json")
-        return cls(lambda **kept: JsonRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
+        """Rows of JSON Lines files: a file, a folder, a glob, or several of them; also compressed."""
+        return cls._of(FileSource(_files(path, family="json")), threads=threads)
 
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
         """Rows of Parquet files: a file, a folder, a glob, or several of them."""
-        from djfast.io.arrow_rows import FileRows
-
-        files = _files(path, family="parquet")
-        return cls(lambda **kept: FileRows(files, batch_bytes=DEFAULT_BATCH_BYTES, **kept), threads=threads)
+        return cls._of(FileSource(_files(path, family="parquet")), threads=threads)
 
     @classmethod
     def from_files(
@@ -95,49 +138,154 @@ class Dataset:
         texts : sequence of str
             Columns that hold texts where a format does not say so, as CSV does not.
         """
-        from djfast.runners.inputs import carrier_of
-
-        files = _files(path)
-        return cls(
-            lambda **kept: carrier_of(files, batch_bytes=DEFAULT_BATCH_BYTES, texts=tuple(texts), **kept), threads=threads
-        )
+        return cls._of(FileSource(_files(path), tuple(texts)), threads=threads)
 
     @classmethod
     def from_arrow(cls, data: Any, *, threads: int | None = None) -> Dataset:
-        """Rows of anything with ``__arrow_c_stream__`` or ``__arrow_c_array__``: pyarrow, polars, pandas, datasets."""
-        import pyarrow as pa
+        """Rows of a table: of pyarrow, polars, pandas, datasets, DuckDB, or anything with ``__arrow_c_stream__``.
 
-        from djfast.io.arrow_rows import TableRows
+        A ``RecordBatchReader`` and a streaming data set are read batch by batch while the OPs run, and a reader only once. The
+        index of a pandas data frame becomes columns if it has names.
 
-        if not hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__arrow_c_array__"):
-            raise SchemaError(f"data must have __arrow_c_stream__ or __arrow_c_array__, got {type(data).__name__}")
-        table = data if isinstance(data, pa.Table) else pa.table(data)
-        return cls(lambda **kept: TableRows(table, **kept), threads=threads)
+        Raises
+        ------
+        SchemaError
+            If it is no table.
+        """
+        return cls._of(frame_source(data), threads=threads)
+
+    # OPs.
 
     def process(self, *ops: Any) -> Dataset:
-        """Run one OP or several, in order; each is what `load_ops` takes."""
+        """Run one OP or several, in order; each is what `djfast.load_ops` takes."""
         if not self._drops_rows:
             raise RecipeError("process cannot follow compute_stats, which drops no row; call process first")
-        return Dataset(self._source, (*self._ops, *flattened(load_ops(*ops))), threads=self._threads)
+        return self._with(load_ops(*ops))
 
     def compute_stats(self, *ops: Any) -> Dataset:
         """Compute the stats of filters for every row and drop none."""
-        return Dataset(self._source, (*self._ops, *flattened(load_ops(*ops))), drops_rows=False, threads=self._threads)
+        return self._with(load_ops(*ops), drops_rows=False)
 
-    def to_list(self, *, stats: bool = False) -> list[dict[str, Any]]:
+    def map(self, function: Callable[..., Any], *, over: str = "rows", **arguments: Any) -> Dataset:
+        """Apply a plain function, which returns what a function decorated with `djfast.mapper` does.
+
+        Parameters
+        ----------
+        function : callable
+        over : {"rows", "batches"}
+            What it takes: a row as a dictionary, or a ``pyarrow.RecordBatch``.
+        **arguments
+            Handed to the function with each call.
+        """
+        from djfast.custom.functions import FunctionMapper, arguments_of
+
+        arguments_of(function)
+        return self.process(FunctionMapper(function=function, over=over, arguments=arguments or None))
+
+    def filter(self, function: Callable[..., Any], *, over: str = "rows", **arguments: Any) -> Dataset:
+        """Keep the rows for which a plain function says so, as one decorated with `djfast.filter` does."""
+        from djfast.custom.functions import FunctionFilter, arguments_of
+
+        arguments_of(function)
+        return self.process(FunctionFilter(function=function, over=over, arguments=arguments or None))
+
+    def select_columns(self, *names: Any) -> Dataset:
+        """Keep some fields of each row, in this order; a row that has none of them is rejected."""
+        wanted = tuple(name for each in names for name in ([each] if isinstance(each, str) else each))
+        return self.map(selected, names=list(wanted))
+
+    def _with(self, ops: Sequence[Op], *, drops_rows: bool = True) -> Dataset:
+        return self._of(self._source, (*self._ops, *flattened(ops)), drops_rows=drops_rows, threads=self._threads)
+
+    # Rows out.
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows as dictionaries, while the OPs run; memory does not grow with the data."""
+        computed = self._known(keeps_stats=False)
+        pieces = pulled(self._run_without_stats) if computed is None else iter(computed.pieces)
+        for piece in pieces:
+            for row in piece.to_rows():
+                yield without_stats(row)
+
+    def head(self, n: int = SHOWN_ROWS) -> list[Row]:
+        """Return the first rows; OPs run on no more rows than that takes."""
+        rows = iter(self)
+        try:
+            return list(islice(rows, n))
+        finally:
+            rows.close()  # type: ignore[attr-defined]
+
+    def to_list(self, *, stats: bool = False) -> list[Row]:
         """Return the rows as dictionaries; with `stats`, each with its stats under ``__dj__stats__``."""
-        rows = [row for piece in self._pieces(keeps_stats=stats) for row in piece.to_rows()]
-        return rows if stats else [without_stats(row) for row in rows]
+        rows = self._compute(keeps_stats=stats).rows()
+        return list(rows) if stats else [without_stats(row) for row in rows]
 
     def to_arrow(self, *, stats: bool = False) -> pa.Table:
-        """Return the rows as an Arrow table; fields that are null in all rows get the null type."""
+        """Return the rows as an Arrow table; a field that a row lacks is null there.
+
+        Raises
+        ------
+        SchemaError
+            If the values of a field have no type in common.
+        """
         import pyarrow as pa
 
-        pieces = self._pieces(keeps_stats=stats)
+        pieces = self._compute(keeps_stats=stats).pieces
         if pieces and hasattr(pieces[0], "batch"):
-            return pa.Table.from_batches([piece.batch for piece in pieces])
-        rows = [row for piece in pieces for row in piece.to_rows()]
-        return pa.Table.from_pylist(rows if stats else [without_stats(row) for row in rows])
+            table = pa.Table.from_batches([piece.batch for piece in pieces])
+            return table if stats else table.drop_columns([name for name in (STATS, META) if name in table.column_names])
+        return _table_of(self.to_list(stats=stats))
+
+    def to_pandas(self, *, stats: bool = False) -> pd.DataFrame:
+        """Return the rows as a data frame of pandas."""
+        _require("pandas")
+        return self.to_arrow(stats=stats).to_pandas()
+
+    def to_polars(self, *, stats: bool = False) -> pl.DataFrame:
+        """Return the rows as a data frame of polars."""
+        _require("polars")
+        import polars
+
+        made = polars.from_arrow(self.to_arrow(stats=stats))
+        assert isinstance(made, polars.DataFrame)
+        return made
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Hand the rows to another package: ``polars.DataFrame(data)``, ``pyarrow.table(data)``, DuckDB's ``FROM data``."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the fields, in the order in which they first come."""
+        computed = self._compute(keeps_stats=False)
+        if computed.pieces and hasattr(computed.pieces[0], "batch"):
+            return list(self.to_arrow().column_names)
+        return list(dict.fromkeys(name for row in computed.rows() for name in without_stats(row)))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return sum(piece.row_count for piece in self._compute(keeps_stats=False).pieces)
+
+    @overload
+    def __getitem__(self, key: int) -> Row: ...
+    @overload
+    def __getitem__(self, key: str | slice) -> list[Any]: ...
+    def __getitem__(self, key: int | str | slice) -> Any:
+        """Return a row, the rows of a slice, or the values of a field; ``data["meta.lang"]`` reaches into nested fields.
+
+        Raises
+        ------
+        KeyError
+            If no row has the field. One that only some rows have is None in the others.
+        """
+        if not isinstance(key, str):
+            return self.to_list()[key]
+        values = [lookup(row, key) for row in self._compute(keeps_stats=False).rows()]
+        if values and all(value is MISSING for value in values):
+            from djfast.spelling import did_you_mean
+
+            raise KeyError(f"no row has this field{did_you_mean(key, self.columns)}, got {key!r}")
+        return [None if value is MISSING else value for value in values]
 
     def export(
         self, path: str | os.PathLike[str], *, keep_stats: bool = False, keep_hashes: bool = False, **arguments: Any
@@ -162,31 +310,88 @@ class Dataset:
             raise RecipeError(f"the path {error}") from None
         output = Output(target, kind.name, arguments=kind.checked(arguments))
         if not is_remote(target):
-            return self._run(ResultFile(output), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+            return self._write(ResultFile(output), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
         address = Address(target)
         address.file_system()  # which may be missing
         with tempfile.TemporaryDirectory() as folder:
             local = output._replace(path=os.path.join(folder, os.path.basename(target)))
-            report = self._run(ResultFile(local), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+            report = self._write(ResultFile(local), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
             stats = stats_path(local.path)
             upload([*report.export_paths, *([stats] if os.path.exists(stats) else [])], address)
         return report._replace(export_paths=(target,))
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        self._pieces(keeps_stats=False)
-        assert self.report is not None
-        return self.report.rows_written
+    # What a person sees.
 
-    def _pieces(self, *, keeps_stats: bool) -> list[Any]:
-        result = RowList()
-        self._run(result, keeps_stats=keeps_stats, keeps_hashes=False)
-        return result.pieces
+    def __repr__(self) -> str:
+        """Return what it is, its fields and its first rows."""
+        return as_text(*self._shown())
+
+    def _repr_html_(self) -> str:
+        """Return the same as a table, for notebooks."""
+        return as_html(*self._shown())
+
+    def _shown(self) -> tuple[str, list[Row] | None, str]:
+        computed = self._known(keeps_stats=False)
+        count = "" if computed is None else f", {sum(piece.row_count for piece in computed.pieces):,} rows"
+        title = f"Dataset of {self._source}{count}"
+        if self._ops:
+            title += f", processed by {', '.join(op.spec.name for op in self._ops)}"
+        if computed is None and not self._is_cheap():
+            return title, None, "head() and len() run its OPs"
+        try:
+            return title, self.head(), ""
+        except DjfastError as error:
+            return title, None, f"its rows cannot be computed: {error}"
+
+    def _is_cheap(self) -> bool:
+        """Tell whether the first rows can be shown without reading all, asking anybody, or using up a reader."""
+        if getattr(self._source, "is_once", False) or any(op.acts_outside for op in self._ops):
+            return False
+        return not any(stage.waits for stage in self._plan().stages)
+
+    # Running.
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what was computed: another process computes for itself."""
+        return {**self.__dict__, "_computed": {}}
+
+    def _known(self, *, keeps_stats: bool) -> Computed | None:
+        return self._computed.get(keeps_stats) or (None if keeps_stats else self._computed.get(True))
+
+    def _compute(self, *, keeps_stats: bool) -> Computed:
+        """Run the OPs, unless they have run."""
+        known = self._known(keeps_stats=keeps_stats)
+        if known is None:
+            result = RowList()
+            report = self._run(result, keeps_stats=keeps_stats, keeps_hashes=False)
+            known = self._computed[keeps_stats] = Computed(result.pieces, report)
+        return known
+
+    def _write(self, result: Result, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
+        """Write the rows, computed ones if they are just those."""
+        computed = None if keeps_hashes else self._computed.get(keeps_stats)
+        if computed is None:
+            return self._run(result, keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
+        try:
+            for piece in computed.pieces:
+                result.write(piece)
+            paths = result.finish()
+        except BaseException:
+            result.abandon()
+            raise
+        self.report = computed.report._replace(export_paths=tuple(paths))
+        return self.report
+
+    def _run_without_stats(self, result: Result) -> Report:
+        return self._run(result, keeps_stats=False, keeps_hashes=False)
+
+    def _plan(self, *, keeps_hashes: bool = False) -> Plan:
+        return order_filters(build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows))
 
     def _run(self, result: Result, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
-        plan = order_filters(build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows))
+        plan = self._plan(keeps_hashes=keeps_hashes)
         rejected = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
-        rows = self._source(keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
+        rows = self._source.carrier(keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
         with holding(self._access(rows)):
             self.report = run_plan(
                 plan,
@@ -207,6 +412,86 @@ class Dataset:
 
     def _is_fatal(self, op: int) -> bool:
         return op >= 0 and self._ops[op].skip_op_error is False
+
+
+def rows_of_one(op: Op, row: Mapping[str, Any], *, drops_rows: bool = True) -> list[Row]:
+    """Run an OP on one row alone, and return what becomes of it, with its stats.
+
+    Raises
+    ------
+    SchemaError
+        If it is no row.
+    RowError
+        If it is rejected.
+    """
+    data = Dataset.from_list([row])._with([op], drops_rows=drops_rows)
+    rows = data.to_list(stats=True)
+    if data.rejected:
+        raise RowError(f"{op.spec.name}: {data.rejected[0].reason}")
+    return rows
+
+
+def selected(row: Row, names: list[str]) -> Row:
+    """Return a row with some of its fields.
+
+    Raises
+    ------
+    KeyError
+        If it has none of them.
+    """
+    kept = {name: value for name in names if (value := lookup(row, name)) is not MISSING}
+    if names and not kept:
+        raise KeyError(f"the row has none of the fields {', '.join(names)}")
+    return kept
+
+
+def _dataset_of(data: Any, threads: int | None) -> Dataset:
+    """Return a data set of whatever rows come as."""
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return Dataset.from_files(data, threads=threads)
+    if is_frame(data):
+        return Dataset.from_arrow(data, threads=threads)
+    return Dataset.from_list(data, threads=threads or 1)
+
+
+def _checked_rows(rows: Any) -> Sequence[Mapping[str, Any]]:
+    if is_frame(rows):
+        raise SchemaError(f"rows must be dictionaries; Dataset.from_arrow takes tables, got {type_name(rows)}")
+    if isinstance(rows, str | bytes | Mapping) or not hasattr(rows, "__iter__"):
+        raise SchemaError(f"rows must be a list of dictionaries, got {type_name(rows)}")
+    listed: Sequence[Mapping[str, Any]] = rows if isinstance(rows, Sequence) else list(rows)
+    for number, row in enumerate(listed):
+        if not isinstance(row, Mapping):
+            raise SchemaError(f"row {number} must be a dictionary, got {type_name(row)}")
+    return listed
+
+
+def _table_of(rows: Sequence[Row]) -> pa.Table:
+    """Return rows as a table.
+
+    Raises
+    ------
+    SchemaError
+        If the values of a field have no type in common.
+    """
+    import pyarrow as pa
+
+    columns = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        try:
+            columns[name] = pa.array([row.get(name) for row in rows])
+        except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
+            raise SchemaError(f"field '{name}' has values that no Arrow type holds all ({error}); use to_list") from error
+    return pa.table(columns)
+
+
+def _require(package: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise MissingExtraError(f"not installed: {package}; pip install {package}")
 
 
 def _files(path: str | os.PathLike[str] | Sequence[str], *, family: str | None = None) -> list[InputFile]:

@@ -7,6 +7,7 @@ known about it (checks, schema, help, docs, tests) is read from `OpSpec`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from djfast.errors import RecipeError
@@ -315,6 +316,23 @@ class Op:
         """
         return None
 
+    def run(self, data: Any) -> Any:
+        """Run this OP on a data set, or on what `djfast.Dataset` takes; returns a data set."""
+        dataset = _above("djfast.dataset").Dataset
+        return (data if isinstance(data, dataset) else dataset(data)).process(self)
+
+    def process(self, row: Mapping[str, Any]) -> Any:
+        """Run this OP on one row: a mapper returns the row, or a list of rows if it makes other than one of it.
+
+        Raises
+        ------
+        RecipeError
+            If the OP compares rows with each other.
+        RowError
+            If the row would be rejected.
+        """
+        raise RecipeError(f"{self.spec.name}: a {self.kind} looks at all rows; use Dataset.process, got one row")
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse: OPs are values."""
         raise AttributeError(f"{self.spec.name} is immutable")
@@ -344,6 +362,11 @@ class Op:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _above(module: str) -> Any:
+    """Return a module of a layer above, which OPs need only when they are called by themselves."""
+    return import_module(module)
 
 
 def _finish(name: str, type_name: Any, draft: _Draft, *, common: bool) -> Param:
@@ -383,6 +406,27 @@ class Filter(Op):
     def keep(self) -> Expr | None:
         """Condition on the stats (`col` of a stat's name); None keeps every row."""
         raise NotImplementedError
+
+    def compute_stats(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a copy of one row with its stats under ``__dj__stats__``.
+
+        Raises
+        ------
+        RowError
+            If the row would be rejected.
+        """
+        rows: list[dict[str, Any]] = _above("djfast.dataset").rows_of_one(self, row, drops_rows=False)
+        return rows[0]
+
+    def process(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether one row is kept. Stats that it has stand, and are not computed again.
+
+        Raises
+        ------
+        RowError
+            If the row would be rejected.
+        """
+        return bool(_above("djfast.dataset").rows_of_one(self, row))
 
     def in_range(self, stat: str, low: float | None, high: float | None) -> Expr:
         """Condition that `stat` lies in the range, by the three interval parameters.
@@ -427,6 +471,17 @@ class Mapper(Op):
     def overwrites(self) -> bool:
         """Return `replaces_tags`; an OP whose parameters decide overrides it."""
         return self.replaces_tags
+
+    def process(self, row: Mapping[str, Any]) -> dict[str, Any] | list[dict[str, Any]]:
+        """Return what becomes of one row: the row, or a list if it becomes other than one. The given row stays as it is.
+
+        Raises
+        ------
+        RowError
+            If the row would be rejected.
+        """
+        rows: list[dict[str, Any]] = _above("djfast.dataset").rows_of_one(self, row)
+        return rows[0] if len(rows) == 1 else rows
 
     def assign(self) -> dict[str, Expr]:
         """Columns by role or name, each one expression of the old columns.

@@ -45,6 +45,10 @@ class UnusableAnswerError(DjfastError, ValueError):
     """A language model's answer does not have the form that was asked for."""
 
 
+class RowError(DjfastError, ValueError):
+    """The one row that an OP was called with cannot be processed; the message is the reason."""
+
+
 class UserCodeError(DjfastError, RuntimeError):
     """A function of the user failed for a row; the message is the reason, with file and line."""
 

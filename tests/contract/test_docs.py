@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import djfast
+from tests.custom.conftest import forget as forget
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +23,7 @@ def test_the_pages_of_ops_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/custom-ops.md", "docs/guide.md"])
-def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget: None) -> None:
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     monkeypatch.chdir(tmp_path)
     for block in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S):

@@ -167,7 +167,7 @@ def restored(module: str, name: str, given: dict[str, Any]) -> Op:
 class FunctionMapper(Mapper, name="map", is_listed=False):
     """Applies a function to each row, as `mapper` says."""
 
-    function: Any = param("The function.")
+    function: any = param("The function.")  # type: ignore[valid-type]
     over: str = param("What it takes.", default="rows", choices=("rows", "batches"))
     arguments: dict | None = param("Its other arguments.", default=None)  # type: ignore[type-arg]
 
@@ -180,7 +180,7 @@ class FunctionMapper(Mapper, name="map", is_listed=False):
 class FunctionFilter(Filter, name="filter", is_listed=False):
     """Keeps the rows for which a function says so, as `filter` says."""
 
-    function: Any = param("The function.")
+    function: any = param("The function.")  # type: ignore[valid-type]
     over: str = param("What it takes.", default="rows", choices=("rows", "batches"))
     arguments: dict | None = param("Its other arguments.", default=None)  # type: ignore[type-arg]
 

@@ -359,9 +359,9 @@ class FileRows(ArrowRows):
 
 
 class TableRows(ArrowRows):
-    """Rows of a table in memory, cut into batches of at most `batch_rows`."""
+    """Rows of a table in memory, or of something else with its ``to_batches``, cut into batches of at most `batch_rows`."""
 
-    def __init__(self, table: pa.Table, *, batch_rows: int = 4096, **kept: bool) -> None:
+    def __init__(self, table: Any, *, batch_rows: int = 4096, **kept: bool) -> None:
         super().__init__(**kept)
         self.table = table
         self.batch_rows = batch_rows

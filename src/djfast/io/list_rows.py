@@ -12,7 +12,7 @@ from djfast.io.collected import json_line
 from djfast.plan.steps import Plan, Stage
 from djfast.reserved import HASHES, META, RESERVED, STATS
 
-_MISSING = object()
+MISSING = object()  # what `lookup` finds where there is no field
 
 
 class ListBlock(NamedTuple):
@@ -184,18 +184,18 @@ class _ListLayout(NamedTuple):
 
 
 def lookup(row: Mapping[str, Any], path: str) -> Any:
-    """Value of a field: the whole dotted name as one key first, then step by step; a private marker when missing."""
+    """Value of a field: the whole dotted name as one key first, then step by step; `MISSING` when there is none."""
     if path in row:
         return row[path]
     head, dot, rest = path.partition(".")
     inner = row.get(head)
-    return lookup(inner, rest) if dot and isinstance(inner, Mapping) else _MISSING
+    return lookup(inner, rest) if dot and isinstance(inner, Mapping) else MISSING
 
 
 def assign(row: dict[str, Any], path: str, value: Any) -> None:
     """Set a field where `lookup` finds it; a missing one becomes a new key. Nested mappings are copied, not changed."""
     head, dot, rest = path.partition(".")
-    if path not in row and dot and isinstance(row.get(head), Mapping) and lookup(row[head], rest) is not _MISSING:
+    if path not in row and dot and isinstance(row.get(head), Mapping) and lookup(row[head], rest) is not MISSING:
         row[head] = dict(row[head])
         assign(row[head], rest, value)
     else:
@@ -208,7 +208,7 @@ def without_stats(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spoken(value: Any) -> str:
-    if value is _MISSING:
+    if value is MISSING:
         return "is missing"
     return "is null" if value is None else f"is not a text but a {type(value).__name__}"
 
@@ -216,7 +216,7 @@ def _spoken(value: Any) -> str:
 def _json_value(row: Mapping[str, Any], path: str) -> str | None:
     """JSON of a field of any type, None when it is missing. A reserved field that is null is missing."""
     value = lookup(row, path)
-    if value is _MISSING or (value is None and path in RESERVED):
+    if value is MISSING or (value is None and path in RESERVED):
         return None
     return json.dumps(value, default=str)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, NamedTuple, NoReturn
 
@@ -218,6 +219,8 @@ def node_of(value: Any, where: str) -> Node:
         return Mapping(where, {str(name): node_of(each, where) for name, each in value.items()})
     if isinstance(value, list | tuple):
         return Sequence(where, [node_of(each, where) for each in value])
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if isinstance(value, str):
         return Scalar(where, value, is_plain=False)
     return Given(where, value)

@@ -117,7 +117,7 @@ def _tree(source: str | os.PathLike[str] | MappingType[str, Any]) -> tuple[str |
         process = tree.entries.get("process")
         if isinstance(process, Sequence):
             tree.entries["process"] = Sequence(
-                process.where, [node_of(item, f"process.{index}") for index, item in enumerate(source["process"])]
+                process.where, [node_of(_as_item(item), f"process.{index}") for index, item in enumerate(source["process"])]
             )
         return None, tree
     name = os.fspath(source)
@@ -137,6 +137,14 @@ def _tree(source: str | os.PathLike[str] | MappingType[str, Any]) -> tuple[str |
     if not isinstance(root, Mapping):
         raise RecipeError(f"{root.where}: a recipe must be a mapping of keys to values")
     return name, root
+
+
+def _as_item(item: Any) -> Any:
+    """Return an item of `process` as a recipe has it; in Python it may be an OP."""
+    if not isinstance(item, Op):
+        return item
+    given = {param.name: getattr(item, param.name) for param in item.spec.params if getattr(item, param.name) != param.default}
+    return {item.spec.name: _json_value({**given, **item.others})}
 
 
 class _Checker:

@@ -1,4 +1,4 @@
-"""Settings given on the command line: `--set process.3.min_len=20` and Data-Juicer's dotted options."""
+"""Values that replace those of a recipe: `--set process.3.min_len=20`, dotted options, arguments of `djfast.run`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_set(text: str) -> Override:
     label = f"--set {path[:200]}"
     if not equals or not path or "" in path.split("."):
         raise RecipeError(f"--set takes path=value, such as np=4 or process.3.min_len=20, got {text[:200]!r}")
-    return Override(_global_path(path), value, label)
+    return Override(_path(path), value, label)
 
 
 def parse_flags(arguments: ListOf[str]) -> list[Override]:
@@ -51,7 +51,7 @@ def parse_flags(arguments: ListOf[str]) -> list[Override]:
         if not argument.startswith("--") or argument == "--":
             raise RecipeError(f"an option starts with --, got {argument[:200]!r}")
         name, equals, value = argument[2:].partition("=")
-        path = _global_path(name) if name in KEYS or name.replace("-", "_") in KEYS else _op_path(name)
+        path = _path(name)
         if not equals:
             key = KEYS.get(path[0])
             values = []
@@ -81,18 +81,12 @@ def apply_overrides(tree: Mapping, overrides: ListOf[Override]) -> list[str]:
     return problems
 
 
-def _global_path(name: str) -> tuple[str, ...]:
-    """Split at dots; the first part may be written with hyphens, as options are."""
+def _path(name: str) -> tuple[str, ...]:
+    """Split a name at its dots: it begins with a global key, written with hyphens too, or with the name of an OP."""
     first, *rest = name.split(".")
-    return (first.replace("-", "_"), *rest)
-
-
-def _op_path(name: str) -> tuple[str, ...]:
-    """Path of `--op_name.parameter`; a name without a dot is left to the check of global keys."""
-    first, dot, rest = name.partition(".")
-    if not dot or any(key.startswith(f"{first}.") for key in KEYS):
-        return _global_path(name)
-    return ("process", first, rest)
+    key = first.replace("-", "_")
+    is_global = not rest or key in KEYS or any(known.startswith(f"{key}.") for known in KEYS)
+    return (key, *rest) if is_global else ("process", first, *rest)
 
 
 def _apply(tree: Mapping, override: Override) -> None:

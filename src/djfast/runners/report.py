@@ -70,6 +70,14 @@ class Report(NamedTuple):
         }
         return cls(**{**record, **nested})
 
+    def __str__(self) -> str:
+        """Return the OPs as a table, and the summary."""
+        return "\n".join([*(self.funnel() if self.ops else []), self.last_line(), *(f"note: {note}" for note in self.notices)])
+
+    def __repr__(self) -> str:
+        """Return the same: this is what notebooks show."""
+        return str(self)
+
     def last_line(self) -> str:
         """Return the summary that ends a run."""
         rate = self.bytes_read / 1e6 / self.seconds if self.seconds else 0.0

@@ -116,7 +116,7 @@ class GenerateQaFromExamplesMapper(HfModelMapper, name="generate_qa_from_example
         )
 
 
-class LlmEngineMapper(Mapper, name="llm_ray_vllm_engine_pipeline"):
+class LlmRayVllmEnginePipeline(Mapper, name="llm_ray_vllm_engine_pipeline"):
     """Has a model answer the query of each row.
 
     The answer goes to the response field as it is. A row without a query, or with an empty one, stays as it is. A row is set

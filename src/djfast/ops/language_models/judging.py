@@ -151,7 +151,8 @@ def _declare(tag: str, reads: str, question: str) -> None:
         "eval_kind": reading.eval_kind,
         "examples": (example,),
     }
-    type(f"{tag.title().replace('_', '')}Mapper", (Judge,), body, name=f"{tag}_mapper")
+    name = f"{tag.title().replace('_', '')}Mapper"
+    globals()[name] = type(name, (Judge,), body, name=f"{tag}_mapper")
 
 
 for _judge in _JUDGES:

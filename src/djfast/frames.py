@@ -1,0 +1,185 @@
+"""Tables of other packages as rows: pyarrow, polars, pandas, datasets, DuckDB, and readers that stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from djfast.errors import SchemaError
+from djfast.io.list_rows import ListRows
+from djfast.plain_values import type_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from djfast.io.formats import InputFile
+
+BATCH_BYTES = 1 << 20
+_BATCH_ROWS = 4096
+
+_DATASETS = ("datasets.Dataset", "datasets.IterableDataset")
+_SPLITS = ("datasets.DatasetDict", "datasets.IterableDatasetDict")
+_COLUMNS = (".Series", "Array", ".Column")  # what names of types of single columns end in
+
+
+class ListSource(NamedTuple):
+    """Rows of a Python list."""
+
+    rows: Sequence[Mapping[str, Any]]
+
+    def carrier(self, **kept: bool) -> Any:
+        """Return what carries the rows."""
+        return ListRows(self.rows, **kept)
+
+    def __str__(self) -> str:
+        return "a list"
+
+
+class FileSource(NamedTuple):
+    """Rows of files."""
+
+    files: Sequence[InputFile]
+    texts: tuple[str, ...] = ("text",)
+
+    def carrier(self, **kept: bool) -> Any:
+        """Return what carries the rows."""
+        from djfast.runners.inputs import carrier_of
+
+        return carrier_of(self.files, batch_bytes=BATCH_BYTES, texts=self.texts, **kept)
+
+    def __str__(self) -> str:
+        more = f" and {len(self.files) - 1} more files" if len(self.files) > 1 else ""
+        return f"{self.files[0].path}{more}" if self.files else "no files"
+
+
+class FrameSource:
+    """Rows of a table, or of an object that gives Arrow batches, read batch by batch whenever they are asked for.
+
+    Parameters
+    ----------
+    data
+        What `frame_source` takes. A reader gives its batches once.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self._is_read = False
+
+    @property
+    def is_once(self) -> bool:
+        """Whether the rows can be read only once."""
+        return hasattr(self.data, "read_next_batch")
+
+    def carrier(self, **kept: bool) -> Any:
+        """Return what carries the rows.
+
+        Raises
+        ------
+        SchemaError
+            If it is a reader that has been read already.
+        """
+        from djfast.io.arrow_rows import TableRows
+
+        if self._is_read:
+            raise SchemaError("the rows of a reader can be read once, and they have been; read them into a table first")
+        self._is_read = self.is_once
+        return TableRows(_Batches(_reader(self.data)), **kept)
+
+    def __str__(self) -> str:
+        return type_name(self.data)
+
+
+class _Batches:
+    """As much of a table as a carrier of rows needs, without having all rows in memory."""
+
+    def __init__(self, reader: pa.RecordBatchReader) -> None:
+        import pyarrow as pa
+
+        self._reader = reader
+        self.schema = pa.schema([field.with_type(_plain_type(field.type)) for field in reader.schema])
+
+    def to_batches(self, *, max_chunksize: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in batches of at most so many."""
+        import pyarrow as pa
+
+        for batch in self._reader:
+            columns = [column.cast(field.type) for column, field in zip(batch.columns, self.schema)]
+            whole = pa.RecordBatch.from_arrays(columns, schema=self.schema) if columns else batch
+            for start in range(0, whole.num_rows, max_chunksize):
+                yield whole.slice(start, max_chunksize)
+
+
+def frame_source(data: Any) -> FrameSource:
+    """Return the rows of a table of pyarrow, polars, pandas, datasets or DuckDB, or of a reader.
+
+    Raises
+    ------
+    SchemaError
+        If it is none, or not read yet, as lazy frames of polars are.
+    """
+    name = type_name(data)
+    if name == "polars.LazyFrame":
+        raise SchemaError("a lazy frame has no rows yet; call its collect() first, got polars.LazyFrame")
+    if name in _SPLITS:
+        raise SchemaError(f"choose one of its splits, such as data['train'], got {name}")
+    if not is_frame(data) or name.endswith(_COLUMNS):
+        raise SchemaError(
+            "data must be a table of pyarrow, polars, pandas, datasets or DuckDB, or another object with columns and "
+            f"__arrow_c_stream__ or __arrow_c_array__, got {name}"
+        )
+    return FrameSource(_of_pandas(data) if name == "pandas.DataFrame" else data)  # which may be changed later
+
+
+def is_frame(data: Any) -> bool:
+    """Tell whether this is a table of another package, or is meant as one."""
+    is_arrow = hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")
+    return is_arrow or type_name(data) in ("polars.LazyFrame", *_DATASETS, *_SPLITS)
+
+
+def _of_pandas(data: Any) -> pa.Table:
+    """Return a data frame as a table, with its index as columns if that has names."""
+    import pyarrow as pa
+
+    has_names = any(name is not None for name in data.index.names)
+    try:
+        return pa.Table.from_pandas(data, preserve_index=has_names)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise SchemaError(f"the data frame cannot be read as a table: {error}") from error
+
+
+def _reader(data: Any) -> pa.RecordBatchReader:
+    """Return what reads the record batches of a table."""
+    import pyarrow as pa
+
+    if isinstance(data, pa.Table):
+        return data.to_reader()
+    if type_name(data) in _DATASETS:
+        tables = data.with_format("arrow").iter(batch_size=_BATCH_ROWS)
+        batches = (batch for table in tables for batch in table.to_batches())
+        first = next(batches, None)
+        if first is None:
+            return pa.RecordBatchReader.from_batches(data.features.arrow_schema if data.features else pa.schema([]), [])
+        return pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.RecordBatchReader.from_stream(data)
+    batch = pa.record_batch(data)
+    return pa.RecordBatchReader.from_batches(batch.schema, [batch])
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return a type in which texts and bytes are stored in the layout that all functions of Arrow know, not as views."""
+    import pyarrow as pa
+
+    if str(kind) in ("string_view", "binary_view"):
+        return pa.large_string() if str(kind) == "string_view" else pa.large_binary()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        made = pa.list_ if pa.types.is_list(kind) else pa.large_list
+        return made(kind.value_field.with_type(_plain_type(kind.value_type)))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain_type(kind.value_type)), kind.list_size)
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_plain_type(field.type)) for field in kind])
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _plain_type(kind.value_type), kind.ordered)
+    return kind

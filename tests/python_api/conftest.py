@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.custom.conftest import forget
+
+__all__ = ["forget"]
