@@ -102,6 +102,33 @@ def test_a_cut_off_archive_is_an_error(tmp_path: Path) -> None:
         run(tmp_path, path, text_keys="txt")
 
 
+@pytest.mark.parametrize("padding", [0, 512, 10240])
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_archives_one_behind_the_other_are_one(tmp_path: Path, name: str, padding: int) -> None:
+    parts = []
+    for i, size in enumerate([10, 512, 5000]):
+        parts.append(tar(tmp_path / "part.tar", [(f"{i}.txt", b"x" * size), (f"{i}.bin", bytes(512))]).read_bytes())
+    data = bytes(padding).join(parts)
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert [(row["__key__"], len(row["txt"])) for row in run(tmp_path, tmp_path / name, text_keys="txt")] == [
+        ("0", 10), ("1", 512), ("2", 5000),
+    ]  # fmt: skip
+
+
+def test_an_archive_without_its_end_is_an_error(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", [("0.txt", b"a"), ("0.bin", bytes(512)), ("1.txt", b"b")])
+    whole = path.read_bytes()
+    end = 512 * 6  # of the members
+    damaged = bytearray(whole)
+    damaged[512 * 2] ^= 1  # a name, which the header's sum covers
+    for data in (whole[:end], whole[: end - 1024], whole[: end - 800], bytes(damaged), whole + b"x" * 512, whole + b"x"):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=r"a\.tar(: the archive)? is cut off|a\.tar: unexpected end of data"):
+            run(tmp_path, path, text_keys="txt")
+    path.write_bytes(whole[:end] + bytes(1024))
+    assert [row["txt"] for row in run(tmp_path, path, text_keys="txt")] == ["a", "b"]
+
+
 def word(path: Path, paragraphs: list[str]) -> None:
     docx = pytest.importorskip("docx")
     document = docx.Document()

@@ -25,7 +25,7 @@ from djfast.io.arrow_rows import FileRows
 from djfast.io.compression import frame_borders
 from djfast.io.formats import InputFile
 from djfast.io.json_rows import PROBE_BYTES, JsonRows
-from djfast.io.splits import ASSUMED_RATIO, Split, default_split_bytes, splits_of
+from djfast.io.splits import ASSUMED_RATIO, Split, default_split_bytes, splits_of, uncut_files
 
 lines = st.sampled_from([b"", b"a", b"{}", b'{"text": "some words"}', b"\r", b"long " * 30, b"x" * (PROBE_BYTES + 1)])
 texts = st.builds(
@@ -342,3 +342,14 @@ def test_a_gigabyte_of_frames_is_walked_at_once(tmp_path: Path) -> None:
     splits = splits_of([InputFile(path, "jsonl", ".zst")], 12 << 20)
     assert time.process_time() - started < 1
     assert (len(splits), splits[-1].end) == (256, 256 * (100 * 40_003 + 9))
+
+
+def test_files_that_cannot_be_cut_are_named(tmp_path: Path) -> None:
+    lines = b'{"text": "some words"}\n' * 1000
+    plain = written(tmp_path / "a.jsonl", lines)
+    whole = written(tmp_path / "b.jsonl.gz", gzip.compress(lines))
+    frames = written(tmp_path / "c.jsonl.zst", b"".join(frame(lines) for _ in range(40)))
+    one = written(tmp_path / "d.jsonl.zst", frame(lines))
+    files = [plain, whole, frames, one]
+    assert uncut_files(files, splits_of(files, 10), 10) == [whole, one]
+    assert uncut_files(files, splits_of(files, 10), 1 << 20) == []

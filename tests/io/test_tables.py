@@ -13,7 +13,7 @@ import pytest
 
 import djfast
 from djfast.errors import DjfastError, InputError
-from djfast.io import csv_files
+from djfast.io import csv_files, formats
 from djfast.io.arrow_rows import FileRows
 from djfast.io.files import discover
 from djfast.io.json_rows import JsonRows
@@ -248,6 +248,64 @@ def test_damaged_arrow_files_are_refused(tmp_path: Path, keep: int) -> None:
         run(tmp_path, path)
 
 
+def arrow_bytes(texts: list[str], *, is_file: bool, batches: int = 2) -> bytes:
+    table = pa.table({"text": texts})
+    sink = pa.BufferOutputStream()
+    with (pa.ipc.new_file if is_file else pa.ipc.new_stream)(sink, table.schema) as writer:
+        for _ in range(batches):
+            writer.write_table(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+@pytest.mark.parametrize("suffix", [".arrow", ".ipc"])
+def test_arrow_streams_one_behind_the_other_are_one(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"".join(arrow_bytes([word], is_file=False) for word in "abc"))
+    assert [row["text"] for row in run(tmp_path, path)] == list("aabbcc")
+    path.write_bytes(arrow_bytes(["a"], is_file=False) + b"something else")
+    with pytest.raises(InputError, match=r"what follows the stream that ends at byte \d+ is no stream"):
+        run(tmp_path, path)
+
+
+@pytest.mark.parametrize("batches", [1, 5])
+def test_files_of_tables_put_one_behind_the_other_are_an_error(tmp_path: Path, batches: int) -> None:
+    import pyarrow.parquet as pq
+
+    (tmp_path / "a.arrow").write_bytes(b"".join(arrow_bytes([word], is_file=True, batches=batches) for word in "ab"))
+    with pytest.raises(InputError, match=r"a\.arrow: its footer does not know of \d+ bytes before it"):
+        run(tmp_path, tmp_path / "a.arrow")
+    parts = []
+    for word in "ab":
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"text": [word] * batches}), sink, row_group_size=1, write_page_index=True)
+        parts.append(sink.getvalue().to_pybytes())
+    (tmp_path / "a.parquet").write_bytes(parts[0])
+    assert len(run(tmp_path, tmp_path / "a.parquet")) == batches
+    (tmp_path / "a.parquet").write_bytes(b"".join(parts))
+    with pytest.raises(InputError, match=r"a\.parquet: another file begins behind the end of a first one"):
+        run(tmp_path, tmp_path / "a.parquet")
+
+
+def test_sums_of_pages_are_checked_where_there_are_some(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    texts = [f"text number {i:05}" for i in range(1000)]
+    path = tmp_path / "a.parquet"
+    plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+    pq.write_table(pa.table({"text": texts}), path, write_page_checksum=True, **plain)
+    assert len(run(tmp_path, path)) == 1000
+    path.write_bytes(path.read_bytes().replace(b"number 00500", b"number 00501"))
+    with pytest.raises(InputError, match=r"cannot read .*a\.parquet: .*(?i:crc|checksum)"):
+        run(tmp_path, path)
+
+
+def test_feather_of_version_1_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.feather").write_bytes(b"FEA1" + bytes(64) + b"FEA1")
+    with pytest.raises(InputError, match=r"a\.feather: it is of Feather version 1; write it anew"):
+        run(tmp_path, tmp_path / "a.feather")
+
+
 def test_rows_of_tables_survive_export_as_parquet_without_rows(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,n\nlong enough,1\n")
     djfast.run(
@@ -332,3 +390,49 @@ def test_lines_get_the_suffix_of_their_file_and_stay_what_they_were(tmp_path: Pa
     (tmp_path / "b.jsonl").write_bytes(b"{}\n{ }\n")
     [block] = JsonRows(discover(str(tmp_path / "b.jsonl"), []), batch_bytes=4096, adds_suffix=True, **KEPT).items()
     assert [json.loads(line) for line in block.data.splitlines()] == [suffix, suffix]
+
+
+@pytest.mark.parametrize(
+    ("names", "family"),
+    [
+        (["README.md", "train.jsonl"], "json"),
+        (["README.md", "notes.txt", "data.jsonl"], "json"),
+        (["README.md", "LICENSE.txt", "docs/a.html", "a.csv"], "csv"),
+        (["README.md", "a.parquet", "b.json"], "parquet"),
+        (["README.md", "a.pdf", "b.tar"], "webdataset"),
+        (["README.md", "a.tsv.gz"], "tsv"),
+        (["README.md", "notes.txt"], "text"),
+        ([f"{i}.py" for i in range(20)] + ["package.json"], "text"),
+        (["a.jsonl", "b.jsonl", "c.csv"], "json"),
+    ],
+)
+def test_texts_beside_data_are_not_the_data(tmp_path: Path, names: list[str], family: str) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * (100 if name.endswith("parquet") else 10))
+    notices: list[str] = []
+    found = discover(str(tmp_path), [], notices)
+    assert {formats.FORMATS[file.format].family for file in found} == {family}
+    assert len(notices) == (len(found) < len(names))
+
+
+def test_files_without_a_byte_are_left_out_and_named(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    for suffix in (".parquet", ".arrow", ".tar", ".jsonl", ".csv"):
+        folder = tmp_path / suffix[1:]
+        folder.mkdir()
+        (folder / f"a{suffix}").touch()
+        (folder / f"b{suffix}").touch()
+        notices: list[str] = []
+        assert len(discover(str(folder), [], notices)) == 2  # whoever reads them says what is wrong
+        (folder / f"c{suffix}").write_bytes(b"something")
+        [file] = discover(str(folder), [], notices)
+        assert file.path.endswith(f"c{suffix}")
+        assert notices[-1].startswith(f"{folder}: 2 files without a byte hold no rows: {folder}/a{suffix}, ")
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "parquet" / "c.parquet")
+    assert run(tmp_path, tmp_path / "parquet") == [{"text": "a"}]
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").touch()
+    (tmp_path / "texts" / "b.txt").write_text("b")
+    assert run(tmp_path, tmp_path / "texts") == [{"text": ""}, {"text": "b"}]

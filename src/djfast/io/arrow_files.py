@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from djfast.io.arrow_rows import ArrowBlock
 
 _FILE_MAGIC = b"ARROW1"
+_OLD_MAGIC = b"FEA1"
+_END_OF_STREAM = 8  # bytes, between the last batch of a file and its footer
 
 
 def borders(file: InputFile, split_bytes: int) -> list[int]:
@@ -60,7 +62,7 @@ def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
 
 def _batches(reader: Any, start: int, end: int | None) -> Iterator[pa.RecordBatch]:
     if not _is_file(reader):
-        yield from reader
+        yield from reader.batches()
         return
     count = reader.num_record_batches
     if end is not None and count < end:
@@ -73,15 +75,84 @@ def _is_file(reader: Any) -> bool:
     return hasattr(reader, "get_batch")
 
 
+class _Streams:
+    """The streams of a file, one behind the other."""
+
+    def __init__(self, source: Any) -> None:
+        import pyarrow as pa
+
+        self._source = source
+        self._reader = pa.ipc.open_stream(source)
+        self.schema = self._reader.schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the batches of all of them."""
+        import pyarrow as pa
+
+        yield from self._reader
+        while self._source.tell() < self._source.size():
+            place = self._source.tell()
+            try:
+                reader = pa.ipc.open_stream(self._source)
+            except (pa.ArrowException, OSError) as error:
+                raise OSError(f"what follows the stream that ends at byte {place} is no stream: {error}") from error
+            if not reader.schema.equals(self.schema):
+                raise OSError(f"the stream from byte {place} on has other columns than the one before it")
+            yield from reader
+
+
+def _check_end(source: Any) -> None:
+    """Make sure that the footer knows of all batches. The places in it are wrong where files were put one behind the other."""
+    size = source.size()
+    source.seek(size - 10)
+    length = int.from_bytes(source.read(4), "little")
+    if not 0 < length <= size - 18:
+        return  # whoever reads it says what is wrong
+    start = size - 10 - length
+    source.seek(start)
+    unknown = start - _blocks_end(bytes(source.read(length)))
+    source.seek(0)
+    if 0 <= unknown < start and unknown > _END_OF_STREAM:
+        raise OSError(f"its footer does not know of {unknown} bytes before it; were several files put one behind the other?")
+
+
+def _blocks_end(footer: bytes) -> int:
+    """Return where the last of the batches that a footer names ends, or the end of the address space if it names none.
+
+    The footer is a flatbuffer: a table whose fields 2 and 3 are vectors of (place, bytes of the head, bytes of the body).
+    """
+
+    def number(place: int, size: int) -> int:
+        return int.from_bytes(footer[place : place + size], "little")
+
+    table = number(0, 4)
+    fields = table - int.from_bytes(footer[table : table + 4], "little", signed=True)
+    ends = []
+    for field in (2, 3):
+        at = number(fields + 4 + 2 * field, 2) if 4 + 2 * field < number(fields, 2) else 0
+        if not at:
+            continue
+        vector = table + at + number(table + at, 4)
+        for block in range(vector + 4, vector + 4 + 24 * min(number(vector, 4), len(footer)), 24):
+            ends.append(number(block, 8) + number(block + 8, 4) + number(block + 16, 8))
+    return max(ends, default=1 << 63)
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[Any]:
     import pyarrow as pa
 
     try:
         with arrow_source(path) if is_remote(path) else pa.memory_map(path) as source:
-            is_file = source.read(len(_FILE_MAGIC)) == _FILE_MAGIC
+            magic = source.read(len(_FILE_MAGIC))
             source.seek(0)
-            with pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source) as reader:
+            if magic.startswith(_OLD_MAGIC):
+                raise OSError("it is of Feather version 1; write it anew: feather.write_feather(feather.read_table(old), new)")
+            if magic != _FILE_MAGIC:
+                yield _Streams(source)
+                return
+            _check_end(source)
+            with pa.ipc.open_file(source) as reader:
                 yield reader
     except InputError:
         raise

@@ -14,6 +14,7 @@ from djfast.io.saved_datasets import is_saved_dataset, saved_files
 
 _MAGIC = frozenset("*?[")  # of a pattern
 _NAMED = 3  # files of a notice that are named
+_TEXTS_FOR_ONE = 10  # texts that count as much as a file of data
 
 
 def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = None) -> list[InputFile]:
@@ -29,7 +30,9 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
     notices : list of str, optional
         Takes a sentence on files that can be read and were left out.
 
-    A folder or pattern with several formats gives the files of the most frequent one, the first of equally frequent ones.
+    A folder or pattern with several formats gives the files of the most frequent one, the larger of equally frequent ones.
+    Texts and documents, a README among them, are what is beside the data unless there are ten times as many of them. Files
+    without a byte are left out, but for texts.
 
     Raises
     ------
@@ -49,10 +52,10 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
     if not known:
         looked_for = ", ".join(wanted) or readable_suffixes()
         raise InputError(f"no input file found; looked for {looked_for} among {len(candidates)} files, got {where!r}")
-    files = _most_frequent(known)
+    files = _data_among(known)
     if len(files) < len(known) and notices is not None:
         notices.append(_left_out(where, known, files))
-    return files
+    return _with_bytes(where, files, notices)
 
 
 def file_size(path: str) -> int:
@@ -120,11 +123,37 @@ def _is_wanted(path: str, suffixes: Sequence[str]) -> bool:
     return not suffixes or any(path.lower().endswith(suffix) for suffix in suffixes)
 
 
-def _most_frequent(files: list[InputFile]) -> list[InputFile]:
-    """Keep the files of the family that has most of them."""
-    counts = Counter(FORMATS[file.format].family for file in files)
-    [(best, _)] = counts.most_common(1)
-    return [file for file in files if FORMATS[file.format].family == best]
+def _data_among(files: list[InputFile]) -> list[InputFile]:
+    """Keep the files of the family that is the data."""
+    families: dict[str, list[InputFile]] = {}
+    for file in files:
+        families.setdefault(FORMATS[file.format].family, []).append(file)
+    if len(families) == 1:
+        return files
+
+    def weight(family: str) -> tuple[float, int]:
+        found = families[family]
+        share = 1 / _TEXTS_FOR_ONE if FORMATS[found[0].format].is_document else 1
+        return len(found) * share, sum(file_size(file.path) for file in found)
+
+    return families[max(families, key=weight)]
+
+
+def _with_bytes(where: str, files: list[InputFile], notices: list[str] | None) -> list[InputFile]:
+    """Leave out files that hold nothing, such as shards that were never written; all of them stay if none holds anything."""
+    if len(files) < 2 or FORMATS[files[0].format].is_document:
+        return files
+    filled = [file for file in files if file_size(file.path)]
+    if not filled or len(filled) == len(files):
+        return files
+    if notices is not None:
+        empty = [file for file in files if not file_size(file.path)]
+        notices.append(f"{where}: {len(empty)} files without a byte hold no rows: {_names_of(empty)}")
+    return filled
+
+
+def _names_of(files: Sequence[InputFile]) -> str:
+    return ", ".join(file.path for file in files[:_NAMED]) + (", ..." if len(files) > _NAMED else "")
 
 
 def _left_out(where: str, known: list[InputFile], files: list[InputFile]) -> str:
@@ -132,11 +161,10 @@ def _left_out(where: str, known: list[InputFile], files: list[InputFile]) -> str
     taken = set(files)
     others = [file for file in known if file not in taken]
     counts = ", ".join(f"{count} {name}" for name, count in Counter(file.format for file in others).most_common())
-    names = ", ".join(file.path for file in others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
     family = FORMATS[files[0].format].family
     return (
-        f"{where}: of several formats the most frequent is read, {family} with {len(files)} files; {len(others)} files were "
-        f"left out ({counts}): {names}. Name what to read with `suffixes`"
+        f"{where}: of several formats {family} is read, with {len(files)} files; {len(others)} files were left out ({counts}): "
+        f"{_names_of(others)}. Name what to read with `suffixes`"
     )
 
 

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from djfast.errors import InputError
+from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.grouping import group_starts
-from djfast.io.remote import arrow_source
+from djfast.io.remote import arrow_source, open_binary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,13 +64,40 @@ def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
         return parquet.schema_arrow
 
 
+_MAGIC = b"PAR1"
+_PIECE = 1 << 20
+
+
+def _check_end(path: str, metadata: Any) -> None:
+    """Make sure that the metadata knows of all rows: of files put one behind the other, only the last one's are known."""
+    last = metadata.num_row_groups - 1
+    end = max((_end(metadata.row_group(last).column(i)) for i in range(metadata.num_columns)), default=0) if last >= 0 else 0
+    left = file_size(path) - 8 - int(metadata.serialized_size) - end  # indexes of pages and filters, most often nothing
+    if left <= 2 * len(_MAGIC):
+        return
+    with open_binary(path) as file:
+        file.seek(end)
+        before = b""
+        while left > 0 and (piece := file.read(min(left, _PIECE))):
+            if 2 * _MAGIC in before + piece:
+                raise OSError("another file begins behind the end of a first one; were several files put one behind the other?")
+            before = piece[-2 * len(_MAGIC) :]
+            left -= len(piece)
+
+
+def _end(column: Any) -> int:
+    start: int = column.data_page_offset if column.dictionary_page_offset is None else column.dictionary_page_offset
+    return start + int(column.total_compressed_size)
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(arrow_source(path)) as parquet:
+        with pq.ParquetFile(arrow_source(path), page_checksum_verification=True) as parquet:
+            _check_end(path, parquet.metadata)
             yield parquet
     except InputError:
         raise

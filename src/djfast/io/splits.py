@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -61,6 +62,12 @@ def splits_of(files: Sequence[InputFile], split_bytes: int) -> list[Split]:
         else:
             splits += [Split(number, *ends) for ends in pairwise(_borders(file, split_bytes))]
     return splits
+
+
+def uncut_files(files: Sequence[InputFile], splits: Sequence[Split], split_bytes: int) -> list[InputFile]:
+    """Return the files that are one split though they are larger than one should be."""
+    counts = Counter(split.file for split in splits)
+    return [file for number, file in enumerate(files) if counts[number] == 1 and file_size(file.path) > split_bytes]
 
 
 def _borders(file: InputFile, split_bytes: int) -> list[int]:

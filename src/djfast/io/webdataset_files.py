@@ -84,52 +84,95 @@ def _samples(path: str) -> Iterator[_Sample]:
     """Group neighbouring members by their key."""
     sample: _Sample | None = None
     with open_bytes(path) as stream:
-        bounded = _Bounded(stream, path)
         try:
-            with tarfile.open(fileobj=cast(Any, bounded), mode="r|") as archive:
-                while (member := _next(archive, bounded)) is not None:
-                    if not member.isreg():
-                        continue
-                    key, field = _name(member.name)
-                    if sample is None or key != sample.key or field in sample.fields:
-                        if sample is not None:
-                            yield sample
-                        sample = _Sample(key, {}, _problems_of_name(member.name))
-                    sample.fields[field] = None
-                    try:
-                        sample.fields[field] = _value(archive, member, field)
-                    except ValueError as error:
-                        sample.problems.append(f"member '{field}' {error}")
+            for archive, member in _members(_Forward(stream, path)):
+                if not member.isreg():
+                    continue
+                key, field = _name(member.name)
+                if sample is None or key != sample.key or field in sample.fields:
+                    if sample is not None:
+                        yield sample
+                    sample = _Sample(key, {}, _problems_of_name(member.name))
+                sample.fields[field] = None
+                try:
+                    sample.fields[field] = _value(archive, member, field)
+                except ValueError as error:
+                    sample.problems.append(f"member '{field}' {error}")
         except (tarfile.TarError, EOFError, RecursionError) as error:
             raise InputError(f"cannot read {path}: {error}") from error
     if sample is not None:
         yield sample
 
 
-def _next(archive: Any, bounded: _Bounded) -> tarfile.TarInfo | None:
-    """Read the next header, past what is left of the member before it."""
-    archive.members.clear()  # the archive would remember all of them
-    bounded.left += _HEADER_BYTES
-    member: tarfile.TarInfo | None = archive.next()
-    bounded.left = _HEADER_BYTES + (member.size if member is not None else 0)
-    return member
+def _members(stream: _Forward) -> Iterator[tuple[Any, tarfile.TarInfo]]:
+    """Yield the members of all archives that stand one behind the other in a file."""
+    while True:
+        archive: Any = tarfile.TarFile(fileobj=cast(Any, stream))
+        with archive:
+            member: tarfile.TarInfo | None = archive.next()
+            while member is not None:
+                stream.left = _HEADER_BYTES + member.size
+                yield archive, member
+                archive.members.clear()  # the archive would remember all of them
+                stream.left += _HEADER_BYTES
+                member = archive.next()
+        if not stream.skip_zeros():
+            return
 
 
-class _Bounded:
-    """A stream that gives at most `left` more bytes: a header that claims to be endless must not fill the memory."""
+class _Forward:
+    """A stream that is only read forward, and gives at most `left` more bytes: an endless header must not fill the memory."""
 
     def __init__(self, stream: DecompressedFile, path: str) -> None:
         self._stream = stream
         self._path = path
+        self._position = 0
+        self._held = b""
+        self._ends_in_zeros = False
         self.left = _HEADER_BYTES
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes."""
-        data = self._stream.read(size)
+        held, self._held = self._held[:size], self._held[size:]
+        data = held + self._stream.read(size - len(held)) if len(held) < size else held
+        self._position += len(data)
         self.left -= len(data)
         if self.left < 0:
             raise InputError(f"cannot read {self._path}: a header of the archive is longer than {_HEADER_BYTES} bytes")
+        self._ends_in_zeros = data.count(0) == len(data) == tarfile.BLOCKSIZE
         return data
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._position
+
+    def seek(self, position: int) -> None:
+        """Go forward to a place."""
+        while self._position < position and self.read(min(position - self._position, 1 << 20)):
+            pass
+
+    def skip_zeros(self) -> bool:
+        """Pass over the blocks of zeros that end an archive; tell whether another one follows.
+
+        Raises
+        ------
+        InputError
+            If there are none, so that members may be missing.
+        """
+        if not self._ends_in_zeros:
+            raise InputError(
+                f"{self._path} is cut off or damaged behind byte {self._position}, or was not closed by its writer: the two "
+                "empty blocks that end an archive are missing. If all of it is there, add them: head -c 1024 /dev/zero >> FILE"
+            )
+        while True:
+            self.left = _HEADER_BYTES
+            block = self.read(tarfile.BLOCKSIZE)
+            if block.strip(b"\0"):
+                self._held = block + self._held
+                self._position -= len(block)
+                return True
+            if not block:
+                return False
 
 
 def _name(name: str) -> tuple[str, str]:

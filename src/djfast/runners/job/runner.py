@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from djfast.access import holding
@@ -16,7 +17,7 @@ from djfast.errors import Preempted, RecipeError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
-from djfast.io.splits import Split, default_split_bytes, splits_of
+from djfast.io.splits import Split, default_split_bytes, splits_of, uncut_files
 from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
 from djfast.plan.bind import BoundStage, bind_plan
@@ -216,6 +217,8 @@ class Job:
             attempt = self.folder.open(identity, split_bytes=int(wanted))
             journal = self.folder.journal()
         splits = splits_of(files, attempt.split_bytes)
+        if len(splits) < self.ranks.size and (uncut := uncut_files(files, splits, attempt.split_bytes)):
+            self.recipe = self.recipe._replace(notices=(*self.recipe.notices, _idle_ranks(self.ranks.size, len(splits), uncut)))
         counts: list[Counted] = []
         if is_drawn(self.recipe.settings["sources"]) and not is_complete:
             counts = counted(rows_of(files, self.recipe, self.budget.batch_bytes), splits)
@@ -242,6 +245,14 @@ class Job:
             Metrics(self.folder.path / "metrics.prom"),
             most_rejected=limit if isinstance(limit, int) else None,
         )
+
+
+def _idle_ranks(ranks: int, splits: int, uncut: Sequence[InputFile]) -> str:
+    more = f" and {len(uncut) - 1} more" if len(uncut) > 1 else ""
+    return (
+        f"{ranks - splits} of {ranks} ranks have nothing to read: {uncut[0].path}{more} cannot be cut. Ranks share Parquet, "
+        "Arrow files, Lance, and lines that are plain or .zst of many frames (as `pzstd` writes, not `zstd`); or give several files"
+    )
 
 
 def _refuse_one_process(plan: Plan) -> None:
