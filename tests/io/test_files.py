@@ -43,7 +43,7 @@ def test_files_that_are_left_out_are_named(tmp_path: Path) -> None:
     notices: list[str] = []
     assert len(discover(str(tmp_path), [], notices)) == 2
     [notice] = notices
-    assert "json is read, with 2 files; 3 files were left out (2 text, 1 csv)" in notice
+    assert "json is read, with 2 files; left out are 3 (2 text, 1 csv)" in notice
     assert str(tmp_path / "c.csv") in notice
     assert "suffixes" in notice
     notices.clear()

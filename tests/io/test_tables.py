@@ -429,7 +429,7 @@ def test_files_without_a_byte_are_left_out_and_named(tmp_path: Path) -> None:
         (folder / f"c{suffix}").write_bytes(b"something")
         [file] = discover(str(folder), [], notices)
         assert file.path.endswith(f"c{suffix}")
-        assert notices[-1].startswith(f"{folder}: 2 files without a byte hold no rows: {folder}/a{suffix}, ")
+        assert notices[-1].startswith(f"{folder}: files without a byte hold no rows, 2: {folder}/a{suffix}, ")
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "parquet" / "c.parquet")
     assert run(tmp_path, tmp_path / "parquet") == [{"text": "a"}]
     (tmp_path / "texts").mkdir()

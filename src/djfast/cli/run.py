@@ -73,6 +73,7 @@ def _finish(options: argparse.Namespace, job: Job) -> int:
     """Run a job to its end, or to where it was asked to stop."""
     from djfast.errors import EXIT_RESUMABLE, Preempted
 
+    shown = len(job.recipe.notices)  # the job adds what it finds
     try:
         report = job.run()
     except Preempted as stop:
@@ -82,7 +83,7 @@ def _finish(options: argparse.Namespace, job: Job) -> int:
             job.ranks.abort(EXIT_RESUMABLE)
         return EXIT_RESUMABLE
     if report is not None:
-        _show_report(options, report, len(job.recipe.notices))
+        _show_report(options, report, shown)
     return 0
 
 

@@ -148,7 +148,7 @@ def _with_bytes(where: str, files: list[InputFile], notices: list[str] | None) -
         return files
     if notices is not None:
         empty = [file for file in files if not file_size(file.path)]
-        notices.append(f"{where}: {len(empty)} files without a byte hold no rows: {_names_of(empty)}")
+        notices.append(f"{where}: files without a byte hold no rows, {len(empty)}: {_names_of(empty)}")
     return filled
 
 
@@ -163,7 +163,7 @@ def _left_out(where: str, known: list[InputFile], files: list[InputFile]) -> str
     counts = ", ".join(f"{count} {name}" for name, count in Counter(file.format for file in others).most_common())
     family = FORMATS[files[0].format].family
     return (
-        f"{where}: of several formats {family} is read, with {len(files)} files; {len(others)} files were left out ({counts}): "
+        f"{where}: of several formats {family} is read, with {len(files)} files; left out are {len(others)} ({counts}): "
         f"{_names_of(others)}. Name what to read with `suffixes`"
     )
 

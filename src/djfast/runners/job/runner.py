@@ -251,7 +251,7 @@ def _idle_ranks(ranks: int, splits: int, uncut: Sequence[InputFile]) -> str:
     more = f" and {len(uncut) - 1} more" if len(uncut) > 1 else ""
     return (
         f"{ranks - splits} of {ranks} ranks have nothing to read: {uncut[0].path}{more} cannot be cut. Ranks share Parquet, "
-        "Arrow files, Lance, and lines that are plain or .zst of many frames (as `pzstd` writes, not `zstd`); or give several files"
+        "Arrow files, Lance, and lines that are plain or .zst of many frames (`pzstd`, not `zstd`); or give several files"
     )
 
 
