@@ -52,7 +52,7 @@ void register_comparisons(Registry& registry) {
   registry.add({
       .name = "in_range",
       .summary = "True where a number lies in an interval (or outside, when reversed).",
-      .inputs = {Type::double_},
+      .inputs = {Type::int64 | Type::double_},
       .output = Type::boolean,
       .make = [](const Params& params) { return std::make_unique<InRange>(params); },
   });

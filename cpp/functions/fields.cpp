@@ -135,7 +135,7 @@ void register_fields(Registry& registry) {
   registry.add({
       .name = "json_of",
       .summary = "A computed value of any single type as JSON.",
-      .inputs = {Type::text},
+      .inputs = {Type::text | Type::int64 | Type::double_ | Type::boolean | Type::text_list},
       .output = Type::json,
       .make = [](const Params&) { return std::make_unique<JsonOf>(); },
   });

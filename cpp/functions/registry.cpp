@@ -30,6 +30,23 @@ void register_similarity_keys(Registry& registry);
 void register_language(Registry& registry);
 void register_line_keys(Registry& registry);
 
+void FunctionSpec::check_count(std::size_t arguments) const {
+  if (arguments == inputs.size()) return;
+  throw UserError(std::string{name} + " takes " + std::to_string(inputs.size()) + " arguments, got " + std::to_string(arguments));
+}
+
+void FunctionSpec::check(std::span<const Column* const> arguments, std::size_t row_count) const {
+  check_count(arguments.size());
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const Type type = type_of(*arguments[i]);
+    const bool is_taken = inputs[i].has(type) || (type == Type::text && inputs[i].has(Type::json));
+    const std::size_t entries = size_of(*arguments[i]);
+    if (is_taken && entries == row_count) continue;
+    throw UserError(std::string{name} + ": argument " + std::to_string(i) + " must be " + inputs[i].names() + " for " +
+                    std::to_string(row_count) + " rows, got " + std::string{name_of(type)} + " for " + std::to_string(entries));
+  }
+}
+
 void Registry::add(FunctionSpec spec) {
   const auto name = spec.name;
   if (!functions_.emplace(name, std::move(spec)).second) {

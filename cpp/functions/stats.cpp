@@ -26,7 +26,8 @@ class StatOr final : public Function {
 
  private:
   void take(const Call& call, const json::Field& found, std::uint32_t row, Column& values) const {
-    if (auto* texts = std::get_if<Texts>(&values); texts != nullptr && (is_json_ || found.kind == json::Kind::text)) {
+    const bool is_text = found.kind == json::Kind::text && found.text.data() != nullptr;
+    if (auto* texts = std::get_if<Texts>(&values); texts != nullptr && (is_json_ || is_text)) {
       (*texts)[row] = is_json_ ? found.raw : found.text;
       return;
     }
@@ -38,9 +39,11 @@ class StatOr final : public Function {
     const char* end = found.raw.data() + found.raw.size();
     const bool is_number = found.kind == json::Kind::number &&
                            std::from_chars(found.raw.data(), end, number).ec == std::errc{};
+    constexpr double beyond = 9223372036854775808.0;  // the first number above all 64-bit integers
+    const bool is_integer = is_number && number >= -beyond && number < beyond;
     if (auto* doubles = std::get_if<Doubles>(&values); doubles != nullptr && is_number) {
       (*doubles)[row] = number;
-    } else if (auto* integers = std::get_if<Int64s>(&values); integers != nullptr && is_number) {
+    } else if (auto* integers = std::get_if<Int64s>(&values); integers != nullptr && is_integer) {
       (*integers)[row] = static_cast<std::int64_t>(number);
     } else {
       call.errors.add(row, "the row's own stat '" + name_ + "' cannot be used, got " + std::string{found.raw.substr(0, 40)});
@@ -57,7 +60,7 @@ void register_stats(Registry& registry) {
   registry.add({
       .name = "stat_or",
       .summary = "The stat that the row brought along, or the computed one where it has none.",
-      .inputs = {Type::text, Type::double_},
+      .inputs = {Type::json, Type::text | Type::int64 | Type::double_ | Type::boolean | Type::json},
       .output = Type::double_,
       .may_reject = true,
       .make = [](const Params& params) { 

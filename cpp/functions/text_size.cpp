@@ -127,7 +127,7 @@ void register_text_size(Registry& registry) {
   registry.add({
       .name = "list_length",
       .summary = "Number of items of a list, of words, texts or numbers.",
-      .inputs = {Type::text_list},
+      .inputs = {Type::text_list | Type::number_list | Type::counted_words},
       .output = Type::int64,
       .make = [](const Params&) { return std::make_unique<ListLength>(); },
   });

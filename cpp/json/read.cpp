@@ -247,6 +247,11 @@ Lines read_lines(std::string_view block, std::span<const std::string> paths, Are
   return std::move(reader).take();
 }
 
+bool is_value(std::string_view text) {
+  Cursor cursor(text, text.data() + text.size(), kernels::json::string_kernels());
+  return cursor.document(static_cast<NoMembers*>(nullptr)).kind != Kind::missing;
+}
+
 std::size_t complete_lines(std::string_view block) noexcept { return block.rfind('\n') + 1; }
 
 Field find_member(std::string_view object, std::string_view key, Arena& arena) {

@@ -15,6 +15,7 @@ void Program::run(Batch& batch) const {
     if (step.function) {
       arguments.clear();
       for (const std::size_t slot : step.arguments) arguments.push_back(batch.pointer(slot));
+      step.spec->check(arguments, batch.row_count());
       RowErrors errors;
       batch.set_column(step.slot, step.function->run({.arguments = arguments,
                                                       .rows = batch.alive(),

@@ -1,64 +1,77 @@
 #include "arrow_c_data.hpp"
 
-#include <cstring>
+#include <pybind11/stl.h>
+
+#include <memory>
 #include <string>
 
-#include "djfast/errors.hpp"
+#include "cpp/arrow/check.hpp"
 
 namespace djfast::python {
-
-// The layout of these two structs is fixed by the Arrow C data interface.
-extern "C" {
-struct ArrowSchema {
-  const char* format;
-  const char* name;
-  const char* metadata;
-  std::int64_t flags;
-  std::int64_t n_children;
-  ArrowSchema** children;
-  ArrowSchema* dictionary;
-  void (*release)(ArrowSchema*);
-  void* private_data;
-};
-struct ArrowArray {
-  std::int64_t length;
-  std::int64_t null_count;
-  std::int64_t offset;
-  std::int64_t n_buffers;
-  std::int64_t n_children;
-  const void** buffers;
-  ArrowArray** children;
-  ArrowArray* dictionary;
-  void (*release)(ArrowArray*);
-  void* private_data;
-};
-}
-
 namespace {
 
-template <class Offset>
-Texts views(const ArrowArray& array) {
-  const auto* validity = static_cast<const std::uint8_t*>(array.buffers[0]);
-  const auto* offsets = static_cast<const Offset*>(array.buffers[1]) + array.offset;
-  const auto* bytes = static_cast<const char*>(array.buffers[2]);
-  Texts texts(static_cast<std::size_t>(array.length));
-  for (std::int64_t row = 0; row < array.length; ++row) {
-    const std::int64_t bit = array.offset + row;
-    if (validity != nullptr && (validity[bit / 8] >> (bit % 8) & 1) == 0) continue;
-    texts[static_cast<std::size_t>(row)] = {bytes + offsets[row], static_cast<std::size_t>(offsets[row + 1] - offsets[row])};
+constexpr const char* stream_name = "arrow_array_stream";
+
+template <class Struct>
+Struct& held_by(const py::object& capsule, const char* name) {
+  auto* held = static_cast<Struct*>(PyCapsule_GetPointer(capsule.ptr(), name));
+  if (held == nullptr) throw py::error_already_set();
+  return *held;
+}
+
+const arrow::ArrowSchema& schema_of(const ArrowCapsules& capsules) {
+  return held_by<arrow::ArrowSchema>(capsules.schema, "arrow_schema");
+}
+const arrow::ArrowArray& array_of(const ArrowCapsules& capsules) {
+  return held_by<arrow::ArrowArray>(capsules.array, "arrow_array");
+}
+
+/// (row, reason) of the rows of a record batch that hold a text which is not valid UTF-8.
+std::vector<std::pair<std::uint32_t, std::string>> check_arrow(const py::object& batch) {
+  const ArrowCapsules capsules(batch);
+  const auto& schema = schema_of(capsules);
+  const auto& array = array_of(capsules);
+  RowErrors errors;
+  {
+    const py::gil_scoped_release unlocked;  // no Python object is touched below; the capsules are held
+    errors = arrow::check_batch(schema, array);
   }
-  return texts;
+  std::vector<std::pair<std::uint32_t, std::string>> rows;
+  for (const auto& [row, reason] : errors.entries()) rows.emplace_back(row, reason);
+  return rows;
+}
+
+void release_stream(PyObject* capsule) {
+  const std::unique_ptr<arrow::ArrowArrayStream> stream{
+      static_cast<arrow::ArrowArrayStream*>(PyCapsule_GetPointer(capsule, stream_name))};
+  if (stream->release != nullptr) stream->release(stream.get());
+}
+
+/// A stream whose batches are checked before anybody imports them; the one given is used up.
+py::capsule checked_arrow_stream(const py::capsule& source) {
+  auto checked = std::make_unique<arrow::ArrowArrayStream>();
+  arrow::check_stream(held_by<arrow::ArrowArrayStream>(source, stream_name), *checked);
+  return py::capsule(checked.release(), stream_name, &release_stream);
 }
 
 }  // namespace
 
-Texts texts_of_arrow(const py::capsule& schema_capsule, const py::capsule& array_capsule) {
-  const auto* schema = static_cast<const ArrowSchema*>(PyCapsule_GetPointer(schema_capsule.ptr(), "arrow_schema"));
-  const auto* array = static_cast<const ArrowArray*>(PyCapsule_GetPointer(array_capsule.ptr(), "arrow_array"));
-  if (schema == nullptr || array == nullptr) throw py::error_already_set();
-  if (std::strcmp(schema->format, "u") == 0) return views<std::int32_t>(*array);
-  if (std::strcmp(schema->format, "U") == 0) return views<std::int64_t>(*array);
-  throw UserError(std::string{"a text column must be of Arrow type utf8 or large_utf8, got format "} + schema->format);
+ArrowCapsules::ArrowCapsules(const py::object& data) {
+  const auto pair = data.attr("__arrow_c_array__")().cast<py::tuple>();
+  schema = pair[0];
+  array = pair[1];
+}
+
+Texts texts_of_arrow(const ArrowCapsules& capsules, std::size_t row_count, RowErrors& errors) {
+  return arrow::texts_of(schema_of(capsules), array_of(capsules), row_count, errors);
+}
+
+void register_arrow(py::module_& module) {
+  module.def("check_arrow", &check_arrow, py::arg("batch"),
+             "Checks a record batch, nested columns included: (row, reason) for rows with a text that is not valid UTF-8; "
+             "SchemaError where its structure is broken.");
+  module.def("checked_arrow_stream", &checked_arrow_stream, py::arg("stream"),
+             "The capsule of a stream whose record batches are checked for structure before anybody imports them.");
 }
 
 }  // namespace djfast::python

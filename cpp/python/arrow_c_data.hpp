@@ -1,15 +1,24 @@
-// Text columns in through the Arrow C data interface: no link to any Arrow library.
+// Arrow data in, through the C data and stream interfaces: no link to any Arrow library.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 #include "djfast/column.hpp"
+#include "djfast/errors.hpp"
 
 namespace djfast::python {
 
 namespace py = pybind11;
 
-/// Views of an Arrow array of type utf8 or large_utf8. The capsules own the bytes. Null rows give empty views.
-Texts texts_of_arrow(const py::capsule& schema, const py::capsule& array);
+/// An array and its type, as something with `__arrow_c_array__` hands them out. They own what they hold.
+struct ArrowCapsules {
+  explicit ArrowCapsules(const py::object& data);
+
+  py::object schema;
+  py::object array;
+};
+
+/// Views of an array of texts; see arrow::texts_of. The capsules own the bytes.
+Texts texts_of_arrow(const ArrowCapsules& capsules, std::size_t row_count, RowErrors& errors);
 
 }  // namespace djfast::python

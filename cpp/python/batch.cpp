@@ -32,13 +32,22 @@ std::string_view view_of(const py::bytes& bytes) {
   return {data, static_cast<std::size_t>(size)};
 }
 
+using RowReasons = std::vector<std::pair<std::uint32_t, std::string>>;
+
+RowErrors errors_of(const RowReasons& reasons) {
+  RowErrors errors;
+  for (const auto& [row, reason] : reasons) errors.add(row, reason);
+  return errors;
+}
+
 OwnedBatch read_json_batch(const py::bytes& block, std::size_t end, const std::vector<std::string>& paths,
-                           std::size_t text_count, std::size_t slot_count) {
+                           std::size_t text_count, std::size_t slot_count, const RowReasons& unread) {
   OwnedBatch owned{.batch = nullptr, .inputs = {block}};
+  RowErrors errors = errors_of(unread);
   const std::string_view bytes = view_of(block).substr(0, end);
   {
     const py::gil_scoped_release unlocked;  // no Python object is touched below
-    owned.batch = Batch::from_json_lines(bytes, paths, text_count, slot_count);
+    owned.batch = Batch::from_json_lines(bytes, paths, text_count, slot_count, std::move(errors));
   }
   return owned;
 }
@@ -48,6 +57,7 @@ OwnedBatch batch_of_texts(const py::list& columns, std::size_t row_count, std::s
   OwnedBatch owned{.batch = std::make_unique<Batch>(row_count, slot_count), .inputs = {}};
   for (std::size_t slot = 0; slot < columns.size(); ++slot) {
     const auto values = columns[slot].cast<py::list>();
+    if (values.size() != row_count) throw InternalError("a column has another number of rows than its batch");
     Texts texts(row_count);
     for (std::size_t row = 0; row < row_count; ++row) {
       if (values[row].is_none()) continue;
@@ -61,21 +71,32 @@ OwnedBatch batch_of_texts(const py::list& columns, std::size_t row_count, std::s
   return owned;
 }
 
+/// Lets a column of pyarrow compare its buffers with what points into them: the C data interface does not tell their sizes.
+void check_sizes(const py::object& column) {
+  if (!py::hasattr(column, "validate")) return;
+  try {
+    column.attr("validate")();
+  } catch (const py::error_already_set& error) {
+    throw SchemaError(std::string{"a column is no valid Arrow data: "} + error.what());
+  }
+}
+
+/// Columns of texts from anything with `__arrow_c_array__`; rows that are not valid UTF-8 are rejected.
 OwnedBatch batch_of_arrow(const py::list& columns, std::size_t row_count, std::size_t slot_count) {
   OwnedBatch owned{.batch = std::make_unique<Batch>(row_count, slot_count), .inputs = {}};
+  RowErrors errors;
   for (std::size_t slot = 0; slot < columns.size(); ++slot) {
-    py::tuple capsules = columns[slot].attr("__arrow_c_array__")();
-    owned.batch->set_column(slot, texts_of_arrow(capsules[0].cast<py::capsule>(), capsules[1].cast<py::capsule>()));
-    owned.inputs.push_back(std::move(capsules));
+    const py::object column = columns[slot];
+    check_sizes(column);
+    const ArrowCapsules capsules(column);
+    owned.batch->set_column(slot, texts_of_arrow(capsules, row_count, errors));
+    owned.inputs.insert(owned.inputs.end(), {capsules.schema, capsules.array});
   }
+  owned.batch->reject(std::move(errors), -1);
   return owned;
 }
 
-void reject(OwnedBatch& owned, const std::vector<std::pair<std::uint32_t, std::string>>& errors, std::int32_t op) {
-  RowErrors entries;
-  for (const auto& [row, reason] : errors) entries.add(row, reason);
-  owned.batch->reject(std::move(entries), op);
-}
+void reject(OwnedBatch& owned, const RowReasons& errors, std::int32_t op) { owned.batch->reject(errors_of(errors), op); }
 
 void count(OwnedBatch& owned, std::int32_t op, std::uint32_t rows_in, std::int64_t nanoseconds) {
   Batch& batch = *owned.batch;
@@ -85,10 +106,9 @@ void count(OwnedBatch& owned, std::int32_t op, std::uint32_t rows_in, std::int64
 /// Values of the alive rows as a Python list.
 py::list values(const OwnedBatch& owned, std::size_t slot) {
   const Batch& batch = *owned.batch;
-  const py::list all = to_list(batch.column(slot), batch.row_count());
-  py::list alive;
-  for (const std::uint32_t row : batch.alive()) alive.append(all[row]);
-  return alive;
+  const Column& column = batch.column(slot);
+  if (size_of(column) != batch.row_count()) throw InternalError("a slot is read that was never computed");
+  return to_list(column, batch.alive());
 }
 
 /// Alive rows whose list is not empty, and those lists.
@@ -109,40 +129,60 @@ py::tuple filled_lists(const OwnedBatch& owned, std::size_t slot) {
   return py::make_tuple(rows, items);
 }
 
-/// Sets a slot from the values of some rows; other rows get an empty value.
-void set_values(OwnedBatch& owned, std::size_t slot, const std::string& type, const std::vector<std::uint32_t>& rows,
-                const py::list& given) {
+/// Sets a slot from the values of some rows, ascending; other rows get an empty value. Returns (row, reason) of the rows whose
+/// value is not of the type: they get an empty value, too, and are to be rejected.
+py::list set_values(OwnedBatch& owned, std::size_t slot, const std::string& type, const std::vector<std::uint32_t>& rows,
+                    const py::list& given) {
   Batch& batch = *owned.batch;
+  if (given.size() != rows.size()) {
+    throw InternalError("there must be a value for each of " + std::to_string(rows.size()) + " rows, got " + std::to_string(given.size()));
+  }
+  if (std::ranges::adjacent_find(rows, std::ranges::greater_equal{}) != rows.end() ||
+      (!rows.empty() && rows.back() >= batch.row_count())) {
+    throw InternalError("values are given for rows that do not ascend, or are not in the batch");
+  }
+  py::list errors;
+  const auto taken = [&](std::size_t at, auto convert) {
+    try {
+      return convert(py::object(given[at]));
+    } catch (const BadValue& bad) {
+      errors.append(py::make_tuple(rows[at], bad.what()));
+      return decltype(convert(py::object())){};
+    }
+  };
   if (type == "text_list") {
     TextLists lists;
     lists.offsets.assign(batch.row_count() + 1, 0);
     std::size_t at = 0;
     for (std::size_t row = 0; row < batch.row_count(); ++row) {
       if (at < rows.size() && rows[at] == row) {
-        for (const auto& item : given[at].cast<py::list>()) lists.items.push_back(batch.arena().copy(item.cast<std::string>()));
-        ++at;
+        const auto items = taken(at++, [&](const py::object& value) { return as_texts(value, batch.arena()); });
+        lists.items.insert(lists.items.end(), items.begin(), items.end());
       }
       lists.offsets[row + 1] = static_cast<std::uint32_t>(lists.items.size());
     }
     batch.set_column(slot, std::move(lists));
-    return;
+    return errors;
   }
   const auto fill = [&](auto column, auto convert) {
     column.resize(batch.row_count());
-    for (std::size_t at = 0; at < rows.size(); ++at) column[rows[at]] = convert(given[at]);
+    for (std::size_t at = 0; at < rows.size(); ++at) column[rows[at]] = taken(at, convert);
     batch.set_column(slot, std::move(column));
   };
-  if (type == "text" || type == "json") {
-    fill(Texts{}, [&](py::handle value) { return batch.arena().copy(value.cast<std::string>()); });
+  if (type == "text") {
+    fill(Texts{}, [&](const py::object& value) { return as_text(value, batch.arena()); });
+  } else if (type == "json") {
+    fill(Texts{}, [&](const py::object& value) { return as_json(value, batch.arena()); });
   } else if (type == "int64") {
-    fill(Int64s{}, [](py::handle value) { return value.cast<std::int64_t>(); });
+    fill(Int64s{}, [](const py::object& value) { return as_number<std::int64_t>(value, "a 64-bit integer"); });
   } else if (type == "double") {
-    fill(Doubles{}, [](py::handle value) { return value.cast<double>(); });
+    fill(Doubles{}, [](const py::object& value) { return as_number<double>(value, "a number"); });
   } else if (type == "boolean") {
-    fill(Booleans{}, [](py::handle value) { return static_cast<std::uint8_t>(value.cast<bool>() ? 1 : 0); });
+    fill(Booleans{}, [](const py::object& value) { return static_cast<std::uint8_t>(as_number<bool>(value, "a boolean") ? 1 : 0); });
   } else {
     throw InternalError("a Python function cannot give a column of type " + type);
   }
+  return errors;
 }
 
 template <class Value>
@@ -239,7 +279,8 @@ py::bytes select_lines(const py::bytes& lines, const py::bytes& ends, const py::
   const std::string_view end_bytes = view_of(ends);
   const std::string_view kept = view_of(mask);
   const std::size_t count = end_bytes.size() / sizeof(std::uint64_t);
-  if (first + count > kept.size()) throw InternalError("a mask is shorter than its lines");
+  if (end_bytes.size() % sizeof(std::uint64_t) != 0) throw InternalError("line ends are not 64-bit numbers");
+  if (first > kept.size() || count > kept.size() - first) throw InternalError("a mask is shorter than its lines");
   std::vector<std::string_view> selected;
   std::size_t size = 0;
   std::uint64_t begin = 0;
@@ -272,7 +313,9 @@ class LinePool {
   /// (lines, line ends) of the lines with these numbers; ends are bytes of uint64. Nothing when no text has lines.
   py::tuple take(const py::buffer& numbers) const {
     const py::buffer_info info = numbers.request();
-    if (info.itemsize != sizeof(std::uint64_t)) throw InternalError("lines are numbered by 64-bit numbers");
+    if (info.itemsize != sizeof(std::uint64_t) || info.ndim != 1 || (info.size > 1 && info.strides[0] != info.itemsize)) {
+      throw InternalError("lines are numbered by 64-bit numbers, one after the other");
+    }
     const std::span<const std::uint64_t> rows{static_cast<const std::uint64_t*>(info.ptr), static_cast<std::size_t>(info.size)};
     std::vector<std::uint64_t> ends;
     if (lines_.empty()) return py::make_tuple(py::bytes(), bytes_of(ends));
@@ -287,6 +330,7 @@ class LinePool {
  private:
   void add(std::string_view text, std::string_view ends) {
     std::uint64_t begin = 0;
+    if (ends.size() % sizeof begin != 0) throw InternalError("line ends are not 64-bit numbers");
     for (std::size_t at = 0; at < ends.size(); at += sizeof begin) {
       std::uint64_t end = 0;
       std::memcpy(&end, ends.data() + at, sizeof end);
@@ -304,12 +348,15 @@ Program make_program(const py::list& steps) {
   std::vector<Step> compiled;
   for (const auto& entry : steps) {
     const auto step = entry.cast<py::tuple>();  // (function or None, argument slots, params, slot, op)
-    Step next{.function = nullptr,
+    Step next{.spec = nullptr,
+              .function = nullptr,
               .arguments = step[1].cast<std::vector<std::size_t>>(),
               .slot = step[3].cast<std::size_t>(),
               .op = step[4].cast<std::int32_t>()};
     if (!step[0].is_none()) {
-      next.function = registry().find(step[0].cast<std::string>()).make(to_params(step[2].cast<py::dict>()));
+      next.spec = &registry().find(step[0].cast<std::string>());
+      next.spec->check_count(next.arguments.size());
+      next.function = next.spec->make(to_params(step[2].cast<py::dict>()));
     }
     compiled.push_back(std::move(next));
   }
@@ -390,7 +437,7 @@ void register_batches(py::module_& module) {
       .def(py::init<const std::vector<std::pair<py::bytes, py::bytes>>&>(), py::arg("sources"))
       .def("take", &LinePool::take, py::arg("numbers"));
   module.def("read_json_batch", &read_json_batch, py::arg("block"), py::arg("end"), py::arg("paths"),
-             py::arg("text_count"), py::arg("slot_count"));
+             py::arg("text_count"), py::arg("slot_count"), py::arg("unread") = RowReasons{});
   module.def("batch_of_texts", &batch_of_texts, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
   module.def("batch_of_arrow", &batch_of_arrow, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
   module.def("select_lines", &select_lines, py::arg("lines"), py::arg("ends"), py::arg("mask"), py::arg("first"));

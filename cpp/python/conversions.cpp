@@ -2,7 +2,11 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "cpp/text/counted_words.hpp"
+#include "djfast/json_lines.hpp"
+#include "djfast/unicode.hpp"
 
 namespace djfast::python {
 namespace {
@@ -17,7 +21,9 @@ std::string_view bytes_of(py::handle value) {
   char* data = nullptr;
   Py_ssize_t size = 0;
   if (PyBytes_AsStringAndSize(value.ptr(), &data, &size) != 0) throw py::error_already_set();
-  return {data, static_cast<std::size_t>(size)};
+  const std::string_view bytes{data, static_cast<std::size_t>(size)};
+  if (!unicode::is_valid_utf8(bytes)) throw UserError("bytes of a text must be valid UTF-8");
+  return bytes;
 }
 
 bool is_text(py::handle value) { return PyUnicode_Check(value.ptr()) || PyBytes_Check(value.ptr()); }
@@ -36,7 +42,7 @@ ParamValue to_param(py::handle value) {
   return texts;
 }
 
-Column lists_column(const py::list& values, Arena& arena) {
+Column lists_column(const py::list& values, Types wanted, Arena& arena) {
   TextLists texts{.offsets = {0}, .items = {}};
   NumberLists numbers{.offsets = {0}, .items = {}};
   for (const auto& row : values) {
@@ -50,7 +56,8 @@ Column lists_column(const py::list& values, Arena& arena) {
     texts.offsets.push_back(static_cast<std::uint32_t>(texts.items.size()));
     numbers.offsets.push_back(static_cast<std::uint32_t>(numbers.items.size()));
   }
-  if (!numbers.items.empty()) return numbers;
+  if (!numbers.items.empty() && !texts.items.empty()) throw UserError("lists must hold texts or integers, not both");
+  if (!numbers.items.empty() || (texts.items.empty() && wanted.has(Type::number_list))) return numbers;
   return texts;
 }
 
@@ -66,23 +73,17 @@ CountedWords counted(const TextLists& lists, std::size_t row_count, Arena& arena
 py::str to_str(std::string_view text) { return {text.data(), text.size()}; }
 
 struct ToList {
-  std::size_t row_count;
+  std::span<const std::uint32_t> rows;
 
   py::list operator()(const Texts& texts) const {
-    py::list out;
-    for (const auto text : texts) out.append(to_str(text));
-    return out;
+    return listed([&](std::uint32_t row) { return to_str(texts[row]); });
   }
   py::list operator()(const Booleans& values) const {
-    py::list out;
-    for (const auto value : values) out.append(py::bool_(value != 0));
-    return out;
+    return listed([&](std::uint32_t row) { return py::bool_(values[row] != 0); });
   }
   template <class Value>
   py::list operator()(const std::vector<Value>& values) const {
-    py::list out;
-    for (const auto value : values) out.append(value);
-    return out;
+    return listed([&](std::uint32_t row) { return py::cast(values[row]); });
   }
   py::list operator()(const TextLists& lists) const {
     return nested(lists.offsets, [&](std::size_t item) { return py::object(to_str(lists.items[item])); });
@@ -91,33 +92,43 @@ struct ToList {
     return nested(lists.offsets, [&](std::size_t item) { return py::object(py::int_(lists.items[item])); });
   }
   py::list operator()(const CountedWords& words) const {
-    py::list out;
-    for (const RowWords& row : words) {
+    return listed([&](std::uint32_t row) {
       py::list inner;
-      for (const auto number : row.numbers) inner.append(to_str(row.distinct[number]));
-      out.append(inner);
-    }
-    return out;
+      for (const auto number : words[row].numbers) inner.append(to_str(words[row].distinct[number]));
+      return inner;
+    });
   }
   py::list operator()(const Digests& digests) const {
-    py::list out;
-    for (std::size_t row = 0; row < row_count; ++row) {
-      out.append(py::bytes(reinterpret_cast<const char*>(digests.bytes.data()) + row * digests.width, digests.width));
-    }
-    return out;
+    const auto* bytes = reinterpret_cast<const char*>(digests.bytes.data());
+    return listed([&](std::uint32_t row) { return py::bytes(bytes + row * digests.width, digests.width); });
   }
 
-  template <class Item>
-  py::list nested(const std::vector<std::uint32_t>& offsets, Item item) const {
-    py::list out;
-    for (std::size_t row = 0; row < row_count; ++row) {
-      py::list inner;
-      for (auto at = offsets[row]; at < offsets[row + 1]; ++at) inner.append(item(at));
-      out.append(inner);
-    }
+  template <class ValueOf>
+  py::list listed(ValueOf value_of) const {
+    py::list out(rows.size());
+    for (std::size_t at = 0; at < rows.size(); ++at) out[at] = value_of(rows[at]);
     return out;
   }
+  template <class Item>
+  py::list nested(const std::vector<std::uint32_t>& offsets, Item item) const {
+    return listed([&](std::uint32_t row) {
+      py::list inner;
+      for (auto at = offsets[row]; at < offsets[row + 1]; ++at) inner.append(item(at));
+      return inner;
+    });
+  }
 };
+
+/// A column without rows.
+Column empty_column(Types wanted) {
+  if (wanted.has(Type::counted_words)) return CountedWords{};
+  if (wanted.has(Type::number_list)) return NumberLists{.offsets = {0}, .items = {}};
+  if (wanted.has(Type::text_list)) return TextLists{.offsets = {0}, .items = {}};
+  if (wanted.has(Type::text) || wanted.has(Type::json)) return Texts{};
+  if (wanted.has(Type::int64)) return Int64s{};
+  if (wanted.has(Type::double_)) return Doubles{};
+  return Booleans{};
+}
 
 }  // namespace
 
@@ -127,8 +138,8 @@ Params to_params(const py::dict& values) {
   return Params{std::move(params)};
 }
 
-Column to_column(const py::list& values, Type wanted, Arena& arena) {
-  if (values.empty()) return Texts{};
+Column to_column(const py::list& values, Types wanted, Arena& arena) {
+  if (values.empty()) return empty_column(wanted);
   const py::handle first = values[0];
   if (is_text(first)) {
     Texts texts;
@@ -143,10 +154,40 @@ Column to_column(const py::list& values, Type wanted, Arena& arena) {
   }
   if (PyLong_Check(first.ptr())) return values.cast<Int64s>();
   if (PyFloat_Check(first.ptr())) return values.cast<Doubles>();
-  Column lists = lists_column(values, arena);
-  return wanted == Type::counted_words ? counted(std::get<TextLists>(lists), values.size(), arena) : std::move(lists);
+  Column lists = lists_column(values, wanted, arena);
+  const auto* texts = std::get_if<TextLists>(&lists);
+  return texts != nullptr && wanted.has(Type::counted_words) ? counted(*texts, values.size(), arena) : std::move(lists);
 }
 
-py::list to_list(const Column& column, std::size_t row_count) { return std::visit(ToList{row_count}, column); }
+py::list to_list(const Column& column, std::span<const std::uint32_t> rows) { return std::visit(ToList{rows}, column); }
+
+void refuse(const py::object& value, const std::string& wanted) {
+  throw BadValue("the answer must be " + wanted + ", got " + py::str(py::type::of(value).attr("__name__")).cast<std::string>());
+}
+
+std::string_view as_text(const py::object& value, Arena& arena) {
+  if (!PyUnicode_Check(value.ptr())) refuse(value, "a text");
+  Py_ssize_t size = 0;
+  const char* data = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+  if (data == nullptr) {
+    PyErr_Clear();
+    throw BadValue("the answer contains a lone surrogate, which is not a Unicode character");
+  }
+  return arena.copy({data, static_cast<std::size_t>(size)});
+}
+
+std::vector<std::string_view> as_texts(const py::object& value, Arena& arena) {
+  if (!PyList_Check(value.ptr()) && !PyTuple_Check(value.ptr())) refuse(value, "a list of texts");
+  std::vector<std::string_view> texts;
+  for (const auto& item : value) texts.push_back(as_text(py::reinterpret_borrow<py::object>(item), arena));
+  return texts;
+}
+
+std::string_view as_json(const py::object& value, Arena& arena) {
+  const std::string_view json = as_text(value, arena);
+  // The empty text stands for no value. A line feed would end the row's line.
+  if (json.empty() || (json.find('\n') == std::string_view::npos && json::is_value(json))) return json;
+  throw BadValue("the answer must be JSON in one line, got " + std::string{json.substr(0, 40)});
+}
 
 }  // namespace djfast::python

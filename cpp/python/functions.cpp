@@ -10,19 +10,15 @@
 namespace djfast::python {
 namespace {
 
-constexpr const char* type_names[] = {"text",      "int64",       "double", "boolean",
-                                      "text_list", "number_list", "digest", "counted_words",
-                                      "json"};
-
 py::dict declarations() {
   py::dict all;
   for (const auto& [name, spec] : registry().all()) {
     py::list inputs;
-    for (const Type input : spec.inputs) inputs.append(type_names[static_cast<int>(input)]);
+    for (const Types input : spec.inputs) inputs.append(input.names());
     py::dict declaration;
     declaration["summary"] = spec.summary;
     declaration["inputs"] = inputs;
-    declaration["output"] = type_names[static_cast<int>(spec.output)];
+    declaration["output"] = name_of(spec.output);
     declaration["cost"] = spec.cost;
     declaration["may_reject"] = spec.may_reject;
     all[py::str(name.data(), name.size())] = declaration;
@@ -33,15 +29,17 @@ py::dict declarations() {
 py::list evaluate(const std::string& name, const py::list& columns, const py::dict& params) {
   Arena arena;
   const FunctionSpec& spec = registry().find(name);
+  spec.check_count(columns.size());
   std::vector<Column> arguments;
   for (const auto& column : columns) {
-    arguments.push_back(to_column(column.cast<py::list>(), spec.inputs.at(arguments.size()), arena));
+    arguments.push_back(to_column(column.cast<py::list>(), spec.inputs[arguments.size()], arena));
   }
   std::vector<const Column*> pointers;
   for (const auto& argument : arguments) pointers.push_back(&argument);
   const std::size_t row_count = columns.empty() ? 0 : columns[0].cast<py::list>().size();
   std::vector<std::uint32_t> rows(row_count);
   std::iota(rows.begin(), rows.end(), 0U);
+  spec.check(pointers, row_count);
   RowErrors errors;
   const auto function = spec.make(to_params(params));
   Column result;
@@ -50,7 +48,7 @@ py::list evaluate(const std::string& name, const py::list& columns, const py::di
     result = function->run({.arguments = pointers, .rows = rows, .row_count = row_count, .arena = arena, .errors = errors});
   }
   if (!errors.empty()) throw UserError("row " + std::to_string(errors.entries()[0].row) + ": " + errors.entries()[0].reason);
-  return to_list(result, row_count);
+  return to_list(result, rows);
 }
 
 kernels::Isa isa_named(const std::string& name) {

@@ -27,7 +27,7 @@ constexpr std::size_t centroids_per_part = 256;
 constexpr std::int64_t max_label_occurrences = 1'000'000'000'000'000;  // the Huffman tree's "not made yet"
 
 [[noreturn]] void fail(const std::string& path, const std::string& problem) {
-  throw UserError("fastText model " + path + ": " + problem);
+  throw ModelError("fastText model " + path + ": " + problem);
 }
 
 /// Reads a file from front to back; running out of bytes is the file's error.

@@ -99,7 +99,7 @@ struct Parts {
 
 /// Reads a supervised model.
 ///
-/// Throws UserError, naming the file and what is wrong with it.
+/// Throws ModelError, naming the file and what is wrong with it.
 Parts read_model(const std::string& path);
 
 }  // namespace djfast::fasttext

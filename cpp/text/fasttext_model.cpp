@@ -342,7 +342,7 @@ class Predictor final : public Model {
       for (auto at = label.find(label_prefix); at != std::string::npos; at = label.find(label_prefix, at)) {
         label.erase(at, label_prefix.size());
       }
-      if (!unicode::is_valid_utf8(label)) throw UserError("fastText model " + path + ": a label is not UTF-8 text");
+      if (!unicode::is_valid_utf8(label)) throw ModelError("fastText model " + path + ": a label is not UTF-8 text");
       labels_.push_back(std::move(label));
     }
     if (loss_ == Loss::hierarchical_softmax) tree_ = huffman_tree(parts.label_counts);

@@ -509,5 +509,11 @@ def _files(path: str | os.PathLike[str] | Sequence[str], *, family: str | None =
 
 def _as_given(bad: Rejected) -> Rejected:
     """Return a rejected row that was carried as a line as the dictionary it was."""
-    return bad._replace(row=parsed(bad.row), file=bad.file or None) if isinstance(bad.row, bytes) else bad
+    if not isinstance(bad.row, bytes):
+        return bad
+    try:
+        row = parsed(bad.row)
+    except (ValueError, RecursionError):  # it holds a text that is not valid UTF-8
+        row = bad.row
+    return bad._replace(row=row, file=bad.file or None)
 

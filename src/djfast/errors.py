@@ -21,6 +21,10 @@ class SchemaError(DjfastError, TypeError):
     """The data does not have the columns or types that the recipe needs."""
 
 
+class UserError(DjfastError, ValueError):
+    """Native code was given a value that it cannot work with."""
+
+
 class MissingExtraError(DjfastError, ImportError):
     """A recipe needs an optional package that is not installed."""
 

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast.errors import SchemaError
+from djfast.io.arrow_entry import broken_texts, reader_of_capsules
 from djfast.io.list_rows import ListRows
 from djfast.plain_values import type_name
 
@@ -103,11 +104,20 @@ class _Batches:
         """Yield the rows in batches of at most so many."""
         import pyarrow as pa
 
-        for batch in self._reader:
+        for batch in self._read():
+            broken_texts(batch, "the data")  # only what is sound can be cast; rows are looked at by whoever takes them
             columns = [column.cast(field.type) for column, field in zip(batch.columns, self.schema)]
             whole = pa.RecordBatch.from_arrays(columns, schema=self.schema) if columns else batch
             for start in range(0, whole.num_rows, max_chunksize):
                 yield whole.slice(start, max_chunksize)
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        try:
+            yield from self._reader
+        except pa.ArrowException as error:
+            raise SchemaError(f"the data cannot be read: {error}") from error
 
 
 def frame_source(data: Any) -> FrameSource:
@@ -161,10 +171,7 @@ def _reader(data: Any) -> pa.RecordBatchReader:
         if first is None:
             return pa.RecordBatchReader.from_batches(data.features.arrow_schema if data.features else pa.schema([]), [])
         return pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
-    if hasattr(data, "__arrow_c_stream__"):
-        return pa.RecordBatchReader.from_stream(data)
-    batch = pa.record_batch(data)
-    return pa.RecordBatchReader.from_batches(batch.schema, [batch])
+    return reader_of_capsules(data)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

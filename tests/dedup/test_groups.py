@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from djfast import _native
+from djfast.errors import UserError
 
 
 def pack(numbers):
@@ -139,14 +140,14 @@ def test_no_rows_give_an_empty_mask():
 
 def test_sizes_that_disagree_are_refused():
     groups = _native.DigestGroups()
-    with pytest.raises(_native.UserError, match="16 bytes for each of 2 rows"):
+    with pytest.raises(UserError, match="16 bytes for each of 2 rows"):
         groups.add(bytes(16), 2)
-    with pytest.raises(_native.UserError, match="present"):
+    with pytest.raises(UserError, match="present"):
         groups.add(bytes(32), 2, b"\1")
     groups.add(bytes(32), 2)
-    with pytest.raises(_native.UserError, match="alive"):
+    with pytest.raises(UserError, match="alive"):
         groups.resolve(b"\1")
-    with pytest.raises(_native.UserError, match="distance"):
+    with pytest.raises(UserError, match="distance"):
         _native.HammingGroups(64)
-    with pytest.raises(_native.UserError, match="bands"):
+    with pytest.raises(UserError, match="bands"):
         _native.BandGroups(0)

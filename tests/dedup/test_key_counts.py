@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from djfast import _native
+from djfast.errors import UserError
 
 KEYS = st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), max_size=6), max_size=30)
 
@@ -46,7 +47,7 @@ def test_many_keys_and_counts_of_others_are_added_up() -> None:
 
 
 def test_counts_must_fit_their_keys() -> None:
-    with pytest.raises(_native.UserError, match="there must be a count for each of the 2 keys, got 1"):
+    with pytest.raises(UserError, match="there must be a count for each of the 2 keys, got 1"):
         _native.KeyCounts().add(packed([1, 2]), struct.pack("I", 1))
 
 

@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from djfast import _native
+from djfast.errors import UserError
 
 KINDS = {
     type(None): "null",
@@ -418,7 +419,7 @@ def test_an_edited_line_reads_as_the_edited_object(line, pairs):
     reason = read_one(line, *paths)
     changes = [(path, f"new-{path}", new) for path, new in pairs]
     if isinstance(reason, str):
-        with pytest.raises(_native.UserError, match="lone surrogate"):
+        with pytest.raises(UserError, match="lone surrogate"):
             _native.edit_json_line(line, changes)
         return
     if overlaps(paths, value):

@@ -250,13 +250,13 @@ def test_a_line_past_all_bounds_is_set_aside_alone(
     file = written(tmp_path / name, packed)
     rows = rows_of(file, batch_bytes)
     blocks = [block for split in splits_of([file], split_bytes) for block in rows.read(split)]
-    assert b"".join(block.data[: block.end] for block in blocks if not block.reason) == (
+    assert b"".join(block.data[: block.end] for block in blocks if not block.unread) == (
         b"{}\n" + b"x" * 50_000 + b"\n{}\n{}\n"
     )
-    refused = [block for block in blocks if block.reason]
+    refused = [block for block in blocks if block.unread]
     assert [block.byte_count for block in refused] == [50_002, 180_002, 50_001]
     assert [rows.count_block(block) for block in refused] == [(1, 1)] * 3
-    assert "at most 50000 bytes, got 180002" in str(refused[1].reason)
+    assert "at most 50000 bytes, got 180002" in refused[1].unread[0]
     assert max(block.end for block in refused) < 4100
     assert json_rows.JsonBlock.unpack(*refused[0].pack()) == refused[0]
 

@@ -348,7 +348,7 @@ def test_rows_of_tables_are_taken_as_a_whole(tmp_path: Path) -> None:
     ]
     [entry] = read(tmp_path / "local" / "out.rejected.jsonl")
     assert entry["line"] == 2
-    assert "the row must have 2 cells, got 1: b" in entry["row"]
+    assert (entry["reason"], entry["row"]) == ("the row must have 2 cells, got 1", "b")
     assert len(run(tmp_path, f"2 {tmp_path / 'a.csv'}", process)) == 4
     (tmp_path / "a.jsonl").write_text('{"text": "a", "n": 1}\n\n{"text": "b", "n": 2}\n')
     assert [row["m"] for row in run(tmp_path, f"2 {tmp_path / 'a.jsonl'}", process)] == [2, 2, 3, 3]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from djfast import _native
+from djfast.errors import UserError
 
 LEVELS = ["serial", "avx2", "avx512"]
 BOUNDARIES = [0, 1, 8, 31, 32, 33, 54, 55, 56, 57, 63, 64, 65, 111, 118, 119, 120, 127, 128, 183, 184, 1000]
@@ -179,7 +180,7 @@ def test_short_texts_share_a_key_or_have_one_of_their_own_or_none(hash_name):
 )
 def test_impossible_parameters_are_refused(params):
     usual = {"tokenization": "space", "window": 3, "permutations": 8, "bands": 4, "rows": 2}
-    with pytest.raises(_native.UserError):
+    with pytest.raises(UserError):
         _native.evaluate("minhash_bands", [["a b c"]], usual | params)
 
 

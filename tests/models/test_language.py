@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from djfast import _native
+from djfast.errors import ModelError, UserError
 from tests.models.fasttext_files import (
     HIERARCHICAL_SOFTMAX,
     NEGATIVE_SAMPLING,
@@ -152,7 +153,7 @@ def test_equals_the_slow_predictor(name, isa, tmp_path):
     for text in random_texts(rng, 60):
         expected = slow.predict(text)
         if expected is None:
-            with pytest.raises(ValueError, match="no label for this text"):
+            with pytest.raises(UserError, match="no label for this text"):
                 predict(path, [text])
             continue
         ((label, score),) = predict(path, [text])
@@ -214,7 +215,7 @@ def test_what_is_no_model_file(bad, tmp_path):
         path.mkdir()
     elif bad != "missing":
         path.write_bytes(b"" if bad == "empty" else b"not a model at all, only text")
-    with pytest.raises(ValueError, match=f"fastText model {re.escape(str(path))}: "):
+    with pytest.raises(ModelError, match=f"fastText model {re.escape(str(path))}: "):
         predict(str(path), ["a"])
 
 
@@ -226,7 +227,7 @@ def test_every_truncation_is_an_error(name, tmp_path):
     ends = {*range(0, 700), *(rng.randrange(len(data)) for _ in range(300)), len(data) - 1}
     for end in sorted(ends):
         path.write_bytes(data[:end])
-        with pytest.raises(ValueError, match="fastText model "):
+        with pytest.raises(ModelError, match="fastText model "):
             predict(str(path), ["a"])
     path.write_bytes(data)
     assert predict(str(path), ["a der"])
@@ -247,7 +248,7 @@ def test_damaged_files_never_crash(name, tmp_path):
         path.write_bytes(damaged)
         try:
             predict(str(path), ["a der 中文 wörd", ""])
-        except ValueError as error:
+        except (ModelError, UserError) as error:
             refused += str(error).startswith("fastText model ")
     assert refused > 100
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -49,10 +50,50 @@ struct Digests {
 /// text where a row has none.
 enum class Type { text, int64, double_, boolean, text_list, number_list, digest, counted_words, json };
 
+constexpr std::string_view name_of(Type type) noexcept {
+  constexpr std::string_view names[] = {"text",        "int64",  "double",        "boolean", "text_list",
+                                        "number_list", "digest", "counted_words", "json"};
+  return names[static_cast<std::size_t>(type)];
+}
+
+/// The types that an input of a function takes: one, or any of several.
+class Types {
+ public:
+  constexpr Types(Type type) noexcept : bits_(1U << static_cast<unsigned>(type)) {}  // not explicit: most inputs take one
+
+  constexpr Types with(Types more) const noexcept {
+    Types both = *this;
+    both.bits_ |= more.bits_;
+    return both;
+  }
+  constexpr bool has(Type type) const noexcept { return (bits_ >> static_cast<unsigned>(type) & 1) != 0; }
+
+  /// Their names, as in "int64 | double".
+  std::string names() const {
+    std::string all;
+    for (int type = 0; type <= static_cast<int>(Type::json); ++type) {
+      if (!has(static_cast<Type>(type))) continue;
+      if (!all.empty()) all += " | ";
+      all += name_of(static_cast<Type>(type));
+    }
+    return all;
+  }
+
+ private:
+  std::uint32_t bits_;
+};
+
+constexpr Types operator|(Types a, Types b) noexcept { return a.with(b); }
+constexpr Types operator|(Type a, Type b) noexcept { return Types{a}.with(b); }  // C++ converts no enumerators here
+
 /// A column has one entry per row of the batch, also for rows that are no longer alive: those are unspecified
 /// and never read.
 using Column = std::variant<Texts, Int64s, Doubles, Booleans, TextLists, NumberLists, Digests, CountedWords>;
 
+/// Type of a column; that of JSON is `text`.
 inline Type type_of(const Column& column) noexcept { return static_cast<Type>(column.index()); }
+
+/// Entries of a column.
+std::size_t size_of(const Column& column) noexcept;
 
 }  // namespace djfast

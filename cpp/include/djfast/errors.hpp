@@ -9,12 +9,22 @@
 
 namespace djfast {
 
-/// The caller's mistake: becomes a Python ValueError of djfast's own tree.
+/// The caller's mistake: becomes a DjfastError that is a ValueError, too.
 struct UserError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Our mistake; reported as a bug.
+/// A model file that cannot be used: becomes djfast's ModelError.
+struct ModelError : UserError {
+  using UserError::UserError;
+};
+
+/// Data whose columns or types cannot be read: becomes djfast's SchemaError.
+struct SchemaError : UserError {
+  using UserError::UserError;
+};
+
+/// Our mistake, reported as a bug: becomes djfast's InternalError.
 struct InternalError : std::logic_error {
   using std::logic_error::logic_error;
 };
@@ -29,6 +39,7 @@ class RowErrors {
   void add(std::uint32_t row, std::string reason) { entries_.push_back({row, std::move(reason)}); }
   const std::vector<Entry>& entries() const noexcept { return entries_; }
   bool empty() const noexcept { return entries_.empty(); }
+  std::vector<Entry> take() && noexcept { return std::move(entries_); }
   void clear() noexcept { entries_.clear(); }
 
  private:

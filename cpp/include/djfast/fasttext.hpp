@@ -32,7 +32,7 @@ class Model {
 
 /// The model in a file. It is read once for each path, time of change and size, and then shared by the process.
 ///
-/// Throws UserError when the file is missing or is not a model.
+/// Throws ModelError when the file is missing or is not a model.
 std::shared_ptr<const Model> shared_model(const std::string& path);
 
 }  // namespace djfast::fasttext

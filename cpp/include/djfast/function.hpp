@@ -86,11 +86,16 @@ class Params {
 struct FunctionSpec {
   std::string_view name;
   std::string_view summary;  // one sentence: meaning, unit, what empty text gives
-  std::vector<Type> inputs;
+  std::vector<Types> inputs;
   Type output;
   int cost = 10;            // nanoseconds for each 1,000 bytes of text on one thread, roughly: the planner runs cheap filters first
   bool may_reject = false;  // whether it may reject rows
   std::function<std::unique_ptr<Function>(const Params&)> make;
+
+  /// UserError unless there are as many arguments as inputs.
+  void check_count(std::size_t arguments) const;
+  /// UserError unless the arguments have the types of the inputs, and an entry for each row.
+  void check(std::span<const Column* const> arguments, std::size_t row_count) const;
 };
 
 /// A function that is a plain per-row computation on one text: `compute(text) -> Value`.

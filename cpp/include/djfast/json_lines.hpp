@@ -40,6 +40,9 @@ Lines read_lines(std::string_view block, std::span<const std::string> paths, Are
 
 inline constexpr int max_depth = 512;
 
+/// Whether a text, which must be valid UTF-8, is one JSON value.
+bool is_value(std::string_view text);
+
 /// Bytes of `block` up to and including its last line feed; 0 when there is none.
 std::size_t complete_lines(std::string_view block) noexcept;
 

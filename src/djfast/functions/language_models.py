@@ -101,7 +101,7 @@ def conversing(
     """
 
     def talked(*columns: Sequence[Any]) -> list[Any]:
-        return converse(model, [talk(*values) for values in zip(*columns)], usage_of=asking.op)
+        return converse(model, [talk(*values) for values in zip(*columns, strict=True)], usage_of=asking.op)
 
     return talked
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import SchemaError
+from djfast.io.arrow_entry import checked
 from djfast.io.arrow_ipc import batch_of, stream_of
 from djfast.io.documents import document_blocks, document_runs, document_schema
 from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of, suffix_of
@@ -345,7 +346,7 @@ class FileRows(ArrowRows):
             for block, files in document_blocks(self.files[number : number + (end or 1)], self.options):
                 yield self._with_suffix(block, files) if self.adds_suffix else block
             return
-        for block in reader_of(file).blocks(file, start, end, self.options):
+        for block in map(checked, reader_of(file).blocks(file, start, end, self.options)):
             yield self._with_suffix(block, [file]) if self.adds_suffix else block
 
     def _with_suffix(self, block: ArrowBlock, files: Sequence[InputFile]) -> ArrowBlock:
@@ -370,7 +371,7 @@ class TableRows(ArrowRows):
         """Cut the table."""
         first = 0
         for batch in self.table.to_batches(max_chunksize=self.batch_rows):
-            yield ArrowBlock(batch, None, range(first, first + batch.num_rows))
+            yield checked(ArrowBlock(batch, None, range(first, first + batch.num_rows)))
             first += batch.num_rows
 
 

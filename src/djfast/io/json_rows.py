@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from djfast import _native
@@ -35,8 +35,8 @@ class JsonBlock(NamedTuple):
 
     `numbers`, 64 bits each, gives each line's number in `file` where the block is no run of lines; `file` may then name one
     for each line. `lines` says how many lines of the file these stand for, where not all of them are here, and `source_bytes`
-    how many bytes of the input, where they were written from something else. `reason` says why the input could not be read
-    here; the block then holds one line, which is no row and shows how the input begins.
+    how many bytes of the input, where they were written from something else. `unread` says why some lines,
+    which are no rows but show what stands in the input, could not be read.
     """
 
     data: bytes
@@ -45,7 +45,7 @@ class JsonBlock(NamedTuple):
     numbers: bytes | None = None
     lines: int | None = None
     source_bytes: int | None = None
-    reason: str | None = None
+    unread: Mapping[int, str] = {}
 
     @property
     def byte_count(self) -> int:
@@ -62,10 +62,10 @@ class JsonBlock(NamedTuple):
         """Return the parts as bytes."""
         numbers = b"" if self.numbers is None else b"=" + self.numbers
         counts = [b"" if count is None else b"%d" % count for count in (self.lines, self.source_bytes)]
-        return [self.data[: self.end], self.file.encode(), numbers, *counts, (self.reason or "").encode()]
+        return [self.data[: self.end], self.file.encode(), numbers, *counts, json.dumps([*self.unread.items()]).encode()]
 
     @classmethod
-    def unpack(cls, data: bytes, file: bytes, numbers: bytes, lines: bytes, source_bytes: bytes, reason: bytes) -> JsonBlock:
+    def unpack(cls, data: bytes, file: bytes, numbers: bytes, lines: bytes, source_bytes: bytes, unread: bytes) -> JsonBlock:
         """Return what `pack` packed."""
         return cls(
             data,
@@ -74,7 +74,7 @@ class JsonBlock(NamedTuple):
             numbers=numbers[1:] if numbers else None,
             lines=int(lines) if lines else None,
             source_bytes=int(source_bytes) if source_bytes else None,
-            reason=reason.decode() or None,
+            unread=dict(json.loads(unread)),
         )
 
 
@@ -278,7 +278,8 @@ class JsonRows:
         numbers = array("Q", ((own[place] if block.numbers is not None else first + place) for place in taken))
         data = b"".join(lines[place] + b"\n" for place in taken)
         file = Origins(block.file).of(taken) or block.file
-        return JsonBlock(data, len(data), file, numbers.tobytes(), len(lines), reason=block.reason)
+        unread = {position: block.unread[place] for position, place in enumerate(taken) if place in block.unread}
+        return JsonBlock(data, len(data), file, numbers.tobytes(), len(lines), unread=unread)
 
     def layouts(self, plan: Plan) -> list[_native.RowLayout]:
         """How the lines of each stage are written."""
@@ -304,7 +305,8 @@ class JsonRows:
     def open(self, block: JsonBlock, stage: Stage) -> _native.Batch:
         """Read the touched fields of a block."""
         paths = list(stage.texts + stage.reserved)
-        return _native.read_json_batch(block.data, block.end, paths, len(stage.texts), stage.slot_count)
+        unread = list(block.unread.items())
+        return _native.read_json_batch(block.data, block.end, paths, len(stage.texts), stage.slot_count, unread)
 
     def close(self, block: JsonBlock, batch: _native.Batch, layout: _native.RowLayout) -> JsonPiece:
         """Write the alive rows back as lines."""
@@ -379,7 +381,7 @@ def _too_long(path: str, begin: bytes, size: int, longest: int) -> JsonBlock:
     shown = json.dumps(begin[:_SHOWN_BYTES].decode("utf-8", "replace"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
     allowed = "" if longest == MAX_LINE_BYTES else " with this `memory`; raise it"
     reason = f"a line may have at most {longest} bytes{allowed}, got {size}; is this JSON Lines?"
-    return JsonBlock(shown, len(shown), path, source_bytes=size, reason=reason)
+    return JsonBlock(shown, len(shown), path, source_bytes=size, unread={0: reason})
 
 
 def _stream_blocks(path: str, chunks: Iterable[bytes], longest: int) -> Iterator[JsonBlock]:

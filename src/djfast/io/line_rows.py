@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from djfast.io.json_rows import JsonBlock, JsonRows
 from djfast.io.splits import Split
 from djfast.json_bytes import as_json
 from djfast.plan.steps import Plan
+
+if TYPE_CHECKING:
+    from djfast.io.arrow_rows import UnreadRow
 
 
 class LineRows(JsonRows):
@@ -48,9 +51,16 @@ def carried_for(plan: Plan, rows: Any) -> Any:
 def _lines(block: Any) -> JsonBlock:
     rows: Iterable[Any] = block.rows if hasattr(block, "rows") else block.batch.to_pylist()
     lines = [json.dumps(row, ensure_ascii=False, default=as_json) for row in rows]
-    for position, unread in getattr(block, "unread", {}).items():
-        # A text is no row, so it is set aside, and says what is wrong.
-        lines[position] = json.dumps(f"{unread.reason}: {unread.content or lines[position]}", ensure_ascii=False)
-    data = "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
+    unread: Mapping[int, UnreadRow] = getattr(block, "unread", {})
+    for position, row in unread.items():
+        lines[position] = _one_line(row.content) or lines[position]
+    # Only the content of unread rows has bytes that are no UTF-8.
+    data = "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape" if unread else "backslashreplace")
     numbers = array("Q", block.numbers).tobytes()
-    return JsonBlock(data, len(data), block.file or "", numbers, block.lines, block.byte_count)
+    reasons = {position: row.reason for position, row in unread.items()}
+    return JsonBlock(data, len(data), block.file or "", numbers, block.lines, block.byte_count, reasons)
+
+
+def _one_line(content: str | None) -> str:
+    """Return what stands in the file for a row that could not be read, with its line feeds escaped; white space is nothing."""
+    return "" if content is None or not content.strip() else content.replace("\r", "\\r").replace("\n", "\\n")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from djfast import _native, functions
 from djfast.declare import Op
-from djfast.errors import UserCodeError
+from djfast.errors import InternalError, UserCodeError
 from djfast.plan.resources import resolve
 from djfast.plan.steps import Compute, Keep, Plan, Rewrite, Stage
 
@@ -40,7 +40,7 @@ class PythonStep(NamedTuple):
             rows = batch.alive
             columns = [batch.values(slot) for slot in self.step.args]
         done, results, errors = [], [], []
-        for row, *arguments in zip(rows, *columns):
+        for row, *arguments in zip(rows, *columns, strict=True):
             if watcher is not None and (reason := watcher.enter(self.step.op, arguments)) is not None:
                 errors.append((row, reason))
                 continue
@@ -51,7 +51,7 @@ class PythonStep(NamedTuple):
                 errors.append((row, reason_of(error)))
         if watcher is not None:
             watcher.leave()
-        batch.set_values(self.step.slot, self.step.type, done, results)
+        errors += batch.set_values(self.step.slot, self.step.type, done, results)
         if errors:
             batch.reject(errors, self.step.op)
 
@@ -65,10 +65,12 @@ class BatchStep(NamedTuple):
     def run(self, batch: _native.Batch) -> None:
         """Compute the step's slot for the alive rows."""
         rows = batch.alive
-        answers = self.function(*(batch.values(slot) for slot in self.step.args))
-        errors = [(row, reason_of(answer)) for row, answer in zip(rows, answers) if isinstance(answer, Exception)]
-        answered = [(row, answer) for row, answer in zip(rows, answers) if not isinstance(answer, Exception)]
-        batch.set_values(self.step.slot, self.step.type, [row for row, _ in answered], [answer for _, answer in answered])
+        answers = answers_of(self.step.fn, self.function(*(batch.values(slot) for slot in self.step.args)), len(rows))
+        errors = [(row, reason_of(answer)) for row, answer in zip(rows, answers, strict=True) if isinstance(answer, Exception)]
+        answered = [(row, answer) for row, answer in zip(rows, answers, strict=True) if not isinstance(answer, Exception)]
+        errors += batch.set_values(
+            self.step.slot, self.step.type, [row for row, _ in answered], [answer for _, answer in answered]
+        )
         if errors:
             batch.reject(errors, self.step.op)
 
@@ -133,6 +135,20 @@ class BoundStage:
             batch.count(segment.step.op, rows, time.perf_counter_ns() - began)
 
 
+def answers_of(function: str, answers: Iterable[Any], rows: int) -> list[Any]:
+    """Return the answers of a function that takes whole batches: one for each row.
+
+    Raises
+    ------
+    InternalError
+        If there are more or fewer: which answer goes with which row cannot be told.
+    """
+    listed = list(answers)
+    if len(listed) != rows:
+        raise InternalError(f"the function {function!r} must give an answer for each of {rows} rows, got {len(listed)}")
+    return listed
+
+
 def reason_of(error: Exception) -> str:
     """Return what is said about a row that was set aside for an exception."""
     if isinstance(error, UserCodeError):
@@ -143,7 +159,7 @@ def reason_of(error: Exception) -> str:
 def _bound_rewrite(rewrite: Rewrite, op: str) -> Callable[[list[Any], Watcher | None], list[Any]]:
     function = functions.bind(rewrite.fn, resolve(rewrite.fn, rewrite.params, op))
     if functions.takes_batches(rewrite.fn):
-        return lambda rows, watcher: list(function(rows))
+        return lambda rows, watcher: answers_of(rewrite.fn, function(rows), len(rows))
 
     def rewritten(rows: list[Any], watcher: Watcher | None) -> list[Any]:
         answers: list[Any] = []

@@ -155,11 +155,13 @@ class _StageBuilder:
         self.group: Group | None = None
         self.survey: Survey | None = None
         self.looked_into: list[str] = []  # paths whose JSON is read, whatever their type
+        self.names: dict[int, str] = {}  # of the OPs, for messages
         for path in required:
             self.field(path)
 
     def add(self, index: int, op: Op) -> None:
         """Append the steps of one OP."""
+        self.names[index] = op.spec.name
         whole = op.rewrite()
         if whole is not None:
             params = tuple((name, self.path("text", op) if name == "text_key" else value) for name, value in whole.params)
@@ -188,6 +190,7 @@ class _StageBuilder:
 
     def assign(self, index: int, op: Mapper) -> None:
         """Append what a mapper makes of fields and tags."""
+        self.names[index] = op.spec.name
         assigned = {self.path(name, op): self.lower(expr, index, op, {}) for name, expr in op.assign().items()}
         tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
         self.current.update(assigned)
@@ -272,7 +275,7 @@ class _StageBuilder:
         """Slot with the raw JSON of a field, reserved or looked into."""
         key = ("reserved", (), name)
         if key not in self.slots:
-            self.slots[key] = self._new_slot("text")
+            self.slots[key] = self._new_slot("json")
         return self.slots[key]
 
     def json(self, path: str, index: int) -> int:
@@ -311,10 +314,11 @@ class _StageBuilder:
         """Slot of a function call; a new step only when nobody asked for it before."""
         key = (fn, args, params)
         if key not in self.slots:
-            output, native = functions.signature(fn)
-            slot = self._new_slot(type_name or output)
+            signature = functions.signature(fn)
+            signature.check([self.types[arg] for arg in args], op=self.names.get(index, "read"))
+            slot = self._new_slot(type_name or signature.output)
             self.slots[key] = slot
-            self.steps.append(Compute(slot, fn, args, params, index, native, self.types[slot]))
+            self.steps.append(Compute(slot, fn, args, params, index, signature.is_native, self.types[slot]))
         return self.slots[key]
 
     def _new_slot(self, type_name: str) -> int:

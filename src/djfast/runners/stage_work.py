@@ -170,8 +170,7 @@ def _group_keys(batch: _native.Batch, group: Group) -> Compared:
 def _bad_rows(rejections: list[tuple[int, int, int, str, bytes | None]], block: Any) -> Iterator[BadRow]:
     for row, number, op, reason, line in sorted(rejections, key=lambda entry: entry[0]):
         file, place = _origin(block, number)
-        why = getattr(block, "reason", None) or reason
-        yield BadRow(file, place, op, why, _row(block, row) if line is None else line)
+        yield BadRow(file, place, op, reason, _row(block, row) if line is None else line)
 
 
 def _origin(block: Any, number: int) -> tuple[str | None, int]:
