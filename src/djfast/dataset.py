@@ -192,7 +192,9 @@ class Dataset:
     def select_columns(self, *names: Any) -> Dataset:
         """Keep some fields of each row, in this order; a row that has none of them is rejected."""
         wanted = tuple(name for each in names for name in ([each] if isinstance(each, str) else each))
-        return self.map(selected, names=list(wanted))
+        from djfast.custom.functions import FunctionMapper
+
+        return self._with([FunctionMapper(function=selected, arguments={"names": list(wanted)})])
 
     def _with(self, ops: Sequence[Op], *, drops_rows: bool = True) -> Dataset:
         return self._of(self._source, (*self._ops, *flattened(ops)), drops_rows=drops_rows, threads=self._threads)
@@ -280,7 +282,8 @@ class Dataset:
         """
         if not isinstance(key, str):
             return self.to_list()[key]
-        values = [lookup(row, key) for row in self._compute(keeps_stats=False).rows()]
+        is_stat = key.partition(".")[0] in (STATS, META)
+        values = [lookup(row, key) for row in self._compute(keeps_stats=is_stat).rows()]
         if values and all(value is MISSING for value in values):
             from djfast.spelling import did_you_mean
 

@@ -29,6 +29,10 @@ class MissingExtraError(DjfastError, ImportError):
     """A recipe needs an optional package that is not installed."""
 
 
+class CompatError(DjfastError, ImportError):
+    """Data-Juicer itself is installed where djfast would give its names."""
+
+
 class ModelError(DjfastError, RuntimeError):
     """A model or word list is missing or cannot be read."""
 
