@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, col
-from djfast.redaction import Secret, guarded, shown
+from djfast.redaction import Resolved, Secret, guarded, shown
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
@@ -74,8 +74,21 @@ class Param(NamedTuple):
 _KINDS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict, "list": list}
 
 
+def _plain(value: str) -> Any:
+    """Return the number, boolean or null that a text is; the text if it is none."""
+    import json
+
+    try:
+        plain = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return plain if isinstance(plain, int | float | None) else value
+
+
 def _typed(param: Param, value: Any) -> Any:
     """Convert `value` to the first member of the declared union that fits."""
+    if isinstance(value, Resolved):  # in quotes, what an environment variable says is a text also where a number is wanted
+        value = _plain(value) if "str" not in param.type.split(" | ") else value
     for member in param.type.split(" | "):
         if member == "any":
             return value

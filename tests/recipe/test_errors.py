@@ -69,7 +69,7 @@ CASES = {
     "dataset: {max_sample_num: 0, configs: [{path: a}]}": (
         "dataset must have a whole number of at least 1 as max_sample_num, got 0"
     ),
-    "dataset: {max_sample_num: 5, configs: [{path: a, weight: -1}]}": "dataset.configs needs a weight above 0, got none",
+    "dataset: {max_sample_num: 5, configs: [{path: a, weight: 0}]}": "dataset.configs needs a weight above 0, got none",
     "dataset: {configs: [{path: a, type: disk}]}": "dataset.configs.0 must have a type of local or remote, got 'disk'",
     "dataset: {configs: [{path: a, type: remote}]}": (
         "dataset.configs.0 must have a source of s3 or huggingface, got None"

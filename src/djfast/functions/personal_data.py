@@ -43,7 +43,7 @@ NameFinder = Callable[[str], bool]
 def bind_personal_data_suspected(
     *,
     keys: Sequence[str],
-    messages_key: str,
+    messages_key: str | None,
     overwrite: bool,
     limits: Iterable[tuple[str, int]],
     is_gated: bool,
@@ -55,7 +55,7 @@ def bind_personal_data_suspected(
     language: str,
     asking: Iterable[Any],
 ) -> Callable[..., list[Any]]:
-    """Return the function of columns of JSON: the result that is there already, messages, and the field of each of `keys`.
+    """Return the function of columns of JSON: the result that is there already, messages if they have a key, and each of `keys`.
 
     Parameters
     ----------
@@ -95,9 +95,10 @@ def bind_personal_data_suspected(
             for text in texts
         )
 
-    def talk(before: str, conversation: str, *values: str) -> Conversation[str]:
+    def talk(before: str, *read: str) -> Conversation[str]:
         if before and not overwrite:
             return ""
+        conversation, *values = read if messages_key else ("", *read)
         fields = dict(zip(keys, (json.loads(value) if value else None for value in values)))
         said = json.loads(conversation) if conversation else None
         texts = {key: text[: longest["field"]] for key, text in fields.items() if isinstance(text, str) and text.strip()}
@@ -127,7 +128,8 @@ def bind_personal_data_suspected(
             failed: dict[str, Any] = {"result": {"error": problem, **result}}
             return json.dumps({**failed, "raw": raw} if raw.strip() else failed, ensure_ascii=False)
         suspects = _suspects(answered.get("suspected"))
-        redacted = _redacted({**fields, messages_key: said}, suspects, messages_key, redaction_mode, placeholder)
+        said_key = messages_key or _EXCERPT
+        redacted = _redacted({**fields, said_key: said}, suspects, said_key, redaction_mode, placeholder)
         is_clean = answered.get("likely_clean")
         result = {
             "suspected": suspects,

@@ -123,7 +123,7 @@ def bind_redacted_row(
     placeholders: Iterable[tuple[str, str]],
     extra_patterns: Sequence[tuple[str, str]],
     redact_keys: Sequence[str] | None,
-    messages_key: str,
+    messages_key: str | None,
     media_keys: Sequence[str],
 ) -> Callable[[Row], Row]:
     """Return the function that redacts a row.
@@ -150,7 +150,8 @@ def bind_redacted_row(
         If a template is not valid.
     """
     redact = _redaction(dict(placeholders), extra_patterns)
-    keys = (text_key, *_DIALOGUE_FIELDS, messages_key) if redact_keys is None else redact_keys
+    usual = (text_key, *_DIALOGUE_FIELDS, *([messages_key] if messages_key else []))
+    keys = usual if redact_keys is None else redact_keys
     left_alone = frozenset(media_keys)
 
     def redacted_row(row: Row) -> Row:

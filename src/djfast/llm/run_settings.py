@@ -16,7 +16,8 @@ class RunSettings(NamedTuple):
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> RunSettings:
         """Return what the keys of a recipe say."""
-        return cls(int(settings["llm_in_flight"]), settings["llm_cache"] or None)
+        cache = {False: "off", True: None}.get(settings["llm_cache"], settings["llm_cache"])  # YAML reads off as false
+        return cls(int(settings["llm_in_flight"]), cache or None)
 
 
 _current = RunSettings()

@@ -22,7 +22,7 @@ def load_word_list(kind: str, directory: str | None, lang: str) -> tuple[str, ..
         ``stopwords`` or ``flagged_words``: every ``*.json`` of the folder with it in its name is read, and the words of
         a language are those of all files.
     directory : str or None
-        The folder; None is the assets folder of the cache (``DATA_JUICER_ASSETS_CACHE``).
+        The folder; None, and a relative one without a list, is the assets folder of the cache (``DATA_JUICER_ASSETS_CACHE``).
     lang : str
         A language of the lists; ``all`` is every language unless a file defines it.
 
@@ -52,15 +52,18 @@ def word_list_files(kind: str, directory: str | None) -> list[str]:
     ModelError
         If there is none.
     """
-    folder = os.path.expanduser(directory) if directory else assets_folder()
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    paths = [os.path.join(folder, name) for name in names if name.endswith(".json") and kind in name]
-    if not paths:
-        raise ModelError(
-            f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {folder}; put one there, or set "
-            f"{kind}_dir or DATA_JUICER_ASSETS_CACHE to its folder"
-        )
-    return paths
+    given = [os.path.expanduser(directory)] if directory else []
+    # A relative folder such as `./assets` is where Data-Juicer puts the lists that it fetches, not where somebody has put some.
+    usual = [assets_folder()] if not given or not os.path.isabs(given[0]) else []
+    for folder in (*given, *usual):
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        paths = [os.path.join(folder, name) for name in names if name.endswith(".json") and kind in name]
+        if paths:
+            return paths
+    raise ModelError(
+        f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {' or '.join((*given, *usual))}; put one "
+        f"there, or set {kind}_dir or DATA_JUICER_ASSETS_CACHE to its folder"
+    )
 
 
 def _read(path: str) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ import re
 from typing import Any, NamedTuple, NoReturn
 
 from djfast.errors import RecipeError
+from djfast.recipe.interpolation import REFERENCE
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 64
@@ -98,7 +99,7 @@ class _Reader:
         if len(self.text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
             raise RecipeError(f"{self.source}: a recipe must not be larger than {MAX_BYTES} bytes")
         # The parser hands out events one by one and keeps its own stack, so depth is checked before any recursion.
-        self.events = yaml.parse(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        self.events = yaml.parse(_hidden(self.text), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         try:
             next(self.events)  # start of the stream
             event = next(self.events)
@@ -163,7 +164,7 @@ class _Reader:
         if tag is not None and tag != "!" and tag not in _SCALAR_TAGS:
             self.fail(event, f"tags other than those of plain YAML are not allowed, got {tag!r}")
         is_plain = tag is None and event.implicit[0]
-        return Scalar(self.where(event), event.value, is_plain, None if tag == "!" else tag)
+        return Scalar(self.where(event), event.value.translate(_SHOWN), is_plain, None if tag == "!" else tag)
 
     def collection_tag(self, event: Any) -> None:
         if event.tag is not None and event.tag != "!" and event.tag not in _COLLECTION_TAGS:
@@ -209,6 +210,18 @@ class _Reader:
         if len(bases) < len(listed):
             self.fail(event, "<< takes a mapping or a list of mappings")
         return bases
+
+
+# Between braces YAML takes those of `${NAME:-5}`, and commas in it, for its own. Until it is read, other characters, which no
+# text should hold, stand in their place.
+_HIDDEN = {ord(mark): 0xFDD0 + number for number, mark in enumerate("{},")}
+_SHOWN = {hidden: mark for mark, hidden in _HIDDEN.items()}
+
+
+def _hidden(text: str) -> str:
+    if "${" not in text or any(chr(hidden) in text for hidden in _SHOWN):
+        return text
+    return re.sub(REFERENCE, lambda match: match[0].translate(_HIDDEN), text)
 
 
 def node_of(value: Any, where: str) -> Node:

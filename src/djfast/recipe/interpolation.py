@@ -9,7 +9,7 @@ from djfast.errors import RecipeError
 from djfast.redaction import Resolved, looks_secret, remember
 
 # Only what starts like a name is taken, so `${2}` in a pattern stays as it is.
-_REFERENCE = r"(\$?)\$\{([A-Za-z_][^{}]*)\}"
+REFERENCE = r"(\$?)\$\{([A-Za-z_][^{}]*)\}"
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 ALLOWED = "DJFAST_RECIPE_ENV"
@@ -67,7 +67,7 @@ class AllowedVariables(Mapping[str, str]):
 
 def refers(text: str) -> bool:
     """Whether a text reads an environment variable."""
-    return "${" in text and any(not match[1] for match in re.finditer(_REFERENCE, text))
+    return "${" in text and any(not match[1] for match in re.finditer(REFERENCE, text))
 
 
 def interpolate(text: str, environment: Mapping[str, str]) -> str:
@@ -110,9 +110,9 @@ def interpolate(text: str, environment: Mapping[str, str]) -> str:
             remember(name, found)
         return found
 
-    return Resolved(re.sub(_REFERENCE, value, text), text) if refers(text) else re.sub(_REFERENCE, value, text)
+    return Resolved(re.sub(REFERENCE, value, text), text) if refers(text) else re.sub(REFERENCE, value, text)
 
 
 def escaped(text: str) -> str:
     """Return what `interpolate` turns into the text again."""
-    return re.sub(_REFERENCE, lambda match: f"${match[0]}", text) if "${" in text else text
+    return re.sub(REFERENCE, lambda match: f"${match[0]}", text) if "${" in text else text

@@ -199,7 +199,7 @@ _KEYS = (
         ge=1, le=65536,
     ),
     Key(
-        "llm_cache", "str | None", None,
+        "llm_cache", "str | bool | None", None,
         "Folder in which answers of language models are kept, so that a rerun asks nothing twice, or `off`; null takes what "
         "DJFAST_LLM_CACHE says.",
     ),

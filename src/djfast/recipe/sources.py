@@ -286,7 +286,9 @@ def _check_names(place: str, given: Mapping[str, Any], allowed: tuple[str, ...])
 def _weight(place: str, number: float) -> float:
     if not math.isfinite(number):
         raise RecipeError(f"{place} must have finite weights, got {number!r}")
-    return max(0.0, number)
+    if number < 0:
+        raise RecipeError(f"{place} must have weights of at least 0, got {number!r}")
+    return number
 
 
 def _number(text: str) -> float | None:

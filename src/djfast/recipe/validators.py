@@ -65,7 +65,7 @@ def _validator(place: str, item: Mapping[str, Any]) -> Validator:
 
 def _required_fields(place: str, item: Mapping[str, Any]) -> tuple[Check, ...]:
     fields = item.get("required_fields")
-    if not isinstance(fields, list) or not fields or not all(isinstance(name, str) for name in fields):
+    if not isinstance(fields, list) or not all(isinstance(name, str) for name in fields):
         raise RecipeError(f"{place} needs a list of names as required_fields, got {fields!r}")
     share = item.get("allow_missing", 0.0)
     if not isinstance(share, int | float) or not 0 <= share <= 1:

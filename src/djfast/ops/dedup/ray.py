@@ -31,13 +31,13 @@ class RayDocumentDeduplicator(DocumentDeduplicator, name="ray_document_deduplica
 class RayMinhashDeduplicator(DocumentMinhashDeduplicator):
     """What the Ray variants of MinHash have in common: parameters of a distributed search that has no counterpart here."""
 
-    union_find_parallel_num: int | str = param("Workers of the search.", default="auto", no_effect=_EXACT)
-    union_threshold: int = param("Pairs that are joined at once.", default=256, no_effect=_EXACT)
-    max_pending_edge_buffer_task: int = param("Tasks that wait.", default=20, no_effect=_EXACT)
-    num_edge_buffer_task_returns: int = param("Tasks that are waited for.", default=10, no_effect=_EXACT)
-    max_pending_filter_tasks: int = param("Tasks that wait.", default=20, no_effect=_EXACT)
-    num_filter_task_returns: int = param("Tasks that are waited for.", default=10, no_effect=_EXACT)
-    merge_batch_size: int = param("Rows that are merged at once.", default=1000, no_effect=_EXACT)
+    union_find_parallel_num: int | str | None = param("Workers of the search.", default="auto", no_effect=_EXACT)
+    union_threshold: int | None = param("Pairs that are joined at once.", default=256, no_effect=_EXACT)
+    max_pending_edge_buffer_task: int | None = param("Tasks that wait.", default=20, no_effect=_EXACT)
+    num_edge_buffer_task_returns: int | None = param("Tasks that are waited for.", default=10, no_effect=_EXACT)
+    max_pending_filter_tasks: int | None = param("Tasks that wait.", default=20, no_effect=_EXACT)
+    num_filter_task_returns: int | None = param("Tasks that are waited for.", default=10, no_effect=_EXACT)
+    merge_batch_size: int | None = param("Rows that are merged at once.", default=1000, no_effect=_EXACT)
 
 
 class RayBtsMinhashDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_deduplicator"):
@@ -47,8 +47,10 @@ class RayBtsMinhashDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_de
     shorter than a window, the empty one included, are all duplicates of each other by default: see `short_texts`.
     """
 
-    minhash_batch_size: int | str = param("Rows whose signatures are computed at once.", default="auto", no_effect=_ONE_ENGINE)
-    memory_per_sample: float = param("Memory per row.", default=0.1, unit="megabytes", no_effect=_ONE_ENGINE)
+    minhash_batch_size: int | str | None = param(
+        "Rows whose signatures are computed at once.", default="auto", no_effect=_ONE_ENGINE
+    )
+    memory_per_sample: float | None = param("Memory per row.", default=0.1, unit="megabytes", no_effect=_ONE_ENGINE)
     actor_memory: float | str | None = param("Memory of an actor.", default=None, no_effect=_ONE_ENGINE)
     task_memory: float | str | None = param("Memory of a task.", default=None, no_effect=_ONE_ENGINE)
 

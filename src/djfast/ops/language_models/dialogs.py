@@ -10,8 +10,8 @@ from djfast.ops.language_models.asking import ApiMapper
 from djfast.reserved import META
 
 _CANDIDATES = "Labels that the model chooses from; null leaves the choice to it."
-_ANALYSIS_KEY = "Tag of the model's reasons: a list of texts, one for each turn."
-_LABELS_KEY = "Tag of the labels: a list of texts."
+_ANALYSIS_KEY = "Tag of the model's reasons: a list of texts, one for each turn; null takes the usual one."
+_LABELS_KEY = "Tag of the labels: a list of texts; null takes the usual one."
 _CANDIDATE_TEMPLATE = "How the candidates are shown, made of `{candidate_str}`."
 _LABELS_TEMPLATE = "How the label of an earlier turn is shown, made of `{labels}`."
 _LABELS_PATTERN = "Regular expression of the label in an answer; its first group is taken."
@@ -23,7 +23,7 @@ class TurnDetection(ApiMapper):
     detects: ClassVar[str]
 
     max_round: int = param("How many earlier turns the model sees.", default=10, unit="turns", ge=0)
-    analysis_key: str
+    analysis_key: str | None
     system_prompt: str | None = param("Instruction of the model; null takes the one that comes with djfast.", default=None)
     query_template: str | None = param("How what the user says is shown, made of `{query}`.", default=None)
     response_template: str | None = param("How what the model says is shown, made of `{response}`.", default=None)
@@ -41,8 +41,12 @@ class TurnDetection(ApiMapper):
 
     def found_key(self) -> str:
         """Return the tag of what is found."""
-        key: str = self.__dict__["labels_key"]
-        return key
+        return self.tag_of("labels_key")
+
+    def tag_of(self, parameter: str) -> str:
+        """Return the name of a tag; null takes the one that comes with the OP."""
+        given: str | None = self.__dict__[parameter]
+        return given or next(str(param.default) for param in self.spec.params if param.name == parameter)
 
     def tags(self) -> dict[str, Expr]:
         """Return what is found in the turns, and the reasons."""
@@ -50,7 +54,7 @@ class TurnDetection(ApiMapper):
         found = call(
             "dialog_turns_detected",
             field(f"{META}.{self.found_key()}"),
-            field(f"{META}.{self.analysis_key}"),
+            field(f"{META}.{self.tag_of('analysis_key')}"),
             field(self.history_key),
             field(self.query_key),
             field(self.response_key),
@@ -73,7 +77,7 @@ class TurnDetection(ApiMapper):
             language=self.preferred_output_lang,
             **self.asking(),
         )
-        return {self.found_key(): member(found, "labels"), self.analysis_key: member(found, "analysis")}
+        return {self.found_key(): member(found, "labels"), self.tag_of("analysis_key"): member(found, "analysis")}
 
 
 class LabelDetection(TurnDetection):
@@ -111,8 +115,8 @@ class DialogIntentDetectionMapper(LabelDetection, name="dialog_intent_detection_
     )
 
     intent_candidates: list[str] | None = param(_CANDIDATES, default=None)
-    labels_key: str = param(_LABELS_KEY, default="dialog_intent_labels")
-    analysis_key: str = param(_ANALYSIS_KEY, default="dialog_intent_labels_analysis")
+    labels_key: str | None = param(_LABELS_KEY, default="dialog_intent_labels")
+    analysis_key: str | None = param(_ANALYSIS_KEY, default="dialog_intent_labels_analysis")
 
 
 class DialogTopicDetectionMapper(LabelDetection, name="dialog_topic_detection_mapper"):
@@ -137,8 +141,8 @@ class DialogTopicDetectionMapper(LabelDetection, name="dialog_topic_detection_ma
     )
 
     topic_candidates: list[str] | None = param(_CANDIDATES, default=None)
-    labels_key: str = param(_LABELS_KEY, default="dialog_topic_labels")
-    analysis_key: str = param(_ANALYSIS_KEY, default="dialog_topic_labels_analysis")
+    labels_key: str | None = param(_LABELS_KEY, default="dialog_topic_labels")
+    analysis_key: str | None = param(_ANALYSIS_KEY, default="dialog_topic_labels_analysis")
 
 
 class DialogSentimentDetectionMapper(LabelDetection, name="dialog_sentiment_detection_mapper"):
@@ -163,8 +167,8 @@ class DialogSentimentDetectionMapper(LabelDetection, name="dialog_sentiment_dete
     )
 
     sentiment_candidates: list[str] | None = param(_CANDIDATES, default=None)
-    labels_key: str = param(_LABELS_KEY, default="dialog_sentiment_labels")
-    analysis_key: str = param(_ANALYSIS_KEY, default="dialog_sentiment_labels_analysis")
+    labels_key: str | None = param(_LABELS_KEY, default="dialog_sentiment_labels")
+    analysis_key: str | None = param(_ANALYSIS_KEY, default="dialog_sentiment_labels_analysis")
 
 
 class DialogSentimentIntensityMapper(TurnDetection, name="dialog_sentiment_intensity_mapper"):
@@ -188,8 +192,10 @@ class DialogSentimentIntensityMapper(TurnDetection, name="dialog_sentiment_inten
         ),
     )
 
-    intensities_key: str = param("Tag of the numbers: a list, one for each turn.", default="dialog_sentiment_intensity")
-    analysis_key: str = param(_ANALYSIS_KEY, default="dialog_sentiment_intensity_analysis")
+    intensities_key: str | None = param(
+        "Tag of the numbers: a list, one for each turn; null takes the usual one.", default="dialog_sentiment_intensity"
+    )
+    analysis_key: str | None = param(_ANALYSIS_KEY, default="dialog_sentiment_intensity_analysis")
     intensity_template: str | None = param(
         "How the number of an earlier turn is shown, made of `{intensity}`.", default=None
     )
@@ -199,4 +205,4 @@ class DialogSentimentIntensityMapper(TurnDetection, name="dialog_sentiment_inten
 
     def found_key(self) -> str:
         """Return the tag of what is found."""
-        return self.intensities_key
+        return self.tag_of("intensities_key")

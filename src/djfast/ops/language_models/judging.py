@@ -308,7 +308,7 @@ class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
     inspect_keys: list[str] | None = param(
         "Fields that are read; `text` is the text field. Null takes text, query and response.", default=None
     )
-    messages_key: str = param("Field of messages, whose contents are read, too.", default="messages")
+    messages_key: str | None = param("Field of messages, whose contents are read, too; null reads none.", default="messages")
     max_messages_for_prompt: int = param("How many messages are read, from the last one back.", default=4, unit="messages", ge=0)
     max_chars_per_field: int = param("Characters of a field that are read.", default=6000, unit="characters", ge=1)
     max_chars_messages_excerpt: int = param("Characters of the messages that are read.", default=8000, unit="characters", ge=1)
@@ -347,17 +347,20 @@ class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
         if self.redaction_mode == "none":
             return {}
         redacted = member(self._suspected(), "redacted")
-        return {key: member(redacted, key) for key in (*self._keys(), self.messages_key)}
+        return {key: member(redacted, key) for key in (*self._keys(), *self._messages())}
 
     def _keys(self) -> list[str]:
         return ["text", self.query_key, self.response_key] if self.inspect_keys is None else self.inspect_keys
+
+    def _messages(self) -> list[str]:
+        return [self.messages_key] if self.messages_key else []
 
     def _suspected(self) -> Expr:
         models = [*([self.spacy_ner_model] if self.spacy_ner_model else []), *(self.spacy_ner_models or [])]
         return call(
             "personal_data_suspected",
             field(f"{META}.{self.result_key}"),
-            field(self.messages_key),
+            *map(field, self._messages()),
             *(text_field() if key == "text" else field(key) for key in self._keys()),
             keys=self._keys(),
             messages_key=self.messages_key,

@@ -80,7 +80,7 @@ class PiiRedactionMapper(Mapper, name="pii_redaction_mapper"):
     redact_keys: list[str] | None = param(
         "Fields to redact; null takes the text, query, response and messages.", default=None
     )
-    messages_key: str = param("Field of the messages.", default="messages")
+    messages_key: str | None = param("Field of the messages; null redacts none.", default="messages")
 
     def validate(self) -> None:
         """Check the shape of the patterns."""
