@@ -27,7 +27,7 @@ from djfast.plan.steps import Plan
 from djfast.pulling import pulled
 from djfast.recipe.outputs import is_remote
 from djfast.reserved import META, STATS
-from djfast.runners.local import run_plan
+from djfast.runners.local import reject_unfit, run_plan
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import Rejected, RejectedRows
 from djfast.runners.report import Report
@@ -236,6 +236,8 @@ class Dataset:
         if pieces and hasattr(pieces[0], "batch"):
             table = pa.Table.from_batches([piece.batch for piece in pieces])
             return table if stats else table.drop_columns([name for name in (STATS, META) if name in table.column_names])
+        if pieces and getattr(pieces[0], "columns", None) is not None:
+            return _table_of_lines(pieces, keeps_stats=stats)
         return _table_of(self.to_list(stats=stats))
 
     def to_pandas(self, *, stats: bool = False) -> pd.DataFrame:
@@ -375,14 +377,23 @@ class Dataset:
         computed = None if keeps_hashes else self._computed.get(keeps_stats)
         if computed is None:
             return self._run(result, keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
+        columns = getattr(computed.pieces[0], "columns", None) if computed.pieces else None
+        unfit = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
         try:
+            result.expect(lambda: columns, as_lines=columns is not None)
             for piece in computed.pieces:
                 result.write(piece)
+            reject_unfit(result, unfit)
             paths = result.finish()
         except BaseException:
             result.abandon()
             raise
-        self.report = computed.report._replace(export_paths=tuple(paths))
+        self.rejected = [*self.rejected, *map(_as_given, unfit.rows)]
+        self.report = computed.report._replace(
+            export_paths=tuple(paths),
+            rows_written=computed.report.rows_written - unfit.count,
+            rows_rejected=computed.report.rows_rejected + unfit.count,
+        )
         return self.report
 
     def _run_without_stats(self, result: Result) -> Report:
@@ -469,6 +480,26 @@ def _checked_rows(rows: Any) -> Sequence[Mapping[str, Any]]:
         if not isinstance(row, Mapping):
             raise SchemaError(f"row {number} must be a dictionary, got {type_name(row)}")
     return listed
+
+
+def _table_of_lines(pieces: Sequence[Any], *, keeps_stats: bool) -> pa.Table:
+    """Return rows that were carried as lines as a table; columns that still hold their values keep their types.
+
+    Raises
+    ------
+    SchemaError
+        If the values of a field have no type in common.
+    """
+    import pyarrow as pa
+
+    from djfast.io.json_columns import JsonColumns
+
+    columns = JsonColumns(lambda: ((piece.row_count, piece.lines) for piece in pieces), pieces[0].columns)
+    if columns.rejected:
+        reason = next(iter(columns.rejected.values()))
+        raise SchemaError(f"{len(columns.rejected)} rows have values that no table of all rows holds ({reason}); use to_list")
+    table = pa.concat_tables(columns.tables()) if any(piece.row_count for piece in pieces) else columns.schema.empty_table()
+    return table if keeps_stats else table.drop_columns([name for name in (STATS, META) if name in table.column_names])
 
 
 def _table_of(rows: Sequence[Row]) -> pa.Table:

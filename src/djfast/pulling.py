@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from djfast.io.results import RowList
+
 _AHEAD = 4  # pieces
 _PATIENCE = 0.05  # seconds after which a full queue looks whether anybody still wants rows
 
@@ -16,25 +18,23 @@ class _Unwanted(Exception):
     """Nobody takes more rows."""
 
 
-class _Pieces:
+class _Pieces(RowList):
     """The result of a run that hands its pieces over."""
 
     def __init__(self) -> None:
-        self.pieces: queue.Queue[Any] = queue.Queue(_AHEAD)
+        super().__init__()
+        self.handed: queue.Queue[Any] = queue.Queue(_AHEAD)
         self.is_unwanted = threading.Event()
 
     def write(self, piece: Any) -> None:
         """Wait until there is room, and hand a piece over."""
+        self.tell(piece)
         while not self.is_unwanted.is_set():
             try:
-                return self.pieces.put(piece, timeout=_PATIENCE)
+                return self.handed.put(piece, timeout=_PATIENCE)
             except queue.Full:
                 continue
         raise _Unwanted
-
-    def finish(self) -> list[str]:
-        """Return no paths."""
-        return []
 
     def abandon(self) -> None:
         """Leave what was handed over."""
@@ -70,7 +70,7 @@ def pulled(run: Callable[[Any], Any]) -> Iterator[Any]:
     thread = threading.Thread(target=work, name="djfast-pull", daemon=True)
     thread.start()
     try:
-        while not isinstance(piece := result.pieces.get(), _End):
+        while not isinstance(piece := result.handed.get(), _End):
             yield piece
         if piece.error is not None:
             raise piece.error

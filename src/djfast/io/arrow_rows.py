@@ -14,10 +14,13 @@ from djfast import _native
 from djfast.errors import SchemaError
 from djfast.io.arrow_entry import checked
 from djfast.io.arrow_ipc import batch_of, stream_of
+from djfast.io.arrow_json import json_lines, json_rows, json_values
 from djfast.io.documents import document_blocks, document_runs, document_schema
 from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of, suffix_of
 from djfast.io.origins import Origins
+from djfast.io.plain_columns import plain_batch, plain_schema
 from djfast.io.splits import Split
+from djfast.json_bytes import as_json
 from djfast.plan.steps import Plan, Stage
 from djfast.reserved import HASHES, META, RESERVED, STATS, SUFFIX
 
@@ -51,12 +54,12 @@ class ArrowBlock(NamedTuple):
         """Bytes of the batch in memory."""
         return int(self.batch.nbytes)
 
-    def row(self, position: int) -> Any:
-        """Return one row, or what stands in the file where it could not be read."""
+    def row(self, position: int) -> bytes:
+        """Return one row as a line of JSON, or what stands in the file where it could not be read."""
         unread = self.unread.get(position)
         if unread is not None and unread.content is not None:
             return unread.content.encode("utf-8", "surrogateescape")
-        return self.batch.slice(position, 1).to_pylist()[0]
+        return json_lines(self.batch.slice(position, 1))[0].encode()
 
     def counted_from(self, first: int) -> ArrowBlock:
         """Return these rows with numbers that count from `first`."""
@@ -328,16 +331,15 @@ class FileRows(ArrowRows):
             block.batch.num_rows,
         )
 
+    def columns(self) -> pa.Schema:
+        """Return the columns of the first file."""
+        file = self.files[0]
+        return document_schema() if FORMATS[file.format].is_document else reader_of(file).schema(file, self.options)
+
     def empty_block(self) -> ArrowBlock:
         """Return a block with the columns of the first file and no rows."""
-        import pyarrow as pa
-
         file = self.files[0]
-        is_document = FORMATS[file.format].is_document
-        schema = document_schema() if is_document else reader_of(file).schema(file, self.options)
-        block = ArrowBlock(
-            pa.RecordBatch.from_arrays([pa.array([], kind) for kind in schema.types], schema=schema), file.path, []
-        )
+        block = ArrowBlock(empty_batch(plain_schema(self.columns(), file.path)), file.path, [])
         return self._with_suffix(block, [file]) if self.adds_suffix else block
 
     def _blocks(self, number: int, start: int, end: int | None) -> Iterator[ArrowBlock]:
@@ -346,7 +348,7 @@ class FileRows(ArrowRows):
             for block, files in document_blocks(self.files[number : number + (end or 1)], self.options):
                 yield self._with_suffix(block, files) if self.adds_suffix else block
             return
-        for block in map(checked, reader_of(file).blocks(file, start, end, self.options)):
+        for block in map(carried, reader_of(file).blocks(file, start, end, self.options)):
             yield self._with_suffix(block, [file]) if self.adds_suffix else block
 
     def _with_suffix(self, block: ArrowBlock, files: Sequence[InputFile]) -> ArrowBlock:
@@ -371,8 +373,36 @@ class TableRows(ArrowRows):
         """Cut the table."""
         first = 0
         for batch in self.table.to_batches(max_chunksize=self.batch_rows):
-            yield checked(ArrowBlock(batch, None, range(first, first + batch.num_rows)))
+            yield carried(ArrowBlock(batch, None, range(first, first + batch.num_rows)))
             first += batch.num_rows
+
+    def columns(self) -> pa.Schema:
+        """Return the columns of the table."""
+        return self.table.schema
+
+    def empty_block(self) -> ArrowBlock:
+        """Return a block with the columns of the table and no rows."""
+        return ArrowBlock(empty_batch(plain_schema(self.table.schema, "the data")), None, [])
+
+
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch without rows."""
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
+
+
+def carried(block: ArrowBlock) -> ArrowBlock:
+    """Return a block whose columns are checked, and in a layout that rows can be taken from.
+
+    Raises
+    ------
+    SchemaError
+        If the structure of a column is broken, or if its type cannot be carried.
+    """
+    block = checked(block)
+    batch = plain_batch(block.batch, plain_schema(block.batch.schema, block.file or "the data"))
+    return block if batch is block.batch else block._replace(batch=batch)
 
 
 def text_column(batch: pa.RecordBatch, path: str) -> pa.Array:
@@ -416,7 +446,7 @@ def _json_values(batch: pa.RecordBatch, path: str) -> list[str | None]:
             return [None] * batch.num_rows
         column = pc.struct_field(column, name)
     null = None if path in RESERVED else "null"
-    return [null if v is None else json.dumps(_without_nulls(v), default=str) for v in column.to_pylist()]
+    return [null if v is None else json.dumps(_without_nulls(v), default=as_json) for v in json_values(column)]
 
 
 def _is_view(kind: pa.DataType) -> bool:
@@ -476,8 +506,8 @@ def _side_lines(rows: pa.RecordBatch) -> tuple[bytes, bytes]:
     lines = []
     ends = array("Q")
     total = 0
-    for row in rows.select(names).to_pylist():
-        line = json.dumps({k: _without_nulls(v) for k, v in row.items()}, ensure_ascii=False, default=repr).encode() + b"\n"
+    for row in json_rows(rows.select(names)):
+        line = json.dumps({k: _without_nulls(v) for k, v in row.items()}, ensure_ascii=False, default=as_json).encode() + b"\n"
         lines.append(line)
         total += len(line)
         ends.append(total)

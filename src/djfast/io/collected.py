@@ -5,17 +5,24 @@ What is collected depends on the rows and on nothing else: where batches end lea
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import compress, count
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from djfast.errors import InputError, OutputError
-from djfast.json_bytes import MARK, as_json, parsed
+from djfast.errors import InputError
+from djfast.io.origins import OriginLog
+from djfast.json_bytes import as_json, encodable, parsed
+
+if TYPE_CHECKING:
+    from djfast.io.json_columns import JsonColumns
 
 _UNIT_ROWS = 256
 _GROUP_BYTES = 64 << 20
-_BLOCK_BYTES = 8 << 20
+MOST_COLUMNS = 10_000
 
 
 class TableSink(Protocol):
@@ -41,6 +48,11 @@ class Collected(Protocol):
         """Arrow schema of all rows."""
         ...
 
+    @property
+    def names(self) -> list[str]:
+        """Fields of all rows."""
+        ...
+
     def lines(self) -> Iterator[bytes]:
         """Yield the rows as lines of JSON, each with its line feed."""
         ...
@@ -54,131 +66,150 @@ class Collected(Protocol):
         ...
 
 
-class CollectedLines:
-    """Rows as lines of JSON in a file."""
+class Unfit(NamedTuple):
+    """A row that the result's format has no place for: why, where it came from, and its line."""
 
-    def __init__(self, path: str) -> None:
+    reason: str
+    file: str | None
+    number: int
+    line: bytes
+
+
+class CollectedLines:
+    """Rows as lines of JSON in a file.
+
+    Parameters
+    ----------
+    path : str
+    columns : callable
+        Returns the schema that the rows had as a table before they became lines; None if they had none.
+    names_rows : bool
+        Remember where rows came from, for those that `settle` finds.
+    """
+
+    def __init__(self, path: str, columns: Callable[[], Any] = lambda: None, *, names_rows: bool = False) -> None:
         self.path = path
         self.count = 0
         self.size = 0
-        self._schema: Any = None
+        self._columns = columns
+        self._json: JsonColumns | None = None
+        self._names: list[str] | None = None
+        self._unfit: dict[int, str] = {}
+        self._origins = OriginLog(f"{path}.origins") if names_rows else None
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by its owner
 
     def write(self, piece: Any) -> None:
         """Take the next rows."""
         lines = getattr(piece, "lines", None)
         if lines is None:
-            lines = b"".join(map(json_line, piece.to_rows()))
+            lines = b"".join(_lines_of(piece))
+        if not self.count and hasattr(piece, "batch"):
+            self._columns = lambda: piece.batch.schema
+        if self._origins is not None:
+            file = getattr(piece, "file", None)
+            file = file.decode() if isinstance(file, bytes) else file
+            numbers = array("Q", piece.numbers) if isinstance(piece.numbers, bytes) else piece.numbers
+            self._origins.write(piece.row_count, file, numbers)
         self.count += piece.row_count
         self.size += len(lines)
         view = memoryview(lines)
         while view:
             view = view[self._file.write(view) :]
 
+    def settle(self, shape: str) -> Iterator[Unfit]:
+        """Take no more rows, and yield those that a format of a shape has no place for. They are left out from now on."""
+        self.close()
+        if shape in ("table", "folder"):
+            self._unfit = self._table.rejected
+        else:
+            self._look_at_rows()
+        if not self._unfit:
+            return
+        unfit = sorted(self._unfit)
+        places = self._origins.places(unfit) if self._origins is not None else ((None, row) for row in unfit)
+        lines = compress(self._all_lines(), (row in self._unfit for row in range(self.count)))
+        for row, (file, number), line in zip(unfit, places, lines):
+            self.size -= len(line)
+            yield Unfit(self._unfit[row], file, number, line)
+        self.count -= len(unfit)
+
+    def _look_at_rows(self) -> None:
+        names: dict[str, None] = {}
+        for number, line in enumerate(self._all_lines()):
+            try:
+                row = encodable(line)
+            except (ValueError, RecursionError) as error:
+                self._unfit[number] = str(error)
+                continue
+            if not row.keys() <= names.keys():
+                names.update(dict.fromkeys(row))
+                if len(names) > MOST_COLUMNS:
+                    break
+        if not self.count and (columns := self._columns()) is not None:
+            names = dict.fromkeys(columns.names)
+        self._names = list(names)
+
     def close(self) -> None:
         """Take no more rows."""
         self._file.close()
+        if self._origins is not None:
+            self._origins.close()
+
+    def remove(self) -> None:
+        """Remove what was kept to find rows by."""
+        if self._origins is not None:
+            os.unlink(self._origins.path)
 
     def abandon(self) -> None:
         """Close the file as it is."""
-        self._file.close()
+        self.close()
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield the lines."""
+    def _all_lines(self) -> Iterator[bytes]:
         with open(self.path, "rb") as file:
             yield from file
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Parse the lines.
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines."""
+        lines = self._all_lines()
+        return compress(lines, (row not in self._unfit for row in count())) if self._unfit else lines
 
-        Raises
-        ------
-        OutputError
-            If a row cannot be parsed: it is nested too deeply, or a number in it has thousands of digits.
-        """
-        for number, line in enumerate(self.lines(), 1):
-            try:
-                yield parsed(line)
-            except (ValueError, RecursionError) as error:
-                raise OutputError(f"row {number} of the result can only be exported as jsonl or json: {error}") from error
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Parse the lines."""
+        return map(parsed, self.lines())
+
+    @property
+    def names(self) -> list[str]:
+        """Fields of all rows, as they first appear."""
+        if self._names is None:
+            self._look_at_rows()
+        assert self._names is not None
+        return self._names
+
+    @property
+    def _table(self) -> JsonColumns:
+        if self._json is None:
+            from djfast.io.json_columns import JsonColumns, blocks_of
+
+            self._json = JsonColumns(partial(blocks_of, self.path), self._columns())
+            self._unfit = self._json.rejected
+        return self._json
 
     @property
     def schema(self) -> Any:
-        """Arrow schema of all rows: types are as wide as some row needs.
-
-        Raises
-        ------
-        InputError
-            If a field has types in different rows that no Arrow type holds.
-        """
-        import pyarrow as pa
-
-        if self._schema is None:
-            schema = None
-            with _one_schema():
-                for table in self._parsed(None):
-                    both = [table.schema] if schema is None else [schema, table.schema]
-                    schema = pa.unify_schemas(both, promote_options="permissive")
-            self._schema = pa.schema([]) if schema is None else schema
-        return pa.schema([field.with_type(_with_bytes(field.type)) for field in self._schema])
+        """Arrow schema of all rows."""
+        return self._table.schema
 
     def tables(self) -> Iterator[Any]:
         """Parse the lines into tables of one schema."""
-        import pyarrow.json
-
-        schema = self.schema
-        with _one_schema():
-            for table in self._parsed(pyarrow.json.ParseOptions(explicit_schema=self._schema)):
-                plain = table.select(schema.names).cast(self._schema)
-                yield plain if schema == self._schema else _with_bytes_restored(plain, schema)
-
-    def _parsed(self, options: Any) -> Iterator[Any]:
-        """Parse blocks of whole lines, each on its own, so that every block may have its own types."""
-        import pyarrow as pa
-        import pyarrow.json
-
-        with open(self.path, "rb") as file:
-            while lines := file.readlines(_BLOCK_BYTES):
-                block = b"".join(lines)
-                sized = pyarrow.json.ReadOptions(block_size=len(block) + 1, use_threads=False)
-                yield pyarrow.json.read_json(pa.BufferReader(block), read_options=sized, parse_options=options)
+        return self._table.tables()
 
 
-def _with_bytes(kind: Any) -> Any:
-    """Return a type in which bytes are what JSON marks as such."""
-    import pyarrow as pa
+def _lines_of(piece: Any) -> Iterable[bytes]:
+    if hasattr(piece, "batch"):
+        from djfast.io.arrow_json import json_lines
 
-    if pa.types.is_list(kind):
-        return pa.list_(_with_bytes(kind.value_type))
-    if not pa.types.is_struct(kind):
-        return kind
-    if kind.num_fields == 1 and kind[0].name == MARK:
-        return pa.binary()
-    return pa.struct([field.with_type(_with_bytes(field.type)) for field in kind])
-
-
-def _with_bytes_restored(table: Any, schema: Any) -> Any:
-    import pyarrow as pa
-
-    arrays = []
-    for name, field in zip(table.schema.names, schema):
-        column = table.column(name)
-        if column.type != field.type:
-            values = [parsed(json.dumps(value).encode()) for value in column.to_pylist()]
-            column = pa.chunked_array([pa.array(values, field.type)])
-        arrays.append(column)
-    return pa.table(arrays, schema=schema)
-
-
-@contextlib.contextmanager
-def _one_schema() -> Iterator[None]:
-    """Say what to do about rows that have no schema in common."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except pa.ArrowException as error:
-        raise InputError(f"the rows do not fit one schema of Arrow ({error}); export jsonl instead") from error
+        return (line.encode() + b"\n" for line in json_lines(piece.batch))
+    return map(json_line, piece.to_rows())
 
 
 class CollectedTables:
@@ -254,6 +285,19 @@ class CollectedTables:
         self.size += self._units_bytes
         self._units, self._units_bytes = [], 0
 
+    @property
+    def names(self) -> list[str]:
+        """Fields of all rows."""
+        return list(self.schema.names)
+
+    def settle(self, shape: str) -> Iterator[Unfit]:
+        """Yield nothing: rows that came as tables have a place in one."""
+        del shape
+        return iter(())
+
+    def remove(self) -> None:
+        """Do nothing: nothing was kept to find rows by."""
+
     def close(self) -> None:
         """Take no more rows, and complete the file."""
         if self._loose_rows:
@@ -272,9 +316,11 @@ class CollectedTables:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows as dictionaries."""
+        from djfast.io.arrow_json import json_rows
+
         for table in self.tables():
             for batch in table.to_batches(max_chunksize=_UNIT_ROWS):
-                yield from batch.to_pylist()
+                yield from json_rows(batch)
 
     def tables(self) -> Iterator[Any]:
         """Yield the tables."""

@@ -7,6 +7,8 @@ import json
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import compress
 from typing import Any, NamedTuple
 
 from djfast import _native
@@ -79,9 +81,12 @@ class JsonBlock(NamedTuple):
 
 
 class JsonPiece:
-    """Lines that have left a stage, with the lines of the stats file and the numbers of the lines they came from."""
+    """Lines that have left a stage, with the lines of the stats file and the numbers of the lines they came from.
 
-    __slots__ = ("ends", "file", "lines", "numbers", "row_count", "side", "side_ends")
+    `columns` is the Arrow schema that the rows had before they became lines, where somebody wants to know it.
+    """
+
+    __slots__ = ("columns", "ends", "file", "lines", "numbers", "row_count", "side", "side_ends")
 
     def __init__(
         self,
@@ -100,6 +105,7 @@ class JsonPiece:
         self.numbers = numbers
         self.file = file
         self.row_count = len(ends) // 8 if row_count is None else row_count
+        self.columns: Any = None
 
     @classmethod
     def unpack(cls, lines: bytes, ends: bytes, side: bytes, side_ends: bytes, numbers: bytes, file: bytes) -> JsonPiece:
@@ -121,10 +127,15 @@ class JsonPiece:
         return self
 
     def select(self, mask: bytes, first: int) -> JsonPiece:
-        """Keep the rows whose byte in ``mask[first:]`` is set. Only the lines are kept, not where each one ends."""
+        """Keep the rows whose byte in ``mask[first:]`` is set. Where each line ends is not kept."""
         lines = _native.select_lines(self.lines, self.ends, mask, first)
         side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
-        return JsonPiece(lines, b"", side, b"", b"", self.file, mask.count(1, first, first + self.row_count))
+        own = mask[first : first + self.row_count]
+        numbers = array("Q", compress(array("Q", self.numbers), own)).tobytes()
+        file = self.file
+        if b"\0" in file:
+            file = (Origins(file.decode()).of(list(compress(range(self.row_count), own))) or "").encode()
+        return JsonPiece(lines, b"", side, b"", numbers, file, own.count(1))
 
     def row_bytes(self) -> list[int]:
         """Return the bytes of each row."""
@@ -146,8 +157,13 @@ class JsonPiece:
         return gather
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Parse the lines."""
-        return [parsed(line) for line in self.lines.split(b"\n") if line]
+        """Parse the lines; values of columns that are known are what Arrow makes of them."""
+        rows = [parsed(line) for line in self.lines.split(b"\n") if line]
+        if self.columns is not None:
+            from djfast.io.arrow_json import restore
+
+            restore(rows, self.columns)
+        return rows
 
 
 class JsonRows:
@@ -207,6 +223,19 @@ class JsonRows:
             return blocks
         suffix = suffix_of(self.files[split.file])
         return (_with_suffix(block, suffix) for block in blocks)
+
+    def columns(self) -> Any:
+        """Return None: lines have no columns."""
+        return None
+
+    def first_columns(self) -> Any:
+        """Return the columns of the first rows, as an Arrow schema, for a result that no row is left for."""
+        for block in self.items():
+            from djfast.io.json_columns import JsonColumns
+
+            data = block.data[: block.end].rstrip(b"\n") + b"\n"
+            return JsonColumns(partial(iter, [(data.count(b"\n"), data)])).schema
+        return None
 
     def _read(self, split: Split) -> Iterator[JsonBlock]:
         file = self.files[split.file]

@@ -9,10 +9,9 @@ from itertools import islice
 from typing import Any
 
 from djfast.errors import OutputError
-from djfast.io.collected import Collected, json_value
+from djfast.io.collected import MOST_COLUMNS, Collected, json_value
 
 WriteNext = Callable[[str, int], None]
-_MOST_COLUMNS = 10_000
 
 
 def json_lines(rows: Collected, arguments: Mapping[str, Any]) -> WriteNext:
@@ -58,7 +57,9 @@ def tsv(rows: Collected, arguments: Mapping[str, Any]) -> WriteNext:
 
 def _separated(rows: Collected, separator: str) -> WriteNext:
     """Write a header and a row a record, as RFC 4180 says; every file has the fields of all rows, as they first appear."""
-    fields = _fields(rows)
+    fields = rows.names
+    if len(fields) > MOST_COLUMNS:
+        raise OutputError(f"the rows have more than {MOST_COLUMNS} fields, too many for columns; export jsonl instead")
     needs_quotes = re.compile(f'[{separator}"\r\n]')
     values = rows.rows()
 
@@ -92,12 +93,3 @@ def _text(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, default=json_value)
     return repr(value) if isinstance(value, int | float) else str(json_value(value))
 
-
-def _fields(rows: Collected) -> list[str]:
-    fields: dict[str, None] = {}
-    for row in rows.rows():
-        if not row.keys() <= fields.keys():
-            fields.update(dict.fromkeys(row))
-            if len(fields) > _MOST_COLUMNS:
-                raise OutputError(f"the rows have more than {_MOST_COLUMNS} fields, too many for columns; export jsonl instead")
-    return list(fields)

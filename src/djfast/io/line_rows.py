@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from djfast.io.json_rows import JsonBlock, JsonRows
@@ -22,10 +22,12 @@ class LineRows(JsonRows):
     Parameters
     ----------
     rows : ArrowRows or ListRows
-        Where the rows come from. Dates, times and decimals become texts, bytes what `djfast.json_bytes` makes of them.
+        Where the rows come from. Values that JSON does not have are written as `djfast.io.arrow_json` says.
+    joins : int
+        How often rows are joined on their way, which makes lists of the values of all columns.
     """
 
-    def __init__(self, rows: Any) -> None:
+    def __init__(self, rows: Any, *, joins: int = 0) -> None:
         super().__init__(
             getattr(rows, "files", ()),
             batch_bytes=getattr(rows, "batch_bytes", 0),
@@ -33,6 +35,16 @@ class LineRows(JsonRows):
             keeps_hashes=rows.keeps_hashes,
         )
         self._source = rows
+        self._joins = joins
+
+    def columns(self) -> Any:
+        """Return the schema that the rows had before they became lines, None if they had none."""
+        schema = self._source.columns()
+        for _ in range(self._joins if schema is not None else 0):
+            import pyarrow as pa
+
+            schema = pa.schema([pa.field(field.name, pa.list_(field.type)) for field in schema])
+        return schema
 
     def items(self) -> Iterator[JsonBlock]:
         """Read all rows."""
@@ -45,12 +57,18 @@ class LineRows(JsonRows):
 
 def carried_for(plan: Plan, rows: Any) -> Any:
     """Return the rows in the form that a plan needs them in."""
-    return LineRows(rows) if plan.needs_lines and not rows.holds_lines else rows
+    if not plan.needs_lines or rows.holds_lines:
+        return rows
+    return LineRows(rows, joins=sum(stage.group is not None for stage in plan.stages))
 
 
 def _lines(block: Any) -> JsonBlock:
-    rows: Iterable[Any] = block.rows if hasattr(block, "rows") else block.batch.to_pylist()
-    lines = [json.dumps(row, ensure_ascii=False, default=as_json) for row in rows]
+    if hasattr(block, "rows"):
+        lines = [json.dumps(row, ensure_ascii=False, default=as_json) for row in block.rows]
+    else:
+        from djfast.io.arrow_json import json_lines
+
+        lines = json_lines(block.batch)
     unread: Mapping[int, UnreadRow] = getattr(block, "unread", {})
     for position, row in unread.items():
         lines[position] = _one_line(row.content) or lines[position]

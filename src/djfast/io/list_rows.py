@@ -117,6 +117,14 @@ class ListRows:
         self.keeps_hashes = keeps_hashes
         self.batch_rows = batch_rows
 
+    def columns(self) -> None:
+        """Return None: Python rows have no columns."""
+        return
+
+    def first_columns(self) -> None:
+        """Return None: Python rows have no columns."""
+        return
+
     def items(self) -> Iterator[ListBlock]:
         """Cut the list."""
         for first in range(0, len(self.rows), self.batch_rows):

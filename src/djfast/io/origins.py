@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 _NUL = "\0"
@@ -44,3 +46,35 @@ class Origins:
             return self._all
         names = [self._each[row] for row in rows]
         return _NUL.join(names) if len(set(names)) > 1 else names[0] if names else None
+
+
+class OriginLog:
+    """Where each row of a result came from, in a file: rows that have no place in the result are found in the end."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._file = open(path, "wb")  # noqa: SIM115 - closed by its owner
+
+    def write(self, rows: int, file: str | None, numbers: Iterable[int]) -> None:
+        """Take the next rows: their files, as `Origins` takes them, and their numbers in these."""
+        places = array("Q", numbers).tobytes()
+        head = json.dumps([rows, file, len(places)]).encode()
+        self._file.write(head + b"\n" + places)
+
+    def close(self) -> None:
+        """Take no more rows."""
+        self._file.close()
+
+    def places(self, rows: Iterable[int]) -> Iterator[tuple[str | None, int]]:
+        """Yield file and number of some rows, in ascending order; the number is that in the result where there is no other."""
+        wanted = iter(rows)
+        row = next(wanted, None)
+        first = 0
+        with open(self.path, "rb") as file:
+            while row is not None and (head := file.readline()):
+                count, names, size = json.loads(head)
+                numbers = array("Q", file.read(size))
+                while row is not None and row < first + count:
+                    yield Origins(names).of([row - first]) or None, numbers[row - first] if numbers else row
+                    row = next(wanted, None)
+                first += count

@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple, Protocol
 
 from djfast.errors import OutputError
 from djfast.formats import FORMATS, Format
-from djfast.io.collected import Collected, CollectedLines, CollectedTables, TableSink
+from djfast.io.collected import Collected, CollectedLines, CollectedTables, TableSink, Unfit
 from djfast.io.compression import compress_file, compression_of
 from djfast.io.durable import writing
 from djfast.io.table_files import TableCutter
@@ -34,8 +34,24 @@ class Piece(Protocol):
 class Result(Protocol):
     """Takes result rows in order."""
 
+    @property
+    def names_rows(self) -> bool:
+        """Whether pieces must say where their rows came from."""
+        ...
+
     def write(self, piece: Any) -> None:
         """Take the next rows."""
+        ...
+
+    def expect(self, columns: Callable[[], Any], *, as_lines: bool) -> None:
+        """Take what returns the Arrow schema that the rows had where they came from, None if they had none.
+
+        `as_lines` says that they come as lines of JSON all the same.
+        """
+        ...
+
+    def settle(self) -> Iterator[Unfit]:
+        """Take no more rows, and yield those that the result has no place for."""
         ...
 
     def finish(self) -> list[str]:
@@ -50,11 +66,28 @@ class Result(Protocol):
 class RowList:
     """Result rows in memory, as the carrier's pieces."""
 
+    names_rows = True
+
     def __init__(self) -> None:
         self.pieces: list[Any] = []
+        self.columns: Any = None
+
+    def expect(self, columns: Callable[[], Any], *, as_lines: bool) -> None:
+        """Keep the schema that rows had which come as lines."""
+        self.columns = columns() if as_lines else None
+
+    def tell(self, piece: Any) -> None:
+        """Tell a piece the columns that its rows had."""
+        if self.columns is not None:
+            piece.columns = self.columns
+
+    def settle(self) -> Iterator[Unfit]:
+        """Yield nothing: a list has a place for everything."""
+        return iter(())
 
     def write(self, piece: Any) -> None:
         """Take the next rows."""
+        self.tell(piece)
         self.pieces.append(piece)
 
     def finish(self) -> list[str]:
@@ -141,9 +174,34 @@ class ResultFile:
         self._side: IO[bytes] | None = None
         self._rows: CollectedLines | CollectedTables | None = None
         self._is_whole = False  # what is collected is the result itself
+        self._columns: Callable[[], Any] = lambda: None
         with self._writing():
             os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
             check_place(output)
+
+    @property
+    def names_rows(self) -> bool:
+        """Whether pieces must say where their rows came from: there may be rows that the result has no place for."""
+        return self.output.kind not in ("jsonl", "json")
+
+    def expect(self, columns: Callable[[], Any], *, as_lines: bool) -> None:
+        """Take what returns the schema that the rows had where they came from.
+
+        Raises
+        ------
+        OutputError
+            If the format has no type for one of its columns.
+        """
+        self._columns = columns
+        check_columns(self.output, columns, as_lines=as_lines)
+
+    def settle(self) -> Iterator[Unfit]:
+        """Take no more rows, and yield those that the format has no place for."""
+        with self._writing():
+            if self._rows is None:
+                self._rows = self._collected_lines()
+            if self.names_rows:
+                yield from self._rows.settle(self.output.format.shape)
 
     def write(self, piece: Any) -> None:
         """Take the next rows.
@@ -169,16 +227,24 @@ class ResultFile:
         output = self.output
         is_one = not output.shard_bytes and output.shard_rows is None
         if output.format.shape == "lines" or not hasattr(piece, "batch"):
-            self._is_whole = output.kind == "jsonl"
-            return CollectedLines(self._temporary if self._is_whole else f"{self._temporary}.rows")
+            return self._collected_lines()
         if output.format.shape == "table" and is_one:
             self._is_whole = True
             return CollectedTables(self._temporary, piece.batch.schema, self._sink)
         return CollectedTables(f"{self._temporary}.rows", piece.batch.schema)
 
+    def _collected_lines(self) -> CollectedLines:
+        self._is_whole = self.output.kind == "jsonl"
+        path = self._temporary if self._is_whole else f"{self._temporary}.rows"
+        # What is expected may be told later.
+        return CollectedLines(path, lambda: self._columns(), names_rows=self.names_rows)
+
     def _sink(self, path: str, schema: Any) -> TableSink:
-        sink: TableSink = self.output.format.write()(path, schema, self.output.arguments)
-        return sink
+        from djfast.io.plain_columns import Restoring, as_they_were  # no plain run of lines needs it
+
+        kept = as_they_were(schema, self._columns())
+        sink: TableSink = self.output.format.write()(path, kept, self.output.arguments)
+        return sink if kept is schema else Restoring(sink, kept)
 
     def finish(self) -> list[str]:
         """Close, cut into shards if asked, and rename.
@@ -193,8 +259,7 @@ class ResultFile:
     def _finish(self) -> list[str]:
         rows = self._rows
         if rows is None:
-            self._is_whole = self.output.kind == "jsonl"
-            rows = self._rows = CollectedLines(self._temporary if self._is_whole else f"{self._temporary}.rows")
+            rows = self._rows = self._collected_lines()
         rows.close()
         counts = self.output.shards(rows.count, rows.size)
         paths = [self.path]
@@ -207,6 +272,7 @@ class ResultFile:
             paths = self._write_files(rows, counts)
         if os.path.exists(rows.path):
             os.unlink(rows.path)
+        rows.remove()
         if self._side is not None:
             self._side.close()
             os.replace(self._side.name, self._side_path)
@@ -252,6 +318,35 @@ class ResultFile:
             begin, mark, rest = name.partition(end)
             if mark and rest[:1] in ("", ".") and begin.startswith(own_name.partition(".")[0]):
                 remove(os.path.join(folder, name))
+
+
+def check_columns(output: Output, columns: Callable[[], Any], *, as_lines: bool) -> None:
+    """Make sure, before anything runs, that a result can hold the columns that the rows have.
+
+    Raises
+    ------
+    OutputError
+        If the format has no type for one, or if rows `as_lines` lose it.
+    """
+    if output.format.shape not in ("table", "folder"):
+        return
+    schema = columns()
+    if schema is None:
+        return
+    from djfast.io.arrow_json import can_return
+    from djfast.io.plain_columns import has_type
+
+    for field in schema:
+        if not has_type(output.kind, field.type):
+            raise OutputError(
+                f"column '{field.name}' cannot be written: {output.kind} has no such type; export arrow or jsonl instead, got "
+                f"{field.type}"
+            )
+        if as_lines and not can_return(field.type):
+            raise OutputError(
+                f"column '{field.name}' cannot be written: an OP of the recipe takes whole rows, which lose this type; export "
+                f"jsonl instead, or leave the column out, got {field.type}"
+            )
 
 
 def check_place(output: Output) -> None:

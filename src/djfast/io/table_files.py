@@ -17,9 +17,14 @@ class _Parquet:
     def __init__(self, path: str, schema: Any, compression: str) -> None:
         import pyarrow.parquet as pq
 
-        self._writer = pq.ParquetWriter(path, schema, compression=compression)
+        from djfast.io.plain_columns import stored_schema, stored_table
+
+        self._stored = stored_table
+        self._schema = stored_schema(schema)
+        self._writer = pq.ParquetWriter(path, self._schema, compression=compression)
 
     def write_table(self, table: Any) -> None:
+        table = self._stored(table, self._schema)
         self._writer.write_table(table, row_group_size=max(1, table.num_rows))
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ from djfast.runners.delivery import check_output, deliver_record, delivered, out
 from djfast.runners.inputs import access_of, draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
-from djfast.runners.rejected import RejectedRows
+from djfast.runners.rejected import EXPORT, Rejected, RejectedRows
 from djfast.runners.report import Report, short_text_notices
 from djfast.runners.stage_loop import StageLoop
 from djfast.runners.watch import Suspect, Watch, end_process
@@ -119,6 +119,7 @@ def run_plan(
     started = time.monotonic()
     METER.take()  # what was asked before belongs to no run
     rows = carried_for(plan, rows)
+    result.expect(rows.columns, as_lines=rows.holds_lines)
     stages = bind_plan(plan)
     watch = _watch(plan, row_timeout) if row_timeout is not None else None
     loop = StageLoop(
@@ -135,7 +136,9 @@ def run_plan(
     )
     try:
         loop.run()
-        rejected.check(loop.tally.rows_read, loop.rows_written, loop.tally)
+        reject_unfit(result, rejected)
+        written = loop.rows_written - rejected.unfit
+        rejected.check(loop.tally.rows_read, written, loop.tally)
         paths = result.finish()
     except BaseException:
         result.abandon()
@@ -147,7 +150,7 @@ def run_plan(
             watch.close()
     return Report(
         rows_read=loop.tally.rows_read,
-        rows_written=loop.rows_written,
+        rows_written=written,
         rows_rejected=rejected.count,
         bytes_read=loop.tally.bytes_read,
         seconds=round(time.monotonic() - started, 6),
@@ -160,6 +163,12 @@ def run_plan(
         rejected_reasons=rejected.reasons.most_frequent(),
         language_models=METER.take() or None,
     )
+
+
+def reject_unfit(result: Result, rejected: RejectedRows) -> None:
+    """Set aside the rows that a result has no place for."""
+    for row in result.settle():
+        rejected.add(Rejected("export", EXPORT, row.reason, row.file, row.number + 1, row.line))
 
 
 def _watch(plan: Plan, limit: float) -> Watch:

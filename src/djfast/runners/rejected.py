@@ -20,7 +20,9 @@ _AUTO_SHARE = 0.5
 _AUTO_ROWS = 1000
 
 
-READING = -1  # the index that stands for reading in place of an OP's
+# Indexes that stand in place of an OP's: for reading, and for the format of the result, which has no place for a row.
+READING = -1
+EXPORT = -2
 
 
 class Rejected(NamedTuple):
@@ -122,6 +124,11 @@ class RejectedRows:
             if op != READING and rejected == tally.rows_in.get(op):
                 return f"no row is left: {tally.names[op]} rejected every one of the {rejected:,} rows that came to it"
         return None
+
+    @property
+    def unfit(self) -> int:
+        """How many rows the format of the result has no place for."""
+        return self.by_op.get(EXPORT, 0)
 
     def _write(self, rejected: Rejected) -> None:
         entry = {"op": rejected.op, "reason": rejected.reason, "file": rejected.file, "line": rejected.line}

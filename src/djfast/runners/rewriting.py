@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from djfast.io.json_rows import JsonBlock, JsonPiece
 from djfast.io.origins import Origins
-from djfast.json_bytes import parsed
+from djfast.json_bytes import exactly_parsed
 from djfast.plain_values import plain, type_name
 from djfast.plan.bind import reason_of
 
@@ -37,11 +37,16 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]],
         False keeps the row of a pair in any case.
     """
     lines = block.data[: block.end].split(b"\n")[:-1]
-    answers = rewrite([parsed(line) for line in lines])
+    rows: dict[int, Any] = {}
+    errors: list[tuple[int, str, bytes]] = []
+    for number, line in enumerate(lines):
+        try:
+            rows[number] = exactly_parsed(line)
+        except (ValueError, RecursionError) as error:
+            errors.append((number, str(error), line))
     written: list[bytes] = []
     origins: list[int] = []
-    errors: list[tuple[int, str, bytes]] = []
-    for number, answer in enumerate(answers):
+    for number, answer in zip(rows, rewrite(list(rows.values()))):
         try:
             new_lines = [_line(row) for row in _kept(answer, drops_rows=drops_rows)]
         except Exception as error:  # a value that JSON cannot hold is this row's error
@@ -59,7 +64,7 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]],
         array("Q", (numbers[number] for number in origins)).tobytes(),
         (Origins(block.file).of(origins) or "").encode(),
     )
-    return Rewritten(len(lines), piece, errors)
+    return Rewritten(len(lines), piece, sorted(errors))
 
 
 def _kept(answer: Any, *, drops_rows: bool) -> list[Any]:

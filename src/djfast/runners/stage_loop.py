@@ -95,8 +95,9 @@ class StageLoop:
             work = PassWork(works, self.rows, prepare=prepare)
             done = self._batches(source, work, is_first=run.start == 0)
             if spool is None:
-                for each, _ in done:
-                    self._emit(each.piece)
+                for each, first_line in done:
+                    # Numbers are made for results only that ask for them.
+                    self._emit(each.piece.counted_from(first_line) if self.result.names_rows else each.piece)
                 continue
             if bound.stage.group:
                 source = self._passed_on(self._group(done, bound.stage.group, spool), is_last=is_last)
@@ -120,8 +121,11 @@ class StageLoop:
             else:
                 mask = self._deduplicate(done, bound, spool)
             source = self._kept(spool, mask, is_last=is_last)
-        if self.rows_written == 0 and (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
-            self._emit(piece)
+        if self.rows_written == 0:
+            if (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
+                self._emit(piece)
+            elif self.result.names_rows and self.rows.columns() is None:
+                self.result.expect(self.rows.first_columns, as_lines=True)
 
     def _emit(self, piece: Any) -> None:
         self.rows_written += piece.row_count

@@ -14,22 +14,33 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from djfast.io.durable import writing
-from djfast.io.results import Output, ResultFile, file_record, shard_paths, stats_path, write_manifest
+from djfast.io.results import Output, Result, file_record, shard_paths, stats_path, write_manifest
 from djfast.ranks import Ranks
+from djfast.runners.rejected import RejectedRows
 
 _COPY_BYTES = 16 << 20
 
 
-def merge_alone(pieces: Iterator[Any], output: Output, may_publish: Callable[[], None]) -> tuple[list[str], int]:
-    """Write all pieces and return the paths and the number of rows. `may_publish` raises if another run has taken over."""
-    result = ResultFile(output)
+def merge_alone(
+    pieces: Iterator[Any], result: Result, write_rejected: Callable[[Result], RejectedRows], may_publish: Callable[[], None]
+) -> tuple[list[str], int, RejectedRows]:
+    """Write all pieces and return the paths, the number of rows, and the rejected ones.
+
+    Parameters
+    ----------
+    write_rejected : callable
+        Writes the rejected rows, with those that the result has no place for.
+    may_publish : callable
+        Raises if another run has taken over.
+    """
     rows = 0
     try:
         for piece in pieces:
             result.write(piece)
             rows += piece.row_count
+        rejected = write_rejected(result)
         may_publish()
-        return result.finish(), rows
+        return result.finish(), rows - rejected.unfit, rejected
     except BaseException:
         result.abandon()
         raise

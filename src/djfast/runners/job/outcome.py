@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from djfast.io.durable import sync_file, writing
 from djfast.io.formats import InputFile
-from djfast.io.results import rejected_path
+from djfast.io.results import Result, ResultFile, rejected_path
 from djfast.llm.usage import METER, OpUsage, total_usage
 from djfast.ranks import Ranks
 from djfast.recipe.load import Recipe
@@ -22,7 +23,7 @@ from djfast.runners.job.parts import PartFile
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.survivors import owned
-from djfast.runners.local import fatal_ops, with_side_files, write_run_json
+from djfast.runners.local import fatal_ops, reject_unfit, with_side_files, write_run_json
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
 from djfast.runners.report import RankReport, Report, short_text_notices
 
@@ -47,14 +48,22 @@ def write_outcome(
     output = output_of(recipe, mark=folder.mark())
     if ranks.rank == 0:
         folder.remove_leftovers(os.path.dirname(os.path.abspath(output.path)))
-    rejected = write_rejected(recipe, passes, final=True) if ranks.rank == 0 else None
+    rejected = None
     if output.is_lines and hasattr(passes.rows.piece, "lines") and ranks.size > 1:
+        if ranks.rank == 0:
+            rejected = write_rejected(recipe, passes, final=True)
         share = owned(passes.result_rows(), ranks)[ranks.rank]
         scratch = folder.path / "parts" / f"merge-{folder.mark()}"
         pieces = _stoppable(passes.result(share), stopping)
         paths, written = merge_together(pieces, output, ranks, scratch, folder.check_owned)
     elif ranks.rank == 0:
-        paths, written = merge_alone(_stoppable(passes.whole_result(), stopping), output, folder.check_owned)
+        result = ResultFile(output)
+        paths, written, rejected = merge_alone(
+            _stoppable(passes.whole_result(result), stopping),
+            result,
+            partial(write_rejected, recipe, passes, final=True),
+            folder.check_owned,
+        )
     gathered = [json.loads(body) for body in ranks.gather_all(json.dumps([mine, METER.take()]).encode())]
     reports = [RankReport(*report) for report, _ in gathered]
     usage = total_usage({op: OpUsage(*each) for op, each in asked.items()} for _, asked in gathered)
@@ -91,8 +100,11 @@ def write_outcome(
     return report
 
 
-def write_rejected(recipe: Recipe, passes: Passes, *, final: bool) -> RejectedRows:
-    """Write the rejected rows of all finished parts, in the order of a run without ranks; hold them to the limit if final."""
+def write_rejected(recipe: Recipe, passes: Passes, result: Result | None = None, *, final: bool) -> RejectedRows:
+    """Write the rejected rows of all finished parts, in the order of a run without ranks, then those unfit for the result.
+
+    They are held to the limit if this is final.
+    """
     path = rejected_path(str(recipe.settings["result_path"]))
     is_fatal = fatal_ops(passes.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
     temporary = f"{path}.tmp-{passes.folder.mark()}"
@@ -103,9 +115,11 @@ def write_rejected(recipe: Recipe, passes: Passes, *, final: bool) -> RejectedRo
             for head, member in PartFile(passes.folder.path, entry).rejected():
                 line = head["line"] + lines[number][split]
                 rows.add(Rejected(head["op"], head["op_index"], head["reason"], head["file"], line, RowMember(member)))
+        if result is not None:
+            reject_unfit(result, rows)
         if final:
             total = passes.finished()
-            rows.check(total.rows_read, sum(passes.result_rows()), total)
+            rows.check(total.rows_read, sum(passes.result_rows()) - rows.unfit, total)
     finally:
         rows.close()
     return rows

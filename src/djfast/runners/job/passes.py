@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from djfast.io.results import Result
 from djfast.io.splits import Split
 from djfast.plan.bind import BoundStage
 from djfast.plan.steps import Plan, Stage
@@ -119,14 +120,21 @@ class Passes:
             for piece, mask, first in self._left(last, split):
                 yield piece.select(mask, first) if is_masked else piece
 
-    def whole_result(self) -> Iterator[Any]:
-        """Yield all rows of the result, at least their columns."""
+    def whole_result(self, result: Result) -> Iterator[Any]:
+        """Yield all rows of the result, at least their columns, as `result` needs them."""
+        last = len(self.runs) - 1
+        lines = self.lines_before(last) if result.names_rows and not self.is_moved(last) else None
+        result.expect(self.rows.columns, as_lines=self.rows.holds_lines)
         rows = 0
-        for piece in self.result(range(self.split_count(len(self.runs)))):
-            rows += piece.row_count
-            yield piece
-        if rows == 0 and (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
-            yield piece
+        for split in range(self.split_count(len(self.runs))):
+            for piece in self.result([split]):
+                rows += piece.row_count
+                yield piece if lines is None else piece.counted_from(lines[split])
+        if rows == 0:
+            if (piece := empty_piece(self.plan, self.stages, self.rows)) is not None:
+                yield piece
+            elif result.names_rows and self.rows.columns() is None:
+                result.expect(self.rows.first_columns, as_lines=True)
 
     def result_rows(self) -> list[int]:
         """Return how many rows each split of the result holds, or held before a mask."""

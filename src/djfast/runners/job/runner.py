@@ -17,6 +17,7 @@ from djfast.errors import Preempted, RecipeError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
+from djfast.io.results import check_columns
 from djfast.io.splits import Split, default_split_bytes, splits_of, uncut_files
 from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
@@ -24,7 +25,7 @@ from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
-from djfast.runners.delivery import result_bytes
+from djfast.runners.delivery import output_of, result_bytes
 from djfast.runners.inputs import Counted, access_of, counted, drawn_rows, is_drawn, rows_of, source_files
 from djfast.runners.job.answers import answer
 from djfast.runners.job.desk import Desk
@@ -141,6 +142,7 @@ class Job:
         if start.counts:
             rows = drawn_rows(rows, self.recipe.settings["sources"], start.source_files, start.splits, start.counts)
         rows = carried_for(self.plan, rows)
+        check_columns(output_of(self.recipe), rows.columns, as_lines=rows.holds_lines)
         passes = Passes(self.plan, self.stages, rows, start.splits, self.folder, self.journal)
         work = RankWork(
             self.recipe, passes, self.ranks, self._stopping, device_ranks=self.device_ranks, may_exit=self._may_exit

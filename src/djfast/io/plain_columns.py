@@ -1,0 +1,201 @@
+"""Columns in the layouts that rows can be taken from: texts and bytes that are views, and runs of equal values, are written out.
+
+A result gets the layout that its columns came in, where its format has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from djfast.errors import SchemaError
+from djfast.io.arrow_json import array_of, converter, holds, inner_fields, is_extension, is_kind, is_listing, json_values
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from djfast.io.collected import TableSink
+
+EMPTY = "__dj__empty__"  # the only member of an object without members, in files that have no such objects
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type that columns of a type are carried in."""
+    import pyarrow as pa
+
+    if is_kind(kind, "string_view"):
+        return pa.large_string()
+    if is_kind(kind, "binary_view"):
+        return pa.large_binary()
+    if is_kind(kind, "run_end_encoded"):
+        return plain_type(kind.value_type)
+    if not holds(kind, _is_odd):
+        return kind
+    if is_kind(kind, "struct"):
+        fields = [] if _is_placeholder(kind) else inner_fields(kind)
+        return pa.struct([field.with_type(plain_type(field.type)) for field in fields])
+    if is_kind(kind, "map"):
+        return pa.map_(plain_type(kind.key_type), plain_type(kind.item_type))
+    if is_listing(kind):
+        item = kind.value_field.with_type(plain_type(kind.value_type))
+        if is_kind(kind, "fixed_size_list"):
+            return pa.list_(item, kind.list_size)
+        return pa.large_list(item) if is_kind(kind, "large_list", "large_list_view") else pa.list_(item)
+    return kind
+
+
+def _is_odd(kind: pa.DataType) -> bool:
+    return is_kind(kind, "string_view", "binary_view", "run_end_encoded") or _is_placeholder(kind)
+
+
+def _is_empty(kind: pa.DataType) -> bool:
+    return is_kind(kind, "struct") and kind.num_fields == 0
+
+
+def _is_placeholder(kind: pa.DataType) -> bool:
+    return is_kind(kind, "struct") and kind.num_fields == 1 and kind.field(0).name == EMPTY
+
+
+def plain_schema(schema: pa.Schema, where: str) -> pa.Schema:
+    """Return the schema that rows are carried in; `schema` itself if it is that.
+
+    Raises
+    ------
+    SchemaError
+        If rows of a column cannot be carried. `where` names the input.
+    """
+    import pyarrow as pa
+
+    if len(set(schema.names)) < len(schema.names):
+        twice = next(name for name in schema.names if schema.names.count(name) > 1)
+        raise SchemaError(f"{where}: every column needs a name of its own, got {twice!r} more than once")
+    for field in schema:
+        if not is_kind(field.type, "run_end_encoded") and holds(field.type, lambda each: is_kind(each, "run_end_encoded")):
+            raise SchemaError(f"{where}: column '{field.name}' has runs inside other values, which cannot be read: {field.type}")
+    if not any(holds(field.type, _is_odd) for field in schema):
+        return schema
+    return pa.schema([field.with_type(plain_type(field.type)) for field in schema], schema.metadata)
+
+
+def plain_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch in the schema that `plain_schema` gave for it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if schema is batch.schema or schema.equals(batch.schema):
+        return batch
+    columns = []
+    for column, field in zip(batch.columns, schema):
+        if holds(column.type, _is_placeholder):
+            columns.append(_made(map(_without_placeholder, json_values(column)), field.type))
+            continue
+        if is_kind(column.type, "run_end_encoded"):
+            column = pc.run_end_decode(column)
+        columns.append(column if column.type == field.type else column.cast(field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def as_they_were(schema: pa.Schema, columns: pa.Schema | None) -> pa.Schema:
+    """Return a schema with the types of `columns` for those that are carried in another layout; itself if there are none."""
+    import pyarrow as pa
+
+    if columns is None:
+        return schema
+    known = {field.name: field.type for field in columns if not holds(field.type, _is_placeholder)}
+    kinds = [known.get(field.name) for field in schema]
+    if not any(kind is not None and kind != field.type and plain_type(kind) == field.type for kind, field in zip(kinds, schema)):
+        return schema
+    fields = [
+        field.with_type(kind) if kind is not None and plain_type(kind) == field.type else field
+        for kind, field in zip(kinds, schema)
+    ]
+    return pa.schema(fields, schema.metadata)
+
+
+def has_type(format_name: str, kind: pa.DataType) -> bool:
+    """Tell whether the files of a format can hold columns of a type."""
+    return format_name != "parquet" or not holds(kind, lambda each: is_kind(each, "union", "interval"))
+
+
+def stored_schema(schema: pa.Schema) -> pa.Schema:
+    """Return a schema as Parquet has it: an object without members gets one that is always null, runs are written out."""
+    import pyarrow as pa
+
+    return pa.schema([field.with_type(_stored_type(field.type)) for field in schema], schema.metadata)
+
+
+def _stored_type(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    if is_kind(kind, "run_end_encoded"):
+        return _stored_type(kind.value_type)
+    if _is_empty(kind):
+        return pa.struct([(EMPTY, pa.null())])
+    if not holds(kind, _is_empty):
+        return kind
+    if is_kind(kind, "struct"):
+        return pa.struct([field.with_type(_stored_type(field.type)) for field in inner_fields(kind)])
+    if is_kind(kind, "map"):
+        return pa.map_(_stored_type(kind.key_type), _stored_type(kind.item_type))
+    if is_kind(kind, "fixed_size_list"):
+        return pa.list_(_stored_type(kind.value_type), kind.list_size)
+    return pa.list_(_stored_type(kind.value_type)) if is_listing(kind) else kind
+
+
+def stored_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table in the schema that `stored_schema` gave for it."""
+    import pyarrow as pa
+
+    if table.schema.equals(schema):
+        return table
+    columns = [
+        column
+        if column.type == field.type
+        else pa.chunked_array([_made(json_values(chunk), field.type) for chunk in column.chunks], field.type)
+        for column, field in zip(table.columns, schema)
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _made(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
+    convert = converter(kind)
+    return array_of([convert(value) for value in values], kind)
+
+
+def _without_placeholder(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_placeholder(each) for name, each in value.items() if name != EMPTY}
+    return [_without_placeholder(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+class Restoring:
+    """Gives columns the layout that they came in, on their way to a file."""
+
+    def __init__(self, sink: TableSink, schema: Any) -> None:
+        self._sink = sink
+        self._schema = schema
+
+    def write_table(self, table: Any) -> None:
+        """Write the next rows."""
+        import pyarrow as pa
+
+        columns = [pa.chunked_array([_laid_out(chunk, field.type) for chunk in column.chunks], field.type)
+                   for column, field in zip(table.columns, self._schema)]  # fmt: skip
+        self._sink.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def close(self) -> None:
+        """Complete the file."""
+        self._sink.close()
+
+
+def _laid_out(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if array.type == kind:
+        return array
+    if is_kind(kind, "run_end_encoded"):
+        return pc.run_end_encode(_laid_out(array, kind.value_type), kind.run_end_type)
+    if is_kind(kind, "list_view", "large_list_view") or is_extension(kind):
+        return pa.array(array.to_pylist(), kind)
+    return array.cast(kind)

@@ -1,0 +1,351 @@
+"""Columns that no OP changes keep their types and values, whatever the OPs, the formats and the number of ranks."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+import djfast
+from djfast.errors import InputError, OutputError, SchemaError
+from djfast.io.arrow_json import array_of, can_return, converter, json_lines
+from djfast.ops import SpecifiedFieldFilter, TextLengthFilter
+
+PLAIN = [{"text_length_filter": {"min_len": 1}}]
+WHOLE = [{"text_chunk_mapper": {"max_len": 100, "split_pattern": None}}]
+FIELD = [{"specified_field_filter": {"field_key": "text", "target_value": ["one", "two", "three"]}}]
+GROUPS = {"plain": PLAIN, "whole": WHOLE, "field": FIELD}
+
+UUIDS = pa.array([b"0" * 16, None, b"1" * 16], pa.binary(16))
+TYPES: dict[str, pa.Array] = {
+    "int8": pa.array([1, None, -128], pa.int8()),
+    "int16": pa.array([1, None, -(1 << 15)], pa.int16()),
+    "uint32": pa.array([(1 << 32) - 1, None, 0], pa.uint32()),
+    "uint64": pa.array([(1 << 64) - 1, (1 << 64) - 2, None], pa.uint64()),
+    "int64": pa.array([(1 << 63) - 1, (1 << 53) + 1, None], pa.int64()),
+    "float16": pa.array([1.5, float("inf"), None], pa.float16()),
+    "float32": pa.array([0.1, -0.0, None], pa.float32()),
+    "double": pa.array([0.1, 1e300, None]),
+    "bool": pa.array([True, None, False]),
+    "string that looks like a date": pa.array(["2020-01-01", "2021-01-01T10:00:00+05:00", None]),
+    "large_string": pa.array(["a", None, "\u0000"], pa.large_string()),
+    "string_view": pa.array(["a", None, "a text that is longer than twelve bytes"], pa.string_view()),
+    "binary": pa.array([b"\xff\x00", None, b""]),
+    "large_binary": pa.array([b"\xff", None, b""], pa.large_binary()),
+    "binary_view": pa.array([b"\xff", None, b""], pa.binary_view()),
+    "fixed_size_binary": pa.array([b"\xffab", None, b"abc"], pa.binary(3)),
+    "decimal128": pa.array([Decimal("1.10"), None, Decimal("-9.99")], pa.decimal128(3, 2)),
+    "decimal256": pa.array([Decimal("9" * 70), None, Decimal(0)], pa.decimal256(76, 3)),
+    "date32": pa.array([18262, None, -1], pa.date32()),
+    "date64": pa.array([18262 * 86400000, None, 0], pa.date64()),
+    "timestamp s": pa.array([1, None, -1], pa.timestamp("ms")),
+    "timestamp ns": pa.array([1, None, 10**18 + 7], pa.timestamp("ns")),
+    "timestamp zone": pa.array([1603587600 * 10**6, None, 1603591200 * 10**6 + 1], pa.timestamp("us", "Europe/Berlin")),
+    "year 10000": pa.array([253402300800, None, -62135596801], pa.timestamp("ms")).cast(pa.timestamp("us")),
+    "time32": pa.array([1, None, 86399999], pa.time32("ms")),
+    "time64": pa.array([1, None, 86399999999999], pa.time64("ns")),
+    "duration": pa.array([-1, None, 10**15], pa.duration("ns")),
+    "list": pa.array([[0.1], None, []], pa.list_(pa.float32())),
+    "large_list": pa.array([[1], None, []], pa.large_list(pa.int8())),
+    "fixed_size_list": pa.array([[0.5, 1], None, [2, 3]], pa.list_(pa.float32(), 2)),
+    "list of timestamps": pa.array([[1], None, []], pa.list_(pa.timestamp("ns"))),
+    "struct": pa.array([{"day": 1, "ids": [2**64 - 1]}, None, {"day": None, "ids": None}],
+                       pa.struct([("day", pa.date32()), ("ids", pa.list_(pa.uint64()))])),
+    "map": pa.array([[("a", 1)], None, []], pa.map_(pa.string(), pa.int32())),
+    "dictionary": pa.array(["x", None, "y"]).dictionary_encode(),
+    "null": pa.nulls(3),
+    "all null": pa.nulls(3, pa.date32()),
+    "uuid": pa.ExtensionArray.from_storage(pa.uuid(), UUIDS),
+    "struct without fields": pa.array([{}, None, {}], pa.struct([])),
+    "list_view": pa.array([[1], None, []], pa.list_view(pa.int64())),
+    "interval": pa.array([(1, 2, 3), None, (0, 0, 0)], pa.month_day_nano_interval()),
+    "runs": pc.run_end_encode(pa.array([1, 1, None])),
+}  # fmt: skip
+NOT_IN_PARQUET = {"interval"}
+# What a format has no type for, or its own type for: as it would come back if it were written without an OP.
+CHANGED = {("parquet", "runs"), ("arrow", "dictionary"), ("parquet", "date64")}
+
+
+def run(tmp_path: Path, table: pa.Table, process: list[Any], kind: str, **settings: Any) -> Any:
+    with pa.ipc.new_file(tmp_path / "in.arrow", table.schema) as file:
+        file.write_table(table)
+    return run_file(tmp_path, tmp_path / "in.arrow", process, kind, **settings)
+
+
+def run_file(tmp_path: Path, path: Path, process: list[Any], kind: str, **settings: Any) -> Any:
+    target = tmp_path / "result" / f"out.{kind}"
+    recipe = {"dataset_path": str(path), "export_path": str(target), "np": 1, "process": process, **settings}
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    djfast.run(str(tmp_path / "recipe.yaml"))
+    return target
+
+
+def read(path: Path) -> pa.Table:
+    if path.suffix == ".parquet":
+        return pq.read_table(path)
+    with pa.OSFile(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def rejected(target: Path) -> list[dict[str, Any]]:
+    path = target.with_name("out.rejected.jsonl")
+    return lines(path) if path.exists() else []
+
+
+def values_of(column: pa.ChunkedArray | pa.Array) -> list[str]:
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return [line for chunk in chunks for line in json_lines(pa.record_batch([chunk], ["x"]))]
+
+
+@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "arrow"])
+def test_columns_keep_type_and_value(tmp_path: Path, name: str, kind: str) -> None:
+    table = pa.table({"text": ["one", "two", "three"], "x": TYPES[name]})
+    if kind == "parquet" and name in NOT_IN_PARQUET:
+        with pytest.raises(OutputError, match=r"column 'x' .*parquet has no such type.*month_day_nano_interval"):
+            run(tmp_path, table, PLAIN, kind)
+        return
+    for process in GROUPS.values():
+        target = run(tmp_path, table, process, kind)
+        if kind == "jsonl":
+            assert [json.dumps({"x": row["x"]}, ensure_ascii=False) for row in lines(target)] == values_of(TYPES[name])
+            continue
+        column = read(target).column("x")
+        if (kind, name) == ("parquet", "struct without fields"):
+            assert column.is_null().to_pylist() == TYPES[name].is_null().to_pylist()
+            continue
+        assert [json.loads(value) for value in values_of(column)] == [json.loads(value) for value in values_of(TYPES[name])]
+        if (kind, name) not in CHANGED:
+            assert column.type == TYPES[name].type
+            assert column.combine_chunks().equals(TYPES[name]) or name in ("runs", "string_view", "binary_view")
+
+
+@pytest.mark.parametrize("name", [name for name, array in TYPES.items() if can_return(array.type)])
+def test_json_gives_values_back(name: str) -> None:
+    array = TYPES[name]
+    convert = converter(array.type)
+    from djfast.json_bytes import parsed
+
+    back = array_of([convert(parsed(line.encode())["x"]) for line in values_of(array)], array.type)
+    assert back.type == array.type
+    assert values_of(back) == values_of(array)
+
+
+def test_a_changed_column_keeps_its_type_while_values_fit(tmp_path: Path) -> None:
+    table = pa.table({"text": ["one", "two"], "n": pa.array([1, 2], pa.int8()), "day": pa.array([1, 2], pa.date32())})
+    for added, kind in ((1, pa.int8()), (1000, pa.int64())):
+        code = f"lambda row: {{**row, 'n': row['n'] + {added}, 'day': '2020-01-0' + str(row['n'])}}"
+        found = read(run(tmp_path, table, [{"python_lambda_mapper": {"lambda_str": code}}], "parquet"))
+        assert found.schema.field("n").type == kind
+        assert found.column("n").to_pylist() == [1 + added, 2 + added]
+        assert found.schema.field("day").type == pa.date32()
+    code = "lambda row: {'text': row['text'], 'day': 'unknown' if row['n'] == 1 else row['day'], 'new': [row['n']]}"
+    found = read(run(tmp_path, table, [{"python_lambda_mapper": {"lambda_str": code}}], "parquet"))
+    assert found.schema.field("day").type == pa.string()
+    assert found.schema.field("new").type.value_type == pa.int64()
+
+
+def test_a_result_without_rows_keeps_its_columns(tmp_path: Path) -> None:
+    table = pa.table({"text": ["one"], "day": pa.array([1], pa.date32())})
+    none = {"specified_field_filter": {"field_key": "text", "target_value": ["other"]}}
+    long = {"text_length_filter": {"min_len": 1000}}
+    for process in ([none], [long]):
+        assert read(run(tmp_path, table, process, "parquet")).schema.equals(table.schema)
+        assert run(tmp_path, table, process, "csv").read_text() == "text,day\n"
+    (tmp_path / "in.jsonl").write_text('{"id": 1, "text": "a"}\n')
+    found = read(run_file(tmp_path, tmp_path / "in.jsonl", [long], "parquet"))
+    assert found.schema == pa.schema([("id", pa.int64()), ("text", pa.string())])
+    assert run_file(tmp_path, tmp_path / "in.jsonl", [long], "csv").read_text() == "id,text\n"
+
+
+def test_grouped_columns_are_lists_of_their_types(tmp_path: Path) -> None:
+    table = pa.table({"text": ["one", "two"], "day": pa.array([1, None], pa.date32())})
+    found = read(run(tmp_path, table, [{"naive_grouper": {}}], "parquet"))
+    assert found.schema.field("day").type.value_type == pa.date32()
+    assert found.column("day").to_pylist() == [table.column("day").to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        (["18446744073709551600", "18446744073709551601"], pa.uint64()),
+        (["9223372036854775807", "9223372036854775808"], pa.uint64()),
+        (["-1", "9223372036854775808"], pa.decimal128(38, 0)),
+        (["1" * 30, "2" * 30], pa.decimal128(38, 0)),
+        (["1" * 70, "-1"], pa.decimal256(76, 0)),
+        (["1", "0.5"], pa.float64()),
+        (["9007199254740992", "0.5"], pa.float64()),
+        (['"2020-01-01"', '"2021-12-31"'], pa.string()),
+        (['"2020-01-01T10:00:00+05:00"', '"2020-01-01 10:00"'], pa.string()),
+        (['["2020-01-01"]', '["2020-01-02T00:00:00Z"]'], pa.list_(pa.string())),
+        (['{"d": "2020-01-01"}', '{"d": "2020-01-02"}'], pa.struct([("d", pa.string())])),
+        (["null", "null"], pa.null()),
+    ],
+)
+def test_json_is_not_guessed_at(tmp_path: Path, written: list[str], kind: pa.DataType) -> None:
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"text": "a", "x": {value}}}\n' for value in written))
+    for suffix in ("parquet", "arrow"):
+        column = read(run_file(tmp_path, tmp_path / "in.jsonl", PLAIN, suffix)).column("x")
+        assert column.type == kind
+        assert [json.loads(value) for value in written] == [
+            int(value) if isinstance(value, Decimal) else value for value in column.to_pylist()
+        ]
+
+
+def test_types_are_the_same_over_many_blocks(tmp_path: Path) -> None:
+    with open(tmp_path / "in.jsonl", "w") as file:
+        for number in range(9000):
+            file.write(json.dumps({"text": "2020-01-01", "id": number, "x": 0.5 if number else 1, "fill": "x" * 1000}) + "\n")
+        file.write('{"text": "unknown", "id": 18446744073709551615, "x": 9007199254740993, "fill": "y"}\n')
+    target = run_file(tmp_path, tmp_path / "in.jsonl", PLAIN, "parquet")
+    found = read(target)
+    assert found.schema.field("text").type == pa.string()
+    assert found.schema.field("id").type == pa.uint64()
+    assert found.num_rows == 9000
+    [bad] = rejected(target)
+    assert (bad["op"], bad["line"]) == ("export", 9001)
+    assert "field 'x' must be a number that double holds exactly, got 9007199254740993" in bad["reason"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "feather", "hf", "csv"])
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        ('"x": "\\ud83d"', "lone surrogate"),
+        ('"x": "a", "x": "b"', "a key stands twice in one object: 'x'"),
+        ('"x": 1e999', "too large for a double: 1e999"),
+        ('"x": ' + "9" * 5000, "more than 4300 digits"),
+        ('"x": {"__dj__bytes__": "not b64!"}', "must be base64, got 'not b64!'"),
+        ('"x": [{"y": "\\udc00"}]', "lone surrogate"),
+    ],
+)
+def test_a_row_without_a_place_is_rejected_alone(tmp_path: Path, kind: str, member: str, reason: str) -> None:
+    good = '{"text": "one", "x": "fine"}\n'
+    (tmp_path / "in.jsonl").write_text(good * 3 + '{"text": "one", ' + member + "}\n" + good)
+    target = run_file(tmp_path, tmp_path / "in.jsonl", PLAIN, kind)
+    [bad] = rejected(target)
+    assert (bad["op"], bad["file"], bad["line"]) == ("export", str(tmp_path / "in.jsonl"), 4)
+    assert reason in bad["reason"]
+    if kind in ("parquet", "arrow", "feather"):
+        assert read(target).column("x").to_pylist() == ["fine"] * 4
+
+
+def test_a_row_that_no_function_can_take_is_rejected_alone(tmp_path: Path) -> None:
+    bad = ['"x": 1e999', '"x": 1, "x": 2', '"x": ' + "9" * 5000, '"x": {"__dj__bytes__": "!!!"}']
+    (tmp_path / "in.jsonl").write_text("".join('{"text": "one", ' + each + "}\n" for each in ['"x": 1', *bad]))
+    process = [{"python_lambda_mapper": {"lambda_str": "lambda row: row"}}]
+    target = run_file(tmp_path, tmp_path / "in.jsonl", process, "jsonl")
+    assert lines(target) == [{"text": "one", "x": 1}]
+    assert [row["line"] for row in rejected(target)] == [2, 3, 4, 5]
+
+
+def test_most_rows_decide_about_mixed_types(tmp_path: Path) -> None:
+    values = ['"7"', "1", "2", "3", "[1]", "4"]
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"text": "a", "x": {value}}}\n' for value in values))
+    target = run_file(tmp_path, tmp_path / "in.jsonl", PLAIN, "parquet")
+    assert read(target).column("x").to_pylist() == [1, 2, 3, 4]
+    assert [(row["line"], row["reason"]) for row in rejected(target)] == [
+        (1, "field 'x' must be an integer (int64), got '7', as in most rows"),
+        (5, "field 'x' must be an integer (int64), got a list, as in most rows"),
+    ]
+
+
+def test_rejected_rows_are_named_after_deduplication_and_with_checkpoints(tmp_path: Path) -> None:
+    rows = ['{"text": "one", "x": 1}', '{"text": "one", "x": 1}', '{"text": "two", "x": "\\ud83d"}', '{"text": "three", "x": 2}']
+    (tmp_path / "in.jsonl").write_text("\n".join(rows) + "\n")
+    for settings in ({}, {"use_checkpoint": True, "work_dir": str(tmp_path / "work")}):
+        target = run_file(tmp_path, tmp_path / "in.jsonl", [{"document_deduplicator": {}}], "parquet", **settings)
+        assert read(target).column("x").to_pylist() == [1, 2]
+        assert [(row["op"], row["line"], row["row"]["text"]) for row in rejected(target)] == [("export", 3, "two")]
+
+
+def test_types_are_kept_with_checkpoints(tmp_path: Path) -> None:
+    table = pa.table({"text": ["one", "two", "three"], "x": TYPES["decimal128"], "y": TYPES["timestamp zone"]})
+    settings = {"use_checkpoint": True, "work_dir": str(tmp_path / "work")}
+    assert read(run(tmp_path, table, FIELD, "parquet", **settings)).equals(table)
+
+
+@pytest.mark.parametrize("row", ['{"text": "a", "x": {}}', '{"text": "a", "x": {"y": {}}}', '{"text": "a", "x": [{}]}'])
+def test_empty_objects_come_back_from_parquet(tmp_path: Path, row: str) -> None:
+    (tmp_path / "in.jsonl").write_text(row + "\n" + '{"text": "b", "x": null}\n')
+    target = run_file(tmp_path, tmp_path / "in.jsonl", PLAIN, "parquet")
+    (tmp_path / "again").mkdir()
+    again = run_file(tmp_path / "again", target, PLAIN, "jsonl")
+    assert lines(again)[0] == json.loads(row)
+    assert lines(again)[1]["x"] is None
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "arrow"])
+@pytest.mark.parametrize("process", list(GROUPS.values()), ids=list(GROUPS))
+def test_texts_that_are_not_unicode_are_rejected_alone(tmp_path: Path, kind: str, process: list[Any]) -> None:
+    bad = pa.Array.from_buffers(pa.string(), 3, pa.array([b"a", b"\xf8\xff", b"c"]).buffers())
+    for column in (bad, pa.ListArray.from_arrays([0, 1, 2, 3], bad), bad.dictionary_encode()):
+        table = pa.table({"text": ["one", "two", "three"], "x": column})
+        target = run(tmp_path, table, process, kind)
+        [row] = rejected(target)
+        assert (row["op"], row["line"], row["reason"]) == ("read", 2, "column 'x' is not valid UTF-8")
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array([1]), pa.array([2])], names=["text", "x", "x"])
+    with pytest.raises((InputError, SchemaError), match="every column needs a name of its own, got 'x' more than once"):
+        run(tmp_path, table, PLAIN, "jsonl")
+
+
+def test_unions_are_written_where_they_can_be(tmp_path: Path) -> None:
+    union = pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["x", "y"])])
+    table = pa.table({"text": ["one", "two"], "x": union})
+    assert read(run(tmp_path, table, PLAIN, "arrow")).column("x").type == union.type
+    assert [row["x"] for row in lines(run(tmp_path, table, WHOLE, "jsonl"))] == [1, "y"]
+    for process, kind in ((PLAIN, "parquet"), (WHOLE, "arrow")):
+        with pytest.raises((OutputError, SchemaError), match="column 'x'"):
+            run(tmp_path, table, process, kind)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_data_sets_give_tables_with_the_same_types(name: str) -> None:
+    table = pa.table({"text": ["one", "two", "three"], "x": TYPES[name]})
+    if not can_return(TYPES[name].type):
+        return
+    for op in (TextLengthFilter(min_len=1), SpecifiedFieldFilter(field_key="text", target_value=["one", "two", "three"])):
+        data = djfast.Dataset.from_arrow(table).process(op)
+        found = data.to_arrow()
+        assert values_of(found.column("x")) == values_of(TYPES[name])
+        if name not in ("runs", "string_view", "binary_view"):
+            assert found.schema.field("x").type == TYPES[name].type
+            if name != "year 10000":
+                expected = [str(value) for value in TYPES[name].to_pylist()]
+                assert [str(row["x"]) for row in data.to_list()] == expected
+                assert [str(row["x"]) for row in data] == expected
+
+
+@pytest.mark.parametrize("package", ["polars", "pandas", "datasets", "duckdb"])
+def test_data_frames_keep_their_types(package: str) -> None:
+    frames = pytest.importorskip(package)
+    table = pa.table({
+        "text": ["one", "two"], "id": pa.array([(1 << 64) - 1, 1], pa.uint64()), "small": pa.array([1, -1], pa.int8()),
+        "day": pa.array([1, 2], pa.date32()), "at": pa.array([1, 2], pa.timestamp("us")),
+        "emb": pa.array([[0.1], []], pa.list_(pa.float32())),
+    })  # fmt: skip
+    made = {
+        "polars": lambda: frames.from_arrow(table),
+        "pandas": lambda: table.drop_columns(["day"]).to_pandas(),
+        "datasets": lambda: frames.Dataset(table),
+        "duckdb": lambda: frames.connect().from_arrow(table),
+    }[package]
+    plain = djfast.Dataset.from_arrow(made()).process(TextLengthFilter(min_len=1)).to_arrow()
+    whole = djfast.Dataset.from_arrow(made()).process(SpecifiedFieldFilter(field_key="text", target_value=["one", "two"]))
+    assert whole.to_arrow().schema.equals(plain.schema)
+    assert whole.to_arrow().equals(plain)
+    assert plain.column("id").to_pylist() == [(1 << 64) - 1, 1]
+    assert plain.schema.field("small").type == pa.int8()
