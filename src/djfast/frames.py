@@ -98,7 +98,8 @@ class _Batches:
         import pyarrow as pa
 
         self._reader = reader
-        self.schema = pa.schema([field.with_type(_plain_type(field.type)) for field in reader.schema])
+        fields = [field.with_type(_plain_type(field.type)) for field in reader.schema]
+        self.schema = pa.schema(fields, reader.schema.metadata)  # in which pandas and datasets note their own types
 
     def to_batches(self, *, max_chunksize: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows in batches of at most so many."""

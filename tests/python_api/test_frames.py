@@ -147,3 +147,19 @@ def test_what_is_no_table_says_what_to_do() -> None:
                 make(data)
     with pytest.raises(SchemaError, match=r"Dataset.from_arrow takes tables, got pandas.DataFrame"):
         djfast.Dataset.from_list(pandas.DataFrame(ROWS))
+
+
+def test_types_that_only_the_package_knows_come_back() -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    frame = pandas.DataFrame({"text": ["long enough"], "n": pandas.array([None], dtype="Int64"), "c": pandas.Categorical(["a"])})
+    made = djfast.Dataset(frame).process("text_length_filter").to_pandas()
+    assert made.dtypes.to_dict() == frame.dtypes.to_dict()
+    columns = {"e": polars.Enum(["a"]), "i": polars.Int8, "a": polars.Array(polars.Int64, 2), "d": polars.Decimal(5, 2)}
+    values = [{"text": "long enough", "e": "a", "i": 1, "a": [1, 2], "d": "1.10"}]
+    table = polars.DataFrame(values).with_columns(*(polars.col(name).cast(kind) for name, kind in columns.items()))
+    assert djfast.Dataset(table).process("text_length_filter", "clean_email_mapper").to_polars().equals(table)
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["a", "b"])})
+    labelled = datasets.Dataset.from_dict({"text": ["long enough"], "label": [1]}, features=features)
+    assert datasets.Dataset(pa.table(djfast.Dataset(labelled).process("text_length_filter"))).features == features
