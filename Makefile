@@ -1,4 +1,4 @@
-.PHONY: help build test sanitize fuzz lint bench docs
+.PHONY: help build test latest constraints wheel sanitize fuzz lint bench docs site
 PYTHON ?= python3
 
 help:  ## Show the targets
@@ -9,6 +9,17 @@ build:  ## Install the package and its test tools into the current environment
 
 test:  ## Run the tests against the installed package
 	$(PYTHON) -m pytest
+
+latest:  ## Run the tests in a new environment with the newest packages instead of those in constraints.txt
+	$(PYTHON) -m venv build/latest
+	build/latest/bin/pip install '.[test]'
+	build/latest/bin/python -m pytest
+
+constraints:  ## Write constraints.txt: the newest packages that the tests ask for; run them before you commit it
+	$(PYTHON) tests/constraints.py
+
+wheel:  ## Build source distribution and wheel into dist/, repair the wheel for all Linux systems, install and try it
+	$(PYTHON) tests/wheel.py
 
 sanitize:  ## Run the kernel and native tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(PYTHON) tests/sanitize.py
@@ -28,3 +39,6 @@ bench:  ## Measure djfast; BENCH_DATA=docs.jsonl names the documents, PEER=pytho
 
 docs:  ## Write docs/ops from the declarations
 	$(PYTHON) docs/generate.py
+
+site:  ## Build the site of the documentation into build/site
+	mkdocs build --strict

@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "Say what a recipe needs and whether it is here; installs nothing.",
     "ops": "List the OPs, or show one.",
     "convert": "Convert data sets of other projects to the common form, and back.",
+    "recipes": "List the recipes that come with djfast, show one, or copy one with its sample data.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
 
