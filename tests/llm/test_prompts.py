@@ -10,7 +10,7 @@ from djfast.llm.prompts import Prompt, Template, load_prompt
 
 def test_a_prompt_of_the_package_is_loaded():
     prompt = load_prompt("quality_score")
-    assert prompt.version == "quality_score.en/1"
+    assert prompt.version == "quality_score.en/2"
     assert list(prompt.sections) == ["system", "input"]
     assert prompt.template("input", ["data"]).fill(data="{x} {0}") == "## Data\n{x} {0}\n\n## Your answer"
     assert '{"dimension_scores": {"accuracy"' in prompt.template("system").fill()

@@ -137,9 +137,7 @@ def bind_dialog_turns_detected(
         analysis, label = analysis_pattern.search(answer), label_pattern.search(answer)
         return Found((analysis[1] or "") if analysis else "", (label[1] or "") if label else "")
 
-    def talk(labels: str, analysis: str, history: str, query: str, response: str) -> Conversation[str]:
-        if labels and analysis:
-            return ""
+    def talk(history: str, query: str, response: str) -> Conversation[str]:
         remembered: list[str] = []
         results: list[Found] = []
         for turn in turns_in(history, query, response):
@@ -160,7 +158,7 @@ def bind_dialog_turns_detected(
         answer = {"labels": found_labels, "analysis": [found.analysis for found in results]}
         return json.dumps(answer, ensure_ascii=False)
 
-    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
+    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk, known=2)
 
 
 def _one_turn(ask: Ask, read: Callable[[str], Found], *, is_intensity: bool, try_num: int) -> Conversation[Found]:

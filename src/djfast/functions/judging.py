@@ -59,13 +59,12 @@ def bind_judged(
     """
     ask = Asking.of(asking)
     prompt = load_prompt("judge", "en")
-    system = prompt.template("system", ["question"]).fill(question=prompt.sections[judge])
+    parts = {"question": prompt.sections[judge], "example": prompt.sections[f"{judge}_example"]}
+    system = prompt.template("system", tuple(parts)).fill(**parts)
     system = in_language(system, language)
     material = {"dialog": _dialog, "trace": _trace, "tools": _tools}[reads](prompt, dict(limits))
 
-    def talk(before: str, *values: str) -> Conversation[str]:
-        if before and not overwrite:
-            return ""
+    def talk(*values: str) -> Conversation[str]:
         said = material(*values)
         if not said:
             return json.dumps({"skipped": True, "reason": "empty_input"})
@@ -82,7 +81,7 @@ def bind_judged(
             yield from tries(Ask(messages(system, said)), parse, try_num=ask.try_num)
         return json.dumps(judgement, ensure_ascii=False)
 
-    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
+    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk, known=1, overwrite=overwrite)
 
 
 def bind_agent_insight(
@@ -115,8 +114,8 @@ def bind_agent_insight(
     question = prompt.template("input", ["evidence"])
     limits = dict(longest)
 
-    def talk(before: str, tier: str, query: str, response: str, *values: str) -> Conversation[str]:
-        if before or (run_for_tiers is not None and (json.loads(tier) if tier else None) not in run_for_tiers):
+    def talk(tier: str, query: str, response: str, *values: str) -> Conversation[str]:
+        if run_for_tiers is not None and (json.loads(tier) if tier else None) not in run_for_tiers:
             return ""
         evidence = {name: _shortened(json.loads(value)) if value else None for name, value in zip(names, values)}
         evidence["query_preview"] = clipped(text_in(query), limits["query"])
@@ -135,7 +134,7 @@ def bind_agent_insight(
             insight = _NO_INSIGHT
         return json.dumps({"insight": insight, "raw": raw, "language": language}, ensure_ascii=False)
 
-    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
+    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk, known=1)
 
 
 _NO_INSIGHT = {
@@ -167,9 +166,7 @@ def bind_agent_skill_insights(system: str | None, language: str, asking: Iterabl
             raise ValueError("no phrase stands in it")
         return phrases
 
-    def talk(before: str, tools: str, skills: str) -> Conversation[str]:
-        if before:
-            return ""
+    def talk(tools: str, skills: str) -> Conversation[str]:
         named = [_names(value) for value in (tools, skills)]
         if not any(named):
             return "[]"
@@ -180,7 +177,7 @@ def bind_agent_skill_insights(system: str | None, language: str, asking: Iterabl
             phrases = []
         return json.dumps(phrases, ensure_ascii=False)
 
-    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
+    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk, known=1)
 
 
 def answered_object(answer: str, *, having: str) -> dict[str, Any] | str:

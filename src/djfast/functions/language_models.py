@@ -92,16 +92,28 @@ def client_params(op: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def conversing(
-    asking: Asking, model: LanguageModel, talk: Callable[..., Conversation[Any]]
+    asking: Asking, model: LanguageModel, talk: Callable[..., Conversation[Any]], *, known: int = 0, overwrite: bool = False
 ) -> Callable[..., list[Any]]:
     """Return the function of columns that leads one conversation for each row, all of a batch at the same time.
 
-    `talk` takes the row's values and yields asks, see `djfast.llm.conversations`; what it returns is the row's result, an
-    exception that it raises rejects the row.
+    Parameters
+    ----------
+    talk : callable
+        Takes the row's values and yields asks, see `djfast.llm.conversations`. What it returns is the row's result; an
+        exception that it raises rejects the row.
+    known : int
+        How many columns, the first ones, have results that rows brought along. `talk` does not get them. A row that has all of
+        them is not asked about, and its result is the empty text.
+    overwrite : bool
+        Whether such a row is asked about all the same.
     """
 
+    def one(*values: Any) -> Conversation[Any]:
+        is_known = bool(known) and all(values[:known]) and not overwrite
+        return _done("") if is_known else talk(*values[known:])
+
     def talked(*columns: Sequence[Any]) -> list[Any]:
-        return converse(model, [talk(*values) for values in zip(*columns, strict=True)], usage_of=asking.op)
+        return converse(model, [one(*values) for values in zip(*columns, strict=True)], usage_of=asking.op)
 
     return talked
 
@@ -165,7 +177,7 @@ def text_in(value: str) -> str:
     return read
 
 
-def done(result: Any) -> Generator[Any, Any, Any]:
+def _done(result: Any) -> Generator[Any, Any, Any]:
     """Return a conversation that is over before anything is asked."""
     return result
     yield

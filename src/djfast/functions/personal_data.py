@@ -95,9 +95,7 @@ def bind_personal_data_suspected(
             for text in texts
         )
 
-    def talk(before: str, *read: str) -> Conversation[str]:
-        if before and not overwrite:
-            return ""
+    def talk(*read: str) -> Conversation[str]:
         conversation, *values = read if messages_key else ("", *read)
         fields = dict(zip(keys, (json.loads(value) if value else None for value in values)))
         said = json.loads(conversation) if conversation else None
@@ -140,7 +138,7 @@ def bind_personal_data_suspected(
         }
         return json.dumps({"result": result, "redacted": redacted}, ensure_ascii=False)
 
-    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk)
+    return conversing(ask, ask.language_model(prompt_version=prompt.version), talk, known=1, overwrite=overwrite)
 
 
 def _suspects(listed: Any) -> list[dict[str, str]]:

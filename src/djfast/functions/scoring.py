@@ -96,9 +96,7 @@ def bind_scored(
             "tags": tags if isinstance(tags, str) else json.dumps(tags, ensure_ascii=False),
         }
 
-    def talk(score: str, *values: str) -> Conversation[str]:
-        if score:
-            return ""
+    def talk(*values: str) -> Conversation[str]:
         data = rendered(json.loads(value) if value else None for value in values)
         question = "\n\n".join([*about_task, whole.fill(data=data)])
         try:
@@ -107,7 +105,7 @@ def bind_scored(
             found = _UNSCORED
         return json.dumps(found, ensure_ascii=False)
 
-    return conversing(ask, ask.language_model(prompt_version=ours.version), talk)
+    return conversing(ask, ask.language_model(prompt_version=ours.version), talk, known=1)
 
 
 def bind_task_scored(**params: Any) -> Callable[..., list[Any]]:

@@ -105,7 +105,7 @@ class EntityAttributeAggregator(Aggregation, name="entity_attribute_aggregator")
 
     Documents that do not fit into `max_token_num` together are cut into groups; what is found in each is summed up as
     by nested_aggregator, which also says how tokens are counted. Names mean themselves in patterns, also with spaces
-    and punctuation. A row stays as it is where one document is no text, or the result is there; it is set aside when
+    and punctuation. A row stays as it is where one document is no text, or the result is there; it is rejected when
     the server gives no answer at all. The result is empty where no answer can be used. An empty text is a document like
     others.
     """
@@ -141,7 +141,7 @@ class MostRelevantEntitiesAggregator(Aggregation, name="most_relevant_entities_a
     The result is a list of names, the most relevant first. Documents are taken from the first one on while they fit
     into `max_token_num` together; nested_aggregator says how tokens are counted. The list is empty where no answer can
     be used or not even the first document fits. A row stays as it is where one document is no text, or the result is
-    there; it is set aside when the server gives no answer at all. An empty text is a document like others.
+    there; it is rejected when the server gives no answer at all. An empty text is a document like others.
     """
 
     what = "entities"
@@ -171,7 +171,7 @@ class MetaTagsAggregator(Grouped, name="meta_tags_aggregator"):
     The model is told how often each tag occurs and puts it into a class, one of `target_tags` where these are given:
     what it says of other tags and classes is left out. A tag that it does not name stays. Tags may have spaces and
     punctuation, which they may not in Data-Juicer. A row stays as it is where one tag is neither a text nor a list of
-    texts, or no answer can be used; it is set aside when the server gives no answer at all. Texts are not looked at,
+    texts, or no answer can be used; it is rejected when the server gives no answer at all. Texts are not looked at,
     empty ones included.
     """
 

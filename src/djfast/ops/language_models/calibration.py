@@ -46,7 +46,7 @@ class Calibration(ApiMapper):
 class CalibrateQaMapper(Calibration, name="calibrate_qa_mapper"):
     """Corrects a question and its answer by a reference text.
 
-    The fields stay as they are where no answer of the model can be used, also in part. A row is set aside when the server gives
+    The fields stay as they are where no answer of the model can be used, also in part. A row is rejected when the server gives
     no answer at all. An empty text is asked about like any other.
     """
 
@@ -64,7 +64,7 @@ class CalibrateQaMapper(Calibration, name="calibrate_qa_mapper"):
 class CalibrateQueryMapper(Calibration, name="calibrate_query_mapper"):
     """Corrects a question by a reference text.
 
-    The field stays as it is where no answer of the model can be used. A row is set aside when the server gives no answer at
+    The field stays as it is where no answer of the model can be used. A row is rejected when the server gives no answer at
     all. An empty text is asked about like any other.
     """
 
@@ -82,7 +82,7 @@ class CalibrateQueryMapper(Calibration, name="calibrate_query_mapper"):
 class CalibrateResponseMapper(Calibration, name="calibrate_response_mapper"):
     """Corrects the answer to a question by a reference text.
 
-    The field stays as it is where no answer of the model can be used. A row is set aside when the server gives no answer at
+    The field stays as it is where no answer of the model can be used. A row is rejected when the server gives no answer at
     all. An empty text is asked about like any other.
     """
 

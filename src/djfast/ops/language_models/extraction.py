@@ -51,7 +51,7 @@ class ExtractEventMapper(Extraction, name="extract_event_mapper"):
 
     The rows are copies of the row with two tags, the event and the list of its people, which is empty where there are
     none. A row goes where no answer of the model has an event, also when its neighbours have some: each row is decided
-    for itself. It is set aside when the server gives no answer at all. A row that has both tags stays as it is. With
+    for itself. It is rejected when the server gives no answer at all. A row that has both tags stays as it is. With
     `drop_text` the new rows have no text. An empty text is asked about like any other.
     """
 
@@ -88,7 +88,7 @@ class ExtractKeywordMapper(Extraction, name="extract_keyword_mapper"):
 
     The tag is the list of words between punctuation of any script, and the empty list where no answer of the model can
     be used. Parentheses in a key word do not end the list as they do in Data-Juicer. A row that has the tag stays as it
-    is; one is set aside when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked
+    is; one is rejected when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked
     about like any other.
     """
 
@@ -128,7 +128,7 @@ class ExtractEntityRelationMapper(Extraction, name="extract_entity_relation_mapp
     `relation_strength`), each once, in the order in which the model names them. Where there is none the list has one
     entry of empty texts and strength 0. The conversation begins anew, up to `try_num` times, when no entity was found.
     Balanced parentheses in a description do not end it as they do in Data-Juicer. A row that has both tags stays as it
-    is; one is set aside when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked
+    is; one is rejected when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked
     about like any other.
     """
 
@@ -197,7 +197,7 @@ class ExtractEntityAttributeMapper(Extraction, name="extract_entity_attribute_ma
     One question for each entity and attribute, all at the same time. Tags are four lists of the same length, one place
     for each pair: all attributes of the first entity, then those of the next. A description is empty, and has no
     excerpts, where no answer can be used. Names mean themselves in patterns, also with spaces and punctuation, which
-    they do not in Data-Juicer. A row that has all four tags stays as it is; one is set aside when the server gives no
+    they do not in Data-Juicer. A row that has all four tags stays as it is; one is rejected when the server gives no
     answer to one question. With `drop_text` the text goes. An empty text is asked about like any other.
     """
 
@@ -245,7 +245,7 @@ class ExtractNicknameMapper(Extraction, name="extract_nickname_mapper"):
 
     The tag is a list of relations like those of extract_entity_relation_mapper: who speaks, who is meant, the nickname
     as the description, each once, in the order of the answer. What is the name itself is left out. Where no answer can
-    be used the list has one entry of empty texts. A row that has the tag stays as it is; one is set aside when the
+    be used the list has one entry of empty texts. A row that has the tag stays as it is; one is rejected when the
     server gives no answer at all. With `drop_text` the text goes. An empty text is asked about like any other.
     """
 
@@ -288,7 +288,7 @@ class ExtractSupportTextMapper(Extraction, name="extract_support_text_mapper"):
     """Finds the passage of a text that supports a summary, such as what extract_event_mapper has found.
 
     The tag is the whole answer, or the summary itself where all answers are empty. A row stays as it is where its
-    summary is no text, or the tag is there; one is set aside when the server gives no answer at all. With `drop_text`
+    summary is no text, or the tag is there; one is rejected when the server gives no answer at all. With `drop_text`
     the text goes. An empty text is asked about like any other.
     """
 
@@ -314,12 +314,12 @@ class ExtractSupportTextMapper(Extraction, name="extract_support_text_mapper"):
 
 
 class RelationIdentityMapper(Extraction, name="relation_identity_mapper"):
-    """Says what somebody is to somebody else by a text.
+    """Finds what one person is to another in a text.
 
     The tag is a word or phrase: the target is the source's ... Where the answer lacks the form asked for, its last
     conclusion (所以, 因此, 故, 可见 and a colon) counts. The tag is empty where no answer can be used, and without a question
     where one of the two has no name. Names mean themselves in patterns. A row that has the tag stays as it is; one is
-    set aside when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked about like
+    rejected when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked about like
     any other.
     """
 
@@ -378,7 +378,7 @@ class LlmExtractMapper(Form, name="llm_extract_mapper"):
     The tag is a mapping with exactly the keys of the form. Null is what the model does not say. Everything is null
     where no answer can be used, or where the row has none of the fields: then nothing is asked. With one key an answer
     that is a list is its value. The model is asked again where its answer is no JSON, which Data-Juicer does not do,
-    and `strategy` may be a plain text. A row that has the tag stays as it is; one is set aside when the server gives no
+    and `strategy` may be a plain text. A row that has the tag stays as it is; one is rejected when the server gives no
     answer at all. Tokens are added up in the tag `llm_semantic_usage`; the cost is 0 where `model_params` has no
     `prices`. An empty text is a value like others.
     """

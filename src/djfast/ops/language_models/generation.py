@@ -14,7 +14,7 @@ class GenerateQaFromTextMapper(HfModelMapper, name="generate_qa_from_text_mapper
 
     Each pair becomes a row, with the other fields of the text's row; a question or an answer that it had is replaced. A row
     about which the model writes no pair disappears, and so does one with an empty text, about which nothing is asked. A row is
-    set aside when there is no answer at all. The model reads the text and nothing else, so it must be trained for this.
+    rejected when there is no answer at all. The model reads the text and nothing else, so it must be trained for this.
     """
 
     hf_model: str = param(EITHER_NAME, default="alibaba-pai/pai-qwen1_5-7b-doc2qa")
@@ -55,7 +55,7 @@ class GenerateQaFromExamplesMapper(HfModelMapper, name="generate_qa_from_example
 
     The last question and answer go to their fields, those before to the history. All three are empty where the model writes no
     pair, or a dialogue that is too like one of the examples: ROUGE-L of their words, where each Chinese, Japanese or Korean
-    character is a word. A row is set aside when there is no answer at all. What the row holds is not shown to the model, so an
+    character is a word. A row is rejected when there is no answer at all. What the row holds is not shown to the model, so an
     empty text changes nothing.
 
     Examples are drawn by the content of the row, where Data-Juicer draws anew in each run. So rows that are equal get the same

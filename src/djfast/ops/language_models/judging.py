@@ -123,7 +123,7 @@ _JUDGES = (
     ("dialog_error_recovery", "dialog", "how an assistant recovers from mistakes"),
     ("dialog_clarification_quality", "dialog", "how well an assistant asks back"),
     ("dialog_proactivity", "dialog", "whether an assistant offers what is useful next"),
-    ("dialog_non_repetition", "dialog", "whether an assistant avoids to repeat itself"),
+    ("dialog_non_repetition", "dialog", "whether an assistant avoids repeating itself"),
     ("agent_trace_coherence", "trace", "whether the steps of an agent follow from each other"),
     ("agent_tool_relevance", "tools", "whether an agent calls tools that fit the request"),
 )
@@ -132,7 +132,7 @@ _DOC = """Judges {question}, by a score from 1 to 5.
 
 {what} The tag, named as the OP, holds `score`, `reason` and `eval_kind`; scores beyond the scale are drawn to its end. Where
 all that is read is empty, nothing is asked and the tag holds `skipped`. Where no answer of the model can be used it holds
-`error`. A row that has the tag is not judged again, unless `overwrite` is true. A row is set aside when the server gives no
+`error`. A row that has the tag is not judged again, unless `overwrite` is true. A row is rejected when the server gives no
 answer at all.
 """
 
@@ -181,7 +181,7 @@ class AgentInsightLlmMapper(ApiMapper, name="agent_insight_llm_mapper"):
     response; a text that is very long is cut. Written are the tags `agent_insight_llm` (an object; a fixed one where no answer
     can be used), `agent_insight_llm_raw` (the answer, at most 8000 characters) and `agent_pipeline_output_lang`. A row that has
     the tag is not asked about, nor is one of another tier than those wanted. Null and missing fields, and empty texts, are
-    empty evidence. A row is set aside when the server gives no answer at all.
+    empty evidence. A row is rejected when the server gives no answer at all.
     """
 
     examples = (
@@ -239,7 +239,7 @@ class AgentSkillInsightMapper(ApiMapper, name="agent_skill_insight_mapper"):
 
     The model reads the names in two tags, at most 30 of each. The tag that is written is a list of phrases, each once; it is
     empty where there are no names, which are not asked about, or where no answer of the model can be used. A row that has the
-    tag is not asked about. A row is set aside when the server gives no answer at all.
+    tag is not asked about. A row is rejected when the server gives no answer at all.
     """
 
     examples = (
@@ -280,7 +280,7 @@ class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
     the rules see nothing, it holds `skipped`; where no answer of the model can be used it holds `error`, and a second tag the
     answer. The redaction `evidence` replaces each piece of evidence of two characters or more in its field, the longest first,
     and `whole_field` the fields that have suspects; `redaction_applied` says whether anything was replaced. Fields that are no
-    texts are not read. A row that has the tag is left alone, unless `overwrite` is true. A row is set aside when the server
+    texts are not read. A row that has the tag is left alone, unless `overwrite` is true. A row is rejected when the server
     gives no answer at all.
     """
 

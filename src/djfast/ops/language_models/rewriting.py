@@ -43,7 +43,7 @@ class Optimization(ModelMapper):
 class OptimizeQaMapper(Optimization, name="optimize_qa_mapper"):
     """Has a model make a question and its answer more detailed and more accurate.
 
-    The fields stay as they are where no answer of the model can be used, also in part. A row is set aside when there is no answer
+    The fields stay as they are where no answer of the model can be used, also in part. A row is rejected when there is no answer
     at all. Missing and empty fields are shown to the model as empty texts.
     """
 
@@ -61,7 +61,7 @@ class OptimizeQaMapper(Optimization, name="optimize_qa_mapper"):
 class OptimizeQueryMapper(Optimization, name="optimize_query_mapper"):
     """Has a model make a question more detailed and clearer, with its answer before it.
 
-    The field stays as it is where no answer of the model can be used. A row is set aside when there is no answer at all. Missing
+    The field stays as it is where no answer of the model can be used. A row is rejected when there is no answer at all. Missing
     and empty fields are shown to the model as empty texts.
     """
 
@@ -79,7 +79,7 @@ class OptimizeQueryMapper(Optimization, name="optimize_query_mapper"):
 class OptimizeResponseMapper(Optimization, name="optimize_response_mapper"):
     """Has a model make the answer to a question more detailed and more accurate.
 
-    The field stays as it is where no answer of the model can be used. A row is set aside when there is no answer at all. Missing
+    The field stays as it is where no answer of the model can be used. A row is rejected when there is no answer at all. Missing
     and empty fields are shown to the model as empty texts.
     """
 
@@ -98,7 +98,7 @@ class PairPreferenceMapper(ApiMapper, name="pair_preference_mapper"):
     """Has a model write a worse answer to a question, and say why it is worse, for training on preferences.
 
     Both fields are always written. They are empty where the model's last answer cannot be used, and one alone is where that
-    answer has only the other. The text is shown as a reference; it may be missing, null or empty. A row is set aside when the
+    answer has only the other. The text is shown as a reference; it may be missing, null or empty. A row is rejected when the
     server gives no answer at all.
     """
 
@@ -140,7 +140,7 @@ class OptimizePromptMapper(EitherModelMapper, name="optimize_prompt_mapper"):
 
     A row stands for itself and for `gen_num` rows more, which have a new prompt and are the same otherwise. What the model has
     written is an example for what it writes next. An attempt that gives no prompt in all its tries is left out, so a row that is
-    not kept may leave nothing behind. A row without a prompt, and one whose prompt is empty, stays as it is. A row is set aside
+    not kept may leave nothing behind. A row without a prompt, and one whose prompt is empty, stays as it is. A row is rejected
     when there is no answer at all.
 
     Data-Juicer draws its first examples at random from whatever rows lie in the same batch, and makes `gen_num` prompts for each

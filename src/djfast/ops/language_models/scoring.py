@@ -87,7 +87,7 @@ class LlmAnalysisFilter(Scoring, name="llm_analysis_filter"):
 
     The score is the mean of the dimensions divided by 5. Where no answer of the model can be used the score is 0, and a row
     with the score 0 is kept. The answer and its tags are written as texts of JSON. An answer is repaired where its JSON is
-    cut off or badly written, and objects may be nested in it. A row is set aside when the server gives no answer at all. An
+    badly written, and objects may be nested in it. A row is rejected when the server gives no answer at all. An
     empty text is asked about like any other.
     """
 
@@ -110,7 +110,7 @@ class LlmQualityScoreFilter(Scoring, name="llm_quality_score_filter"):
 
     The score is the mean of the dimensions divided by 5. Where no answer of the model can be used the score is 0, which is
     outside of the range as it stands by default, so that the row is dropped. The answer and its tags are written as texts of
-    JSON. A row is set aside when the server gives no answer at all. An empty text is asked about like any other.
+    JSON. A row is rejected when the server gives no answer at all. An empty text is asked about like any other.
     """
 
     prompt = "quality_score"
@@ -134,7 +134,7 @@ class LlmDifficultyScoreFilter(Scoring, name="llm_difficulty_score_filter"):
 
     The score is the mean of the dimensions divided by 5. Where no answer of the model can be used the score is 0, which is
     outside of the range as it stands by default, so that the row is dropped. The answer and its tags are written as texts of
-    JSON. A row is set aside when the server gives no answer at all. An empty text is asked about like any other.
+    JSON. A row is rejected when the server gives no answer at all. An empty text is asked about like any other.
     """
 
     prompt = "difficulty_score"
@@ -158,7 +158,7 @@ class LlmTaskRelevanceFilter(Scoring, name="llm_task_relevance_filter"):
 
     The task is told by samples, by a description, or by both. The score is the mean of the dimensions divided by 5. There is
     no upper bound. Where no answer of the model can be used the score is 0, and a row with the score 0 is kept. The answer and
-    its tags are written as texts of JSON. A row is set aside when the server gives no answer at all. An empty text is asked
+    its tags are written as texts of JSON. A row is rejected when the server gives no answer at all. An empty text is asked
     about like any other.
     """
 
@@ -232,7 +232,7 @@ class LlmConditionFilter(Condition, name="llm_condition_filter"):
     yes nor no is asked for again, and counts as no in the end. With the strategies cot and cot_shot the model thinks first and
     decides in its last line. Tokens add up in `llm_semantic_usage` over all filters of a row; the cost is 0 where model_params
     has no prices. Two such filters in a recipe each decide anew, the stat is that of the last. The interval parameters mean
-    nothing here. A row is set aside when the server gives no answer at all.
+    nothing here. A row is rejected when the server gives no answer at all.
     """
 
     examples = (  # type: ignore[misc]
