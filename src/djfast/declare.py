@@ -225,7 +225,7 @@ class Op:
     response_key: str = param("Field of the response.", default="response")
     history_key: str = param("Field of the dialogue history.", default="history")
     index_key: str | None = param(
-        "Adds a row index under this name.", default=None, refused="rows are numbered only when they are written"
+        "Field that gets the number of each row, from 0, as the rows come to this OP; they wait for it.", default=None
     )
     work_dir: str | None = param("Folder for side files.", default=None, no_effect="the run's folder is used")
     accelerator: str | None = param(
@@ -595,9 +595,9 @@ class Aggregator(Mapper):
 class Selection(NamedTuple):
     """Which rows a selector takes, and in which order, once it knows the values of all rows.
 
-    ``all``: every row, untouched. ``top``: the rows with the largest values, or the smallest. ``range``: the rows between
-    two ranks, the largest first. ``frequent``: all rows with the most frequent values, or the rarest. ``random``: the
-    first rows of a fixed shuffle.
+    ``all``: every row, untouched. ``numbered``: every row, with its number in a field. ``top``: the rows with the largest
+    values, or the smallest. ``range``: the rows between two ranks, the largest first. ``frequent``: all rows with the most
+    frequent values, or the rarest. ``random``: the first rows of a fixed shuffle.
 
     A share and a limit bound each other. They are of rows, of distinct values for ``frequent``; None bounds nothing.
     """
@@ -609,6 +609,7 @@ class Selection(NamedTuple):
     low_limit: int | None = None
     descending: bool = True
     as_numbers: bool = False  # values are read as numbers, texts and lists included
+    number_key: str | None = None  # numbered only: the field
 
 
 class Selector(Op):

@@ -65,6 +65,16 @@ class ArrowBlock(NamedTuple):
         """Return these rows with numbers that count from `first`."""
         return self._replace(numbers=[first + number for number in self.numbers]) if first else self
 
+    def numbered(self, key: str, first: int) -> ArrowBlock:
+        """Return these rows with numbers from `first` on in a column."""
+        import pyarrow as pa
+
+        numbers = pa.array(range(first, first + self.batch.num_rows), pa.int64())
+        names = self.batch.schema.names
+        place = names.index(key) if key in names else len(names)
+        kept = self.batch.drop_columns([key]) if key in names else self.batch
+        return self._replace(batch=kept.add_column(place, key, numbers))
+
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
         rest = [self.file, list(self.numbers), [[position, *row] for position, row in self.unread.items()], self.lines]

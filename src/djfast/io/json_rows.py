@@ -60,6 +60,17 @@ class JsonBlock(NamedTuple):
             return self
         return self._replace(numbers=array("Q", (first + number for number in array("Q", self.numbers))).tobytes())
 
+    def numbered(self, key: str, first: int) -> JsonBlock:
+        """Return these rows, all of them objects, with numbers from `first` on in a field."""
+        name = json.dumps(key, ensure_ascii=False).encode()
+        lines = []
+        for number, line in enumerate(self.data[: self.end].removesuffix(b"\n").split(b"\n"), first):
+            row = _without_member(line, name, key).rstrip().removesuffix(b"}").rstrip()
+            separator = b"" if row.endswith(b"{") else b", "
+            lines.append(b"%s%s%s: %d}\n" % (row, separator, name, number))
+        data = b"".join(lines)
+        return self._replace(data=data, end=len(data))
+
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
         numbers = b"" if self.numbers is None else b"=" + self.numbers
@@ -477,7 +488,7 @@ def _with_suffix(block: JsonBlock, suffix: str) -> JsonBlock:
     lines = block.data[: block.end]
     name = json.dumps(SUFFIX).encode()
     if name in lines:  # nearly never: rows that were read with their suffix before
-        lines = b"\n".join(_without_member(line, name) for line in lines.split(b"\n"))
+        lines = b"\n".join(_without_member(line, name, SUFFIX) for line in lines.split(b"\n"))
     member = b", " + name + b": " + json.dumps(suffix).encode() + b"}"
     lines = re.sub(_ROW_END, lambda end: member + end[1], lines)
     if b"{, " in lines:
@@ -485,12 +496,12 @@ def _with_suffix(block: JsonBlock, suffix: str) -> JsonBlock:
     return block._replace(data=lines, end=len(lines))
 
 
-def _without_member(line: bytes, name: bytes) -> bytes:
+def _without_member(line: bytes, name: bytes, key: str) -> bytes:
     try:
         row = json.loads(line) if name in line else None
     except (ValueError, RecursionError):
         row = None
-    if not isinstance(row, dict) or SUFFIX not in row:
+    if not isinstance(row, dict) or key not in row:
         return line
-    del row[SUFFIX]
+    del row[key]
     return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -28,6 +28,10 @@ class ListBlock(NamedTuple):
         """Rows have no bytes."""
         return 0
 
+    def numbered(self, key: str, first: int) -> ListBlock:
+        """Return these rows with numbers from `first` on in a field."""
+        return self._replace(rows=[{**row, key: number} for number, row in enumerate(self.rows, first)])
+
 
 class _Stats(NamedTuple):
     """What becomes of the stats in rows: whether they have lines in the stats file, and whether they stay in the rows."""

@@ -107,6 +107,10 @@ class StageLoop:
                 following.frequent.update(self._survey(done, bound.stage.survey, spool))
                 source = self._passed_on(iter(spool.drain()), is_last=False)
                 continue
+            if bound.stage.select and (key := bound.stage.select.selection.number_key) is not None:
+                self._select(done, bound.stage.select, spool)
+                source = self._numbered(spool, key)
+                continue
             if bound.stage.select:
                 order, row_bytes = self._select(done, bound.stage.select, spool)
                 if not is_ascending(order):
@@ -243,6 +247,11 @@ class StageLoop:
             for first, piece in _positions(spool)
             if mask.count(1, first, first + piece.row_count)
         )
+
+    def _numbered(self, spool: Spool[Any], key: str) -> Iterator[Any]:
+        """Make rows with their numbers in a field the input of the next stage."""
+        for first, piece in _positions(spool):
+            yield self.rows.reopen(piece, b"\x01" * piece.row_count, 0).numbered(key, first)
 
     def _passed_on(self, pieces: Iterator[Any], *, is_last: bool) -> Iterator[Any]:
         """Write pieces, or make them the input of the next stage."""

@@ -94,9 +94,13 @@ class Passes:
             for piece in self._joined(number - 1, split):
                 yield self.rows.reopen(piece, b"\x01", 0)
             return
+        select = self.end(number - 1).select
+        key = select.selection.number_key if select is not None else None
+        before = sum(self.part(number - 1, each).entry.rows for each in range(split)) if key is not None else 0
         for piece, mask, first in self._left(number - 1, split):
             if mask.count(1, first, first + piece.row_count):
-                yield self.rows.reopen(piece, mask, first)
+                block = self.rows.reopen(piece, mask, first)
+                yield block if key is None else block.numbered(key, before + first)
 
     def _joined(self, number: int, split: int) -> Iterator[Any]:
         """Rows of a bucket joined by groups, which no bucket cuts."""
