@@ -59,11 +59,14 @@ Links links_of_equal(std::span<const std::uint64_t> words, std::size_t width) {
 std::vector<std::uint8_t> DigestGroups::resolve(RowMask alive) const {
   auto kept = all_alive(keys_, alive);
   EqualKeys<Digest> equal;
-  for (std::size_t row = 0; row < kept.size(); ++row) {
-    if (kept[row] == 0 || !keys_.has(row)) continue;
-    equal.rows().push_back({{keys_.key(row, 0), keys_.key(row, 1)}, static_cast<std::uint32_t>(row)});
-  }
-  equal.for_each_repeat([&](std::uint32_t, std::uint32_t row) { kept[row] = 0; });
+  auto first = keys_.column(0);
+  auto second = keys_.column(1);
+  equal.for_each_repeat(
+      kept.size(), keys_.rounds(equal.row_bytes), [&](std::size_t row) { return kept[row] != 0 && keys_.has(row); },
+      [&](std::size_t row) {
+        return Digest{first(row), second(row)};
+      },
+      [&](std::uint32_t, std::uint32_t row) { kept[row] = 0; });
   return kept;
 }
 
@@ -76,22 +79,22 @@ std::vector<std::uint8_t> BandGroups::resolve(RowMask alive) const {
   DisjointSets sets(kept.size());
   EqualKeys<std::uint64_t> equal;
   for (std::size_t band = 0; band < bands_; ++band) {
-    equal.rows().clear();
-    for (std::size_t row = 0; row < kept.size(); ++row) {
-      if (kept[row] == 0 || !keys_.has(row)) continue;
-      equal.rows().push_back({keys_.key(row, band), static_cast<std::uint32_t>(row)});
-    }
-    equal.for_each_repeat([&](std::uint32_t first, std::uint32_t row) { sets.unite(first, row); });
+    equal.for_each_repeat(
+        kept.size(), keys_.rounds(equal.row_bytes), [&](std::size_t row) { return kept[row] != 0 && keys_.has(row); },
+        keys_.column(band), [&](std::uint32_t first, std::uint32_t row) { sets.unite(first, row); });
   }
   const bool by_number = keys_.width() > bands_;
   std::vector<std::uint32_t> best;  // of a root: the row that stays
   if (by_number) {
+    std::vector<std::uint64_t> numbers(kept.size());
+    auto number = keys_.column(bands_);
+    for (std::size_t row = 0; row < kept.size(); ++row) numbers[row] = number(row);
     best.resize(kept.size());
     for (std::uint32_t row = 0; row < kept.size(); ++row) best[row] = row;
     for (std::uint32_t row = 0; row < kept.size(); ++row) {
       if (kept[row] == 0 || !keys_.has(row)) continue;
       auto& held = best[sets.root(row)];
-      if (keys_.key(row, bands_) < keys_.key(held, bands_)) held = row;
+      if (numbers[row] < numbers[held]) held = row;
     }
   }
   for (std::uint32_t row = 0; row < kept.size(); ++row) {

@@ -46,6 +46,25 @@ class EqualKeys {
     }
   }
 
+  /// The same for `count` rows of which `compared` are: `key_of(row)` is asked for in their order, in each of so many `rounds`
+  /// (a power of two), which each take a share of the keys and so need a share of the memory.
+  template <class Compared, class KeyOf, class Link>
+  void for_each_repeat(std::size_t count, std::size_t rounds, Compared compared, KeyOf key_of, Link link) {
+    for (std::size_t round = 0; round < rounds; ++round) {
+      rows_.clear();
+      for (std::size_t row = 0; row < count; ++row) {
+        if (!compared(row)) continue;
+        const Key key = key_of(row);
+        // Other bits of a place are those of the partition and the slot.
+        if (rounds > 1 && (place_of(key) >> 24 & (rounds - 1)) != round) continue;
+        rows_.push_back({key, static_cast<std::uint32_t>(row)});
+      }
+      for_each_repeat(link);
+    }
+  }
+
+  static constexpr std::size_t row_bytes = 2 * sizeof(KeyedRow<Key>);
+
  private:
   static constexpr std::size_t partition_rows = 1 << 14;
 

@@ -206,20 +206,19 @@ std::vector<std::uint8_t> HammingGroups::resolve(RowMask alive) const {
   std::vector<std::uint8_t> kept(keys_.rows(), 1);
   EqualKeys<std::uint64_t> equal;
   for (std::size_t row = 0; row < kept.size(); ++row) {
-    if (alive.data() != nullptr && alive[row] == 0) {
-      kept[row] = 0;
-    } else if (keys_.has(row)) {
-      equal.rows().push_back({keys_.key(row, 0), static_cast<std::uint32_t>(row)});
-    }
+    if (alive.data() != nullptr && alive[row] == 0) kept[row] = 0;
   }
-  equal.for_each_repeat([&](std::uint32_t, std::uint32_t row) { kept[row] = 0; });
+  auto hash = keys_.column(0);
+  equal.for_each_repeat(
+      kept.size(), keys_.rounds(equal.row_bytes), [&](std::size_t row) { return kept[row] != 0 && keys_.has(row); },
+      [&](std::size_t row) { return hash(row); }, [&](std::uint32_t, std::uint32_t row) { kept[row] = 0; });
   if (distance_ == 0) return kept;
   // Distinct hashes, by their first rows in ascending order, so that the root of a set is its first row.
   std::vector<Point> points;
   std::vector<std::uint32_t> rows;
   for (std::size_t row = 0; row < kept.size(); ++row) {
     if (kept[row] == 0 || !keys_.has(row)) continue;
-    points.push_back({keys_.key(row, 0), static_cast<std::uint32_t>(rows.size()), 0});
+    points.push_back({hash(row), static_cast<std::uint32_t>(rows.size()), 0});
     rows.push_back(static_cast<std::uint32_t>(row));
   }
   DisjointSets sets(points.size());

@@ -1,11 +1,33 @@
+// The keys of all rows: in memory, or in a file where they take too much of it.
+#include <unistd.h>
+
 #include <algorithm>
+#include <bit>
+#include <cerrno>
 #include <cstring>
 #include <string>
+#include <system_error>
 
 #include "djfast/duplicate_groups.hpp"
 #include "djfast/errors.hpp"
 
 namespace djfast {
+namespace {
+
+/// Reads or writes `size` bytes at a place of a file.
+template <class Call, class Byte>
+void transfer(Call call, int file, Byte* bytes, std::size_t size, std::size_t place) {
+  while (size > 0) {
+    const auto done = call(file, bytes, size, static_cast<off_t>(place));
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) throw std::system_error(done < 0 ? errno : EIO, std::generic_category());
+    bytes += done;
+    place += static_cast<std::size_t>(done);
+    size -= static_cast<std::size_t>(done);
+  }
+}
+
+}  // namespace
 
 void RowKeys::add(std::span<const std::byte> keys, std::size_t rows, RowMask present) {
   if (present.data() != nullptr && present.size() != rows) {
@@ -26,6 +48,7 @@ void RowKeys::add(std::span<const std::byte> keys, std::size_t rows, RowMask pre
   for (std::size_t i = 0; i < rows; ++i) {
     const std::size_t row = present_.size();
     if (row / chunk_rows == chunks_.size()) {
+      if (file_ >= 0 && used_bytes() + chunk_bytes() > most_bytes_) spill();
       chunks_.push_back(std::make_unique_for_overwrite<std::uint64_t[]>(width_ * chunk_rows));
     }
     const bool has_keys = is_present(i);
@@ -41,7 +64,34 @@ void RowKeys::add(std::span<const std::byte> keys, std::size_t rows, RowMask pre
 }
 
 std::size_t RowKeys::used_bytes() const noexcept {
-  return chunks_.size() * chunk_rows * width_ * sizeof(std::uint64_t) + present_.capacity();
+  return (chunks_.size() - spilled_) * chunk_bytes() + present_.capacity();
+}
+
+void RowKeys::spill() {
+  for (; spilled_ < chunks_.size(); ++spilled_) {
+    transfer(::pwrite, file_, reinterpret_cast<const char*>(chunks_[spilled_].get()), chunk_bytes(), spilled_ * chunk_bytes());
+    chunks_[spilled_].reset();
+  }
+}
+
+void RowKeys::Column::load(std::size_t chunk) {
+  chunk_ = chunk;
+  if (chunk >= keys_.spilled_) {
+    values_ = keys_.chunks_[chunk].get() + column_ * chunk_rows;
+    return;
+  }
+  read_.resize(chunk_rows);
+  constexpr std::size_t column_bytes = chunk_rows * sizeof(std::uint64_t);
+  transfer(::pread, keys_.file_, reinterpret_cast<char*>(read_.data()), column_bytes,
+           chunk * keys_.chunk_bytes() + column_ * column_bytes);
+  values_ = read_.data();
+}
+
+std::size_t RowKeys::rounds(std::size_t row_bytes) const noexcept {
+  constexpr std::size_t most_rounds = 64;  // each reads all keys
+  const std::size_t bytes = rows() * row_bytes;
+  if (spilled_ == 0 || bytes <= most_bytes_) return 1;
+  return bytes / most_rounds >= most_bytes_ ? most_rounds : std::bit_ceil(bytes / most_bytes_ + 1);
 }
 
 void RowKeys::check(RowMask alive) const {

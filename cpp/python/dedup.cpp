@@ -1,8 +1,10 @@
 // The groups of duplicate rows: fed batch by batch with keys, asked once which rows stay.
 #include <pybind11/pybind11.h>
 
+#include <cerrno>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "djfast/duplicate_groups.hpp"
 #include "djfast/errors.hpp"
@@ -41,22 +43,36 @@ class Bytes {
   Py_buffer view_{};
 };
 
+/// What fails at the file of spilled keys becomes Python's OSError.
+template <class Work>
+void as_os_error(Work work) {
+  try {
+    work();
+  } catch (const std::system_error& error) {
+    errno = error.code().value();
+    PyErr_SetFromErrno(PyExc_OSError);
+    throw py::error_already_set();
+  }
+}
+
 template <class Groups>
 void add(Groups& groups, const py::object& keys, std::size_t rows, const py::object& present) {
   const Bytes key_bytes(keys);
   const Bytes present_bytes(present);
-  const py::gil_scoped_release unlocked;  // the buffers are held; no Python object is touched
-  groups.keys().add(key_bytes.bytes(), rows, present_bytes.mask());
+  as_os_error([&] {
+    const py::gil_scoped_release unlocked;  // the buffers are held; no Python object is touched
+    groups.keys().add(key_bytes.bytes(), rows, present_bytes.mask());
+  });
 }
 
 template <class Groups>
 py::bytes resolve(const Groups& groups, const py::object& alive) {
   const Bytes alive_bytes(alive);
   std::vector<std::uint8_t> kept;
-  {
+  as_os_error([&] {
     const py::gil_scoped_release unlocked;  // the buffer is held; no Python object is touched
     kept = groups.resolve(alive_bytes.mask());
-  }
+  });
   return {reinterpret_cast<const char*>(kept.data()), kept.size()};
 }
 
@@ -104,6 +120,9 @@ py::class_<Groups> bind(py::module_& module, const char* name, const char* summa
            "have keys (None: all). Keys of rows without may be left out.")
       .def("resolve", &resolve<Groups>, py::arg("alive") = py::none(),
            "One byte per row, 1 where the row stays: it is alive (None: all are) and the first of its group.")
+      .def("spill_to", [](Groups& groups, int file, std::size_t most_bytes) { groups.keys().spill_to(file, most_bytes); },
+           py::arg("file"), py::arg("most_bytes"),
+           "From now on, keys that take more than `most_bytes` go to a file (its descriptor), which must stay open.")
       .def_property_readonly("rows", [](Groups& groups) { return groups.keys().rows(); })
       .def_property_readonly("used_bytes", [](Groups& groups) { return groups.keys().used_bytes(); });
 }

@@ -25,13 +25,41 @@ class RowKeys {
   /// disagree.
   void add(std::span<const std::byte> keys, std::size_t rows, RowMask present);
 
+  /// From now on, keys that take more than `most_bytes` are written to a file, which must stay open. Reading and writing it
+  /// may throw std::system_error.
+  void spill_to(int file, std::size_t most_bytes) noexcept {
+    file_ = file;
+    most_bytes_ = most_bytes;
+  }
+
   std::size_t rows() const noexcept { return present_.size(); }
   std::size_t width() const noexcept { return width_; }
   std::size_t used_bytes() const noexcept;
   bool has(std::size_t row) const noexcept { return present_[row] != 0; }
-  std::uint64_t key(std::size_t row, std::size_t column) const noexcept {
-    return chunks_[row / chunk_rows][column * chunk_rows + row % chunk_rows];
-  }
+
+  /// One column, quick to read in the order of the rows. It must not outlive the keys.
+  class Column {
+   public:
+    Column(const RowKeys& keys, std::size_t column) : keys_(keys), column_(column) {}
+    std::uint64_t operator()(std::size_t row) {
+      if (row / chunk_rows != chunk_) load(row / chunk_rows);
+      return values_[row % chunk_rows];
+    }
+
+   private:
+    void load(std::size_t chunk);
+
+    const RowKeys& keys_;
+    std::size_t column_;
+    std::size_t chunk_ = ~std::size_t{0};
+    const std::uint64_t* values_ = nullptr;
+    std::vector<std::uint64_t> read_;  // from the file
+  };
+
+  Column column(std::size_t column) const { return {*this, column}; }
+
+  /// In how many rounds rows should be compared that take `row_bytes` each: a power of two, 1 unless keys are spilled.
+  std::size_t rounds(std::size_t row_bytes) const noexcept;
 
   /// UserError unless the mask is absent or has one byte for each row.
   void check(RowMask alive) const;
@@ -39,8 +67,14 @@ class RowKeys {
  private:
   static constexpr std::size_t chunk_rows = 1 << 14;
 
+  std::size_t chunk_bytes() const noexcept { return chunk_rows * width_ * sizeof(std::uint64_t); }
+  void spill();
+
   std::size_t width_;
-  std::vector<std::unique_ptr<std::uint64_t[]>> chunks_;
+  std::vector<std::unique_ptr<std::uint64_t[]>> chunks_;  // null where in the file, at the same place
+  std::size_t spilled_ = 0;                               // chunks in the file
+  int file_ = -1;
+  std::size_t most_bytes_ = 0;
   std::vector<std::uint8_t> present_;
 };
 

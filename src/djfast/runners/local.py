@@ -71,6 +71,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
             progress=progress or Progress(is_quiet=True),
             spool_folder=work_dir,
             window_bytes=budget.window_bytes,
+            key_bytes=budget.key_bytes,
             notices=notices,
             row_timeout=float(settings["row_timeout"]) if may_exit else None,
         )
@@ -112,6 +113,7 @@ def run_plan(
     progress: Progress,
     spool_folder: str | None,
     window_bytes: int = LARGEST_WINDOW,
+    key_bytes: int | None = None,
     notices: Sequence[str] = (),
     row_timeout: float | None = None,
 ) -> Report:
@@ -132,6 +134,7 @@ def run_plan(
         progress=progress,
         spool_folder=spool_folder,
         window_bytes=window_bytes,
+        key_bytes=key_bytes,
         watcher=watch,
     )
     try:

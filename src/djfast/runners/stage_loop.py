@@ -47,6 +47,8 @@ class StageLoop:
         Where rows wait on disk; None keeps them in memory.
     window_bytes : int
         Bytes of waiting rows that stay in memory.
+    key_bytes : int or None
+        Bytes of keys of deduplicators that stay in memory; None is no limit.
     watcher : Watcher or None
         Is told what is worked on.
     """
@@ -63,6 +65,7 @@ class StageLoop:
         progress: Progress,
         spool_folder: str | None,
         window_bytes: int = LARGEST_WINDOW,
+        key_bytes: int | None = None,
         watcher: Watcher | None = None,
     ) -> None:
         self.plan = plan
@@ -74,6 +77,7 @@ class StageLoop:
         self.progress = progress
         self.spool_folder = spool_folder
         self.window_bytes = window_bytes
+        self.key_bytes = key_bytes
         self.watcher = watcher
         self.tally = Tally(plan.op_names)
         self.rows_written = 0
@@ -155,22 +159,23 @@ class StageLoop:
 
     def _deduplicate(self, done: Iterator[tuple[Done, int]], bound: BoundStage, spool: Spool[Any]) -> bytes:
         """Collect keys while rows wait, then find the rows that stay."""
+        from djfast.runners.keyed_groups import KeyedGroups
+
         dedups = bound.stage.dedups
         groups = [make_groups(dedup.grouping) for dedup in dedups]
         total = 0
-        for each, first_line in done:
-            count = each.piece_rows
-            if count == 0:
-                continue
-            for group, (keys, present) in zip(groups, each.keys):
-                group.add(keys, count, present)
-            spool.append(each.piece, first_line)
-            total += count
-        mask = b"\x01" * total
-        for dedup, group in zip(dedups, groups):
-            before = mask.count(1)
-            mask = group.resolve(mask)
-            self.tally.add_op(dedup.op, before, mask.count(1))
+        with KeyedGroups(groups, folder=self.spool_folder, most_bytes=self.key_bytes) as keyed:
+            for each, first_line in done:
+                if each.piece_rows == 0:
+                    continue
+                keyed.add(each.keys, each.piece_rows)
+                spool.append(each.piece, first_line)
+                total += each.piece_rows
+            mask = b"\x01" * total
+            for number, dedup in enumerate(dedups):
+                before = mask.count(1)
+                mask = keyed.resolve(number, mask)
+                self.tally.add_op(dedup.op, before, mask.count(1))
         return mask
 
     def _select(
