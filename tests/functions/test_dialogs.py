@@ -341,3 +341,62 @@ def test_of_two_ops_with_one_tag_the_later_counts() -> None:
     rows = [{"text": "", META: {"first": ["a"], "second": ["b"]}}]
     [row] = djfast.Dataset.from_list(rows).process(djfast.load_ops(given)).to_list(stats=True)
     assert row[META]["primary_tool_type"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ([{"type": "text", "text": {"value": "hello"}}], "hello"),
+        ([{"type": "text", "text": ["a", {"content": "b"}, {"text": " c "}]}, " d "], "a\nb\nc\nd"),
+        ([{"type": "thinking", "thinking": {"text": "t"}}, {"type": "reasoning", "reasoning_content": "r"}], "t\nr"),
+        ([{"reasoning_content": "rc"}, {"type": "output_text", "text": "o"}], "rc\no"),
+        ({"value": {"text": "v"}}, "v"),
+        ({"text": "", "content": [{"type": "text", "text": 1.5}]}, "1.5"),
+        (True, "True"),
+        ([{"type": "text", "content": "no text"}, {"type": "text", "text": {"other": "x"}}, 5], ""),
+    ],
+)
+def test_contents_of_messages_have_many_forms(content, said):
+    [op] = djfast.load_ops(["agent_dialog_normalize_mapper"])
+    messages = [{"role": "user", "content": content}, {"role": "assistant", "content": content}]
+    [row] = djfast.Dataset.from_list([{"text": "", "messages": messages}]).process(op).to_list()
+    assert (row["query"], row["response"]) == (said, said)
+
+
+@pytest.mark.parametrize(
+    ("called", "names"),
+    [
+        ({"tool_calls": [{"function_call": {"name": "a"}}]}, ["a"]),
+        ({"tool_use": [{"name": "z"}, {"tool_name": "y"}, {"function": {"name": "x"}}]}, ["z", "x"]),
+        ({"tool_calls": [], "tool_use": [{"name": "b"}]}, ["b"]),
+        ({"tool_calls": [{"name": "a"}], "tool_use": [{"name": "b"}]}, ["a"]),
+        ({"tool_calls": [{"function": {}, "name": "c"}]}, ["c"]),
+    ],
+)
+def test_names_of_called_tools_stand_in_many_places(called, names):
+    [op] = djfast.load_ops(["agent_dialog_normalize_mapper"])
+    messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": None, **called}]
+    [row] = djfast.Dataset.from_list([{"text": "", "messages": messages}]).process(op).to_list(stats=True)
+    assert row["response"] == f"[Tool calls: {', '.join(names)}]"
+    assert row["__dj__meta__"]["agent_tool_types"] == names
+
+
+@pytest.mark.parametrize(
+    ("content", "shown", "result"),
+    [
+        ([{"type": "text", "text": None}], "", "unknown"),
+        ([{"type": "text", "content": "tc"}], "", "unknown"),
+        ([{"type": "text", "text": {"value": "v"}}], '{"value": "v"}', "success"),
+        ([{"type": "text", "text": ["a", {"content": "b"}]}, " c "], 'a\n{"content": "b"}\nc', "success"),
+        ([{"type": "text", "text": 5}, {"type": "text", "text": True}], "5\nTrue", "success"),
+        ([{"type": "output_text", "text": "o"}], '{"type": "output_text", "text": "o"}', "success"),
+        ([1, 2], "", "unknown"),
+        (False, "False", "success"),
+    ],
+)
+def test_answers_of_tools_have_many_forms(content, shown, result):
+    [op] = djfast.load_ops(["tool_success_tagger_mapper"])
+    rows = [{"text": "", "messages": [{"role": "tool", "content": content}]}]
+    [row] = djfast.Dataset.from_list(rows).process(op).to_list(stats=True)
+    [found] = row["__dj__meta__"]["tool_results"]
+    assert (found["content_preview"], found["result"]) == (shown, result)

@@ -235,40 +235,59 @@ def _scalar_text(value: Any) -> str:
 def _content_text(content: Any) -> str:
     """Return what a message says: a text, the texts of a list of blocks, or the text of one block."""
     if isinstance(content, list):
-        parts = (_block_text(each) if isinstance(each, dict) else each for each in content)
-        return "\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
+        return _joined(_block_text(each) if isinstance(each, dict) else each for each in content)
     if isinstance(content, dict):
-        return _scalar_text(content.get("text")).strip() or _content_text(content.get("content"))
-    return _scalar_text(content).strip()
+        return _said_in(content.get("text")) or _content_text(content.get("content")) or _said_in(content.get("value"))
+    return _spoken(content).strip()
+
+
+def _spoken(value: Any) -> str:
+    """Return a text as it is, a number or a truth as Python writes it, the empty text for anything else."""
+    return str(value) if isinstance(value, str | bool | int | float) else ""
+
+
+def _joined(texts: Iterable[Any]) -> str:
+    return "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
+
+
+def _said_in(value: Any) -> str:
+    """Return the text of a member of a block, however deep it lies: a text, texts, or an object that holds one."""
+    if isinstance(value, list):
+        return _joined(_said_in(each) for each in value)
+    if isinstance(value, dict):
+        return next((text for name in ("text", "content", "value") if (text := _said_in(value.get(name)))), "")
+    return _spoken(value).strip()
+
+
+_REASONS = ("thinking", "reasoning", "reasoning_content")
 
 
 def _block_text(block: dict[str, Any]) -> str:
     kind = block.get("type")
-    if kind in ("thinking", "reasoning"):
-        return _scalar_text(block.get(kind))
-    names = ("text",) if kind else ("text", "thinking", "reasoning")
-    return next((text for name in names if (text := _scalar_text(block.get(name)))), "")
+    names = _REASONS if kind in ("thinking", "reasoning") else ("text",) if kind else ("text", *_REASONS)
+    return next((text for name in names if (text := _said_in(block.get(name)))), "")
 
 
 def _tool_text(content: Any) -> str:
     """Return what a tool answered; objects that are no blocks of text count as their JSON."""
     if isinstance(content, list):
-        return "\n".join(_tool_part(each) for each in content).strip()
-    return (json.dumps(content, ensure_ascii=False) if isinstance(content, dict) else _scalar_text(content)).strip()
+        return _joined(_tool_part(each) for each in content)
+    return (json.dumps(content, ensure_ascii=False) if isinstance(content, dict) else _spoken(content)).strip()
 
 
 def _tool_part(part: Any) -> str:
-    if isinstance(part, dict) and not isinstance(part.get("text"), str):
-        return json.dumps(part, ensure_ascii=False)
-    return _scalar_text(part["text"] if isinstance(part, dict) else part)
+    if isinstance(part, dict):
+        return _tool_text(part.get("text")) if part.get("type") == "text" else json.dumps(part, ensure_ascii=False)
+    return part if isinstance(part, str) else ""
 
 
 def _called_tools(message: dict[str, Any]) -> list[str]:
     names = []
-    for called in _list(message.get("tool_calls")):
+    for called in _list(message.get("tool_calls")) or _list(message.get("tool_use")):
         if isinstance(called, dict):
-            function = called.get("function")
-            names.append((function.get("name") if isinstance(function, dict) else None) or called.get("name"))
+            holders = (called.get("function"), called.get("function_call"), called)
+            found = (holder.get("name") for holder in holders if isinstance(holder, dict))
+            names.append(next((name for name in found if name), None))
     return [name for name in names if isinstance(name, str) and name.strip()]
 
 
