@@ -92,7 +92,7 @@ def _name_of(function: Any) -> str:
     """Return the OP that a decorated function is."""
     from djfast.functions.custom import CUSTOM
 
-    for name, known in CUSTOM.items():
+    for name, known in reversed(CUSTOM.items()):
         if known is function:
             return name
     shown = getattr(function, "__name__", repr(function))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -180,21 +181,21 @@ class Dataset:
         from djfast.custom.functions import FunctionMapper, arguments_of
 
         arguments_of(function)
-        return self.process(FunctionMapper(function=function, over=over, arguments=arguments or None))
+        return self.process(FunctionMapper(function=partial(function, **arguments) if arguments else function, over=over))
 
     def filter(self, function: Callable[..., Any], *, over: str = "rows", **arguments: Any) -> Dataset:
         """Keep the rows for which a plain function says so, as one decorated with `djfast.filter` does."""
         from djfast.custom.functions import FunctionFilter, arguments_of
 
         arguments_of(function)
-        return self.process(FunctionFilter(function=function, over=over, arguments=arguments or None))
+        return self.process(FunctionFilter(function=partial(function, **arguments) if arguments else function, over=over))
 
     def select_columns(self, *names: Any) -> Dataset:
         """Keep some fields of each row, in this order; a row that has none of them is rejected."""
         wanted = tuple(name for each in names for name in ([each] if isinstance(each, str) else each))
         from djfast.custom.functions import FunctionMapper
 
-        return self._with([FunctionMapper(function=selected, arguments={"names": list(wanted)})])
+        return self._with([FunctionMapper(function=partial(selected, names=wanted))])
 
     def _with(self, ops: Sequence[Op], *, drops_rows: bool = True) -> Dataset:
         return self._of(self._source, (*self._ops, *flattened(ops)), drops_rows=drops_rows, threads=self._threads)
@@ -445,7 +446,7 @@ def rows_of_one(op: Op, row: Mapping[str, Any], *, drops_rows: bool = True) -> l
     return rows
 
 
-def selected(row: Row, names: list[str]) -> Row:
+def selected(row: Row, names: Sequence[str]) -> Row:
     """Return a row with some of its fields.
 
     Raises

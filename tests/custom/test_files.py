@@ -182,7 +182,9 @@ class Partial(Mapper):
 @INTER_WORDS.register_module("open_mapper")
 @OPERATORS.register_module("open_mapper")
 class Open(Mapper):
-    def __init__(self, width: PositiveInt = 4, **kwargs):
+    def __init__(self, width: PositiveInt = 4, source="", **kwargs):
+        if source not in ("", "web"):
+            raise ValueError(f"no such source: {source}")
         self.suffix = kwargs.pop("suffix", "")
         super().__init__(**kwargs)
         self.width = width
@@ -231,7 +233,7 @@ def test_batched_classes_may_return_only_what_they_changed(tmp_path: Path, more_
 
 def test_parameters_and_keys_reach_classes(tmp_path: Path, more_adapted: str) -> None:
     process = [
-        {"open_mapper": {"suffix": "!", "text_key": "body"}},
+        {"open_mapper": {"suffix": "!", "source": "web", "text_key": "body"}},
         {"partial_filter": {"text_key": "body", "max_closed_interval": False}},
     ]
     recipe = _recipe(tmp_path, custom_operator_paths=[more_adapted], text_keys=["text"], process=process)
@@ -239,9 +241,9 @@ def test_parameters_and_keys_reach_classes(tmp_path: Path, more_adapted: str) ->
     Path(recipe["dataset_path"]).write_text("".join(json.dumps(row) + "\n" for row in rows))
     loaded = load_recipe(recipe)
     assert [notice for notice in loaded.notices if "kwargs" in notice] == [
-        "process.0: open_mapper: suffix is handed over as one of its **kwargs"
+        f"process.0: open_mapper: {name} is handed over as one of its **kwargs" for name in ("suffix", "source")
     ]
-    assert loaded.text["process"][0] == {"open_mapper": {"text_key": "body", "suffix": "!"}}
+    assert loaded.text["process"][0] == {"open_mapper": {"text_key": "body", "suffix": "!", "source": "web"}}
     djfast.run(recipe)
     assert _rows(tmp_path) == []
     del process[1]["partial_filter"]["max_closed_interval"]
@@ -249,11 +251,21 @@ def test_parameters_and_keys_reach_classes(tmp_path: Path, more_adapted: str) ->
     assert _rows(tmp_path) == [{"body": "aa!", "text": ""}]
 
 
+def test_a_class_that_refuses_its_parameters_is_one_error(tmp_path: Path, more_adapted: str) -> None:
+    for given, message in (
+        ({"source": "air"}, r"open_mapper: ValueError: no such source: air \(more_adapted_ops.py:\d+ in __init__\)$"),
+        ({"end": 1}, "partial_mapper: no such parameter, got 'end'"),
+    ):
+        op = "open_mapper" if "source" in given else "partial_mapper"
+        with pytest.raises(RecipeError, match=message):
+            djfast.run(_recipe(tmp_path, custom_operator_paths=[more_adapted], process=[{op: given}]))
+
+
 def test_a_class_that_forgets_its_return_rejects_rows(tmp_path: Path, more_adapted: str) -> None:
     with pytest.raises(TooManyErrors, match="is the `return` missing"):
         djfast.run(_recipe(tmp_path, custom_operator_paths=[more_adapted], process=["forgetful_mapper"]))
     rejected = [json.loads(line) for line in (tmp_path / "out.rejected.jsonl").read_text().splitlines()]
     assert [(row["reason"], row["row"]["text"]) for row in rejected] == [
-        ("TypeError: process_single returned None; is the `return` missing? (more_adapted_ops.py:46 in process_single)", text)
+        ("TypeError: process_single returned None; is the `return` missing? (more_adapted_ops.py:48 in process_single)", text)
         for text in ("abc", "abcdef")
     ]

@@ -276,6 +276,8 @@ async def _waiting(row: Any) -> Any:
         ("odd_mapper", _waiting, "_waiting must not be async"),
         ("odd_mapper", 5, "is made of a function, or of an object that can be called, got 5"),
         ("odd_mapper", _Ender, "is made of a function"),
+        ("odd_mapper", lambda row, kind: row, "odd_mapper: an argument must not have a name that OPs use themselves, got 'kind'"),
+        ("odd_mapper", lambda row, given=1: row, "an argument must not have a name that OPs use themselves, got 'given'"),
         ("odd_mapper", lambda: None, "must take the row as its first argument"),
         ("odd_mapper", dict.update, "cannot be read|must"),
     ],
@@ -301,6 +303,16 @@ def test_bare_decorators_take_the_name_of_the_function() -> None:
     rows = [{"text": "abc"}, {"text": "abcd"}]
     process = [bare_mapper, {"bare_filter": {"most": 4}}, bare_batch_filter]
     assert djfast.Dataset.from_list(rows).process(process).to_list() == rows
+
+
+def test_annotations_that_only_type_checkers_read_allow_any_value() -> None:
+    def annotated(row: NotHere, words: list = (), way: AlsoNotHere = None) -> Any:  # type: ignore[name-defined,type-arg]  # noqa: F821
+        return {**row, "given": [words, way]}
+
+    djfast.mapper("first_mapper")(djfast.mapper("second_mapper")(annotated))
+    assert [(p.name, p.type) for p in catalog.find("first_mapper").own_params] == [("words", "list"), ("way", "any")]
+    assert _run("first_mapper", [{}], words=["a", 1], way={"b": 2}).to_list() == [{"given": [["a", 1], {"b": 2}]}]
+    assert djfast.load_ops(annotated)[0].spec.name == "first_mapper"  # the last name that it got
 
 
 def test_what_load_ops_and_process_take() -> None:

@@ -109,6 +109,7 @@ def test_plain_functions_map_and_filter() -> None:
     data = djfast.Dataset(ROWS).map(mark, end="!").filter(lambda row: row["id"] > 10).select_columns("text", "meta.lang")
     assert data.to_list() == [{"text": "t" * 11 + "!", "meta.lang": "en"}]
     assert djfast.Dataset(ROWS).filter(lambda batch: [True] * batch.num_rows, over="batches").to_list() == ROWS
+    assert djfast.Dataset(ROWS[:1]).map(lambda row, of: {"n": of(row)}, of=len).to_list() == [{"n": 3}]
     bad = djfast.Dataset(ROWS[:1]).map(lambda row: row["nope"])
     assert bad.to_list() == []
     assert (bad.rejected[0].op, bad.rejected[0].reason.split(" (")[0]) == ("map", "KeyError: 'nope'")

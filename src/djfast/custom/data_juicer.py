@@ -175,7 +175,7 @@ def adapt(name: str, cls: Any) -> None:
         # Annotations there are of libraries that need not be here; the class checks for itself.
         argument.replace(annotation=Any)
         for argument in list(inspect.signature(cls.__init__).parameters.values())[1:]
-        if argument.name not in common
+        if argument.name not in common and cls.__init__ is not AdaptedOp.__init__
     ]
     declare_custom(_BASES[kind], name, cls, f"adapted_{kind.lower()}", arguments)
 

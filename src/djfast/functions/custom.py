@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from inspect import isgenerator
 from typing import Any
 
-from djfast.functions.failures import Failures, innermost
+from djfast.errors import RecipeError
+from djfast.functions.failures import Failures, innermost, place_of
 from djfast.functions.rows import Row, alike_together, alone_when_it_fails
 from djfast.plain_values import type_name
 from djfast.reserved import STATS
@@ -223,11 +224,21 @@ def _failures(op: str | Function) -> Failures:
 
 
 def _instance(op: str, params: str, text_key: str) -> Any:
-    """Make an object of a class written for Data-Juicer; keys of fields reach it also where its `__init__` does not take them."""
+    """Make an object of a class written for Data-Juicer; keys of fields reach it also where its `__init__` does not take them.
+
+    Raises
+    ------
+    RecipeError
+        If its `__init__` does.
+    """
     own, common = json.loads(params)
     cls = CUSTOM[op]
     common = {**common, "text_key": text_key}
-    instance = cls(**own, **common) if takes_any(cls.__init__) else cls(**own)
+    try:
+        instance = cls(**own, **common) if takes_any(cls.__init__) else cls(**own)
+    except Exception as error:
+        place = place_of(error)
+        raise RecipeError(f"{op}: {type(error).__name__}: {error}{f' ({place})' if place else ''}") from error
     for name, value in common.items():
         setattr(instance, name, value)
     return instance
