@@ -164,6 +164,18 @@ def test_shards(tmp_path: Path, kind: str, source: str, key: str, value: int, co
     assert not [each for each in path.parent.iterdir() if ".tmp" in each.name]
 
 
+@pytest.mark.parametrize("use_checkpoint", [True, False])
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_single_shard_of_a_size_has_the_name_of_a_shard(tmp_path: Path, kind: str, use_checkpoint: bool) -> None:
+    path = tmp_path / "out" / f"result.{kind}"
+    source = write_rows(tmp_path / "in.jsonl", ROWS)
+    report = export(source, path, export_shard_size=1 << 20, use_checkpoint=use_checkpoint)
+    assert [Path(each).name for each in report.export_paths] == [f"result-00-of-01.{kind}"]
+    assert read_all(report, kind) == ROWS
+    manifest = json.loads((tmp_path / "out" / "result.manifest.json").read_text())
+    assert [each["file"] for each in manifest["files"]] == [f"result-00-of-01.{kind}"]
+
+
 @pytest.mark.parametrize("kind", ["hf", "lance"])
 def test_shards_of_a_folder_are_files_in_it(tmp_path: Path, kind: str) -> None:
     source = write_rows(tmp_path / "in.jsonl", ROWS)

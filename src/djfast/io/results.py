@@ -141,6 +141,13 @@ class Output(NamedTuple):
         packed = compression_of(self.path) if self.format.is_compressible else None
         return self.format.suffix + (packed or "")
 
+    def files(self, count: int) -> list[str] | None:
+        """Return the names of so many shards; None where the result is one file of its own name.
+
+        A single shard has a shard's name where a size was asked for, as Data-Juicer has it.
+        """
+        return shard_paths(self.path, self.suffix, count) if count > 1 or self.shard_bytes else None
+
     def temporary(self, path: str) -> str:
         """Name of a file of the result until it is complete."""
         return f"{path}.tmp-{self.mark or os.getpid()}"
@@ -225,10 +232,9 @@ class ResultFile:
     def _collected(self, piece: Any) -> CollectedLines | CollectedTables:
         """Open what takes the rows: the result itself, if one file is enough and needs no second look at the rows."""
         output = self.output
-        is_one = not output.shard_bytes and output.shard_rows is None
         if output.format.shape == "lines" or not hasattr(piece, "batch"):
             return self._collected_lines()
-        if output.format.shape == "table" and is_one:
+        if output.format.shape == "table" and not output.shard_bytes and output.shard_rows is None:
             self._is_whole = True
             return CollectedTables(self._temporary, piece.batch.schema, self._sink)
         return CollectedTables(f"{self._temporary}.rows", piece.batch.schema)
@@ -266,7 +272,7 @@ class ResultFile:
         if self.output.format.is_folder:
             self.output.format.write()(rows, self._temporary, counts, self.output.arguments)
             _replace_folder(self._temporary, self.path)
-        elif len(counts) == 1 and self._is_whole:
+        elif self._is_whole and self.output.files(len(counts)) is None:
             _publish(self._temporary, self.path, self.output)
         else:
             paths = self._write_files(rows, counts)
@@ -281,13 +287,14 @@ class ResultFile:
     def _write_files(self, rows: Collected, counts: list[int]) -> list[str]:
         """Write one file or several from collected rows."""
         output = self.output
-        paths = [self.path] if len(counts) == 1 else shard_paths(self.path, output.suffix, len(counts))
+        shards = output.files(len(counts))
+        paths = shards or [self.path]
         write_next = self._table_files(rows) if output.format.shape == "table" else output.format.write()(rows, output.arguments)
         for path, count in zip(paths, counts):
             temporary = f"{output.temporary(path)}.file"  # one file may have the name of the collected rows
             write_next(temporary, count)
             _publish(temporary, path, output)
-        if len(paths) > 1:
+        if shards:
             write_manifest(self.path, [file_record(path, path, count) for path, count in zip(paths, counts)])
         return paths
 

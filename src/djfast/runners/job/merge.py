@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from djfast.io.durable import writing
-from djfast.io.results import Output, Result, file_record, shard_paths, stats_path, write_manifest
+from djfast.io.results import Output, Result, file_record, stats_path, write_manifest
 from djfast.ranks import Ranks
 from djfast.runners.rejected import RejectedRows
 
@@ -75,13 +75,14 @@ def merge_together(
     shares = [_Share(*share) for share in _gathered(ranks, list(mine))]
     rows = sum(share.rows for share in shares)
     counts = output.shards(rows, sum(share.bytes for share in shares))
-    paths = [output.path] if len(counts) == 1 else shard_paths(output.path, output.suffix, len(counts))
+    shards = output.files(len(counts))
+    paths = shards or [output.path]
     first_row = sum(share.rows for share in shares[: ranks.rank])
     side_paths = [stats_path(output.path)] if any(share.side_bytes for share in shares) else []
     try:
         with writing(output.path, setting="export_path"):
             _place(lines_path, list(_segments(lines_path, first_row, counts)), paths, output, ranks)
-            records = _hashed(paths, counts, output, ranks) if len(paths) > 1 else []
+            records = _hashed(paths, counts, output, ranks) if shards else []
             if side_paths:
                 _place(side_path, [(0, 0, mine.side_bytes)], side_paths, output, ranks)
             if ranks.rank == 0:
