@@ -113,11 +113,12 @@ class _Pending:
 class _Server:
     """What goes on with one server: its breaker, the probe on its way, and what is held back meanwhile."""
 
-    __slots__ = ("breaker", "held", "may_probe", "probe", "timer")
+    __slots__ = ("breaker", "held", "may_probe", "probe", "running", "timer")
 
     def __init__(self) -> None:
         self.breaker = Breaker()
         self.held: deque[_Pending] = deque()
+        self.running = 0  # requests on their way
         self.probe: _Pending | None = None
         self.may_probe = True  # whether the next request may be sent as a probe
         self.timer: asyncio.TimerHandle | None = None  # of the time from which it may
@@ -257,7 +258,6 @@ class Client:
             each.finish(NoDocument("the client was closed", each.retries, is_interrupted=True))
         self._waiting.clear()
         self._later.clear()
-        self._servers.clear()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -266,6 +266,7 @@ class Client:
             await self._session.close()
             self._session = None
         self._paused.clear()
+        self._servers.clear()
         asyncio.get_running_loop().stop()
 
     def _fill(self) -> None:
@@ -279,8 +280,10 @@ class Client:
             if pause > 0:
                 self._queue_later(each, pause + each.call.retries.wait(each.call.body, each.retries) / 8)
                 continue
-            if not self._server_of(each).admits(each):
+            server = self._server_of(each)
+            if not server.admits(each):
                 continue
+            server.running += 1
             self._running += 1
             each.task = loop.create_task(self._try(each))
 
@@ -303,7 +306,7 @@ class Client:
             result = Document(await self._document(each.call), each.retries)
             outcome = Outcome.ANSWERED
         except _Passing as passing:
-            result = NoDocument(f"{passing} (after {each.retries} retries)", each.retries)
+            result = NoDocument(str(passing), each.retries)
             outcome = passing.outcome
             if each.retries < each.call.retries.most:
                 wait = each.call.retries.wait(each.call.body, each.retries, passing.asked)
@@ -324,14 +327,17 @@ class Client:
     def _finish_or_wait(self, each: _Pending, result: Result, wait: float | None, outcome: Outcome | None) -> None:
         """Let the server's breaker know how a call went, and finish the call or have it wait for its next try."""
         server = self._server_of(each)
+        server.running -= 1
         is_probe = server.probe is each
         if is_probe:
             server.probe = None
         if outcome is not None:
-            server.breaker.note(outcome, is_probe=is_probe, is_given_up=wait is None)
+            server.breaker.note(outcome, is_probe=is_probe, is_given_up=wait is None, is_alone=not server.running)
         if server.breaker.is_lost and isinstance(result, NoDocument) and not result.is_interrupted:
             result, wait = _lost(result), None
             self._give_up_on(each.call.endpoint.origin, server, result)
+        elif isinstance(result, NoDocument) and outcome in (Outcome.BUSY, Outcome.AWAY):
+            result = result._replace(reason=f"{result.reason} (after {each.retries} retries)")
         if wait is None:
             each.finish(result)
         elif is_probe and outcome is Outcome.AWAY:  # which tells nothing of this call: it keeps its retries

@@ -12,6 +12,7 @@ from djfast.llm.thoughts import spoken
 _ENDS = ("finish_reason", "stop_reason", "done_reason", "finishReason", "native_finish_reason")
 _CUT = ("length", "max_tokens", "max_output_tokens", "model_length", "max_length")
 _FILTERED = ("content_filter", "safety", "sensitive", "recitation", "prohibited_content", "blocklist", "spii", "refusal")
+_FAILED = ("error", "abort", "engine_error")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thoughts")
 _TEXT_PARTS = ("text", "output_text")
 _THOUGHT_PARTS = ("thinking", "reasoning", "redacted_thinking", "reasoning_text")
@@ -48,9 +49,9 @@ def completion_of(document: Any, path: str) -> Completion:
     try:
         value = walk(document, path)
     except LookupError:
-        if not isinstance(beside, Mapping) or beside.get(name) is not None:
+        if isinstance(beside, Mapping) and beside.get(name) is not None:
             raise
-        flaw = _in_place_of_text(beside, ending)
+        flaw = _in_place_of_text(beside, ending) if isinstance(beside, Mapping) else _flaw(ending)
         if not flaw:
             raise
         return Completion("", flaw)
@@ -76,6 +77,8 @@ def _flaw(ending: str) -> str:
         return f"the answer was cut off by the limit of tokens (finish_reason {ending}): {_MORE_TOKENS}"
     if ending.lower() in _FILTERED:
         return f"the answer was withheld by the server's filter (finish_reason {ending})"
+    if ending.lower() in _FAILED:
+        return f"the server failed while it answered (finish_reason {ending})"
     return ""
 
 

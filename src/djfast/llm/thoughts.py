@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "seed:think")
+_NAMES = ("think", "thinking", "seed:think")
+# Words that also name elements of other texts: they hold thoughts only where the answer, or what is left of it, begins.
+_COMMON_NAMES = ("thought", "thoughts", "reasoning", "reflection", "scratchpad", "analysis", "thought_process", "cot")
+_AT_BEGINNING = frozenset(f"<{name}>" for name in _COMMON_NAMES)
 _MARKS = {
-    **{f"<{name}>": f"</{name}>" for name in _NAMES},
+    **{f"<{name}>": f"</{name}>" for name in (*_NAMES, *_COMMON_NAMES)},
     "[think]": "[/think]",
     "◁think▷": "◁/think▷",
     "<|begin_of_thought|>": "<|end_of_thought|>",
@@ -21,11 +24,11 @@ _MARKS = {
 }
 _FENCE = "```"
 _QUOTES = "`'\"“‘"  # before a mark: it is spoken of
-_ENDS = frozenset(_MARKS.values())
+_ENDS = frozenset(end for mark, end in _MARKS.items() if mark not in _AT_BEGINNING)
 _NEXT = re.compile(r"(?=[<\[◁`])(?:" + "|".join(map(re.escape, (*_MARKS, *_ENDS, _FENCE))) + ")", re.IGNORECASE)
 _SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # which keeps every character at its place
 _ANSWERS = (
-    re.compile(r"<(answer|response|final|solution)>(.*)</\1>", re.DOTALL | re.IGNORECASE),
+    re.compile(r"<(answer|response|final|solution|output)>(.*)</\1>", re.DOTALL | re.IGNORECASE),
     re.compile(
         r"<\|(begin_of_solution|start_response)\|>(.*?)(?:<\|(?:end_of_solution|end_response)\|>)?", re.DOTALL | re.IGNORECASE
     ),
@@ -67,6 +70,8 @@ def spoken(text: str) -> Spoken:
                 # An open fence hides nothing: thoughts may quote the beginning of one.
                 continue
             search = end + len(_FENCE)
+        elif mark in _AT_BEGINNING and not _is_blank([*pieces, text[position : match.start()]]):
+            continue
         elif mark == spoken_of or (match.start() and text[match.start() - 1] in _QUOTES):
             spoken_of = _MARKS.get(mark, "")
         elif mark in _ENDS:
@@ -86,6 +91,10 @@ def spoken(text: str) -> Spoken:
         if (whole := pattern.fullmatch(answer)) is not None:
             return Spoken(whole[2].strip())
     return Spoken(answer)
+
+
+def _is_blank(pieces: list[str]) -> bool:
+    return not any(piece.strip() for piece in pieces)
 
 
 def _final_channel(text: str) -> Spoken:
