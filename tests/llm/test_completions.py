@@ -59,7 +59,7 @@ FLAWS = {
     "thoughts in parts": (completion([{"type": "thinking", "thinking": "well"}]), "has thoughts and no text"),
     "refusal": (completion(None, refusal="I will not"), r"refused to answer \(refusal\): I will not"),
     "refusal in parts": (completion([{"type": "refusal", "refusal": "I will not"}]), "refused to answer .refusal.: I will not"),
-    "filtered, no message": (answer({"choices": [{"message": None, "finish_reason": "content_filter"}]}), "withheld by the server"),
+    "filtered, no message": (answer({"choices": [{"message": None, "finish_reason": "content_filter"}]}), "withheld by"),
     "failed": (completion("A bet", ends="error"), "the server failed while it answered"),
     "tool": (completion(None, tool_calls=[{"id": "1"}], ends="tool_calls"), "calls a tool and has no text"),
 }

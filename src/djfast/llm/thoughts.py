@@ -26,6 +26,7 @@ _FENCE = "```"
 _QUOTES = "`'\"“‘"  # before a mark: it is spoken of
 _ENDS = frozenset(end for mark, end in _MARKS.items() if mark not in _AT_BEGINNING)
 _NEXT = re.compile(r"(?=[<\[◁`])(?:" + "|".join(map(re.escape, (*_MARKS, *_ENDS, _FENCE))) + ")", re.IGNORECASE)
+_WORD = re.compile(r"\S")
 _SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # which keeps every character at its place
 _ANSWERS = (
     re.compile(r"<(answer|response|final|solution|output)>(.*)</\1>", re.DOTALL | re.IGNORECASE),
@@ -70,7 +71,7 @@ def spoken(text: str) -> Spoken:
                 # An open fence hides nothing: thoughts may quote the beginning of one.
                 continue
             search = end + len(_FENCE)
-        elif mark in _AT_BEGINNING and not _is_blank([*pieces, text[position : match.start()]]):
+        elif mark in _AT_BEGINNING and (any(pieces) or _WORD.search(text, position, match.start())):
             continue
         elif mark == spoken_of or (match.start() and text[match.start() - 1] in _QUOTES):
             spoken_of = _MARKS.get(mark, "")
@@ -79,7 +80,7 @@ def spoken(text: str) -> Spoken:
             position = search
         else:
             is_found = True
-            pieces.append(text[position : match.start()])
+            pieces += [text[position : match.start()]] if _WORD.search(text, position, match.start()) else []
             end = lowered.find(_MARKS[mark], search)
             if end < 0:
                 return Spoken("".join(pieces).strip(), is_thinking=True)
@@ -91,10 +92,6 @@ def spoken(text: str) -> Spoken:
         if (whole := pattern.fullmatch(answer)) is not None:
             return Spoken(whole[2].strip())
     return Spoken(answer)
-
-
-def _is_blank(pieces: list[str]) -> bool:
-    return not any(piece.strip() for piece in pieces)
 
 
 def _final_channel(text: str) -> Spoken:
