@@ -73,7 +73,10 @@ def test_thoughts_without_an_end_are_told(text, said):
     assert spoken(text) == Spoken(said, is_thinking=True)
 
 
-@pytest.mark.parametrize("text", ["<think>" * 300_000, "</think>" * 300_000, "<" * 2_000_000, "```<think>" * 200_000, "x<analysis>" * 200_000])
+HOSTILE = ["<think>" * 300_000, "</think>" * 300_000, "<" * 2_000_000, "```<think>" * 200_000, "x<analysis>" * 200_000]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_answers_take_no_time(text):
     started = time.monotonic()
     spoken(text)
