@@ -57,5 +57,10 @@ def _shown_row(row: Mapping[str, Any]) -> str:
 
 
 def _cut(value: Any) -> str:
-    text = repr(value[: _WIDEST + 1] if isinstance(value, str | bytes) else value)
+    """Return how a value is written, without writing all of a long one."""
+    from reprlib import Repr
+
+    short = Repr()
+    short.maxstring = short.maxother = _WIDEST
+    text = short.repr(value)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."

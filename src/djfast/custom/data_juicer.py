@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import inspect
 import re
 import sys
 import types
@@ -14,6 +13,7 @@ from typing import Any
 from djfast.custom.functions import declare_custom
 from djfast.declare import Filter, Mapper, Op
 from djfast.errors import MissingExtraError, RecipeError
+from djfast.functions.custom import parameters_of
 
 _BASES: dict[str, type[Op]] = {"Mapper": Mapper, "Filter": Filter}
 _OWN_METHODS = {
@@ -174,7 +174,7 @@ def adapt(name: str, cls: Any) -> None:
     arguments = [
         # Annotations there are of libraries that need not be here; the class checks for itself.
         argument.replace(annotation=Any)
-        for argument in list(inspect.signature(cls.__init__).parameters.values())[1:]
+        for argument in parameters_of(cls.__init__)[1:]
         if argument.name not in common and cls.__init__ is not AdaptedOp.__init__
     ]
     declare_custom(_BASES[kind], name, cls, f"adapted_{kind.lower()}", arguments)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, overload
 from djfast.declare import MISSING, REGISTRY, Example, Filter, Mapper, Op, param
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, row
-from djfast.functions.custom import CUSTOM
+from djfast.functions.custom import CUSTOM, parameters_of
 from djfast.functions.failures import innermost
 from djfast.plain_values import plain
 
@@ -211,7 +211,7 @@ def arguments_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     if inspect.iscoroutinefunction(innermost(function)):
         raise RecipeError(f"{shown} must not be async: it is called row by row, and nothing would wait for it")
     try:
-        arguments = list(inspect.signature(function).parameters.values())
+        arguments = parameters_of(function)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"the arguments of {shown} cannot be read ({error}); wrap it in a function") from None
     if not arguments or arguments[0].kind is inspect.Parameter.KEYWORD_ONLY:
@@ -223,6 +223,8 @@ def arguments_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
 def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
     """Return an annotation that is written as a text; one that only type checkers can read says nothing."""
     if annotation is inspect.Parameter.empty:
+        return Any
+    if isinstance(annotation, typing.ForwardRef):
         return Any
     if not isinstance(annotation, str):
         return annotation

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import sys
 from collections.abc import Callable, Mapping
-from inspect import isgenerator
 from typing import Any
 
 from djfast.errors import RecipeError
@@ -38,8 +39,6 @@ def function_of(op: str | Function) -> Function:
 
 def source_file(op: str | Function) -> str:
     """Return the file that a user's OP is written in; the empty text where there is none."""
-    import inspect
-
     function = innermost(function_of(op))
     if not inspect.isroutine(function) and not inspect.isclass(function):
         function = type(function)
@@ -141,7 +140,7 @@ def mapped_rows(answer: Any) -> Any:
         return answer
     if answer is DROP:
         return []
-    if isgenerator(answer):
+    if inspect.isgenerator(answer):
         answer = list(answer)
     if isinstance(answer, list):
         for each in answer:
@@ -246,6 +245,19 @@ def _instance(op: str, params: str, text_key: str) -> Any:
 
 def takes_any(function: Function) -> bool:
     """Tell whether a function has ``**kwargs``."""
-    import inspect
+    return any(each.kind is each.VAR_KEYWORD for each in parameters_of(function))
 
-    return any(each.kind is each.VAR_KEYWORD for each in inspect.signature(function).parameters.values())
+
+def parameters_of(function: Function) -> list[inspect.Parameter]:
+    """Return the arguments of a function; annotations may be names that nothing stands for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If Python does not know them.
+    """
+    if sys.version_info >= (3, 14):  # where annotations are evaluated when they are read
+        import annotationlib
+
+        return list(inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF).parameters.values())
+    return list(inspect.signature(function).parameters.values())
