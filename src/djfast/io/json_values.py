@@ -35,6 +35,13 @@ def form_of(path: str) -> JsonForm:
     return _form(path, stat(path))
 
 
+def head_of(path: str) -> bytes:
+    """Return the beginning of a file in UTF-8; nothing where it is damaged."""
+    with contextlib.suppress(InputError), contextlib.closing(open_text(path)) as stream:
+        return stream.read(_HEAD_BYTES)
+    return b""
+
+
 @lru_cache(maxsize=1024)
 def _form(path: str, version: object) -> JsonForm:
     del version

@@ -129,6 +129,7 @@ class Plan(NamedTuple):
     stages: tuple[Stage, ...]
     ops: tuple[Op, ...]
     notices: tuple[str, ...]
+    brings_stats: bool = False  # rows come with stats or meta, so they leave the result though no OP writes any
 
     @property
     def op_names(self) -> dict[int, str]:
@@ -143,7 +144,7 @@ class Plan(NamedTuple):
     @property
     def has_side(self) -> bool:
         """Whether rows may get stats or tags, which leave the result for a file of their own."""
-        return any(stage.has_side for stage in self.stages)
+        return self.brings_stats or any(stage.has_side for stage in self.stages)
 
     def passes(self) -> list[range]:
         """Cut the stages into runs that a batch goes through without waiting for others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,17 +13,20 @@ from djfast.access import Access, beside
 from djfast.errors import InputError, RecipeError
 from djfast.io.compression import allow_window
 from djfast.io.files import discover, file_size
-from djfast.io.formats import FORMATS, InputFile
+from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of
 from djfast.io.generated_rows import generated_file
 from djfast.io.json_rows import JsonRows
+from djfast.io.json_values import head_of
 from djfast.io.remote import sign_in
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.recipe.sources import Source, Sources
+from djfast.reserved import META, STATS
 from djfast.runners.permutation import permutation
 
 _MOST_SHUFFLED = 2**32
+_HEAD_BYTES = 1 << 16
 
 
 class Counted(NamedTuple):
@@ -85,6 +89,18 @@ def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any
         "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
     }
     return carrier_of(files, batch_bytes=batch_bytes, texts=tuple(text_keys(recipe)), **settings)
+
+
+def bring_stats(files: Sequence[InputFile]) -> bool:
+    """Tell whether the rows of the first file have stats or meta, as its beginning says."""
+    if not files:
+        return False
+    file = files[0]
+    if FORMATS[file.format].reader is None:
+        return any(re.search(rb'"%s"\s*:' % name.encode(), head_of(file.path)) for name in (STATS, META))
+    if FORMATS[file.format].is_document or FORMATS[file.format].is_stream:
+        return False  # texts, which hold none
+    return not {STATS, META}.isdisjoint(reader_of(file).schema(file, ReadOptions(_HEAD_BYTES)).names)
 
 
 def carrier_of(files: Sequence[InputFile], *, batch_bytes: int, texts: tuple[str, ...] = (), **settings: bool) -> Any:

@@ -24,7 +24,7 @@ from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.redaction import all_safe
 from djfast.runners.delivery import check_output, deliver_record, delivered, output_of
-from djfast.runners.inputs import access_of, draw, rows_of, source_files, text_keys
+from djfast.runners.inputs import access_of, bring_stats, draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import EXPORT, Rejected, RejectedRows
@@ -52,6 +52,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
 
         validate(recipe, groups)
     files = [file for group in groups for file in group]
+    plan = plan._replace(brings_stats=bring_stats(files))
     export = str(settings["result_path"])
     result = ResultFile(output_of(recipe))
     rejected = RejectedRows(

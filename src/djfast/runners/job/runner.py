@@ -26,7 +26,7 @@ from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.delivery import output_of, result_bytes
-from djfast.runners.inputs import Counted, access_of, counted, drawn_rows, is_drawn, rows_of, source_files
+from djfast.runners.inputs import Counted, access_of, bring_stats, counted, drawn_rows, is_drawn, rows_of, source_files
 from djfast.runners.job.answers import answer
 from djfast.runners.job.desk import Desk
 from djfast.runners.job.folder import Attempt, JobFolder, identity_of
@@ -138,6 +138,7 @@ class Job:
         start = self._begin()
         if start.is_complete:
             return self._report_again() if self.ranks.rank == 0 else None
+        self.plan = self.plan._replace(brings_stats=bring_stats(start.files))
         rows = rows_of(start.files, self.recipe, self.budget.batch_bytes)
         if start.counts:
             rows = drawn_rows(rows, self.recipe.settings["sources"], start.source_files, start.splits, start.counts)
