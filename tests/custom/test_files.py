@@ -161,7 +161,7 @@ def test_files_of_one_name_in_two_folders(tmp_path: Path) -> None:
 
 MORE_ADAPTED = '''
 import numpy as np
-from data_juicer.ops.base_op import OPERATORS, Filter, Mapper, UNFORKABLE
+from data_juicer.ops.base_op import OPERATORS, TAGGING_OPS, Filter, Mapper, UNFORKABLE
 from data_juicer.ops.op_fusion import INTER_WORDS
 from data_juicer.utils.constant import BatchMetaKeys, Fields, InterVars, MetaKeys
 from data_juicer.utils.lazy_loader import LazyLoader
@@ -202,6 +202,14 @@ class PartialFilter(Filter):
 
     def process_batched(self, samples):
         return [np.bool_(self.get_keep_boolean(stat["n"], 2, 3)) for stat in samples[Fields.stats]]
+
+
+@TAGGING_OPS.register_module("tagging_mapper")
+@OPERATORS.register_module("tagging_mapper")
+class Tagging(Mapper):
+    def process_single(self, sample):
+        sample[Fields.meta][MetaKeys.size] = np.int64(len(sample["text"]))
+        return sample
 
 
 @OPERATORS.register_module("forgetful_mapper")
@@ -251,6 +259,13 @@ def test_parameters_and_keys_reach_classes(tmp_path: Path, more_adapted: str) ->
     assert _rows(tmp_path) == [{"body": "aa!", "text": ""}]
 
 
+def test_rows_of_tagging_classes_have_a_place_for_tags(tmp_path: Path, more_adapted: str) -> None:
+    djfast.run(_recipe(tmp_path, custom_operator_paths=[more_adapted], process=["tagging_mapper"]))
+    assert _rows(tmp_path) == [{"text": "abc"}, {"text": "abcdef"}]
+    tags = [json.loads(line) for line in (tmp_path / "out_stats.jsonl").read_text().splitlines()]
+    assert [each["__dj__meta__"] for each in tags] == [{"size": 3}, {"size": 6}]
+
+
 def test_a_class_that_refuses_its_parameters_is_one_error(tmp_path: Path, more_adapted: str) -> None:
     for given, message in (
         ({"source": "air"}, r"open_mapper: ValueError: no such source: air \(more_adapted_ops.py:\d+ in __init__\)$"),
@@ -266,6 +281,6 @@ def test_a_class_that_forgets_its_return_rejects_rows(tmp_path: Path, more_adapt
         djfast.run(_recipe(tmp_path, custom_operator_paths=[more_adapted], process=["forgetful_mapper"]))
     rejected = [json.loads(line) for line in (tmp_path / "out.rejected.jsonl").read_text().splitlines()]
     assert [(row["reason"], row["row"]["text"]) for row in rejected] == [
-        ("TypeError: process_single returned None; is the `return` missing? (more_adapted_ops.py:48 in process_single)", text)
+        ("TypeError: process_single returned None; is the `return` missing? (more_adapted_ops.py:56 in process_single)", text)
         for text in ("abc", "abcdef")
     ]

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from djfast.custom.functions import declare_custom
-from djfast.declare import Filter, Mapper, Op
+from djfast.declare import REGISTRY, Filter, Mapper, Op
 from djfast.errors import MissingExtraError, RecipeError
-from djfast.functions.custom import parameters_of
+from djfast.functions.custom import CUSTOM, parameters_of
 
 _BASES: dict[str, type[Op]] = {"Mapper": Mapper, "Filter": Filter}
 _OWN_METHODS = {
@@ -38,6 +38,7 @@ class AdaptedOp:
     """What classes for Data-Juicer find in their base class: the keys of fields, and the test of a range."""
 
     kind = ""
+    writes_tags = False
 
     def __init__(self, *_: Any, **given: Any) -> None:
         for name, default in _KEYS.items():
@@ -100,6 +101,20 @@ class _IgnoredRegistry:
 
     def register_module(self, name: str | None = None, module_cls: Any = None, **_: Any) -> Any:
         return (lambda cls: cls) if module_cls is None else module_cls
+
+
+class _Tagging:
+    """Stands in for the list of mappers that write tags: their rows have a place for them."""
+
+    def register_module(self, name: str | None = None, module_cls: Any = None, **_: Any) -> Any:
+        def register(cls: Any) -> Any:
+            cls.writes_tags = True
+            for op, known in CUSTOM.items():
+                if known is cls:
+                    REGISTRY[op].cls.rewrites_tags = True
+            return cls
+
+        return register if module_cls is None else register(module_cls)
 
 
 class _Names(type):
@@ -178,6 +193,7 @@ def adapt(name: str, cls: Any) -> None:
         if argument.name not in common and cls.__init__ is not AdaptedOp.__init__
     ]
     declare_custom(_BASES[kind], name, cls, f"adapted_{kind.lower()}", arguments)
+    REGISTRY[name].cls.rewrites_tags = bool(getattr(cls, "writes_tags", False))
 
 
 @contextlib.contextmanager
@@ -227,7 +243,7 @@ def _registry(name: str) -> Any:
     """Return a list of OPs that are treated specially, such as ``TAGGING_OPS``."""
     if not name.isupper():
         raise AttributeError(f"djfast has no stand-in for it, got {name!r}")
-    return _IgnoredRegistry()
+    return _Tagging() if name == "TAGGING_OPS" else _IgnoredRegistry()
 
 
 def _keys(name: str) -> Any:

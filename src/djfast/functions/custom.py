@@ -12,7 +12,7 @@ from djfast.errors import RecipeError
 from djfast.functions.failures import Failures, innermost, place_of
 from djfast.functions.rows import Row, alike_together, alone_when_it_fails
 from djfast.plain_values import type_name
-from djfast.reserved import STATS
+from djfast.reserved import META, STATS
 
 CUSTOM: dict[str, Callable[..., Any]] = {}  # OP -> the function, or the class written for Data-Juicer
 
@@ -100,8 +100,24 @@ def bind_adapted_filter(op: str, params: str, text_key: str) -> Callable[[Row], 
 
 def adapted_mapper(mapper: Any) -> Callable[[Row], Any]:
     """Return what a mapper written for Data-Juicer does to a row."""
+    mapped = _mapped_by(mapper)
+    if not getattr(mapper, "writes_tags", False):
+        return mapped
+
+    def tagged(row: Row) -> list[Row]:
+        rows = mapped({**row, META: dict(row.get(META) or {})})
+        if META not in row:
+            for each in rows:
+                if not each.get(META):
+                    each.pop(META, None)  # the place that was made for tags
+        return rows
+
+    return tagged
+
+
+def _mapped_by(mapper: Any) -> Callable[[Row], list[Row]]:
     if hasattr(mapper, "process_single"):
-        return lambda row: {**row, **mapping(mapper.process_single(dict(row)), "process_single")}
+        return lambda row: [{**row, **mapping(mapper.process_single(dict(row)), "process_single")}]
 
     def mapped(row: Row) -> list[Row]:
         columns = mapper.process_batched({name: [value] for name, value in row.items()})
