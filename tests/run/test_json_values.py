@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,9 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """OPs that are there for these tests only."""
     here = PythonFunction("", __name__, ("text",), "json", (), "")
     for made in (
-        here._replace(name="taught"),
+        here._replace(name="taught", inputs=("text", "json")),
         here._replace(name="lengths", batched=True),
-        here._replace(name="is_long", output="boolean"),
+        here._replace(name="is_long", inputs=("json",), output="boolean"),
         here._replace(name="whole", inputs=("row",), output="rows"),
     ):
         monkeypatch.setitem(functions.PYTHON_FUNCTIONS, made.name, made)
@@ -157,8 +158,8 @@ def test_in_tables(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
     data = djfast.Dataset.from_parquet(str(tmp_path / "in.parquet")).process(djfast.load_ops(PROCESS))
     assert [(row["words"], row["day"]) for row in data.to_list()] == [
-        (["one", "three"], "1970-01-01"),
-        (["four", "five"], "1970-01-01"),
+        (["one", "three"], date(1970, 1, 1)),
+        (["four", "five"], date(1970, 1, 1)),
     ]
 
 
