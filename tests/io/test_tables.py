@@ -59,6 +59,42 @@ def test_csv(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["01234", "99999"], None),
+        (["+4912345", "+1"], None),
+        (["1.10", "2.25"], None),
+        (["18446744073709551615", "18446744073709551614"], None),
+        (["9007199254740993", "0.5"], None),
+        (["1e5", "2e5"], None),
+        (["TRUE", "FALSE"], None),
+        (["1", "0"], [1, 0]),
+        (["-0", "1"], None),
+        (["9223372036854775807", "-9223372036854775808"], [2**63 - 1, -(2**63)]),
+        (["0.1", "3", "-2.5"], [0.1, 3, -2.5]),
+        (["1e-07", "1e+22"], [1e-7, 1e22]),
+        (["0.30000000000000004", "1"], [0.30000000000000004, 1]),
+        (["true", "false"], [True, False]),
+        (["NA", "7"], [None, 7]),
+        ([" 5", "6"], [5, 6]),
+        (["2020-01-01", "2020-01-02"], None),
+    ],
+)
+def test_cells_of_csv_print_back_as_they_stand(tmp_path: Path, cells: list[str], values: list[Any] | None) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,x\n" + "".join(f"a,{cell}\n" for cell in cells))
+    assert [row["x"] for row in run(tmp_path, path)] == (cells if values is None else values)
+
+
+def test_later_cells_of_csv_are_never_other_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    head = "text,n,x\n" + f"{'good ' * 10_000},1,0.5\n" * 30  # more than the bytes that types are taken from
+    path.write_text(head + "a,007,1\nb,2,1.10\nc,3,9007199254740993\nd,18446744073709551615,1\ne,4,1e2\n")
+    assert [(row["text"], row["n"], row["x"]) for row in run(tmp_path, path)[30:]] == [("b", 2, 1.1), ("e", 4, 100.0)]
+    assert [line for line, _ in rejected(tmp_path)] == [31, 33, 34]
+
+
 @pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
 def test_compressed_tsv(tmp_path: Path, suffix: str, pack: Any) -> None:
     path = tmp_path / f"a.tsv{suffix}"

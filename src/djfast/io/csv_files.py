@@ -1,7 +1,8 @@
 """Comma- and tab-separated values as record batches, streamed.
 
 The types of columns are those of the rows in a file's first bytes, so they depend on nothing but the file: whole numbers,
-numbers, booleans, else texts. A row with a cell that does not fit is rejected, and so is one with too few or too many cells.
+numbers, booleans, else texts. A column with a cell that would not print back as it stands, such as 007, +49, 1.10 or an integer
+beyond 64 bits, holds texts. A row with a cell that does not fit is rejected, and so is one with too few or too many cells.
 An empty cell without quotes is null. A quote that is never closed costs the line that it stands in: the rows behind it are read.
 """
 
@@ -11,6 +12,7 @@ import contextlib
 import io
 import re
 from collections.abc import Iterator
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
@@ -28,6 +30,13 @@ _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _HEAD_BYTES = 1 << 20  # that types are taken from
 _CHUNK_BYTES = 2 << 20  # that are parsed at once, whole rows of them
 _MAX_ROW_BYTES = 64 << 20
+# Cells that surely print back as they stand. Doubles tell all numbers of so many digits apart.
+_SURE_DIGITS = 15
+_SPELLINGS = {
+    "int64": r"^(0|-?[1-9][0-9]*)$",
+    "double": r"^-?(0|[1-9][0-9]{0,6})(\.0|\.[0-9]{0,6}[1-9])?$",
+    "bool": r"^(true|false)$",
+}
 _SHOWN = 1000  # characters of a cell or of a row that is rejected
 
 
@@ -83,12 +92,15 @@ def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
         table = _Table(io.BytesIO(head), file, is_whole=len(head) < _HEAD_BYTES)
         if not table.header:
             return pa.schema([])
-        found = _parsed(table, b"".join(chunk.data for chunk in table.chunks()), [])
+        rows = b"".join(chunk.data for chunk in table.chunks())
+        found = _parsed(table, rows, [])
         names = found.schema.names
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise InputError(f"{file.path}: every column needs a name of its own, got {twice!r} more than once")
-        return pa.schema([(field.name, _kind(field, options)) for field in found.schema])
+        cells = _parsed(table, rows, [], {name: pa.binary() for name in names}).combine_chunks()
+        columns = [column.combine_chunks() for column in cells.columns]
+        return pa.schema([(field.name, _kind(field, column, options)) for field, column in zip(found.schema, columns)])
 
 
 class _Table:
@@ -276,11 +288,17 @@ def _in_parts(block: ArrowBlock, batch_bytes: int) -> Iterator[ArrowBlock]:
         yield block._replace(batch=block.batch.slice(first, rows), numbers=numbers, unread=unread)
 
 
-def _kind(field: pa.Field, options: ReadOptions) -> pa.DataType:
+def _kind(field: pa.Field, cells: pa.Array, options: ReadOptions) -> pa.DataType:
+    """Return the type of a column: the parser's, if that prints its cells as they stand."""
     import pyarrow as pa
 
-    is_plain = pa.types.is_int64(field.type) or pa.types.is_float64(field.type) or pa.types.is_boolean(field.type)
-    return field.type if is_plain and field.name not in options.texts else pa.string()
+    if field.name in options.texts or field.type not in (pa.int64(), pa.float64(), pa.bool_()):
+        return pa.string()
+    try:
+        _cast(cells, field.type, keeps_spelling=True)
+    except pa.ArrowInvalid:
+        return pa.string()
+    return field.type
 
 
 def _typed(cells: pa.Array, field: pa.Field, unread: dict[int, UnreadRow]) -> pa.Array:
@@ -305,7 +323,15 @@ def _typed(cells: pa.Array, field: pa.Field, unread: dict[int, UnreadRow]) -> pa
     return pa.array(values, field.type)
 
 
-def _cast(cells: pa.Array, kind: pa.DataType) -> pa.Array:
+def _cast(cells: pa.Array, kind: pa.DataType, *, keeps_spelling: bool = False) -> pa.Array:
+    """Give cells a type.
+
+    Raises
+    ------
+    ArrowInvalid
+        If it does not hold one: if a whole number or a boolean would not print back as it stands, or a number would become
+        another one; with `keeps_spelling` also if a number would not print back.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.csv
@@ -315,7 +341,25 @@ def _cast(cells: pa.Array, kind: pa.DataType) -> pa.Array:
         return texts
     texts = pc.utf8_trim_whitespace(texts)
     spelled_null = pc.is_in(texts, pa.array(pyarrow.csv.ConvertOptions().null_values, pa.string()))
-    return pc.if_else(spelled_null, pa.scalar(None, pa.string()), texts).cast(kind)
+    texts = pc.if_else(spelled_null, pa.scalar(None, pa.string()), texts)
+    is_plain = pc.fill_null(pc.match_substring_regex(texts, _SPELLINGS[str(kind)]), True)  # noqa: FBT003 - the value for null
+    if not pc.all(is_plain).as_py() and (
+        str(kind) != "double" or not all(_is_kept(text, keeps_spelling) for text in texts.filter(pc.invert(is_plain)).to_pylist())
+    ):
+        raise pa.ArrowInvalid(f"a cell is not spelled as {kind}")
+    return texts.cast(kind)
+
+
+def _is_kept(text: str, keeps_spelling: bool) -> bool:  # noqa: FBT001 - as `_cast` has it
+    """Tell whether a number is the same as a double."""
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    if repr(number) == text or (re.fullmatch(r"-?[1-9]\d*", text) is not None and number == int(text)):
+        return True
+    digits = re.sub(r"[eE].*|\D", "", text).strip("0")
+    return not keeps_spelling and len(digits) <= _SURE_DIGITS and isfinite(number)
 
 
 @contextlib.contextmanager
