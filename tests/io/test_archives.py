@@ -69,13 +69,22 @@ def test_bad_members_of_a_webdataset_cost_their_row_only(tmp_path: Path, monkeyp
     assert "must not be longer than 1000 bytes, got 1001" in found[3][1]
 
 
-def test_json_members_that_do_not_go_together_are_set_aside(tmp_path: Path) -> None:
-    members = [
-        (f"{i}.{kind}", data) for i, value in enumerate([b"1", b'"x"', b"2"]) for kind, data in (("txt", b"t"), ("json", value))
-    ]
-    rows = run(tmp_path, tar(tmp_path / "a.tar", members), text_keys="txt")
-    assert [row["json"] for row in rows] == [1, 2]
-    assert [line for line, _ in rejected(tmp_path)] == [2]
+def test_json_members_stand_as_they_are(tmp_path: Path) -> None:
+    values = [b"1", b'"x"', b'{"a": 1e400,\n "a": 18446744073709551616}', b'{"b": []}']
+    members = [(f"{i}.{kind}", data) for i, value in enumerate(values) for kind, data in (("txt", b"t"), ("json", value))]
+    path = tar(tmp_path / "a.tar", members)
+    assert [row["json"] for row in run(tmp_path, path, text_keys="txt")] == [1, "x", {"a": 18446744073709551616}, {"b": []}]
+    line = (tmp_path / "local" / "out.jsonl").read_text().splitlines()[2]
+    assert '{"a": 1e400,  "a": 18446744073709551616}' in line
+    assert rejected(tmp_path) == []
+
+
+def test_rejected_samples_stand_as_they_are(tmp_path: Path) -> None:
+    members = [("a.txt", b"t"), ("a.json", b"{"), ("b.txt", b"\xff"), ("b.json", b"1"), ("c.txt", b"t"), ("c.json", b"2")]
+    run(tmp_path, tar(tmp_path / "a.tar", members), text_keys="txt")
+    rows = [entry["row"] for entry in read(tmp_path / "local" / "out.rejected.jsonl")]
+    assert rows[0] == {"__key__": "a", "txt": "t", "json": "{"}
+    assert rows[1] == {"__key__": "b", "txt": {"__dj__bytes__": "/w=="}, "json": "1"}
 
 
 def endless_header() -> bytes:

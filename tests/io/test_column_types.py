@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -349,3 +351,36 @@ def test_data_frames_keep_their_types(package: str) -> None:
     assert whole.to_arrow().equals(plain)
     assert plain.column("id").to_pylist() == [(1 << 64) - 1, 1]
     assert plain.schema.field("small").type == pa.int8()
+
+
+def test_files_with_columns_in_other_order_or_types_are_read_together(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    parts = [
+        pa.table({"text": ["one"], "n": pa.array([1], pa.int32()), "x": pa.nulls(1)}),
+        pa.table({"n": pa.array([2**40], pa.int64()), "text": pa.array(["two"], pa.large_string()), "x": [0.5]}),
+        pa.table({"text": pa.array(["three"]).dictionary_encode(), "n": pa.array([3], pa.int8()), "y": [True]}),
+    ]
+    for number, part in enumerate(parts):
+        pq.write_table(part, folder / f"{number}.parquet")
+    for process in (PLAIN, FIELD):
+        for kind in ("parquet", "arrow"):
+            found = read(run_file(tmp_path, folder, process, kind))
+            assert found.schema.field("n").type == pa.int64()
+            assert found.to_pylist() == [
+                {"text": "one", "n": 1, "x": None, "y": None},
+                {"text": "two", "n": 2**40, "x": 0.5, "y": None},
+                {"text": "three", "n": 3, "x": None, "y": True},
+            ]
+
+
+def test_members_that_some_samples_lack_are_null(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for number in range(600):
+            members = [("txt", b"t")] + ([("cls", b"7")] if number == 599 else [])
+            for name, data in members:
+                member = tarfile.TarInfo(f"{number:04}.{name}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    found = read(run_file(tmp_path, tmp_path / "a.tar", [{"text_length_filter": {"min_len": 1}}], "parquet", text_keys="txt"))
+    assert found.column("cls").to_pylist() == [None] * 599 + [7]

@@ -77,9 +77,41 @@ def json_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     return [dict(zip(names, values)) for values in zip(*(json_values(column) for column in batch.columns))]
 
 
+def json_field(name: str) -> pa.Field:
+    """Return the field of a column of JSON, in texts without line feeds."""
+    import pyarrow as pa
+
+    return pa.field(name, pa.string(), metadata={b"djfast": b"json"})
+
+
+def is_json(field: pa.Field) -> bool:
+    """Tell whether `json_field` made a field."""
+    return field.metadata is not None and field.metadata.get(b"djfast") == b"json"
+
+
+def without_json(schema: pa.Schema) -> pa.Schema:
+    """Return the columns but those of JSON: what is in them is known row by row only."""
+    import pyarrow as pa
+
+    return pa.schema([field for field in schema if not is_json(field)], schema.metadata)
+
+
 def json_lines(batch: pa.RecordBatch) -> list[str]:
-    """Return the rows of a batch as JSON without line feeds."""
+    """Return the rows of a batch as JSON without line feeds; columns of JSON as they stand."""
+    if any(map(is_json, batch.schema)):
+        columns = [
+            [f"{json.dumps(field.name)}: {'null' if text is None else text}" for text in _json_texts(field, column)]
+            for field, column in zip(batch.schema, batch.columns)
+        ]
+        return ["{" + ", ".join(members) + "}" for members in zip(*columns)]
     return [json.dumps(row, ensure_ascii=False, default=as_json) for row in json_rows(batch)]
+
+
+def _json_texts(field: pa.Field, column: pa.Array) -> list[str | None]:
+    if is_json(field):
+        texts: list[str | None] = column.to_pylist()
+        return texts
+    return [json.dumps(value, ensure_ascii=False, default=as_json) for value in json_values(column)]
 
 
 def json_values(array: pa.Array) -> list[Any]:

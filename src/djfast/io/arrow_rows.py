@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import SchemaError
 from djfast.io.arrow_entry import checked
 from djfast.io.arrow_ipc import batch_of, stream_of
-from djfast.io.arrow_json import json_lines, json_rows, json_values
+from djfast.io.arrow_json import is_json, json_lines, json_rows, json_values
 from djfast.io.documents import document_blocks, document_runs, document_schema
 from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of, suffix_of
 from djfast.io.origins import Origins
-from djfast.io.plain_columns import plain_batch, plain_schema
+from djfast.io.plain_columns import joined_schema, plain_batch, plain_schema
 from djfast.io.splits import Split
 from djfast.json_bytes import as_json
 from djfast.plan.steps import Plan, Stage
@@ -178,6 +180,11 @@ class ArrowRows:
     piece = ArrowPiece
     holds_lines = False
 
+    @property
+    def needs_lines(self) -> bool:
+        """Whether these rows must be carried as lines whatever the plan is."""
+        return False
+
     def __init__(self, *, keeps_stats: bool, keeps_hashes: bool) -> None:
         self.keeps_stats = keeps_stats
         self.keeps_hashes = keeps_hashes
@@ -295,7 +302,21 @@ class FileRows(ArrowRows):
         super().__init__(**kept)
         self.files = files
         self.adds_suffix = adds_suffix
-        self.options = ReadOptions(batch_bytes, texts)
+        self._options = ReadOptions(batch_bytes, texts)
+        self._columns: pa.Schema | None = None
+
+    @property
+    def needs_lines(self) -> bool:
+        """Whether these rows must be carried as lines: JSON in them, of which each row has its own, stands as it is."""
+        return self.options.keeps_json
+
+    @cached_property
+    def options(self) -> ReadOptions:
+        """How the files are read."""
+        options = self._options._replace(keeps_json=True)
+        first = next((file for file in self.files if file.format == "webdataset"), None)
+        blocks = reader_of(first).blocks(first, 0, None, options) if first is not None else iter(())
+        return self._options._replace(keeps_json=any(any(map(is_json, block.batch.schema)) for block in islice(blocks, 1)))
 
     def items(self) -> Iterator[ArrowBlock]:
         """Read the files batch by batch."""
@@ -342,9 +363,14 @@ class FileRows(ArrowRows):
         )
 
     def columns(self) -> pa.Schema:
-        """Return the columns of the first file."""
-        file = self.files[0]
-        return document_schema() if FORMATS[file.format].is_document else reader_of(file).schema(file, self.options)
+        """Return the columns of all files, with types that hold those of each where they can be told from their names."""
+        if self._columns is None:
+            schemas = (
+                document_schema() if FORMATS[file.format].is_document else reader_of(file).schema(file, self.options)
+                for file in self.files
+            )
+            self._columns = joined_schema(schemas)
+        return self._columns
 
     def empty_block(self) -> ArrowBlock:
         """Return a block with the columns of the first file and no rows."""

@@ -245,13 +245,19 @@ class CollectedTables:
         InputError
             If they have other columns than the first ones.
         """
-        if not piece.batch.schema.equals(self.schema):
+        import pyarrow as pa
+
+        from djfast.io.plain_columns import fitted
+
+        try:
+            batch = fitted(piece.batch, self.schema)
+        except pa.ArrowException as error:
             raise InputError(
-                f"the input files have different columns, which do not fit one schema of Arrow; export jsonl instead. The first "
-                f"rows have {_shown(self.schema)}, others {_shown(piece.batch.schema)}"
-            )
-        self.count += piece.batch.num_rows
-        self._loose.append(piece.batch)
+                f"the input files have different columns, which do not fit one schema of Arrow ({error}); export jsonl instead. "
+                f"The result has {_shown(self.schema)}, {piece.file or 'some rows'} {_shown(piece.batch.schema)}"
+            ) from error
+        self.count += batch.num_rows
+        self._loose.append(batch)
         self._loose_rows += piece.batch.num_rows
         if self._loose_rows >= _UNIT_ROWS:
             self._take_units()

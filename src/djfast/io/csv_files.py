@@ -342,7 +342,7 @@ def _cast(cells: pa.Array, kind: pa.DataType, *, keeps_spelling: bool = False) -
     texts = pc.utf8_trim_whitespace(texts)
     spelled_null = pc.is_in(texts, pa.array(pyarrow.csv.ConvertOptions().null_values, pa.string()))
     texts = pc.if_else(spelled_null, pa.scalar(None, pa.string()), texts)
-    is_plain = pc.fill_null(pc.match_substring_regex(texts, _SPELLINGS[str(kind)]), True)  # noqa: FBT003 - the value for null
+    is_plain = pc.fill_null(pc.match_substring_regex(texts, _SPELLINGS[str(kind)]), True)
     if not pc.all(is_plain).as_py() and (
         str(kind) != "double" or not all(_is_kept(text, keeps_spelling) for text in texts.filter(pc.invert(is_plain)).to_pylist())
     ):

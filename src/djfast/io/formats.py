@@ -33,10 +33,13 @@ class ReadOptions(NamedTuple):
         Uncompressed bytes per batch, about.
     texts : tuple of str
         Columns that hold texts, whatever their values look like.
+    keeps_json : bool
+        Columns of JSON stand as they are, each row with types of its own; else they get the types that rows have in common.
     """
 
     batch_bytes: int
     texts: tuple[str, ...] = ()
+    keeps_json: bool = False
 
 
 class Reader(Protocol):

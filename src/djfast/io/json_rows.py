@@ -198,6 +198,7 @@ class JsonRows:
     block = JsonBlock
     piece = JsonPiece
     holds_lines = True
+    needs_lines = False
 
     def __init__(
         self,

@@ -40,6 +40,10 @@ class LineRows(JsonRows):
     def columns(self) -> Any:
         """Return the schema that the rows had before they became lines, None if they had none."""
         schema = self._source.columns()
+        if schema is not None:
+            from djfast.io.arrow_json import without_json
+
+            schema = without_json(schema)
         for _ in range(self._joins if schema is not None else 0):
             import pyarrow as pa
 
@@ -57,7 +61,7 @@ class LineRows(JsonRows):
 
 def carried_for(plan: Plan, rows: Any) -> Any:
     """Return the rows in the form that a plan needs them in."""
-    if not plan.needs_lines or rows.holds_lines:
+    if rows.holds_lines or not (plan.needs_lines or rows.needs_lines):
         return rows
     return LineRows(rows, joins=sum(stage.group is not None for stage in plan.stages))
 

@@ -107,6 +107,7 @@ class ListRows:
 
     piece = ListPiece
     holds_lines = False
+    needs_lines = False
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from djfast.errors import SchemaError
 from djfast.io.arrow_json import array_of, converter, holds, inner_fields, is_extension, is_kind, is_listing, json_values
+from djfast.reserved import HASHES, META, STATS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,6 +93,86 @@ def plain_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         if is_kind(column.type, "run_end_encoded"):
             column = pc.run_end_decode(column)
         columns.append(column if column.type == field.type else column.cast(field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def joined_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """Return one schema for rows of several: all columns, each with a type that holds the values of all, if there is one."""
+    import pyarrow as pa
+
+    fields: dict[str, pa.Field] = {}
+    metadata = None
+    for schema in dict.fromkeys(schemas):
+        if not fields:
+            metadata = schema.metadata
+        for field in schema:
+            known = fields.setdefault(field.name, field)
+            if known.type != field.type:
+                fields[field.name] = known.with_type(_joined_type(known.type, field.type))
+            if field.nullable and not known.nullable:
+                fields[field.name] = fields[field.name].with_nullable(True)
+    return pa.schema(list(fields.values()), metadata)
+
+
+def _joined_type(first: pa.DataType, second: pa.DataType) -> pa.DataType:
+    """Return a type for values of both; the first if there is none."""
+    return _type_of_both(first, second) or plain_type(first)
+
+
+def _type_of_both(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
+    import pyarrow as pa
+
+    first, second = plain_type(first), plain_type(second)
+    texts = (pa.string(), pa.large_string())
+    if first in texts and (second in texts or (is_kind(second, "dictionary") and second.value_type in texts)):
+        return first
+    try:
+        joined = pa.unify_schemas([pa.schema([("x", first)]), pa.schema([("x", second)])], promote_options="permissive")
+    except pa.ArrowException:
+        return None
+    return joined.field(0).type
+
+
+def result_schema(first: pa.Schema, columns: pa.Schema) -> pa.Schema:
+    """Return the schema of a result whose first rows have one schema, and whose input has the columns of another one."""
+    import pyarrow as pa
+
+    known = {field.name: field.with_type(plain_type(field.type)) for field in columns if field.name not in (STATS, META, *HASHES)}
+    fields = [
+        known[field.name] if field.name in known and _is_within(field.type, known[field.name].type) else field for field in first
+    ]
+    missing = [field for name, field in known.items() if name not in first.names]
+    return pa.schema([*fields, *missing], first.metadata)
+
+
+def _is_within(kind: pa.DataType, other: pa.DataType) -> bool:
+    """Tell whether values of one type are values of another one."""
+    return kind == other or is_kind(kind, "null") or _type_of_both(other, kind) == other
+
+
+def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch with the columns of a schema: in its order, null where the batch has none, with its types.
+
+    Raises
+    ------
+    ArrowException
+        If a type does not hold a value, or a column has no place.
+    """
+    import pyarrow as pa
+
+    if batch.schema.equals(schema):
+        return batch
+    if extra := [name for name in batch.schema.names if name not in schema.names]:
+        raise pa.ArrowInvalid(f"there is no column {', '.join(extra)}")
+    columns = []
+    for field in schema:
+        column = batch.column(field.name) if field.name in batch.schema.names else pa.nulls(batch.num_rows)
+        if not _is_within(column.type, field.type):
+            raise pa.ArrowInvalid(f"column {field.name} is {column.type} and {field.type}")
+        columns.append(column.cast(field.type))
+    for field, column in zip(schema, columns):
+        if not field.nullable and column.null_count:
+            raise pa.ArrowInvalid(f"column {field.name} has nulls")
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

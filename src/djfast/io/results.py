@@ -236,8 +236,15 @@ class ResultFile:
             return self._collected_lines()
         if output.format.shape == "table" and not output.shard_bytes and output.shard_rows is None:
             self._is_whole = True
-            return CollectedTables(self._temporary, piece.batch.schema, self._sink)
-        return CollectedTables(f"{self._temporary}.rows", piece.batch.schema)
+            return CollectedTables(self._temporary, self._schema_of(piece.batch), self._sink)
+        return CollectedTables(f"{self._temporary}.rows", self._schema_of(piece.batch))
+
+    def _schema_of(self, batch: Any) -> Any:
+        """Return the schema of a result: that of its first rows, with columns and types that others have."""
+        from djfast.io.plain_columns import result_schema
+
+        columns = self._columns()
+        return batch.schema if columns is None else result_schema(batch.schema, columns)
 
     def _collected_lines(self) -> CollectedLines:
         self._is_whole = self.output.kind == "jsonl"

@@ -6,15 +6,19 @@ Texts and numbers are decoded, ``json`` is parsed, all else stays bytes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tarfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from djfast.errors import InputError
+from djfast.io.arrow_json import json_field
 from djfast.io.compression import DecompressedFile, open_bytes
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
+from djfast.io.plain_columns import joined_schema
+from djfast.json_bytes import as_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +31,7 @@ _HEADER_BYTES = 1 << 20  # that may stand before a member
 # A batch ends here and nowhere else: the fields of a JSON member get their types from the rows of a batch.
 _BATCH_ROWS = 256
 _BATCH_BYTES = 16 << 20
+_NO_LINES = str.maketrans("\r\n", "  ")
 _TEXTS = frozenset({"txt", "text", "caption", "transcript", "transcription", "md", "html", "xml", "srt", "vtt"})
 _NUMBERS = frozenset({"cls", "cls2", "class", "count", "index", "inx", "id"})
 
@@ -51,20 +56,18 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
     InputError
         If the archive is damaged or cut off.
     """
-    del start, end, options
+    del start, end
     first = 0
     for samples in _batches(_samples(file.path)):
-        yield _block(file.path, samples, first)
+        yield _block(file.path, samples, first, keeps_json=options.keeps_json)
         first += len(samples)
 
 
 def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
-    """Return the fields of the first rows."""
+    """Return the fields of all rows."""
     import pyarrow as pa
 
-    for block in blocks(file, 0, None, options):
-        return block.batch.schema
-    return pa.schema([(KEY, pa.string())])
+    return joined_schema([pa.schema([(KEY, pa.string())]), *(block.batch.schema for block in blocks(file, 0, None, options))])
 
 
 def _batches(samples: Iterator[_Sample]) -> Iterator[list[_Sample]]:
@@ -94,9 +97,12 @@ def _samples(path: str) -> Iterator[_Sample]:
                         yield sample
                     sample = _Sample(key, {}, _problems_of_name(member.name))
                 sample.fields[field] = None
+                data = b""
                 try:
-                    sample.fields[field] = _value(archive, member, field)
+                    data = _content(archive, member)
+                    sample.fields[field] = _value(data, field)
                 except ValueError as error:
+                    sample.fields[field] = data
                     sample.problems.append(f"member '{field}' {error}")
         except (tarfile.TarError, EOFError, RecursionError) as error:
             raise InputError(f"cannot read {path}: {error}") from error
@@ -188,7 +194,7 @@ def _problems_of_name(name: str) -> list[str]:
     return []
 
 
-def _value(archive: tarfile.TarFile, member: tarfile.TarInfo, field: str) -> Any:
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     if member.size > MAX_MEMBER_BYTES or member.issparse():
         raise ValueError(f"must not be longer than {MAX_MEMBER_BYTES} bytes, got {member.size}")
     content = archive.extractfile(member)
@@ -196,6 +202,10 @@ def _value(archive: tarfile.TarFile, member: tarfile.TarInfo, field: str) -> Any
     data = content.read()
     if len(data) < member.size:
         raise tarfile.ReadError("the archive is cut off")
+    return data
+
+
+def _value(data: bytes, field: str) -> Any:
     kind = field.rpartition(".")[2]
     if kind in _TEXTS:
         return data.decode()
@@ -206,29 +216,48 @@ def _value(archive: tarfile.TarFile, member: tarfile.TarInfo, field: str) -> Any
         return number
     if kind == "json":
         try:
-            return json.loads(data)
+            json.loads(data)
+            # Between values a line feed is white space, and inside texts there is none.
+            return data.decode().translate(_NO_LINES)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"is not valid JSON: {error}") from None
     return data
 
 
-def _block(path: str, samples: list[_Sample], first: int) -> ArrowBlock:
+def _block(path: str, samples: list[_Sample], first: int, *, keeps_json: bool) -> ArrowBlock:
     import pyarrow as pa
 
     from djfast.io.arrow_rows import ArrowBlock, UnreadRow
 
-    unread = {position: UnreadRow(sample.problems[0]) for position, sample in enumerate(samples) if sample.problems}
+    bad = ((position, sample) for position, sample in enumerate(samples) if sample.problems)
+    unread = {position: UnreadRow(sample.problems[0], _as_it_stands(sample)) for position, sample in bad}
+    fields: dict[str, pa.Field] = {}
     columns: dict[str, pa.Array] = {KEY: pa.array([sample.key for sample in samples], pa.string())}
     for field in sorted({field for sample in samples for field in sample.fields}):
         values = [None if position in unread else sample.fields.get(field) for position, sample in enumerate(samples)]
         kind = field.rpartition(".")[2]
-        if kind == "json":
-            columns[field] = _parsed(field, values, unread)
+        if kind == "json" and keeps_json:
+            columns[field] = pa.array(values, pa.string())
+            fields[field] = json_field(field)
+        elif kind == "json":
+            columns[field] = _parsed(field, [None if text is None else json.loads(text) for text in values], unread)
         else:
             type_ = pa.string() if kind in _TEXTS else pa.int64() if kind in _NUMBERS else pa.binary()
             columns[field] = pa.array(values, type_)
-    batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    listed = [fields.get(name) or pa.field(name, column.type) for name, column in columns.items()]
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), schema=pa.schema(listed))
     return ArrowBlock(batch, path, range(first, first + len(samples)), unread)
+
+
+def _as_it_stands(sample: _Sample) -> str:
+    """Return a sample as JSON, its members as texts where they are some."""
+    members = {KEY: sample.key}
+    for field, value in sample.fields.items():
+        with contextlib.suppress(UnicodeDecodeError):
+            members[field] = value.decode() if isinstance(value, bytes) else value
+            continue
+        members[field] = value
+    return json.dumps(members, ensure_ascii=False, default=as_json)
 
 
 def _parsed(field: str, values: list[Any], unread: dict[int, Any]) -> pa.Array:
