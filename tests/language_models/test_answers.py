@@ -111,6 +111,10 @@ def test_a_form_that_is_cut_off_is_asked_for_again(server: Server, said: str) ->
     assert _filled(server, said, said, json.dumps(MARA)) == (MARA, 3)
 
 
+def test_two_filled_forms_are_none(server: Server) -> None:
+    assert _filled(server, json.dumps(MARA) + "\n" + json.dumps({"name": "Rex", "age": 4}), json.dumps(MARA)) == (MARA, 2)
+
+
 def test_a_form_that_is_never_right_is_empty(server: Server) -> None:
     assert _filled(server, '{"name": "Mar') == (NOBODY, 3)
 

@@ -355,9 +355,11 @@ class Client:
                 server.may_probe = False
                 server.timer = asyncio.get_running_loop().call_later(wait, self._allow_probe, server)
             return
+        server.may_probe = True
         if server.timer is not None:
             server.timer.cancel()
-        self._allow_probe(server)
+        if server.timer is not None or server.held:
+            self._allow_probe(server)
 
     def _allow_probe(self, server: _Server) -> None:
         """Let what is held back try again to be sent: all of it or, where the breaker is open, the first as a probe."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from djfast.llm.endpoint import walk
@@ -43,13 +43,14 @@ def completion_of(document: Any, path: str) -> Completion:
     """
     if isinstance(document, list) and not path.partition(".")[0].isdecimal():
         document = only(document)
-    place, _, name = path.rpartition(".")
-    beside = _looked_up(document, place)
-    ending = _ending(document, path)
+    names = path.split(".")
+    chain = _chain(document, names)
+    beside = chain[-1] if len(chain) == len(names) else None
+    ending = _ending(chain)
     try:
         value = walk(document, path)
     except LookupError:
-        if isinstance(beside, Mapping) and beside.get(name) is not None:
+        if isinstance(beside, Mapping) and beside.get(names[-1]) is not None:
             raise
         flaw = _in_place_of_text(beside, ending) if isinstance(beside, Mapping) else _flaw(ending)
         if not flaw:
@@ -82,18 +83,32 @@ def _flaw(ending: str) -> str:
     return ""
 
 
-def _ending(document: Any, path: str) -> str:
-    """Return what the server says about the end of an answer: beside the message, above it, or of the whole."""
-    if isinstance(document, Mapping) and document.get("status") == "incomplete":
-        details = document.get("incomplete_details")
-        reason = details.get("reason") if isinstance(details, Mapping) else None
-        return reason if isinstance(reason, str) else "length"
-    names = path.split(".")
-    for length in range(len(names) - 1, -1, -1):
-        here = _looked_up(document, ".".join(names[:length]))
-        for name in _ENDS if isinstance(here, Mapping) else ():
+def _chain(document: Any, names: Sequence[str]) -> list[Any]:
+    """Return the document and what the names lead to one after the other, as far as they do, without the last one."""
+    chain = [document]
+    for name in names[:-1]:
+        here = chain[-1]
+        if isinstance(here, Mapping) and name in here:
+            chain.append(here[name])
+        elif isinstance(here, list) and name.isdecimal() and int(name) < len(here):
+            chain.append(here[int(name)])
+        else:
+            break
+    return chain
+
+
+def _ending(chain: Sequence[Any]) -> str:
+    """Return what the server says about the end of an answer: beside it, or further out."""
+    for here in reversed(chain):
+        if not isinstance(here, Mapping):
+            continue
+        for name in _ENDS:
             if isinstance(said := here.get(name), str):
                 return said
+    if isinstance(chain[0], Mapping) and chain[0].get("status") == "incomplete":
+        details = chain[0].get("incomplete_details")
+        reason = details.get("reason") if isinstance(details, Mapping) else None
+        return reason if isinstance(reason, str) else "length"
     return ""
 
 
@@ -136,13 +151,6 @@ def _parts(value: Any) -> Completion | None:
     if not texts and not flaw:
         flaw = "the answer has thoughts and no text"
     return Completion("".join(texts), flaw)
-
-
-def _looked_up(document: Any, path: str) -> Any:
-    try:
-        return walk(document, path) if path else document
-    except LookupError:
-        return None
 
 
 def _excerpt(text: Any) -> str:

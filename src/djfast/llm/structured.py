@@ -36,11 +36,12 @@ _LIKE_JSON = re.compile(r"\{\s*(?:[\"'“”„‘’}]|//|/\*|#|[\w-]+\s*:)|\[\
 _SPACE = re.compile(r"(?:\s+|//[^\n]*|#[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _BARE = re.compile(r"[^\s,:{}\[\]\"'“”„‘’]+")
 _CLOSING = {'"': '"', "'": "'", "“": "“”", "”": "“”", "„": "“”", "‘": "‘’", "’": "‘’"}
+_BETWEEN = re.compile(r"[\s,;`]*(?:json)?[\s,;`]*", re.IGNORECASE)
 _AFTER_TEXT = re.compile(r"\s*(?:[,:}\]]|\Z)")
 _ELLIPSES = ("...", "…")
 _NO_NUMBERS = ("nan", "infinity", "-infinity", "inf", "-inf")
 _NUMBER = re.compile(r"[+-]?\d{1,4000}(\.\d*)?([eE][+-]?\d{1,3})?|[+-]?\.\d+", re.ASCII)
-_WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
+_WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None, "undefined": None}
 _ESCAPES = {'"': '"', "'": "'", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{4}")
 
@@ -60,8 +61,8 @@ def read_json(
     for the whole.
 
     Repaired are comments, trailing commas, single and typographic quotes, bare names, control characters and wrong escapes in
-    strings, and Python's spelling of constants; what else is broken by the package json_repair, if that changes no letter or
-    digit. An end that is cut off is not made up: at most closing braces may be missing, where all is there that the schema
+    strings, and Python's spelling of constants; what else is broken by the package json_repair, if that loses and
+    adds nothing. An end that is cut off is not made up: at most closing braces may be missing, where all is there that the schema
     requires.
 
     Raises
@@ -72,6 +73,7 @@ def read_json(
     wanted = schema if schema is not None else {"type": "object"}
     first: str | None = None
     fitting: dict[bool, Any] = {}  # by whether it is fenced
+    last: _Piece | None = None
     for piece in _pieces(text[:_LONGEST]):
         if piece.problem or not (piece.is_closed or wanted.get("required")):
             fitting.clear()  # what came before was a draft of this
@@ -79,12 +81,22 @@ def read_json(
             continue
         value, reason = _fitted(piece.value, wanted)
         if reason is None and is_meant(value):
-            fitting[piece.is_fenced] = value
+            if last is not None and _follows(text, last, piece) and last.value != value:
+                fitting.pop(piece.is_fenced, None)  # a sequence, of which none is meant more than the others
+                first = first or f"the answer must be one value, got {_short(last.value)} and {_short(value)}"
+            else:
+                fitting[piece.is_fenced] = value
+            last = piece._replace(value=value)
         first = first or f"the answer does not fit: {reason or 'it is ' + _short(value)}"
     for is_fenced in (True, False):
         if is_fenced in fitting:
             return fitting[is_fenced]
     raise UnusableAnswerError(first or f"the answer must hold JSON, got {text[:80]!r}")
+
+
+def _follows(text: str, one: _Piece, other: _Piece) -> bool:
+    """Whether two values stand side by side, without a word between."""
+    return one.is_fenced == other.is_fenced and _BETWEEN.fullmatch(text, one.end, other.start) is not None
 
 
 def _fitted(value: Any, wanted: Mapping[str, Any]) -> tuple[Any, str | None]:
@@ -278,15 +290,16 @@ def _repaired(text: str) -> Any:
         return None
     try:
         value = _clean(loads(text, skip_json_loads=True))
-        is_same = isinstance(value, dict if text[0] == "{" else list) and _letters(json.dumps(value)) == _letters(text)
+        is_same = isinstance(value, dict if text[0] == "{" else list)
+        is_same = is_same and _said(json.dumps(value, ensure_ascii=False)) == _said(text)
     except (ValueError, RecursionError, IndexError, _UnreadableError):  # it is one heuristic after the other
         return None
     return value if is_same else None
 
 
-def _letters(text: str) -> str:
-    """Return the letters and digits of JSON, as far as they are not escapes, with one spelling for constants."""
-    plain = re.sub(r"\\(?:u[0-9a-fA-F]{4}|.)|[^0-9A-Za-z]", "", text, flags=re.DOTALL)
+def _said(text: str) -> str:
+    """Return what JSON says without what holds it together: brackets, quotes, separators, spaces and escapes."""
+    plain = re.sub(r"\\(?:u[0-9a-fA-F]{4}|.)|[\s{}\[\]\"'“”„‘’`,:;，：；]", "", text, flags=re.DOTALL)
     return plain.lower().replace("none", "null")
 
 

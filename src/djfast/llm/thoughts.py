@@ -57,6 +57,9 @@ def spoken(text: str) -> Spoken:
         return _final_channel(text)
     if (match := _BARE_CHANNELS.match(text)) is not None:
         return Spoken(text[match.end() :].strip())
+    match = _NEXT.search(text)
+    if match is None:
+        return Spoken(text)
     pieces: list[str] = []
     position = search = 0
     is_found = False
