@@ -113,6 +113,8 @@ def _param_row(param: Param) -> str:
     facts += [f"At least {param.ge:g}."] if param.ge is not None else []
     facts += [f"At most {param.le:g}."] if param.le is not None else []
     facts += ["One of " + ", ".join(f"`{c}`" for c in param.choices) + "."] if param.choices else []
+    facts += [f"Cannot be set here: {param.refused}."] if param.refused else []
+    facts += [f"No effect: {param.no_effect}."] if param.no_effect else []
     kind = param.type.replace("|", "or")
     return f"| `{param.name}` | {kind} | {default} | {' '.join(facts).replace('|', '&#124;')} |"
 

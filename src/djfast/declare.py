@@ -409,7 +409,10 @@ class Filter(Op):
     max_closed_interval: bool = param("Whether the upper bound itself belongs to the kept range.", default=True)
     reversed_range: bool = param("Keep what lies outside; the two flags then still say whether a bound is kept.", default=False)
     stats_export_path: str | None = param(
-        "Side file of rows before filtering.", default=None, refused="use `djfast analyze` or keep_stats_in_res_ds"
+        "File for the rows before this filter, with their stats.",
+        default=None,
+        refused="rows that a filter drops are written nowhere yet; a recipe that ends at this filter, with bounds of null and "
+        "keep_stats_in_res_ds: true, writes all of them with their stats",
     )
 
     def stats(self) -> dict[str, Expr]:

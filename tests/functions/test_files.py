@@ -227,6 +227,12 @@ def test_contents_that_are_there_are_kept_only_on_request(server: Server) -> Non
     assert resumed.to_list()[0]["c"] == [b"KEPT", b"content of /b"]
     assert [bad.line for bad in resumed.rejected] == [2]
     assert server.asked == {"/b": 1}
+    for known in ([], [b"KEPT", b"KEPT", None]):  # of other files
+        rows = [{"text": "", "f": [f"{server.url}/a", f"{server.url}/b"], "c": known}]
+        anew = djfast.Dataset.from_list(rows).process(
+            djfast.load_ops([{"download_file_mapper": {**params, "resume_download": True}}])
+        )
+        assert anew.to_list()[0]["c"] == [b"content of /a", b"content of /b"]
 
 
 @pytest.mark.parametrize("value", [5, {"a": 1}, [["nested"]], [5], True])

@@ -111,3 +111,18 @@ def test_a_folder_of_word_lists_that_is_not_there_is_the_usual_one(tmp_path: Pat
     assert word_list_files("stopwords", "./assets") == ["./assets/stopwords_mine.json"]
     with pytest.raises(ModelError, match=r"no word list.*/nowhere"):
         word_list_files("stopwords", "/nowhere")
+
+
+@pytest.mark.parametrize("executor", ["ray", "ray_partitioned"])
+def test_ray_writes_to_paths_without_a_suffix(executor: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(f"dataset_path: x.jsonl\nexport_path: {tmp_path}/out/processed\nexecutor_type: {executor}\nprocess: []\n")
+    loaded = load_recipe(path)
+    assert loaded.settings["export_format"] == "jsonl"
+    assert any("export_path has no suffix" in notice for notice in loaded.notices)
+    (tmp_path / "x.jsonl").write_text('{"text": "a"}\n')
+    djfast.run(path, dataset_path=str(tmp_path / "x.jsonl"))
+    assert (tmp_path / "out" / "processed").read_text() == '{"text": "a"}\n'
+    path.write_text(f"dataset_path: x.jsonl\nexport_path: {tmp_path}/out/processed\nprocess: []\n")
+    with pytest.raises(RecipeError, match="export_path must end in"):
+        load_recipe(path)

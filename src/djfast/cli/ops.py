@@ -93,4 +93,6 @@ def _param_lines(p: Param) -> list[str]:
     facts += [f">= {p.ge:g}"] if p.ge is not None else []
     facts += [f"<= {p.le:g}"] if p.le is not None else []
     facts += ["one of " + ", ".join(map(str, p.choices))] if p.choices else []
+    facts += [f"cannot be set here: {p.refused}"] if p.refused else []
+    facts += [f"no effect: {p.no_effect}"] if p.no_effect else []
     return [f"  {p.name}: {'; '.join(facts)}", f"      {p.doc}"]

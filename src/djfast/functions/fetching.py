@@ -90,8 +90,10 @@ def _row(place_json: str, known_json: str, wish: Wish) -> _Row | str | Exception
     if not wish.fills_only:
         return ValueError("save_field is there already; resume_download fills what it lacks")
     knowns = known if isinstance(known, list) else [known]
-    if isinstance(known, list) != isinstance(value, list) or len(knowns) != len(listed):
+    if isinstance(known, list) != isinstance(value, list):
         return ValueError("save_field is there already, but not in the form of the field of files")
+    if len(knowns) != len(listed):
+        knowns = [None] * len(listed)  # what is there says nothing of these files
     return _Row(list(zip(listed, knowns)), isinstance(value, list))
 
 

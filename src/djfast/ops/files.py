@@ -68,7 +68,9 @@ class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
     )
 
     resume_download: bool = param(
-        "Fill a save_field that is there already where it is empty; otherwise such a row is rejected.", default=False
+        "Fill a save_field that is there already where it is empty, and anew where it is not of as many files; otherwise such a "
+        "row is rejected.",
+        default=False,
     )
     retries: int = param("How often a server is asked again that fails or breaks off.", default=2, ge=0, le=10)
 

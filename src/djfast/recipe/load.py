@@ -290,10 +290,15 @@ class _Checker:
 
             return validators_of(settings["validators"])
 
+        def format_of_result(settings: dict[str, Any], notices: list[str]) -> str:
+            executor = given.get("executor_type")
+            is_for_ray = executor is not None and str(self.value(executor)).startswith("ray")
+            return export_format(settings, notices, is_for_ray=is_for_ray)
+
         derivations: tuple[tuple[str, Callable[[dict[str, Any], list[str]], Any]], ...] = (
             ("sources", sources),
             ("checks", checks),
-            ("export_format", export_format),
+            ("export_format", format_of_result),
             ("export_arguments", export_arguments),
             ("export_credentials", export_credentials),
             ("local_roots", _local_roots),

@@ -21,18 +21,20 @@ def is_remote(path: str) -> bool:
     return "://" in path and re.match(_SCHEME, path) is not None
 
 
-def export_format(settings: Mapping[str, Any], notices: list[str]) -> str:
-    """Return the format of the result.
+def export_format(settings: Mapping[str, Any], notices: list[str], *, is_for_ray: bool) -> str:
+    """Return the format of the result. Recipes for Ray may name a path without a suffix, which gets JSON.
 
     Raises
     ------
     RecipeError
         If the suffix of export_path names no format and export_type none either.
     """
-    del notices
     path = settings["export_path"]
     _check_address(path)
     kind = settings["export_type"]
+    if kind is None and is_for_ray and not os.path.splitext(path)[1]:
+        notices.append("export_path has no suffix: the result is one file of JSON lines, where Ray writes a folder of them")
+        return "jsonl"
     if kind is None:
         try:
             return format_of(path).name
