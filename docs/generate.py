@@ -43,8 +43,8 @@ INPUT_RULES = (
     "- A row in which a field that must be a text is missing, null or of another type is set aside with the reason, and no "
     "other row with it: `<result>.rejected.jsonl`.",
     "- Fields that an OP reads whatever their type may be missing or null; a value that it cannot use sets the row aside.",
-    "- Texts may be as long as a line of input, 256 MiB; a longer line ends the run with its file named. An OP that needs longer "
-    "than `row_timeout` for one row ends the run with the row named, and sets it aside when a job is run again.",
+    "- Texts may be as long as a line of input, 256 MiB; a longer line ends the run with its file named. A row that an "
+    "OP needs longer than `row_timeout` for is rejected, and the run goes on.",
     "- Stats and tags that a row brings along stand, and are not computed again.",
 )
 

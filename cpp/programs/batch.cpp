@@ -90,6 +90,10 @@ void Batch::reject(RowErrors errors, std::int32_t op) {
   alive_ = std::move(left);
 }
 
+void Batch::keep_only(const std::vector<std::uint32_t>& rows) {
+  std::erase_if(alive_, [&](std::uint32_t row) { return std::ranges::find(rows, row) == rows.end(); });
+}
+
 void Batch::keep(const Booleans& kept) {
   std::erase_if(alive_, [&](std::uint32_t row) { return kept[row] == 0; });
 }

@@ -11,6 +11,7 @@ void Program::run(Batch& batch) const {
   std::vector<const Column*> arguments;
   for (const Step& step : steps_) {
     const auto started = std::chrono::steady_clock::now();
+    batch.begin(step.op);
     const auto rows_in = static_cast<std::uint32_t>(batch.alive().size());
     if (step.function) {
       arguments.clear();

@@ -418,6 +418,9 @@ void register_batches(py::module_& module) {
       .def_property_readonly("rejections", &rejections)
       .def_property_readonly("counts", &counts)
       .def("reject", &reject, py::arg("errors"), py::arg("op"))
+      .def_property_readonly("current_op", [](const OwnedBatch& owned) { return owned.batch->current_op(); })
+      .def("keep_only",
+           [](OwnedBatch& owned, const std::vector<std::uint32_t>& rows) { owned.batch->keep_only(rows); }, py::arg("rows"))
       .def("count", &count, py::arg("op"), py::arg("rows_in"), py::arg("nanoseconds"),
            "Accounts for a step that was not run by a program, and is over.")
       .def("values", &values, py::arg("slot"))

@@ -53,6 +53,10 @@ class UnusableAnswerError(DjfastError, ValueError):
     """A language model's answer does not have the form that was asked for."""
 
 
+class RowTimeoutError(DjfastError, TimeoutError):
+    """Calls of functions take longer than `row_timeout`, and the rows that are to blame cannot be set aside."""
+
+
 class RowError(DjfastError, ValueError):
     """The one row that an OP was called with cannot be processed; the message is the reason."""
 

@@ -1,4 +1,4 @@
-"""A row that an OP never comes back from ends the run with a message; the next run sets it aside and goes on."""
+"""Rows that an OP never comes back from are rejected, and the run goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from djfast.errors import EXIT_RESUMABLE
 from tests.ranks.launching import Launch, Outcome, find_mpirun
 
 DRIVER = Path(__file__).with_name("hanging.py")
@@ -26,7 +25,7 @@ def run(folder: Path, ranks: int, *, checkpoint: bool = True) -> Outcome:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    rows = [{"text": f"row {i}" + (" forever" if i == 777 else "")} for i in range(1000)]
+    rows = [{"text": f"row {i}" + (" forever" if i in (2, 777, 778) else "")} for i in range(1000)]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     recipe = {
         "dataset_path": str(tmp_path / "in.jsonl"),
@@ -40,22 +39,23 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("ranks", [0, 2])
-def test_a_run_with_a_journal_goes_on_without_the_row(folder: Path, ranks: int) -> None:
-    first = run(folder, ranks)
-    assert first.status == EXIT_RESUMABLE, first.output
-    assert "endless_mapper was on one row, 'row 777 forever'" in first.output
-    assert "row_timeout of 1 s" in first.output
-    second = run(folder, ranks)
-    assert second.status == 0, second.output
-    assert len((folder / "out.jsonl").read_text().splitlines()) == 999
-    (rejected,) = map(json.loads, (folder / "out.rejected.jsonl").read_text().splitlines())
-    assert (rejected["op"], rejected["line"]) == ("endless_mapper", 778)
-    assert "in an earlier attempt" in rejected["reason"]
+@pytest.mark.parametrize(("ranks", "checkpoint"), [(0, False), (0, True), (2, True)])
+def test_rows_that_hang_are_rejected_within_the_run(folder: Path, ranks: int, checkpoint: bool) -> None:
+    outcome = run(folder, ranks, checkpoint=checkpoint)
+    assert outcome.status == 0, outcome.output
+    assert len((folder / "out.jsonl").read_text().splitlines()) == 997
+    rejected = [json.loads(line) for line in (folder / "out.rejected.jsonl").read_text().splitlines()]
+    assert [(each["op"], each["line"]) for each in rejected] == [("endless_mapper", line) for line in (3, 778, 779)]
+    assert {each["reason"] for each in rejected} == {"TimeoutError: took longer than the row_timeout of 1 s"}
 
 
-def test_a_run_without_a_journal_ends_with_the_remedy(folder: Path) -> None:
-    outcome = run(folder, 0, checkpoint=False)
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_function_over_batches_that_hangs_ends_the_run_with_a_message(folder: Path, checkpoint: bool) -> None:
+    recipe = json.loads((folder / "recipe.json").read_text())
+    hanging = "lambda rows: __import__('time').sleep(60)"
+    process = [{"python_lambda_mapper": {"lambda_str": hanging, "batched": True}}]
+    (folder / "recipe.json").write_text(json.dumps({**recipe, "process": process}))
+    outcome = run(folder, 0, checkpoint=checkpoint)
     assert outcome.status == 1, outcome.output
-    assert "use_checkpoint: true" in outcome.output
+    assert "python_lambda_mapper: a call with a batch of rows took longer than the row_timeout of 1 s" in outcome.output
     assert not (folder / "out.jsonl").exists()

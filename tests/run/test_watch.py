@@ -1,72 +1,119 @@
-"""A row that takes too long ends the process with a message, and is set aside when the run goes on."""
+"""A row that takes too long costs itself, not the run."""
 
 from __future__ import annotations
 
 import threading
 import time
 
+import pytest
+
+import djfast
+from djfast.errors import RowTimeoutError
+from djfast.io.json_rows import JsonBlock, JsonRows
+from djfast.plan.bind import bind_plan
+from djfast.plan.build import build_plan
+from djfast.runners.stage_work import StageWork
 from djfast.runners.watch import Suspect, Watch
 
 
-def watched(limit: float, work, suspects=()) -> list[Suspect | None]:
-    overdue: list[Suspect | None] = []
-    is_overdue = threading.Event()
+@pytest.fixture
+def watch():
+    made = []
 
-    def note(suspect: Suspect | None) -> None:
-        overdue.append(suspect)
-        is_overdue.set()
+    def watch(limit, suspects=()):
+        found: list[Suspect] = []
+        made.append(Watch(limit, found.append, suspects))
+        return made[-1], found
 
-    watch = Watch(limit, note, suspects)
-    try:
-        work(watch, is_overdue)
-    finally:
-        watch.close()
-    return overdue
+    yield watch
+    for each in made:
+        each.close()
 
 
-def test_a_row_that_hangs_is_told_with_its_arguments():
-    def hang(watch, is_overdue):
-        assert watch.enter(3, ("a text that never ends", 1)) is None
-        assert is_overdue.wait(5)
+def test_rows_that_hang_are_left_and_the_others_have_their_answers(watch):
+    over = threading.Event()
 
-    ((op, digest, excerpt, seconds),) = watched(0.1, hang)
-    assert (op, excerpt) == (3, "'a text that never ends'")
-    assert seconds >= 0.1
-    assert len(digest) == 64
+    def work(text):
+        if text == "sleeps":
+            over.wait(20)
+        while text == "loops":
+            pass
+        if text == "fails":
+            raise ValueError("no")
+        return text.upper()
 
-
-def test_a_batch_of_native_code_that_hangs_is_told_too():
-    def hang(watch, is_overdue):
-        watch.enter(-1, ())
-        assert is_overdue.wait(5)
-
-    assert watched(0.1, hang) == [None]
-
-
-def test_many_short_rows_may_take_longer_than_the_limit_together():
-    def work(watch, is_overdue):
-        until = time.monotonic() + 0.5
-        while time.monotonic() < until:
-            watch.enter(0, ("row",))
-            time.sleep(0.01)
-        watch.leave()
-        time.sleep(0.3)
-
-    assert watched(0.2, work) == []
+    watching, suspects = watch(0.3)
+    answers = watching.each(3, work, [("a",), ("sleeps",), ("b",), ("loops",), ("fails",), ("sleeps",), ("c",)])
+    over.set()
+    assert [answer for answer, _ in answers] == ["A", None, "B", None, None, None, "C"]
+    assert [str(error) for _, error in answers if error is not None] == [
+        "took longer than the row_timeout of 0.3 s", "took longer than the row_timeout of 0.3 s", "no",
+        "took longer than the row_timeout of 0.3 s",
+    ]  # fmt: skip
+    assert [(each.op, each.excerpt) for each in suspects] == [(3, "'sleeps'"), (3, "'loops'"), (3, "'sleeps'")]
+    assert all(each.seconds >= 0.3 for each in suspects)
 
 
-def test_a_row_that_hung_before_is_refused():
-    def hang(watch, is_overdue):
-        watch.enter(1, ("slow",))
-        is_overdue.wait(5)
+def test_many_short_rows_may_take_longer_than_the_limit_together(watch):
+    watching, suspects = watch(0.2)
+    answers = watching.each(0, lambda number: time.sleep(0.02) or number, [(number,) for number in range(25)])
+    assert [answer for answer, _ in answers] == list(range(25))
+    assert suspects == []
 
-    (suspect,) = watched(0.1, hang)
-    assert suspect is not None
 
-    def again(watch, is_overdue):
-        assert watch.enter(1, ("slow",)) == "took longer than the row_timeout of 5 s in an earlier attempt"
-        assert watch.enter(1, ("quick",)) is None
-        assert watch.enter(2, ("slow",)) is None
-        watch.leave()
+def test_a_row_that_hung_in_an_earlier_attempt_is_not_tried_again(watch):
+    watching, suspects = watch(0.2)
+    watching.each(1, lambda text: time.sleep(1), [("slow",)])
+    again, _ = watch(5.0, {(each.op, each.digest) for each in suspects})
+    called = []
+    answers = again.each(1, called.append, [("quick",), ("slow",)])
+    assert called == ["quick"]
+    assert [str(error) for _, error in answers] == ["None", "took longer than the row_timeout of 5 s"]
+    assert again.each(2, str, [("slow",)]) == [("slow", None)]
 
-    assert watched(5, again, {(suspect.op, suspect.digest)}) == []
+
+def test_what_is_no_row_s_error_ends_the_run(watch):
+    def stop(_):
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        watch(5.0)[0].each(0, stop, [(1,)])
+
+
+def test_a_function_over_a_batch_that_hangs_is_told(watch):
+    with pytest.raises(RowTimeoutError, match=r"my_mapper: a call with a batch of rows took longer than .* of 0\.2 s"):
+        watch(0.2)[0].whole("my_mapper", lambda: time.sleep(1))
+    assert watch(5.0)[0].whole("my_mapper", lambda: 3) == 3
+
+
+class _Slow:
+    """Native code that takes long for some rows: stands in for a watch, which sees only that it does."""
+
+    reason = "took longer than the row_timeout of 1 s"
+
+    def __init__(self, slow: set[int]) -> None:
+        self.slow = slow
+        self.alive: list[list[int]] = []
+
+    def native(self, work) -> bool:
+        [batch] = work.args
+        self.alive.append(batch.alive)
+        if self.slow & set(batch.alive):
+            return False
+        work()
+        return True
+
+    def each(self, op, function, calls):
+        return [(function(*arguments), None) for arguments in calls]
+
+
+@pytest.mark.parametrize("slow", [{1}, {0, 3}, {0, 1, 2, 3}, set()])
+def test_native_code_sets_slow_rows_aside_and_keeps_the_others(slow):
+    plan = build_plan(djfast.load_ops([{"text_length_filter": {"min_len": 2}}, "fix_unicode_mapper"]))
+    rows = JsonRows([], batch_bytes=1 << 20, keeps_stats=False, keeps_hashes=False)
+    data = b"".join(b'{"text": "row %d"}\n' % number for number in range(4)) + b'{"text": "x"}\nno JSON\n'
+    work = StageWork(bind_plan(plan)[0], rows.layouts(plan)[0], rows, _Slow(slow))
+    done = work.run(JsonBlock(data, len(data), "in.jsonl"))
+    assert [bad.place for bad in done.bad_rows] == sorted([*slow, 5])
+    assert {bad.reason for bad in done.bad_rows if bad.place in slow} <= {_Slow.reason}
+    assert done.piece_rows == 4 - len(slow)

@@ -1,6 +1,7 @@
 // One batch of rows on its way through a program.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -54,6 +55,11 @@ class Batch {
   /// Keeps the alive rows where `kept` is true.
   void keep(const Booleans& kept);
   void count(StepCount step) { counts_.push_back(step); }
+  /// Notes which OP works on the batch; another thread may ask.
+  void begin(std::int32_t op) noexcept { current_op_.store(op, std::memory_order_relaxed); }
+  std::int32_t current_op() const noexcept { return current_op_.load(std::memory_order_relaxed); }
+  /// Takes all rows but these out of the batch; nothing is remembered of the others.
+  void keep_only(const std::vector<std::uint32_t>& rows);
 
   const std::vector<Rejection>& rejections() const noexcept { return rejections_; }
   const std::vector<StepCount>& counts() const noexcept { return counts_; }
@@ -67,6 +73,7 @@ class Batch {
   json::Lines lines_;  // empty unless the batch was made from JSON lines
   std::vector<Rejection> rejections_;
   std::vector<StepCount> counts_;
+  std::atomic<std::int32_t> current_op_ = -1;
 };
 
 }  // namespace djfast

@@ -44,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options, rest = command.parse_known_args(given[1:])
         if rest and not getattr(module, "TAKES_OVERRIDES", False):
             command.error(f"unrecognized arguments: {' '.join(rest)}")
-        return _guarded(module, options, rest)
+        status = _guarded(module, options, rest)
+        if "djfast.runners.watch" in sys.modules:
+            sys.modules["djfast.runners.watch"].end_if_any_hang(status)
+        return status
     parser = _parser()
     parser.parse_args(given)
     parser.print_help()

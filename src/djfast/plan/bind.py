@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from djfast import _native, functions
@@ -12,17 +13,51 @@ from djfast.errors import InternalError, UserCodeError
 from djfast.plan.resources import resolve
 from djfast.plan.steps import Compute, Keep, Plan, Rewrite, Stage
 
+Answers = list[tuple[Any, "Exception | None"]]  # of a function for rows: what it returned, or what it raised
+
 
 class Watcher(Protocol):
-    """Is told what a thread works on, and may forbid a row."""
+    """Calls functions with a limit of time."""
 
-    def enter(self, op: int, arguments: Sequence[Any]) -> str | None:
-        """Begin a row of an OP, or a batch when there are no arguments; a reason sets the row aside."""
+    @property
+    def reason(self) -> str:
+        """What is said of a row that took longer."""
         ...
 
-    def leave(self) -> None:
-        """End it."""
+    def each(self, op: int, function: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> Answers:
+        """Call a function of an OP for each row."""
         ...
+
+    def whole(self, op: str, function: Callable[[], Any]) -> Any:
+        """Call a function for a whole batch, and raise where it takes longer than a row may."""
+        ...
+
+    def native(self, work: Callable[[], None]) -> bool:
+        """Do native work; False says that it takes longer than a row may, and that its batch must be left alone."""
+        ...
+
+
+class NativeOverdue(Exception):
+    """Native code is on a batch longer than a row may take. `op` is what it is at."""
+
+    def __init__(self, op: int) -> None:
+        super().__init__(op)
+        self.op = op
+
+
+def each_answer(
+    op: int, function: Callable[..., Any], calls: Sequence[Sequence[Any]], watcher: Watcher | None
+) -> Answers:
+    """Call a function for each row, under the eyes of the watcher if there is one."""
+    if watcher is not None:
+        return watcher.each(op, function, calls)
+    answers: Answers = []
+    for arguments in calls:
+        try:
+            answers.append((function(*arguments), None))
+        except Exception as error:  # whatever a library raises for one row is that row's error
+            answers.append((None, error))
+    return answers
 
 
 class PythonStep(NamedTuple):
@@ -39,18 +74,11 @@ class PythonStep(NamedTuple):
         else:
             rows = batch.alive
             columns = [batch.values(slot) for slot in self.step.args]
-        done, results, errors = [], [], []
-        for row, *arguments in zip(rows, *columns, strict=True):
-            if watcher is not None and (reason := watcher.enter(self.step.op, arguments)) is not None:
-                errors.append((row, reason))
-                continue
-            try:
-                results.append(self.function(*arguments))
-                done.append(row)
-            except Exception as error:  # whatever a library raises for one row is that row's error
-                errors.append((row, reason_of(error)))
-        if watcher is not None:
-            watcher.leave()
+        calls = list(zip(*columns, strict=True)) if columns else [()] * len(rows)
+        answers = each_answer(self.step.op, self.function, calls, watcher)
+        done = [row for row, (_, error) in zip(rows, answers, strict=True) if error is None]
+        results = [answer for answer, error in answers if error is None]
+        errors = [(row, reason_of(error)) for row, (_, error) in zip(rows, answers, strict=True) if error is not None]
         errors += batch.set_values(self.step.slot, self.step.type, done, results)
         if errors:
             batch.reject(errors, self.step.op)
@@ -117,15 +145,20 @@ class BoundStage:
             self.segments.append(_native.Program(native))
             native.clear()
 
-    def run(self, batch: _native.Batch, watcher: Watcher | None = None) -> None:
-        """Run all steps on a batch."""
+    def run(self, batch: _native.Batch, watcher: Watcher | None = None, *, watches_native: bool = True) -> None:
+        """Run all steps on a batch.
+
+        Raises
+        ------
+        NativeOverdue
+            If the watcher says so. Another thread has the batch then.
+        """
         for segment in self.segments:
             if isinstance(segment, _native.Program):
-                if watcher is not None:
-                    watcher.enter(-1, ())
-                segment.run(batch)
-                if watcher is not None:
-                    watcher.leave()
+                if watcher is None or not watches_native:
+                    segment.run(batch)
+                elif not watcher.native(partial(segment.run, batch)):
+                    raise NativeOverdue(batch.current_op)
                 continue
             rows, began = batch.alive_count, time.perf_counter_ns()
             if isinstance(segment, PythonStep):
@@ -159,21 +192,18 @@ def reason_of(error: Exception) -> str:
 def _bound_rewrite(rewrite: Rewrite, op: str) -> Callable[[list[Any], Watcher | None], list[Any]]:
     function = functions.bind(rewrite.fn, resolve(rewrite.fn, rewrite.params, op))
     if functions.takes_batches(rewrite.fn):
-        return lambda rows, watcher: answers_of(rewrite.fn, function(rows), len(rows))
+
+        def together(rows: list[Any], watcher: Watcher | None) -> list[Any]:
+            # Functions of ours that take batches wait for others, and have time limits of their own.
+            is_watched = watcher is not None and rewrite.fn.startswith(("user_", "custom_", "adapted_"))
+            answers = watcher.whole(op, partial(function, rows)) if watcher is not None and is_watched else function(rows)
+            return answers_of(rewrite.fn, answers, len(rows))
+
+        return together
 
     def rewritten(rows: list[Any], watcher: Watcher | None) -> list[Any]:
-        answers: list[Any] = []
-        for row in rows:
-            if watcher is not None and (reason := watcher.enter(rewrite.op, (row,))) is not None:
-                answers.append(TimeoutError(reason))
-                continue
-            try:
-                answers.append(function(row))
-            except Exception as error:  # whatever user code raises for one row is that row's error
-                answers.append(error)
-        if watcher is not None:
-            watcher.leave()
-        return answers
+        answers = each_answer(rewrite.op, function, [(row,) for row in rows], watcher)
+        return [answer if error is None else error for answer, error in answers]
 
     return rewritten
 

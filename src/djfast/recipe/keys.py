@@ -189,8 +189,8 @@ _KEYS = (
     ),
     Key(
         "row_timeout", "float", 600.0,
-        "Seconds that a row may take in one OP. Past them the run ends with a message; one with ranks or checkpoints sets "
-        "the row aside when it is run again.",
+        "Seconds that a row may take in one OP. A row that takes longer is rejected, and the run goes on; where a function takes "
+        "many rows at once, the run ends with a message.",
         ge=0.1, le=1e9,
     ),
     Key(

@@ -30,7 +30,7 @@ from djfast.runners.progress import Progress
 from djfast.runners.rejected import EXPORT, Rejected, RejectedRows
 from djfast.runners.report import Report, short_text_notices
 from djfast.runners.stage_loop import StageLoop
-from djfast.runners.watch import Suspect, Watch, end_process
+from djfast.runners.watch import Watch
 
 
 def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bool = False) -> Report:
@@ -124,7 +124,7 @@ def run_plan(
     rows = carried_for(plan, rows)
     result.expect(rows.columns, as_lines=rows.holds_lines)
     stages = bind_plan(plan)
-    watch = _watch(plan, row_timeout) if row_timeout is not None else None
+    watch = Watch(row_timeout) if row_timeout is not None else None
     loop = StageLoop(
         plan,
         stages,
@@ -173,20 +173,6 @@ def reject_unfit(result: Result, rejected: RejectedRows) -> None:
     """Set aside the rows that a result has no place for."""
     for row in result.settle():
         rejected.add(Rejected("export", EXPORT, row.reason, row.file, row.number + 1, row.line))
-
-
-def _watch(plan: Plan, limit: float) -> Watch:
-    def overdue(suspect: Suspect | None) -> None:
-        what = "native code was on one batch"
-        if suspect is not None:
-            what = f"{plan.ops[suspect.op].spec.name} was on one row, {suspect.excerpt},"
-        end_process(
-            f"{what} longer than the row_timeout of {limit:g} s; no result was written. With use_checkpoint: true such a "
-            "row is set aside when the run is repeated",
-            1,
-        )
-
-    return Watch(limit, overdue)
 
 
 def fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:

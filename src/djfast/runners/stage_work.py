@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from math import isqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.io.json_rows import JsonBlock
 from djfast.io.origins import Origins
-from djfast.plan.bind import BoundStage, Watcher
+from djfast.plan.bind import BoundStage, NativeOverdue, Watcher
 from djfast.plan.steps import Group, Plan, Select
 from djfast.runners.rejected import Rejected
 
@@ -104,8 +105,7 @@ class StageWork:
         """Run the program on one block."""
         if self._bound.rewrite is not None:
             return rewritten(self._bound, block, self._watcher)
-        batch = self._rows.open(block, self.stage)
-        self._bound.run(batch, self._watcher)
+        batch = self._batch(block)
         keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
         if self.stage.survey is not None:
             keys = [(batch.keys(self.stage.survey.slot)[0], None)]
@@ -133,6 +133,44 @@ class StageWork:
                 if shared is not None
             ],
         )
+
+    def _batch(self, block: Any) -> _native.Batch:
+        """Open a block and run the program on it."""
+        batch: _native.Batch = self._rows.open(block, self.stage)
+        try:
+            self._bound.run(batch, self._watcher)
+        except NativeOverdue:
+            # Each row alone tells which ones it is; together the others may take as long as they do.
+            slow = list(self._slow_rows(block))
+            batch = self._rows.open(block, self.stage)
+            for row, op, reason in slow:
+                batch.reject([(row, reason)], op)
+            self._bound.run(batch, self._watcher, watches_native=False)
+        return batch
+
+    def _slow_rows(self, block: Any) -> Iterator[tuple[int, int, str]]:
+        """Yield the rows of a block that native code takes too long for, with the OP and the reason."""
+        assert self._watcher is not None
+        rows = self._rows.open(block, self.stage).alive
+        size = isqrt(len(rows)) or 1  # groups first: a block is opened for each try
+        for first in range(0, len(rows), size):
+            group = rows[first : first + size]
+            if self._overdue_at(block, group) is None:
+                continue
+            for row in group:
+                op = self._overdue_at(block, [row])
+                if op is not None:
+                    yield row, op, self._watcher.reason
+
+    def _overdue_at(self, block: Any, rows: list[int]) -> int | None:
+        """Return which OP some rows of a block take too long in; None if they do not."""
+        batch = self._rows.open(block, self.stage)
+        batch.keep_only(rows)
+        try:
+            self._bound.run(batch, self._watcher)
+        except NativeOverdue as overdue:
+            return overdue.op
+        return None
 
     def as_they_came(self, block: Any, bad_rows: Sequence[BadRow]) -> list[BadRow]:
         """Return the bad rows of a following stage as they were in a block of this one."""

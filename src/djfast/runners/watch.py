@@ -1,20 +1,30 @@
-"""The time limit of a row: a function that hangs ends the process with a message, instead of the whole job with none.
+"""The time limit of a row: a function that hangs costs its row, not the run.
 
-A thread that hangs inside a library cannot be stopped, only its process can. So the row is noted first, and a run that goes
-on from its checkpoint sets it aside.
+A thread that hangs inside a library cannot be stopped. So functions are called by threads that can be left behind: the thread
+that waits for one sets the row aside and goes on with the next one in a new thread. Native code works on whole batches; there
+the rows are tried one by one afterwards (see `stage_work`). Where a library holds the interpreter's lock while it hangs, no
+thread can go on, and the process ends.
 """
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import os
+import queue
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
+from djfast.errors import RowTimeoutError
+from djfast.plan.bind import Answers
+
 _EXCERPT = 80
+_MOST_LEFT = 200  # threads; each may hold a processor and memory
+
+_left_behind: list[threading.Thread] = []
 
 
 class Suspect(NamedTuple):
@@ -26,57 +36,195 @@ class Suspect(NamedTuple):
     seconds: float
 
 
+class _Errand:
+    """Calls that another thread makes one after the other, and where it is with them."""
+
+    def __init__(self, function: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> None:
+        self.answers: Answers = []
+        self.began = time.monotonic()
+        self.is_left = False
+        self.is_done = threading.Event()
+        self.fatal: BaseException | None = None
+        self._function = function
+        self._calls = calls
+
+    def run(self) -> None:
+        """Make the calls, until it is left."""
+        try:
+            for arguments in self._calls:
+                if self.is_left:
+                    return
+                self.began = time.monotonic()
+                try:
+                    self.answers.append((self._function(*arguments), None))
+                except Exception as error:  # whatever a library raises for one row is that row's error
+                    self.answers.append((None, error))
+        except BaseException as error:
+            self.fatal = error
+        finally:
+            self.is_done.set()
+
+
+class _Hand:
+    """A thread that makes calls for another one."""
+
+    def __init__(self) -> None:
+        self._errands: queue.SimpleQueue[_Errand | None] = queue.SimpleQueue()
+        self.thread = threading.Thread(target=self._serve, name="djfast-hand", daemon=True)
+        self.thread.start()
+
+    def send(self, errand: _Errand | None) -> None:
+        """Let it run an errand, or end."""
+        self._errands.put(errand)
+
+    def _serve(self) -> None:
+        while (errand := self._errands.get()) is not None:
+            errand.run()
+            if errand.is_left:
+                return
+
+
 class Watch:
-    """Watches the rows that threads are working on.
+    """Calls functions with a limit of time.
 
     Parameters
     ----------
     limit : float
-        Seconds that one row may take in a Python function, or one batch in native code.
-    overdue : callable
-        ``overdue(suspect)`` is called once, from another thread, with None for native code; it must end the process.
+        Seconds that one row may take.
+    suspected : callable
+        ``suspected(suspect)`` is called when a row took longer in a Python function.
     suspects : collection of (int, str)
-        OP and digest of rows that took longer in an earlier attempt.
+        OP and digest of rows that took longer in an earlier attempt; they are not tried again.
     """
 
     def __init__(
-        self, limit: float, overdue: Callable[[Suspect | None], None], suspects: Collection[tuple[int, str]] = ()
+        self,
+        limit: float,
+        suspected: Callable[[Suspect], None] = lambda suspect: None,
+        suspects: Collection[tuple[int, str]] = (),
     ) -> None:
-        self._limit = limit
-        self._overdue = overdue
+        self.limit = limit
+        self._suspected = suspected
         self._suspects = frozenset(suspects)
-        self._current: dict[int, tuple[float, int, Sequence[Any]]] = {}
+        self._local = threading.local()
+        self._hands: list[_Hand] = []
+        self._lock = threading.Lock()
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="djfast-watch", daemon=True)
+        self._thread = threading.Thread(target=self._live, name="djfast-watch", daemon=True)
         self._thread.start()
 
-    def enter(self, op: int, arguments: Sequence[Any]) -> str | None:
-        """Note that this thread begins a row, or with no arguments a batch. Returns why it must be set aside, or None."""
-        if self._suspects and (op, _digest(arguments)) in self._suspects:
-            return f"took longer than the row_timeout of {self._limit:g} s in an earlier attempt"
-        self._current[threading.get_ident()] = (time.monotonic(), op, arguments)
-        return None
+    @property
+    def reason(self) -> str:
+        """What is said of a row that took longer."""
+        return f"took longer than the row_timeout of {self.limit:g} s"
 
-    def leave(self) -> None:
-        """Note that this thread came back."""
-        self._current.pop(threading.get_ident(), None)
+    def each(self, op: int, function: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> Answers:
+        """Call a function for each row of an OP; return for each what it returned, or the exception."""
+        if self._suspects:
+            known = [(op, _digest(arguments)) in self._suspects for arguments in calls]
+            if any(known):
+                rest = iter(self._each(op, function, [call for call, is_known in zip(calls, known) if not is_known]))
+                return [(None, TimeoutError(self.reason)) if is_known else next(rest) for is_known in known]
+        return self._each(op, function, calls)
+
+    def _each(self, op: int, function: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> Answers:
+        answers: Answers = []
+        while len(answers) < len(calls):
+            errand = self._waited_for(_Errand(function, calls[len(answers) :] if answers else calls))
+            answers += errand.answers[:]
+            if errand.is_left and len(answers) < len(calls):
+                arguments = calls[len(answers)]
+                seconds = time.monotonic() - errand.began
+                self._suspected(Suspect(op, _digest(arguments), _excerpt(arguments), seconds))
+                answers.append((None, TimeoutError(self.reason)))
+        return answers
+
+    def whole(self, op: str, function: Callable[[], Any]) -> Any:
+        """Call a function for a whole batch.
+
+        Raises
+        ------
+        RowTimeoutError
+            If it takes longer than a row may.
+        """
+        errand = self._waited_for(_Errand(function, [()]))
+        if errand.is_left:
+            raise RowTimeoutError(
+                f"{op}: a call with a batch of rows took longer than the row_timeout of {self.limit:g} s; which row "
+                "is to blame cannot be told of a function over batches: make it one over rows, or raise row_timeout"
+            )
+        [(answer, error)] = errand.answers
+        if error is not None:
+            raise error
+        return answer
+
+    def native(self, work: Callable[[], None]) -> bool:
+        """Do native work on a batch; whether it was done in the time of a row. Else all that it has in hand is lost to it."""
+        errand = self._waited_for(_Errand(work, [()]))
+        if errand.is_left:
+            return False
+        [(_, error)] = errand.answers
+        if error is not None:
+            raise error
+        return True
 
     def close(self) -> None:
         """Stop watching."""
         self._is_over.set()
         self._thread.join()
         faulthandler.cancel_dump_traceback_later()
+        for hand in self._hands:
+            hand.send(None)
 
-    def _look(self) -> None:
-        period = min(1.0, self._limit / 4)
+    def _waited_for(self, errand: _Errand) -> _Errand:
+        """Wait until an errand is done, or its present call takes too long, which leaves it."""
+        hand = self._hand()
+        hand.send(errand)
+        period = min(1.0, self.limit / 4)
+        while not errand.is_done.wait(period):
+            if time.monotonic() - errand.began > self.limit:
+                errand.is_left = True
+                self._leave(hand)
+                break
+        if errand.fatal is not None and not errand.is_left:
+            raise errand.fatal
+        return errand
+
+    def _hand(self) -> _Hand:
+        hand: _Hand | None = getattr(self._local, "hand", None)
+        if hand is None:
+            hand = self._local.hand = _Hand()
+            with self._lock:
+                self._hands.append(hand)
+        return hand
+
+    def _leave(self, hand: _Hand) -> None:
+        self._local.hand = None
+        with self._lock:
+            self._hands.remove(hand)
+            _left_behind.append(hand.thread)
+            still = sum(thread.is_alive() for thread in _left_behind)
+        if hand.thread.ident is not None:
+            # A loop in Python ends by this; what sleeps, or is in a library, does when it comes back.
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(hand.thread.ident), ctypes.py_object(TimeoutError))
+        if still > _MOST_LEFT:
+            raise RowTimeoutError(
+                f"{still} calls took longer than the row_timeout of {self.limit:g} s and hang still: no further ones are begun"
+            )
+
+    def _live(self) -> None:
+        period = min(1.0, self.limit / 4)
         while not self._is_over.wait(period):
             # Where a library hangs with the interpreter's lock held, no Python code runs: then this ends the process.
-            faulthandler.dump_traceback_later(2 * self._limit + 10, exit=True, file=2)
-            now = time.monotonic()
-            for started, op, arguments in list(self._current.values()):
-                if now - started > self._limit:
-                    self._overdue(Suspect(op, _digest(arguments), _excerpt(arguments), now - started) if arguments else None)
-                    return
+            faulthandler.dump_traceback_later(2 * self.limit + 10, exit=True, file=2)
+
+
+def end_if_any_hang(status: int) -> None:
+    """End this process here if threads of it hang, which the interpreter would stumble over at its own end."""
+    if any(thread.is_alive() for thread in _left_behind):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def _digest(arguments: Sequence[Any]) -> str:
@@ -86,12 +234,5 @@ def _digest(arguments: Sequence[Any]) -> str:
 
 
 def _excerpt(arguments: Sequence[Any]) -> str:
-    text = repr(arguments[0])
+    text = repr(arguments[0]) if arguments else ""
     return text if len(text) <= _EXCERPT else text[: _EXCERPT - 3] + "..."
-
-
-def end_process(message: str, status: int) -> None:
-    """Say why, and end this process although a thread of it hangs."""
-    print(f"djfast: error: {message}", file=sys.stderr, flush=True)
-    sys.stdout.flush()
-    os._exit(status)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
 
-from djfast.errors import EXIT_RESUMABLE, InternalError, Preempted
+from djfast.errors import InternalError, Preempted
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.job.desk import NO_MORE, STOP, Desk
@@ -214,17 +212,11 @@ class RankWork:
             return None
         limit = float(self._recipe.settings["row_timeout"])
 
-        def overdue(suspect: Suspect | None) -> None:
-            what = "native code was on one batch"
-            if suspect is not None:
-                name = self.total.names[suspect.op]
-                what = f"{name} was on one row, {suspect.excerpt}, which is set aside when the same command is run again,"
-                self._passes.journal.append(SuspectEntry(suspect.op, suspect.digest, round(suspect.seconds, 3)))
-            print(f"djfast: error: {what} longer than the row_timeout of {limit:g} s", file=sys.stderr, flush=True)
-            self._ranks.abort(EXIT_RESUMABLE)
-            os._exit(EXIT_RESUMABLE)
+        def suspected(suspect: Suspect) -> None:
+            # If this attempt ends before the row's part is finished, the next one need not wait for it again.
+            self._passes.journal.append(SuspectEntry(suspect.op, suspect.digest, round(suspect.seconds, 3)))
 
-        return Watch(limit, overdue, {(entry.op, entry.digest) for entry in self._passes.journal.suspects})
+        return Watch(limit, suspected, {(entry.op, entry.digest) for entry in self._passes.journal.suspects})
 
     def _add(self, writer: PartWriter, done: Done, work: PassWork) -> None:
         for tally in (writer.tally, self._mine):
