@@ -1,5 +1,7 @@
 .PHONY: help build test latest constraints wheel sanitize fuzz lint bench docs site
 PYTHON ?= python3
+FUZZ_COUNT ?= 20000
+FUZZ_SEED ?= 1
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -24,10 +26,12 @@ wheel:  ## Build source distribution and wheel into dist/, repair the wheel for 
 sanitize:  ## Run the kernel and native tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(PYTHON) tests/sanitize.py
 
-fuzz:  ## Fuzz the JSON Lines reader and writer under the sanitizers for a minute
+fuzz:  ## Fuzz under the sanitizers: JSON lines for a minute, then hostile Arrow arrays and mutated files, FUZZ_COUNT of each
 	cmake -S . -B build/fuzz -DDJFAST_FUZZ=ON -Dpybind11_DIR=$$($(PYTHON) -m pybind11 --cmakedir)
 	cmake --build build/fuzz --target fuzz_json_lines --parallel
 	build/fuzz/fuzz_json_lines 60
+	$(PYTHON) tests/sanitize.py -m tests.fuzz.arrow_campaign $(FUZZ_COUNT) $(FUZZ_SEED)
+	$(PYTHON) tests/sanitize.py -m tests.fuzz.file_campaign $(FUZZ_COUNT) $(FUZZ_SEED)
 
 lint:  ## Check style, types and the import layers
 	ruff check src tests bench cpp

@@ -1,6 +1,7 @@
-"""Build the native module with AddressSanitizer and UndefinedBehaviorSanitizer and run the native tests with it.
+"""Build the native module with AddressSanitizer and UndefinedBehaviorSanitizer and run the native tests or a module with it.
 
     python tests/sanitize.py [pytest arguments]
+    python tests/sanitize.py -m tests.fuzz.arrow_campaign [its arguments]
 
 Needs g++ (or clang++) with its sanitizer runtimes, cmake, ninja or make, pybind11, regex and ftfy; takes some minutes.
 """
@@ -15,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ["tests/kernels", "tests/dedup", "tests/io", "tests/functions", "tests/models/test_language.py", "tests/run"]
+TESTS = [f"tests/{name}" for name in ("kernels", "dedup", "io", "functions", "models/test_language.py", "run", "fuzz")]
 
 
 def main() -> int:
@@ -49,13 +50,16 @@ def main() -> int:
             "PYTHONPATH": folder,
             "LD_PRELOAD": " ".join(runtimes),
             # Python keeps memory until it exits; only errors in use are looked for.
-            "ASAN_OPTIONS": "detect_leaks=0",
+            "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
             "PYTHONMALLOC": "malloc",
+            "ARROW_DEFAULT_MEMORY_POOL": "system",  # whose blocks are watched
             "HYPOTHESIS_PROFILE": os.environ.get("HYPOTHESIS_PROFILE", "default"),
         }
         arguments = sys.argv[1:] or ["-q", "-x", *TESTS]
-        return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment, check=False).returncode
+        if arguments[0] != "-m":
+            arguments = ["-m", "pytest", *arguments]
+        return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=False).returncode
 
 
 def _runtime(compiler: str, name: str) -> str:

@@ -75,15 +75,15 @@ std::int64_t ones(const std::uint8_t* bits, std::int64_t begin, std::int64_t end
   return count;
 }
 
+std::int64_t nulls_of(const Node& node) noexcept {
+  return node.validity() == nullptr ? 0 : node.array.length - ones(node.validity(), node.begin(), node.end());
+}
+
 /// Which rows are null: the count must be that of the bits.
 void check_validity(const Node& node) {
   const std::int64_t claimed = node.array.null_count;
-  if (node.validity() == nullptr) {
-    node.require(claimed <= 0, "it has nulls but no bitmap that tells which");
-  } else if (claimed >= 0) {
-    const std::int64_t nulls = node.array.length - ones(node.validity(), node.begin(), node.end());
-    node.require(claimed == nulls, "its number of nulls is not that of its bitmap");
-  }
+  node.require(node.validity() != nullptr || claimed <= 0, "it has nulls but no bitmap that tells which");
+  node.require(claimed < 0 || claimed == nulls_of(node), "its number of nulls is not that of its bitmap");
 }
 
 bool is_valid_text(std::string_view text) noexcept { return text.empty() || unicode::is_valid_utf8(text); }
@@ -179,7 +179,10 @@ class Views {
   void check_view(std::int64_t at) const {
     const std::int64_t size = value_at<std::int32_t>(views(), 4 * at);
     node_.require(size >= 0, "the size of a view is negative");
-    if (size <= static_cast<std::int64_t>(inlined)) return;
+    if (size <= static_cast<std::int64_t>(inlined)) {
+      const char* text = views() + 16 * at + 4;
+      return node_.require(std::all_of(text + size, text + inlined, [](char c) { return c == 0; }), "a short view ends in no zeros");
+    }
     const auto number = value_at<std::int32_t>(views(), 4 * at + 2);
     const std::int64_t start = value_at<std::int32_t>(views(), 4 * at + 3);
     node_.require(number >= 0 && number < buffers(), "a view points into a buffer that is not there");
@@ -234,6 +237,18 @@ Marks check_list(const Node& node) {
   return marks_of_lists(node, inner, [&](std::int64_t at) {
     return Elements{value_at<Offset>(offsets, at), value_at<Offset>(offsets, at + 1)};
   });
+}
+
+/// A list of structs of keys, which are never null, and values.
+Marks check_map(const Node& node) {
+  Marks marks = check_list<std::int32_t>(node);
+  const Node entries = node.child(0);
+  node.require(entries.format() == "+s" && entries.schema.n_children == 2, "its map has other entries than keys and values");
+  node.require(nulls_of(entries) == 0, "an entry of its map is null");
+  const Node keys = entries.child(0);
+  node.require(keys.format() != "n" && (keys.array.n_buffers == 0 || keys.format().starts_with("+u") || nulls_of(keys) == 0),
+               "a key of its map is null");
+  return marks;
 }
 
 template <class Offset>
@@ -435,7 +450,8 @@ Marks check(const Node& node) {
   if (format == "vz") return check_bytes<Views>(node);
   if (is_fixed_width(format)) return check_fixed_width(node);
   if (format == "+s") return check_struct(node);
-  if (format == "+l" || format == "+m") return check_list<std::int32_t>(node);
+  if (format == "+l") return check_list<std::int32_t>(node);
+  if (format == "+m") return check_map(node);
   if (format == "+L") return check_list<std::int64_t>(node);
   if (format == "+vl") return check_list_view<std::int32_t>(node);
   if (format == "+vL") return check_list_view<std::int64_t>(node);

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast.errors import SchemaError
-from djfast.io.arrow_entry import broken_texts, reader_of_capsules
+from djfast.io.arrow_entry import reader_of_capsules
 from djfast.io.list_rows import ListRows
 from djfast.plain_values import type_name
 
@@ -95,22 +95,14 @@ class _Batches:
     """As much of a table as a carrier of rows needs, without having all rows in memory."""
 
     def __init__(self, reader: pa.RecordBatchReader) -> None:
-        import pyarrow as pa
-
         self._reader = reader
-        fields = [field.with_type(_plain_type(field.type)) for field in reader.schema]
-        self.schema = pa.schema(fields, reader.schema.metadata)  # in which pandas and datasets note their own types
+        self.schema = reader.schema
 
     def to_batches(self, *, max_chunksize: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows in batches of at most so many."""
-        import pyarrow as pa
-
         for batch in self._read():
-            broken_texts(batch, "the data")  # only what is sound can be cast; rows are looked at by whoever takes them
-            columns = [column.cast(field.type) for column, field in zip(batch.columns, self.schema)]
-            whole = pa.RecordBatch.from_arrays(columns, schema=self.schema) if columns else batch
-            for start in range(0, whole.num_rows, max_chunksize):
-                yield whole.slice(start, max_chunksize)
+            for start in range(0, batch.num_rows, max_chunksize):
+                yield batch.slice(start, max_chunksize)
 
     def _read(self) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -173,21 +165,3 @@ def _reader(data: Any) -> pa.RecordBatchReader:
             return pa.RecordBatchReader.from_batches(data.features.arrow_schema if data.features else pa.schema([]), [])
         return pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
     return reader_of_capsules(data)
-
-
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    """Return a type in which texts and bytes are stored in the layout that all functions of Arrow know, not as views."""
-    import pyarrow as pa
-
-    if str(kind) in ("string_view", "binary_view"):
-        return pa.large_string() if str(kind) == "string_view" else pa.large_binary()
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        made = pa.list_ if pa.types.is_list(kind) else pa.large_list
-        return made(kind.value_field.with_type(_plain_type(kind.value_type)))
-    if pa.types.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(_plain_type(kind.value_type)), kind.list_size)
-    if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_plain_type(field.type)) for field in kind])
-    if pa.types.is_dictionary(kind):
-        return pa.dictionary(kind.index_type, _plain_type(kind.value_type), kind.ordered)
-    return kind

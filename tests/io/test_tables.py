@@ -390,6 +390,18 @@ def test_rows_of_tables_are_taken_as_a_whole(tmp_path: Path) -> None:
     assert [row["m"] for row in run(tmp_path, f"2 {tmp_path / 'a.jsonl'}", process)] == [2, 2, 3, 3]
 
 
+def test_a_row_of_another_length_that_is_no_text_is_rejected_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_bytes(b'text,n\na,1\nb\xf8,2,3\nc,3\n"d\xff",4\n"open,5\ne\xf8\nf,6\n')
+    assert [row["n"] for row in run(tmp_path, tmp_path / "a.csv")] == [1, 3, 6]
+    assert [(entry["line"], entry["reason"]) for entry in read(tmp_path / "local" / "out.rejected.jsonl")] == [
+        (2, "the row must have 2 cells, got 3"),
+        (4, "column 'text' must be UTF-8, got 'd\\\\xff'"),
+        (5, "line 6: a quote that opens a cell is not closed"),
+        (6, "the row must have 2 cells, got 1"),
+    ]
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_rows_get_the_suffix_of_their_file(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

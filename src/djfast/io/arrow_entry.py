@@ -24,9 +24,15 @@ def checked(block: ArrowBlock) -> ArrowBlock:
     SchemaError
         If the structure of a column is broken: then it does not tell what its rows are.
     """
+    import pyarrow as pa
+
     from djfast.io.arrow_rows import UnreadRow
 
-    broken = broken_texts(block.batch, block.file or "the data")
+    try:
+        block.batch.validate()  # how large buffers are, only pyarrow knows
+        broken = _native.check_arrow(block.batch)
+    except (pa.ArrowException, SchemaError) as error:
+        raise SchemaError(f"{block.file or 'the data'} cannot be read: {error}") from error
     if not broken:
         return block
     unread = dict(block.unread)
@@ -34,23 +40,6 @@ def checked(block: ArrowBlock) -> ArrowBlock:
         if position not in unread:
             unread[position] = UnreadRow(reason, _line_of(block.batch, position))
     return block._replace(batch=_with_nulls(block.batch, {position for position, _ in broken}), unread=unread)
-
-
-def broken_texts(batch: pa.RecordBatch, origin: str) -> list[tuple[int, str]]:
-    """Return the rows with a text that is not valid UTF-8, and what to say about each. Any other row may be read.
-
-    Raises
-    ------
-    SchemaError
-        If the structure of a column is broken.
-    """
-    import pyarrow as pa
-
-    try:
-        batch.validate()  # how large buffers are, only pyarrow knows
-        return _native.check_arrow(batch)
-    except (pa.ArrowException, SchemaError) as error:
-        raise SchemaError(f"{origin} cannot be read: {error}") from error
 
 
 def reader_of_capsules(data: Any) -> pa.RecordBatchReader:
@@ -98,12 +87,15 @@ def _with_nulls(batch: pa.RecordBatch, positions: Collection[int]) -> pa.RecordB
     """Return the batch with nulls for some rows."""
     import pyarrow as pa
 
+    numbers = pa.array([None if row in positions else row for row in range(batch.num_rows)], pa.int64())
     runs = list(_runs_between(sorted(positions), batch.num_rows))
 
     def cut(column: pa.Array) -> pa.Array:
-        # Every type can be joined; taken by number cannot be views and run-end-encoded columns.
-        parts = [part for start, stop in runs for part in (column.slice(start, stop - start), pa.nulls(1, column.type))]
-        return pa.concat_arrays(parts[:-1])
+        try:
+            return column.take(numbers)
+        except pa.ArrowNotImplementedError:  # views and run-end-encoded columns; joined they can be
+            parts = [part for start, stop in runs for part in (column.slice(start, stop - start), pa.nulls(1, column.type))]
+            return pa.concat_arrays(parts[:-1])
 
     fields = [field.with_nullable(True) for field in batch.schema]
     return pa.RecordBatch.from_arrays([cut(column) for column in batch.columns], schema=pa.schema(fields, batch.schema.metadata))
@@ -136,21 +128,29 @@ def _as_bytes(kind: pa.DataType) -> pa.DataType:
     """Return the type with bytes where it has texts: the same layout, which may hold anything."""
     import pyarrow as pa
 
+    def inner(number: int) -> pa.Field:
+        field = kind.field(number)
+        return field.with_type(_as_bytes(field.type))
+
+    name = str(kind)
     if isinstance(kind, pa.BaseExtensionType):
         return _as_bytes(kind.storage_type)
-    bytes_of = {"string": pa.binary, "large_string": pa.large_binary, "string_view": getattr(pa, "binary_view", None)}
-    if make := bytes_of.get(str(kind)):
-        return make()
-    if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _as_bytes(field.type)) for field in kind])
-    if pa.types.is_map(kind):
-        return pa.map_(_as_bytes(kind.key_type), _as_bytes(kind.item_type))
-    if pa.types.is_list(kind):
-        return pa.list_(_as_bytes(kind.value_type))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(_as_bytes(kind.value_type))
-    if pa.types.is_fixed_size_list(kind):
-        return pa.list_(_as_bytes(kind.value_type), kind.list_size)
+    if name in ("string", "large_string", "string_view"):
+        return {"string": pa.binary, "large_string": pa.large_binary, "string_view": getattr(pa, "binary_view", None)}[name]()
     if pa.types.is_dictionary(kind):
         return pa.dictionary(kind.index_type, _as_bytes(kind.value_type))
+    if name.startswith("run_end_encoded"):
+        return pa.run_end_encoded(kind.run_end_type, _as_bytes(kind.value_type))
+    if pa.types.is_map(kind):
+        return pa.map_(_as_bytes(kind.key_type), _as_bytes(kind.item_type))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(inner(0), kind.list_size)
+    if pa.types.is_struct(kind):
+        return pa.struct([inner(number) for number in range(kind.num_fields)])
+    if pa.types.is_union(kind):
+        return pa.union([inner(number) for number in range(kind.num_fields)], kind.mode, kind.type_codes)
+    lists = {"list<": "list_", "large_list<": "large_list", "list_view<": "list_view", "large_list_view<": "large_list_view"}
+    for begin, make in lists.items():
+        if name.startswith(begin):
+            return getattr(pa, make)(inner(0))
     return kind

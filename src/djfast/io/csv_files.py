@@ -165,6 +165,7 @@ class _Table:
         """Yield the rows below the header."""
         while True:
             chunk, end = self._chunk()
+            chunk = self._without_unreadable(chunk)
             if chunk.data or chunk.broken:
                 yield chunk
             self._take(end)
@@ -193,6 +194,31 @@ class _Table:
             rows += 1
             line += 1
 
+    def _without_unreadable(self, chunk: _Chunk) -> _Chunk:
+        """Take out rows with a wrong number of cells and bytes that are no UTF-8: the parser cannot say what they are."""
+        if _is_utf8(chunk.data):
+            return chunk
+        parts: list[bytes] = []
+        broken: list[_Misshapen] = []
+        waiting = list(chunk.broken)
+        position = number = 0
+        while position < len(chunk.data):
+            while waiting and waiting[0].number <= number:
+                broken.append(waiting.pop(0))
+                number += 1
+            end, count, _ = _native.csv_records(chunk.data, position, self.delimiter, True, 1)
+            row = chunk.data[position:end] or chunk.data[position:]
+            seen: list[_Misshapen] = []
+            if not _is_utf8(row):
+                _parsed(self, row.decode("utf-8", "backslashreplace").encode(), seen)
+            if seen:
+                broken.append(seen[0]._replace(number=number))
+            else:
+                parts.append(row)
+            number += count
+            position += len(row)
+        return _Chunk(b"".join(parts), broken + waiting)
+
     def _skip_line(self) -> _Misshapen:
         """Pass over a line of a row that is too long."""
         line, shown = self._line, _shown(self._held)
@@ -208,6 +234,13 @@ def _line_end(data: bytes, start: int) -> int:
     """Return where the next line begins."""
     found = re.compile(rb"\r\n?|\n").search(data, start)
     return found.end() if found else len(data)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        return data.isascii() or data.decode() is not None
+    except UnicodeDecodeError:
+        return False
 
 
 def _shown(text: bytes) -> str:

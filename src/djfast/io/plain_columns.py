@@ -73,6 +73,8 @@ def plain_schema(schema: pa.Schema, where: str) -> pa.Schema:
     for field in schema:
         if not is_kind(field.type, "run_end_encoded") and holds(field.type, lambda each: is_kind(each, "run_end_encoded")):
             raise SchemaError(f"{where}: column '{field.name}' has runs inside other values, which cannot be read: {field.type}")
+        if holds(plain_type(field.type), lambda each: is_kind(each, "string_view", "binary_view")):
+            raise SchemaError(f"{where}: column '{field.name}' has views inside a union, which cannot be read: {field.type}")
     if not any(holds(field.type, _is_odd) for field in schema):
         return schema
     return pa.schema([field.with_type(plain_type(field.type)) for field in schema], schema.metadata)
