@@ -126,3 +126,11 @@ def test_ray_writes_to_paths_without_a_suffix(executor: str, tmp_path: Path) -> 
     path.write_text(f"dataset_path: x.jsonl\nexport_path: {tmp_path}/out/processed\nprocess: []\n")
     with pytest.raises(RecipeError, match="export_path must end in"):
         load_recipe(path)
+
+
+def test_a_number_to_the_base_8_is_noticed(tmp_path: Path) -> None:
+    loaded = recipe("np: 010\nprocess: [text_length_filter: {min_len: 07, max_len: 100}]", tmp_path)
+    assert (loaded.settings["np"], loaded.ops[0].min_len) == (8, 7)
+    said = [notice.partition(": ")[2] for notice in loaded.notices]
+    assert said == [f"YAML reads {text} as a number to the base 8: it is {value}" for text, value in (("010", 8), ("07", 7))]
+    assert recipe("np: '${A:-12}'\nprocess: [text_length_filter: {min_len: 0}]", tmp_path).notices == ()

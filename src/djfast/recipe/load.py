@@ -176,7 +176,10 @@ class _Checker:
             # What the command line says was written by who runs the recipe.
             text = interpolate(node.text, self.environment if node.where.startswith("--") else self.allowed)
             if node.is_plain:
-                return plain_value(text)
+                value = plain_value(text)
+                if isinstance(value, int) and not isinstance(value, bool) and re.fullmatch(r"[-+]?0[0-7]+", text):
+                    self.notices.append(f"{node.where}: YAML reads {text} as a number to the base 8: it is {value}")
+                return value
             return text if node.tag is None else typed_value(text, node.tag)
         except RecipeError as error:
             self.problems.append(f"{node.where}: {error}")
