@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cpp/arrow/check.hpp"
+#include "djfast/parquet_footer.hpp"
 
 namespace djfast::python {
 namespace {
@@ -70,6 +71,8 @@ void register_arrow(py::module_& module) {
   module.def("check_arrow", &check_arrow, py::arg("batch"),
              "Checks a record batch, nested columns included: (row, reason) for rows with a text that is not valid UTF-8; "
              "SchemaError where its structure is broken.");
+  module.def("end_of_parquet_data", [](const py::bytes& footer) { return parquet::end_of_data(std::string_view{footer}); },
+             py::arg("footer"), "Where the last row group of a Parquet file ends, by the metadata in its footer.");
   module.def("checked_arrow_stream", &checked_arrow_stream, py::arg("stream"),
              "The capsule of a stream whose record batches are checked for structure before anybody imports them.");
 }

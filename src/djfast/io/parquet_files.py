@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from djfast.errors import InputError
+from djfast import _native
+from djfast.errors import InputError, UserError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.grouping import group_starts
@@ -70,12 +71,14 @@ _PIECE = 1 << 20
 
 def _check_end(path: str, metadata: Any) -> None:
     """Make sure that the metadata knows of all rows: of files put one behind the other, only the last one's are known."""
-    last = metadata.num_row_groups - 1
-    end = max((_end(metadata.row_group(last).column(i)) for i in range(metadata.num_columns)), default=0) if last >= 0 else 0
-    left = file_size(path) - 8 - int(metadata.serialized_size) - end  # indexes of pages and filters, most often nothing
-    if left <= 2 * len(_MAGIC):
-        return
+    footer = file_size(path) - 8 - int(metadata.serialized_size)
     with open_binary(path) as file:
+        file.seek(footer)
+        # pyarrow ends the process when it is asked for a column whose statistics are damaged.
+        end = _native.end_of_parquet_data(file.read(int(metadata.serialized_size)))
+        left = footer - end  # indexes of pages and filters, most often nothing
+        if left <= 2 * len(_MAGIC):
+            return
         file.seek(end)
         before = b""
         while left > 0 and (piece := file.read(min(left, _PIECE))):
@@ -83,11 +86,6 @@ def _check_end(path: str, metadata: Any) -> None:
                 raise OSError("another file begins behind the end of a first one; were several files put one behind the other?")
             before = piece[-2 * len(_MAGIC) :]
             left -= len(piece)
-
-
-def _end(column: Any) -> int:
-    start: int = column.data_page_offset if column.dictionary_page_offset is None else column.dictionary_page_offset
-    return start + int(column.total_compressed_size)
 
 
 @contextmanager
@@ -101,5 +99,5 @@ def _opened(path: str) -> Iterator[Any]:
             yield parquet
     except InputError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UserError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
