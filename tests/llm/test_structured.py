@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 
 import pytest
@@ -128,6 +129,26 @@ def test_the_package_for_repairs_is_a_second_try():
     assert read_json('{"name": Mara Lee, "age": 30}') == {"name": "Mara Lee", "age": 30}
     with pytest.raises(UnusableAnswerError, match="must have age, got 'name'"):
         read_json('{"name": Mara Lee}', {"type": "object", "required": ["age"]})
+
+
+def test_without_the_package_what_it_repairs_is_unusable(monkeypatch):
+    monkeypatch.setitem(sys.modules, "json_repair", None)
+    with pytest.raises(UnusableAnswerError, match="cannot be read as JSON"):
+        read_json('{"name": "Mara" "age": 30}')
+
+
+@pytest.mark.parametrize("text", ['{"a": "' + "(" * 3_000_000 + '" b }', '{"a": ' + "(" * 15_000 + "}"])
+def test_what_cannot_be_repaired_takes_no_time(text):
+    started = time.monotonic()
+    with pytest.raises(UnusableAnswerError):
+        read_json(text)
+    assert time.monotonic() - started < 5
+
+
+def test_whatever_the_package_raises_is_no_answer():
+    """Found among random texts: an assertion of the package fails."""
+    with contextlib.suppress(UnusableAnswerError):
+        read_json('{"a(name```json\n][(...{“”,```，}(:1|\n}(-\n”#"x""x":[”```json\n{#\'\ud83d[=```"}')
 
 
 @pytest.mark.parametrize("text", ['{"a": 1 "b": 2 "c": }', '{"a": "x" : "y" : "z"}', '{"a" = 1; "b" = 2, "a": 3 4}'])

@@ -16,7 +16,7 @@ from djfast.errors import RecipeError, UnusableAnswerError
 
 _DEPTH = 64
 _LONGEST = 4 << 20  # characters of an answer that is read
-_LONGEST_REPAIR = 1 << 16
+_LONGEST_REPAIR = 1 << 14  # the package takes time that grows with the square of some texts
 _MOST_MARKS = 256  # brackets and fences that are looked at
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -292,7 +292,7 @@ def _repaired(text: str) -> Any:
         value = _clean(loads(text, skip_json_loads=True))
         is_same = isinstance(value, dict if text[0] == "{" else list)
         is_same = is_same and _said(json.dumps(value, ensure_ascii=False)) == _said(text)
-    except (ValueError, RecursionError, IndexError, _UnreadableError):  # it is one heuristic after the other
+    except Exception:  # one heuristic after the other, which may fail in any way
         return None
     return value if is_same else None
 
