@@ -409,10 +409,7 @@ class Filter(Op):
     max_closed_interval: bool = param("Whether the upper bound itself belongs to the kept range.", default=True)
     reversed_range: bool = param("Keep what lies outside; the two flags then still say whether a bound is kept.", default=False)
     stats_export_path: str | None = param(
-        "File for the rows before this filter, with their stats.",
-        default=None,
-        refused="rows that a filter drops are written nowhere yet; a recipe that ends at this filter, with bounds of null and "
-        "keep_stats_in_res_ds: true, writes all of them with their stats",
+        "File of JSON lines for the rows that come to this filter, with their stats; they wait for it.", default=None
     )
 
     def stats(self) -> dict[str, Expr]:
@@ -598,9 +595,10 @@ class Aggregator(Mapper):
 class Selection(NamedTuple):
     """Which rows a selector takes, and in which order, once it knows the values of all rows.
 
-    ``all``: every row, untouched. ``numbered``: every row, with its number in a field. ``top``: the rows with the largest
-    values, or the smallest. ``range``: the rows between two ranks, the largest first. ``frequent``: all rows with the most
-    frequent values, or the rarest. ``random``: the first rows of a fixed shuffle.
+    ``all``: every row, untouched. ``numbered``: every row, with its number in a field. ``written``: every row, written to
+    a file. ``top``: the rows with the largest values, or the smallest. ``range``: the rows between two ranks, the largest
+    first. ``frequent``: all rows with the most frequent values, or the rarest. ``random``: the first rows of a fixed
+    shuffle.
 
     A share and a limit bound each other. They are of rows, of distinct values for ``frequent``; None bounds nothing.
     """
@@ -613,6 +611,8 @@ class Selection(NamedTuple):
     descending: bool = True
     as_numbers: bool = False  # values are read as numbers, texts and lists included
     number_key: str | None = None  # numbered only: the field
+    path: str | None = None  # written only: the file
+    written_field: str | None = None  # written only: what of a row, None is all
 
 
 class Selector(Op):

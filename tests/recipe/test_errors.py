@@ -133,11 +133,6 @@ CASES = {
     "process: [text_lenght_filter]": "no such OP (did you mean 'text_length_filter'?), got 'text_lenght_filter'",
     "process: [image_blur_mapper]": "image_blur_mapper is an OP of Data-Juicer that djfast does not have yet",
     "process: [ray_image_deduplicator]": "ray_image_deduplicator is an OP of Data-Juicer that djfast does not have yet",
-    "process: [{text_length_filter: {stats_export_path: x}}]": (
-        "text_length_filter: stats_export_path cannot be used here: rows that a filter drops are written nowhere yet; a recipe "
-        "that ends at this filter, with bounds of null and keep_stats_in_res_ds: true, writes all of them with their stats, "
-        "got 'x'"
-    ),
     "process: [{alphanumeric_filter: {min_ratio: .nan}}]": "alphanumeric_filter: min_ratio must be >= 0, got nan",
     "process: [{alphanumeric_filter: {max_ratio: .inf}}]": (
         "alphanumeric_filter: max_ratio must be a number that 64 bits can hold (null sets no limit), got inf"

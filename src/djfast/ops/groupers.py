@@ -57,9 +57,7 @@ class NaiveReverseGrouper(Mapper, name="naive_reverse_grouper"):
     """
 
     batch_meta_export_path: str | None = param(
-        "File for what aggregators found.",
-        default=None,
-        refused="it leaves with the rows; take it from the rows before this OP",
+        "File of JSON lines for what aggregators found, one for each row of lists.", default=None
     )
 
     examples = (

@@ -9,8 +9,8 @@ from djfast import functions
 from djfast.declare import Deduplicator, Filter, Grouper, Mapper, Op, Selector, Surveyor
 from djfast.errors import InternalError, RecipeError
 from djfast.expr import Expr
-from djfast.plan.row_numbers import with_row_numbers
 from djfast.plan.steps import Compute, Dedup, Group, Keep, Plan, Rewrite, Select, Stage, Survey
+from djfast.plan.waiting_rows import with_waiting_rows
 from djfast.reserved import META, RESERVED, STATS
 
 
@@ -42,7 +42,7 @@ def build_plan(
         Stages of OPs with ``accelerator: cuda`` run on the ranks that own a device. These OPs have stages of their own in any
         case, so that rows are the same bytes.
     """
-    ops = list(with_row_numbers(ops)) if drops_rows else ops
+    ops = list(with_waiting_rows(ops)) if drops_rows else ops
     groups = _stage_groups(ops, drops_rows=drops_rows)
 
     def build(required: Sequence[tuple[str, ...]]) -> Plan:

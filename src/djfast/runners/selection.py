@@ -149,7 +149,7 @@ def values_for(selection: Selection, field: str) -> RowValues | RowGroups | RowC
     """Return what collects the values that a selection asks for."""
     if selection.kind == "frequent":
         return RowGroups()
-    return RowCount() if selection.kind in ("random", "numbered") else RowValues(field)
+    return RowCount() if selection.kind in ("random", "numbered", "written") else RowValues(field)
 
 
 def chosen(selection: Selection, values: RowValues | RowGroups | RowCount) -> Sequence[int]:
@@ -162,7 +162,7 @@ def chosen_of_many(selection: Selection, values: RowValues | RowGroups | RowCoun
     if isinstance(values, RowGroups):
         return _frequent(selection, values)
     if isinstance(values, RowCount):
-        if selection.kind == "numbered":
+        if selection.kind != "random":
             return range(len(values))
         return _random(selection, len(values))
     return _range(selection, values) if selection.kind == "range" else _top(selection, values)

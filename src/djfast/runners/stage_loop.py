@@ -5,6 +5,7 @@ What answers them is imported where a plan needs it: most plans have one stage, 
 
 from __future__ import annotations
 
+import contextlib
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -12,8 +13,9 @@ from operator import lt
 from typing import TYPE_CHECKING, Any
 
 from djfast import _native
-from djfast.declare import Grouping
+from djfast.declare import Grouping, Selection
 from djfast.errors import SchemaError
+from djfast.io.durable import written_whole
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Group, Plan, Select, Survey
@@ -111,9 +113,9 @@ class StageLoop:
                 following.frequent.update(self._survey(done, bound.stage.survey, spool))
                 source = self._passed_on(iter(spool.drain()), is_last=False)
                 continue
-            if bound.stage.select and (key := bound.stage.select.selection.number_key) is not None:
+            if bound.stage.select and bound.stage.select.selection.kind in ("numbered", "written"):
                 self._select(done, bound.stage.select, spool)
-                source = self._numbered(spool, key)
+                source = self._attended(spool, bound.stage.select.selection)
                 continue
             if bound.stage.select:
                 order, row_bytes = self._select(done, bound.stage.select, spool)
@@ -253,10 +255,19 @@ class StageLoop:
             if mask.count(1, first, first + piece.row_count)
         )
 
-    def _numbered(self, spool: Spool[Any], key: str) -> Iterator[Any]:
-        """Make rows with their numbers in a field the input of the next stage."""
-        for first, piece in _positions(spool):
-            yield self.rows.reopen(piece, b"\x01" * piece.row_count, 0).numbered(key, first)
+    def _attended(self, spool: Spool[Any], selection: Selection) -> Iterator[Any]:
+        """Make rows the input of the next stage, numbered or written to a file on their way."""
+        from pathlib import Path
+
+        from djfast.runners.row_files import write_rows
+
+        path = selection.path
+        with written_whole(Path(path), setting="its parameter") if path else contextlib.nullcontext() as file:
+            for first, piece in _positions(spool):
+                block = self.rows.reopen(piece, b"\x01" * piece.row_count, 0)
+                if file is not None:
+                    write_rows(file, piece, selection)
+                yield block if selection.number_key is None else block.numbered(selection.number_key, first)
 
     def _passed_on(self, pieces: Iterator[Any], *, is_last: bool) -> Iterator[Any]:
         """Write pieces, or make them the input of the next stage."""

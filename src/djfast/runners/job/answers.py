@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from djfast.io.durable import written_whole
@@ -19,6 +20,7 @@ from djfast.runners.job.surveying import surveyed
 from djfast.runners.job.survivors import answer_alone, answer_together, write_masks
 from djfast.runners.memory import LARGEST_WINDOW, Budget, key_bytes_of
 from djfast.runners.reorder import cuts_of
+from djfast.runners.row_files import write_rows
 from djfast.runners.stage_loop import is_ascending, mask_of
 
 Waiting = Callable[[Callable[[], Any]], Any]
@@ -132,6 +134,11 @@ def _select(
     if ranks.rank != 0:
         return
     ops = [[select.op, rows_in, len(order)]]
+    if select.selection.path is not None:
+        with written_whole(Path(select.selection.path), setting="its parameter") as file:
+            for part in parts:
+                for piece in part.pieces(passes.rows.piece.unpack):
+                    write_rows(file, piece, select.selection)
     if is_ascending(order):
         mask = mask_of(order, sum(part.entry.rows for part in parts))
         masks = {}
