@@ -227,3 +227,14 @@ def test_status_counts_the_splits_of_a_stage(recipe: Path, capsys: pytest.Captur
 def run_with_checkpoints(recipe: Path) -> None:
     command = [sys.executable, "-m", "djfast", "run", "-q", str(recipe), "--use_checkpoint", "true"]
     subprocess.run(command, check=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["a\ntouch injected\n#", 'a"b', "a\x1b[2J"])
+def test_a_folder_whose_name_would_be_lines_of_the_batch_file_is_refused(
+    recipe: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    assert main(["submit", str(recipe), "--mpi", "openmpi", "--output", "rel.log", "--file", str(tmp_path / "x.sbatch")]) == 2
+    assert "--output must have no line feeds" in capsys.readouterr().err
+    assert not (tmp_path / "x.sbatch").exists()

@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from djfast.errors import RecipeError
+
 NOTICE_SECONDS = 120  # before its time is up a job is asked to stop
 
 # With these a run goes on without a lost rank, and notices ranks that do not answer any more.
@@ -42,7 +44,16 @@ class BatchFile(NamedTuple):
     environment: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Return the file's text."""
+        """Return the file's text.
+
+        Raises
+        ------
+        RecipeError
+            If a value cannot stand in it: lines for Slurm know no quotes that a line feed or `"` could stand in.
+        """
+        for name, value in {"--output": self.output, "--job-name": self.job_name}.items():
+            if '"' in value or not value.isprintable():
+                raise RecipeError(f"{name} must have no line feeds, other control characters or \" in its path, got {value!r}")
         return _TEXT.format(
             options="\n".join(f"#SBATCH {option}" for option in self._options()),
             folder=shlex.quote(self.folder),

@@ -30,7 +30,7 @@ from djfast.runners.job.journal import Journal
 
 # Settings that decide which rows and counts are in the parts; the others may differ between attempts.
 _SETTINGS = ("text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error", "order_filters")
-_FORMAT = 1  # of parts and journal
+_FORMAT = 2  # of parts and journal
 # Entries of a job's identity that are known only when its OPs are.
 OF_OPS = ("process", "values of environment variables in process", "models, word lists and code")
 

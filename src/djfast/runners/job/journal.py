@@ -2,6 +2,9 @@
 
 A line counts when it is whole, its checksum fits, and the files that it names are there in their full size. So the journal
 can be read at any time, also after a crash in the middle of a line, and the order in which files are read does not matter.
+
+Entries hold the checksums of the files that they name. Who goes on with a job reads these files once before any counts: what was
+damaged since does not, and is made again. Everybody who uses a file checks it before the first use.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from djfast.errors import ResumeError
 from djfast.io.durable import sync_folder, writing
 
 
@@ -34,6 +38,7 @@ class PartEntry(NamedTuple):
     rejected: list[list[int]]
     keys_at: int
     rejected_at: int
+    checksums: dict[str, int] = {}  # noqa: RUF012 - never changed
 
 
 class AnswerEntry(NamedTuple):
@@ -54,6 +59,7 @@ class AnswerEntry(NamedTuple):
     cuts: list[int] = []  # noqa: RUF012 - never changed
     numbers: str = ""
     numbers_size: int = 0
+    checksums: dict[str, int] = {}  # noqa: RUF012 - never changed
 
 
 class MovedEntry(NamedTuple):
@@ -64,6 +70,7 @@ class MovedEntry(NamedTuple):
     path: str
     size: int
     buckets: list[list[int]]
+    checksums: dict[str, int] = {}  # noqa: RUF012 - never changed
 
 
 class DoneEntry(NamedTuple):
@@ -114,11 +121,13 @@ class Journal:
         self.moved: dict[tuple[int, int], MovedEntry] = {}
         self.suspects: list[SuspectEntry] = []
         self.done: DoneEntry | None = None
+        self.damaged: list[str] = []  # files and lines that do not count, as they are not what was written
         self._folder = folder
         self._job = job
         self._path = folder / "journal" / f"{job}-{writer}.jsonl"
         self._file: IO[bytes] | None = None
         self._fresh: list[bytes] = []
+        self._checked: set[tuple[str, int]] = set()
 
     def read(self, *, joins: bool = True) -> None:
         """Take in every line that counts.
@@ -130,13 +139,19 @@ class Journal:
             self._open()
             self.close()
         for path in sorted(self._path.parent.glob(f"{self._job}-*.jsonl")):
-            for line in path.read_bytes().splitlines():
+            lines = path.read_bytes().splitlines()
+            for number, line in enumerate(lines, 1):
                 entry = entry_of(line)
-                if entry is not None and self._is_backed(entry):
+                if entry is None and number < len(lines):  # a crash cuts off the last line only
+                    self.damaged.append(f"{path}:{number}")
+                if entry is not None and self._is_backed(entry) and not (joins and self._is_damaged(entry)):
                     self._take(entry)
 
     def append(self, entry: Entry) -> None:
         """Write an entry, so that it survives a crash right after this call."""
+        if isinstance(entry, PartEntry | AnswerEntry | MovedEntry):
+            known = {path: checksum_of(self._folder / path) for path in sorted(files_of(entry))}
+            entry = entry._replace(checksums={path: checksum for path, checksum in known.items() if checksum >= 0})
         line = _line(entry)
         file = self._open()
         with writing(self._path, setting="work_dir"):
@@ -164,16 +179,30 @@ class Journal:
         """Tell whether what an entry names is there: a part or mask may have been lost, or cut off by a crash."""
         if isinstance(entry, PartEntry | MovedEntry):
             return file_bytes(self._folder / entry.path) == entry.size
-        if isinstance(entry, AnswerEntry):
-            needed: dict[str, int] = {}
-            for _, path, offset, size, _ in entry.masks:
-                needed[path] = max(needed.get(path, 0), offset + size)
-            if entry.order:
-                needed[entry.order] = entry.size
-            if entry.numbers:
-                needed[entry.numbers] = entry.numbers_size
-            return all(file_bytes(self._folder / path) >= size for path, size in needed.items())
-        return True
+        return all(file_bytes(self._folder / path) >= size for path, size in files_of(entry).items())
+
+    def _is_damaged(self, entry: Entry) -> bool:
+        """Tell whether a file that an entry names is not what was written; such files are noted."""
+        damaged = [path for path, checksum in _checksums_of(entry).items() if checksum_of(self._folder / path) != checksum]
+        self.damaged += [str(self._folder / path) for path in damaged]
+        return bool(damaged)
+
+    def check(self, entry: Entry) -> None:
+        """Check the files of an entry before they are used, once in this process.
+
+        Raises
+        ------
+        ResumeError
+        """
+        for path, checksum in _checksums_of(entry).items():
+            if (path, checksum) in self._checked:
+                continue
+            if checksum_of(self._folder / path) != checksum:
+                raise ResumeError(
+                    f"{self._folder / path} is damaged: it is not what this job wrote. Run the same command again: the file does "
+                    "not count then, and what it holds is made again"
+                )
+            self._checked.add((path, checksum))
 
     def fresh_lines(self) -> bytes:
         """Return the lines that were written since the last call, for the other ranks.
@@ -214,6 +243,37 @@ class Journal:
                 self.suspects.append(entry)
         else:
             self.done = entry
+
+
+def files_of(entry: Entry) -> dict[str, int]:
+    """Return the files that an entry names, and how many bytes they have at least."""
+    if isinstance(entry, PartEntry | MovedEntry):
+        return {entry.path: entry.size}
+    needed: dict[str, int] = {}
+    if isinstance(entry, AnswerEntry):
+        for _, path, offset, size, _ in entry.masks:
+            needed[path] = max(needed.get(path, 0), offset + size)
+        if entry.order:
+            needed[entry.order] = entry.size
+        if entry.numbers:
+            needed[entry.numbers] = entry.numbers_size
+    return needed
+
+
+def _checksums_of(entry: Entry) -> dict[str, int]:
+    return entry.checksums if isinstance(entry, PartEntry | AnswerEntry | MovedEntry) else {}
+
+
+def checksum_of(path: str | Path) -> int:
+    """Return the CRC-32 of a file, -1 if it cannot be read."""
+    checksum = 0
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                checksum = zlib.crc32(chunk, checksum)
+    except OSError:
+        return -1
+    return checksum
 
 
 def file_bytes(path: str | Path) -> int:

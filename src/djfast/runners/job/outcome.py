@@ -112,6 +112,7 @@ def write_rejected(recipe: Recipe, passes: Passes, result: Result | None = None,
     lines = {number: passes.lines_before(number) for number in {number for number, _ in passes.journal.parts}}
     try:
         for (number, split), entry in sorted(passes.journal.parts.items()):
+            passes.journal.check(entry)
             for head, member in PartFile(passes.folder.path, entry).rejected():
                 line = head["line"] + lines[number][split]
                 rows.add(Rejected(head["op"], head["op_index"], head["reason"], head["file"], line, RowMember(member)))

@@ -79,7 +79,9 @@ class Passes:
 
     def part(self, number: int, split: int) -> PartFile:
         """Return what a split left in a pass."""
-        return PartFile(self.folder.path, self.journal.parts[number, split])
+        entry = self.journal.parts[number, split]
+        self.journal.check(entry)
+        return PartFile(self.folder.path, entry)
 
     def parts(self, number: int) -> list[PartFile]:
         """Return what all splits left in a pass."""
@@ -114,6 +116,7 @@ class Passes:
         return joined((piece for piece, _, _ in self._left(number, split)), sizes)
 
     def _numbers(self, number: int) -> array[int]:
+        self.journal.check(self.journal.answers[number])
         return array("Q", (self.folder.path / self.journal.answers[number].numbers).read_bytes())
 
     def result(self, splits: Sequence[int]) -> Iterator[Any]:
@@ -151,6 +154,8 @@ class Passes:
         """Rows that a pass left for a split of the next one, or of the result: pieces, a mask, and where they begin in it."""
         if self.is_moved(number):
             moved = [self.journal.moved[number, each] for each in range(self.split_count(number))]
+            for entry in moved:
+                self.journal.check(entry)
             for piece in bucket_pieces(self.folder.path, moved, split, self.rows.piece):
                 yield piece, b"\x01" * piece.row_count, 0
             return
@@ -163,6 +168,7 @@ class Passes:
 
     def _mask(self, number: int, split: int) -> bytes:
         if number not in self._masks:
+            self.journal.check(self.journal.answers[number])
             self._masks[number] = {entry[0]: entry for entry in self.journal.answers[number].masks}
         return read_mask(self.folder.path, self._masks[number][split])
 

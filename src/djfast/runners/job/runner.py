@@ -213,6 +213,9 @@ class Job:
         wanted = self.recipe.settings["split_bytes"] or default_split_bytes(sum(file_size(file.path) for file in files))
         attempt = self.folder.open(identity, split_bytes=int(wanted))
         journal = self.folder.journal()
+        if journal.damaged:
+            named = ", ".join(journal.damaged[:5]) + (", ..." if len(journal.damaged) > 5 else "")
+            self._progress.note(f"damaged, so what they hold is made again: {named}")
         is_complete = journal.done is not None and self._is_complete(journal.done)
         if journal.done is not None and not is_complete:
             self._progress.note("the result of the finished job is not there as it was: starting over")

@@ -107,6 +107,7 @@ class RankWork:
         count = passes.split_count(number)
         answer = passes.journal.answers[number]
         firsts = [0, *accumulate(passes.journal.parts[number, split].rows for split in range(count))]
+        passes.journal.check(answer)
         order = read_order(passes.folder.path / answer.order)
         mover = Mover(passes.folder.path, passes.folder.writer, order, answer.cuts[:-1], firsts[-1])
         lines = passes.lines_before(number)

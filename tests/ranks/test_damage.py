@@ -1,0 +1,90 @@
+"""Files of a job that are not what the job wrote any more: what they hold is made again, and said; nothing is silent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import djfast.runners.job.runner as runner
+from djfast.cli.main import main
+from djfast.errors import EXIT_RESUMABLE, Preempted
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A job of three passes that was stopped before it wrote its result, and what its result must be."""
+    folder = tmp_path_factory.mktemp("damage")
+    rows = [{"text": f"row {i % 90}\nsome line that comes often\nword {i}"} for i in range(300)] + [{"text": None}, {"text": 5}]
+    (folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    process = [
+        {"document_line_deduplicator": {"frequency_threshold": 50, "min_line_length": 0}},
+        {"document_deduplicator": {"lowercase": True}},
+        {"topk_specified_field_selector": {"field_key": "text", "top_ratio": 0.5}},
+    ]
+    recipe = {
+        "dataset_path": str(folder / "in.jsonl"), "export_path": str(folder / "out" / "o.jsonl"), "process": process,
+        "split_bytes": 4096, "use_checkpoint": True,
+    }  # fmt: skip
+    (folder / "r.json").write_text(json.dumps(recipe))
+    assert main(["run", str(folder / "r.json"), "-q"]) == 0
+    expected = {path.name: path.read_bytes() for path in (folder / "out").glob("o*.jsonl")}
+    shutil.rmtree(folder / "out")
+    with pytest.MonkeyPatch.context() as patch:
+
+        def stop(*arguments):
+            raise Preempted
+
+        patch.setattr(runner, "write_outcome", stop)
+        assert main(["run", str(folder / "r.json"), "-q"]) == EXIT_RESUMABLE
+    shutil.copytree(folder / "out", folder / "stopped")
+    return folder, expected
+
+
+def _files(folder: Path) -> list[Path]:
+    found = [path for path in (folder / "o.job").rglob("*") if path.is_file()]
+    return sorted(path.relative_to(folder) for path in found if path.stat().st_size and path.suffix not in (".json", ".prom"))
+
+
+@pytest.mark.parametrize("suffix", [".part", ".frequent", ".masks", ".order", ".moved", ".jsonl"])
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.9, 1.0])
+def test_a_damaged_file_is_made_again(stopped, capsys, suffix, place):
+    folder, expected = stopped
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    shutil.copytree(folder / "stopped", folder / "out")
+    files = [path for path in _files(folder / "out") if path.suffix == suffix]
+    if not files:
+        pytest.skip(f"the job has no file {suffix}")
+    victim = folder / "out" / files[len(files) // 2]
+    data = bytearray(victim.read_bytes())
+    if suffix == ".jsonl":
+        place = min(place, 0.6)  # a cut-off last line of a journal is what every crash leaves
+    at = min(int(len(data) * place), len(data) - 1)
+    data[at] ^= 0x10
+    victim.write_bytes(data)
+    assert main(["run", str(folder / "r.json")]) == 0
+    assert f"damaged, so what they hold is made again: {victim}" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (folder / "out").glob("o*.jsonl")} == expected
+
+
+def test_damage_while_a_job_runs_is_one_error_that_names_the_file(stopped, capsys, monkeypatch):
+    folder, expected = stopped
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    shutil.copytree(folder / "stopped", folder / "out")
+    victim = folder / "out" / next(path for path in _files(folder / "out") if path.suffix == ".part")
+    outcome = runner.write_outcome
+
+    def damaging(*arguments):
+        data = bytearray(victim.read_bytes())
+        data[-1] ^= 1
+        victim.write_bytes(data)
+        return outcome(*arguments)
+
+    monkeypatch.setattr(runner, "write_outcome", damaging)
+    assert main(["run", str(folder / "r.json"), "-q"]) == 1
+    assert f"{victim} is damaged: it is not what this job wrote. Run the same command again" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(["run", str(folder / "r.json"), "-q"]) == 0
+    assert {path.name: path.read_bytes() for path in (folder / "out").glob("o*.jsonl")} == expected
