@@ -119,6 +119,18 @@ def test_a_batch_function_must_answer_for_each_row(answers: list[str]) -> None:
         BatchStep(step, lambda texts: answers).run(batch)
 
 
+@pytest.mark.parametrize("extra", [-1, 1])
+def test_a_function_that_rewrites_batches_must_answer_for_each_row(extra: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from djfast.plan import bind
+    from djfast.plan.steps import Rewrite
+
+    monkeypatch.setattr(functions, "bind", lambda name, params: lambda rows: ([*rows, {}])[: len(rows) + extra])
+    monkeypatch.setattr(functions, "takes_batches", lambda name: True)
+    rewrite = bind._bound_rewrite(Rewrite("made_up", (), 0, has_side=False), "op")
+    with pytest.raises(InternalError, match=f"'made_up' must give an answer for each of 4 rows, got {4 + extra}"):
+        rewrite([{}] * 4, None)
+
+
 def test_answers_of_another_type_reject_their_rows() -> None:
     from djfast.plan.bind import BatchStep
 
