@@ -199,6 +199,7 @@ void register_repetition(Registry& registry) {
       .inputs = {Type::counted_words},
       .output = Type::double_,
       .cost = 500,
+      .memory = 4,
       .make = [](const Params& params) { return std::make_unique<NgramRepetition>(gram_size(params)); },
   });
   registry.add({
@@ -208,6 +209,7 @@ void register_repetition(Registry& registry) {
       .inputs = {Type::text},
       .output = Type::double_,
       .cost = 4000,
+      .memory = 7,
       .make =
           [](const Params& params) {
             return per_text<double>([n = gram_size(params)](std::string_view text) { return char_repetition(text, n); });

@@ -174,6 +174,7 @@ void register_words(Registry& registry) {
       .inputs = {Type::text},
       .output = Type::counted_words,
       .cost = 2000,
+      .memory = 4,
       .make = [](const Params& params) { return std::make_unique<Words<TextWords>>(params); },
   });
   registry.add({
@@ -182,6 +183,7 @@ void register_words(Registry& registry) {
       .inputs = {Type::text_list},
       .output = Type::counted_words,
       .cost = 2000,
+      .memory = 12,
       .make = [](const Params& params) { return std::make_unique<Words<PieceWords>>(params); },
   });
   registry.add({

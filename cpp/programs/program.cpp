@@ -30,8 +30,8 @@ void Program::run(Batch& batch) const {
     const auto elapsed = std::chrono::steady_clock::now() - started;
     batch.count({step.op, rows_in, static_cast<std::uint32_t>(batch.alive().size()),
                  std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count()});
+    ThreadMemory::release_large();
   }
-  ThreadMemory::release_large();
 }
 
 }  // namespace djfast

@@ -112,6 +112,14 @@ py::list values(const OwnedBatch& owned, std::size_t slot) {
 }
 
 /// Alive rows whose list is not empty, and those lists.
+/// Bytes of the texts of the alive rows.
+std::vector<std::size_t> text_bytes(const OwnedBatch& owned, std::size_t slot) {
+  const auto& texts = std::get<Texts>(owned.batch->column(slot));
+  std::vector<std::size_t> sizes;
+  for (const std::uint32_t row : owned.batch->alive()) sizes.push_back(texts[row].size());
+  return sizes;
+}
+
 py::tuple filled_lists(const OwnedBatch& owned, std::size_t slot) {
   const Batch& batch = *owned.batch;
   const auto& lists = std::get<TextLists>(batch.column(slot));
@@ -424,6 +432,7 @@ void register_batches(py::module_& module) {
       .def("count", &count, py::arg("op"), py::arg("rows_in"), py::arg("nanoseconds"),
            "Accounts for a step that was not run by a program, and is over.")
       .def("values", &values, py::arg("slot"))
+      .def("text_bytes", &text_bytes, py::arg("slot"), "Bytes of the texts of the alive rows.")
       .def("filled_lists", &filled_lists, py::arg("slot"))
       .def("set_values", &set_values, py::arg("slot"), py::arg("type"), py::arg("rows"), py::arg("values"))
       .def("keys", &keys, py::arg("slot"))
@@ -446,6 +455,15 @@ void register_batches(py::module_& module) {
   module.def("select_lines", &select_lines, py::arg("lines"), py::arg("ends"), py::arg("mask"), py::arg("first"));
   module.def("keep_freed_memory", &keep_freed_memory,
              "For processes that only run recipes: keeps the memory of finished batches for the next ones.");
+  module.def(
+      "release_memory",
+      [] {
+#if defined(__GLIBC__)
+        const py::gil_scoped_release unlocked;  // no Python object is touched
+        malloc_trim(0);
+#endif
+      },
+      "Gives memory that nobody uses back to the system.");
   module.def("complete_lines", [](const py::bytes& block) { return json::complete_lines(view_of(block)); }, py::arg("block"));
 }
 

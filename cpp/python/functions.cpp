@@ -20,6 +20,7 @@ py::dict declarations() {
     declaration["inputs"] = inputs;
     declaration["output"] = name_of(spec.output);
     declaration["cost"] = spec.cost;
+    declaration["memory"] = spec.memory;
     declaration["may_reject"] = spec.may_reject;
     all[py::str(name.data(), name.size())] = declaration;
   }
@@ -70,7 +71,7 @@ const char* name_of(kernels::Isa isa) {
 }  // namespace
 
 void register_functions(py::module_& module) {
-  module.def("functions", &declarations, "Every native function by name: summary, inputs, output, cost, may_reject.");
+  module.def("functions", &declarations, "Every native function by name: summary, inputs, output, cost, memory, may_reject.");
   module.def("evaluate", &evaluate, py::arg("name"), py::arg("columns"), py::arg("params") = py::dict{},
              "Runs one native function on Python lists; a rejected row is a UserError.");
   module.def("force_isa", [](const std::string& name) { kernels::force_isa(isa_named(name)); }, py::arg("name"),

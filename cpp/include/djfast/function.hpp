@@ -89,6 +89,7 @@ struct FunctionSpec {
   std::vector<Types> inputs;
   Type output;
   int cost = 10;            // nanoseconds for each 1,000 bytes of text on one thread, roughly: the planner runs cheap filters first
+  int memory = 1;           // bytes that it takes at most for each byte of text, its result included, roughly
   bool may_reject = false;  // whether it may reject rows
   std::function<std::unique_ptr<Function>(const Params&)> make;
 

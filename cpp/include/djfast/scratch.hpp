@@ -60,7 +60,7 @@ class Scratch final : public std::vector<T, Unwritten<T>>, private ThreadMemory 
   }
 
  private:
-  static constexpr std::size_t large_bytes = 1 << 20;
+  static constexpr std::size_t large_bytes = 1 << 18;
 };
 
 }  // namespace djfast

@@ -319,6 +319,13 @@ def cost(name: str) -> int:
     return int(_native_functions()[name]["cost"])
 
 
+def memory(name: str) -> int:
+    """Bytes that a function takes at most for each byte of text, roughly: a text is decoded for those in Python."""
+    if name in PYTHON_FUNCTIONS:
+        return 0 if PYTHON_FUNCTIONS[name].cost == _PER_CALL else 8
+    return int(_native_functions()[name]["memory"])
+
+
 def may_reject(name: str) -> bool:
     """Tell whether a function may reject a row, as every function in Python may."""
     return name in PYTHON_FUNCTIONS or bool(_native_functions()[name]["may_reject"])

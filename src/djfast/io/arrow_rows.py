@@ -167,6 +167,16 @@ class ArrowPiece:
         return list(self.batch.to_pylist())
 
 
+def too_long_rows(batch: _native.Batch, texts: int, longest: int) -> list[tuple[int, str]]:
+    """Return the rows whose texts together are too long for the memory of the run, each with the reason."""
+    sizes = [sum(row) for row in zip(*(batch.text_bytes(slot) for slot in range(texts)))]
+    return [
+        (row, f"the texts of a row may have at most {longest} bytes with this `memory`; raise it, got {size}")
+        for row, size in zip(batch.alive, sizes)
+        if size > longest
+    ]
+
+
 class ArrowRows:
     """Rows of Arrow record batches; where they come from, subclasses know.
 
@@ -179,6 +189,7 @@ class ArrowRows:
     block = ArrowBlock
     piece = ArrowPiece
     holds_lines = False
+    longest_row: int | None = None  # bytes of the texts of one, where the memory of a run allows no more
 
     @property
     def needs_lines(self) -> bool:
@@ -235,6 +246,8 @@ class ArrowRows:
         batch = _native.batch_of_arrow(columns, block.batch.num_rows, stage.slot_count)
         if errors:
             batch.reject(errors, -1)
+        if self.longest_row is not None and block.byte_count > self.longest_row:
+            batch.reject(too_long_rows(batch, len(stage.texts), self.longest_row), -1)
         return batch
 
     def close(self, block: ArrowBlock, batch: _native.Batch, layout: _ArrowLayout) -> ArrowPiece:

@@ -80,15 +80,15 @@ def access_of(recipe: Recipe) -> Access:
     return Access.of(settings["local_roots"], beside(inputs, [getattr(op, "save_dir", None) for op in recipe.ops]))
 
 
-def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int) -> Any:
-    """Return the carrier of the input's rows."""
+def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int, *, longest_row: int | None = None) -> Any:
+    """Return the carrier of the input's rows. One that is longer than `longest_row` bytes is rejected, for its memory."""
     _prepare(recipe)
     settings = {
         "adds_suffix": bool(recipe.settings["add_suffix"]),
         "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
         "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
     }
-    return carrier_of(files, batch_bytes=batch_bytes, texts=tuple(text_keys(recipe)), **settings)
+    return carrier_of(files, batch_bytes=batch_bytes, longest_row=longest_row, texts=tuple(text_keys(recipe)), **settings)
 
 
 def bring_stats(files: Sequence[InputFile]) -> bool:
@@ -103,7 +103,14 @@ def bring_stats(files: Sequence[InputFile]) -> bool:
     return not {STATS, META}.isdisjoint(reader_of(file).schema(file, ReadOptions(_HEAD_BYTES)).names)
 
 
-def carrier_of(files: Sequence[InputFile], *, batch_bytes: int, texts: tuple[str, ...] = (), **settings: bool) -> Any:
+def carrier_of(
+    files: Sequence[InputFile],
+    *,
+    batch_bytes: int,
+    longest_row: int | None = None,
+    texts: tuple[str, ...] = (),
+    **settings: bool,
+) -> Any:
     """Return the carrier of the rows of files.
 
     Raises
@@ -120,8 +127,10 @@ def carrier_of(files: Sequence[InputFile], *, batch_bytes: int, texts: tuple[str
     if are_lines == {False}:
         from djfast.io.arrow_rows import FileRows
 
-        return FileRows(files, batch_bytes=batch_bytes, texts=texts, **settings)
-    return JsonRows(files, batch_bytes=batch_bytes, **settings)
+        rows = FileRows(files, batch_bytes=batch_bytes, texts=texts, **settings)
+        rows.longest_row = longest_row
+        return rows
+    return JsonRows(files, batch_bytes=batch_bytes, longest_line=longest_row, **settings)
 
 
 def is_drawn(sources: Sources) -> bool:

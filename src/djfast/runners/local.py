@@ -65,13 +65,14 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     with used(RunSettings.of(settings)), holding(access_of(recipe)):
         report = run_plan(
             plan,
-            draw(rows_of(files, recipe, budget.batch_bytes), recipe, groups),
+            draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups),
             result,
             threads=int(settings["np"]),
             rejected=rejected,
             progress=progress or Progress(is_quiet=True),
             spool_folder=work_dir,
             window_bytes=budget.window_bytes,
+            working_bytes=budget.working_bytes,
             key_bytes=budget.key_bytes,
             notices=notices,
             row_timeout=float(settings["row_timeout"]) if may_exit else None,
@@ -114,6 +115,7 @@ def run_plan(
     progress: Progress,
     spool_folder: str | None,
     window_bytes: int = LARGEST_WINDOW,
+    working_bytes: int | None = None,
     key_bytes: int | None = None,
     notices: Sequence[str] = (),
     row_timeout: float | None = None,
@@ -135,6 +137,7 @@ def run_plan(
         progress=progress,
         spool_folder=spool_folder,
         window_bytes=window_bytes,
+        working_bytes=working_bytes,
         key_bytes=key_bytes,
         watcher=watch,
     )

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from djfast import functions
 from djfast.declare import Grouping
+from djfast.plan.steps import Compute, Plan
 
 # Memory that a batch takes on its way, as a multiple of its input: its bytes, unescaped texts, changed texts, words, lines.
 WORKING_SETS = 6
+# Memory that a row takes as such: its line, the texts in it, and the line that is written.
+_ROW_COPIES = 5
+_PROCESS_BYTES = 64 << 20  # of the interpreter and the libraries
 SMALLEST_BATCH = 1 << 16
 LARGEST_WINDOW = 128 << 20
 
@@ -27,6 +32,15 @@ class Budget(NamedTuple):
         """Bytes of all batches in flight."""
         return self.in_flight * self.batch_bytes * WORKING_SETS
 
+    @property
+    def working_bytes(self) -> int:
+        """Bytes that batches may take together on their way. One that takes more goes its way alone."""
+        return self.total * 3 // 8
+
+    def longest_row(self, plan: Plan) -> int:
+        """Return the bytes of the longest row that fits when it goes its way alone; what is longer is rejected."""
+        return max(SMALLEST_BATCH, (self.total - _PROCESS_BYTES) // working_set(plan))
+
 
 def budget_of(settings: Mapping[str, Any], *, workers: int) -> Budget:
     """Share a recipe's `memory`: batches get a quarter at most, waiting rows an eighth, keys a quarter.
@@ -43,6 +57,13 @@ def budget_of(settings: Mapping[str, Any], *, workers: int) -> Budget:
         window_bytes=min(LARGEST_WINDOW, total // 8),
         key_bytes=total // 4,
     )
+
+
+def working_set(plan: Plan) -> int:
+    """Return how many bytes a byte of input takes at most on its way through a plan, roughly."""
+    functions_at_work = [step.fn for stage in plan.stages for step in stage.steps if isinstance(step, Compute)]
+    changed_texts = sum(len(stage.values) for stage in plan.stages)
+    return _ROW_COPIES + changed_texts + max((functions.memory(name) for name in functions_at_work), default=0)
 
 
 def key_bytes_of(groupings: Sequence[Grouping]) -> int:

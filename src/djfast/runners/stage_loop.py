@@ -19,7 +19,7 @@ from djfast.io.durable import written_whole
 from djfast.io.results import Result
 from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Group, Plan, Select, Survey
-from djfast.runners.memory import LARGEST_WINDOW
+from djfast.runners.memory import LARGEST_WINDOW, working_set
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Tally
@@ -49,6 +49,8 @@ class StageLoop:
         Where rows wait on disk; None keeps them in memory.
     window_bytes : int
         Bytes of waiting rows that stay in memory.
+    working_bytes : int or None
+        Bytes that batches take together on their way; None is no limit.
     key_bytes : int or None
         Bytes of keys of deduplicators that stay in memory; None is no limit.
     watcher : Watcher or None
@@ -67,6 +69,7 @@ class StageLoop:
         progress: Progress,
         spool_folder: str | None,
         window_bytes: int = LARGEST_WINDOW,
+        working_bytes: int | None = None,
         key_bytes: int | None = None,
         watcher: Watcher | None = None,
     ) -> None:
@@ -79,6 +82,7 @@ class StageLoop:
         self.progress = progress
         self.spool_folder = spool_folder
         self.window_bytes = window_bytes
+        self.working_bytes = working_bytes
         self.key_bytes = key_bytes
         self.watcher = watcher
         self.tally = Tally(plan.op_names)
@@ -146,7 +150,10 @@ class StageLoop:
         """Run one stage over all blocks, in order, and account for rows. Yields batches and their first line numbers."""
         base = 0
         file: Any = None
-        for done in in_order(source, work.run, threads=self.threads):
+        factor = working_set(self.plan)
+        weigh = None if self.working_bytes is None else lambda block: int(block.byte_count) * factor
+        limit = self.working_bytes or 0
+        for done in in_order(source, work.run, threads=self.threads, weigh=weigh, most_weight=limit):
             if done.file != file:
                 file, base = done.file, 0
             for row in rejected_rows(done, self.plan, base):

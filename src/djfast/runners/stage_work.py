@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from djfast.runners.short_texts import SharedKey
 
 
+LARGE_BLOCK = 4 << 20  # bytes
+
+
 class BadRow(NamedTuple):
     """A row that was set aside. `place` counts from 0, in the file if the batch's lines are numbered, else in the batch."""
 
@@ -294,7 +297,13 @@ class PassWork:
         return self._works[number].run(block)
 
     def run(self, block: Any) -> Done:
-        """Run all stages on one block."""
+        """Run all stages on one block. What a large one took goes back to the system: threads would keep it for themselves."""
+        done = self._run(block)
+        if block.byte_count > LARGE_BLOCK:
+            _native.release_memory()
+        return done
+
+    def _run(self, block: Any) -> Done:
         done = self._run_stage(0, block)
         for number in range(1, len(self._works)):
             if done.piece_rows == 0:

@@ -15,10 +15,11 @@ Result = TypeVar("Result")
 class _Task(Generic[Item]):
     """One item on its way: done when `event` is set, with a result or the exception that stopped it."""
 
-    __slots__ = ("error", "event", "item", "result")
+    __slots__ = ("error", "event", "item", "result", "weight")
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: Item, weight: int) -> None:
         self.item: Item | None = item
+        self.weight = weight
         self.event = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
@@ -44,12 +45,15 @@ def in_order(
     *,
     threads: int,
     elsewhere: Elsewhere | None = None,
+    weigh: Callable[[Item], int] | None = None,
+    most_weight: int = 0,
 ) -> Iterator[Result]:
     """Yield ``work(item)`` for each item, in the order of the items.
 
     At most ``2 * threads + 1`` items are between reading and yielding, so memory does not grow with the input; threads of
-    `elsewhere` count. With one thread and no other place everything happens in the caller. An exception of `work` is raised
-    here, at its item's turn.
+    `elsewhere` count. If there is a way to `weigh` items, these weigh at most `most_weight` together: an item that weighs more
+    is alone, and the next one is not even read before it is done. With one thread and no other place everything happens in
+    the caller. An exception of `work` is raised here, at its item's turn.
     """
     if threads <= 1 and elsewhere is None:
         yield from map(work, items)
@@ -88,10 +92,16 @@ def in_order(
     is_whole = False
     try:
         for item in items:
-            task = _Task(item)
+            task = _Task(item, 0 if weigh is None else weigh(item))
+            while pending and task.weight + sum(each.weight for each in pending) > most_weight and weigh is not None:
+                yield _finished(pending.popleft())
             pending.append(task)
             tasks.put(task)
-            while len(pending) > 2 * len(workers) or (pending and pending[0].event.is_set()):
+            while pending and (
+                len(pending) > 2 * len(workers)
+                or pending[0].event.is_set()
+                or (weigh is not None and pending[0].weight >= most_weight)
+            ):
                 yield _finished(pending.popleft())
         while pending:
             yield _finished(pending.popleft())

@@ -139,14 +139,20 @@ class Job:
         if start.is_complete:
             return self._report_again() if self.ranks.rank == 0 else None
         self.plan = self.plan._replace(brings_stats=bring_stats(start.files))
-        rows = rows_of(start.files, self.recipe, self.budget.batch_bytes)
+        rows = rows_of(start.files, self.recipe, self.budget.batch_bytes, longest_row=self.budget.longest_row(self.plan))
         if start.counts:
             rows = drawn_rows(rows, self.recipe.settings["sources"], start.source_files, start.splits, start.counts)
         rows = carried_for(self.plan, rows)
         check_columns(output_of(self.recipe), rows.columns, as_lines=rows.holds_lines)
         passes = Passes(self.plan, self.stages, rows, start.splits, self.folder, self.journal)
         work = RankWork(
-            self.recipe, passes, self.ranks, self._stopping, device_ranks=self.device_ranks, may_exit=self._may_exit
+            self.recipe,
+            passes,
+            self.ranks,
+            self._stopping,
+            device_ranks=self.device_ranks,
+            working_bytes=self.budget.working_bytes,
+            may_exit=self._may_exit,
         )
         desk = None
         if self.ranks.rank == 0:

@@ -19,6 +19,7 @@ from djfast.runners.job.places import Places
 from djfast.runners.job.selecting import Mover, read_order
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.local import fatal_ops
+from djfast.runners.memory import working_set
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Tally
 from djfast.runners.spool import packed
@@ -55,6 +56,8 @@ class RankWork:
         What there is to do, and what is done.
     device_ranks : frozenset of int
         Ranks that take the stages on devices.
+    working_bytes : int
+        Bytes that batches take together on their way.
     may_exit : bool
         Whether a row that takes too long ends this process.
     """
@@ -67,6 +70,7 @@ class RankWork:
         stopping: Stopping,
         *,
         device_ranks: frozenset[int],
+        working_bytes: int,
         may_exit: bool,
     ) -> None:
         self.waited = 0.0  # seconds without anything to do
@@ -76,6 +80,7 @@ class RankWork:
         self._ranks = ranks
         self._stopping = stopping
         self._device_ranks = device_ranks
+        self._working_bytes = working_bytes
         self._may_exit = may_exit
         self._is_fatal = fatal_ops(passes.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
         self._mine = Tally(self.total.names)  # in this phase
@@ -184,8 +189,16 @@ class RankWork:
             return split, None if block is None else work.run(block)
 
         elsewhere = _Elsewhere(places) if places.threads else None
+        factor = working_set(passes.plan)
         try:
-            for split, done in in_order(blocks(), run, threads=places.workers, elsewhere=elsewhere):
+            for split, done in in_order(
+                blocks(),
+                run,
+                threads=places.workers,
+                elsewhere=elsewhere,
+                weigh=lambda item: 0 if item[1] is None else int(item[1].byte_count) * factor,
+                most_weight=self._working_bytes,
+            ):
                 if writer is None:
                     writer = PartWriter(passes.folder.path, number, split, passes.folder.writer, Tally(self.total.names))
                 if done is not None:

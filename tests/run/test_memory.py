@@ -1,0 +1,65 @@
+"""The memory of a run: large rows go their way alone, and those that would not fit are rejected with the figure."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import djfast
+from djfast.runners.workers import in_order
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_items_on_their_way_weigh_no_more_than_they_may(threads: int) -> None:
+    lock = threading.Lock()
+    at_work: list[int] = []
+    seen: list[list[int]] = []
+    weights = [1, 3, 20, 2, 2, 9, 9, 1, 1, 1, 30, 1]
+
+    def items() -> Iterator[int]:
+        for weight in weights:
+            with lock:
+                assert not any(each >= 10 for each in at_work), "an item is read while a heavy one is worked on"
+            yield weight
+
+    def work(weight: int) -> int:
+        with lock:
+            at_work.append(weight)
+            seen.append(list(at_work))
+        time.sleep(0.002)
+        with lock:
+            at_work.remove(weight)
+        return weight
+
+    assert list(in_order(items(), work, threads=threads, weigh=lambda item: item, most_weight=10)) == weights
+    assert all(sum(together) <= 10 or len(together) == 1 for together in seen)
+
+
+PROCESS = [{"word_repetition_filter": {"max_ratio": 1}}, {"character_repetition_filter": {"max_ratio": 1}}]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+@pytest.mark.parametrize("np", [1, 3])
+def test_a_row_that_would_not_fit_is_rejected_with_the_figure(tmp_path, form: str, np: int) -> None:
+    texts = ["small", "a b " * (6 * MIB), "middle " * 100_000, "last"]
+    source = tmp_path / f"in.{form}"
+    if form == "jsonl":
+        source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    else:
+        pq.write_table(pa.table({"text": texts}), source)
+    recipe = {"dataset_path": str(source), "export_path": str(tmp_path / "out/o.jsonl"), "np": np, "memory": "256MiB"}
+    report = djfast.run({**recipe, "process": PROCESS})
+    assert (report.rows_read, report.rows_written, report.rows_rejected) == (4, 3, 1)
+    [rejected] = [json.loads(line) for line in (tmp_path / "out/o.rejected.jsonl").read_text().splitlines()]
+    assert rejected["line"] == 2
+    assert "with this `memory`; raise it, got 2516" in rejected["reason"]
+    report = djfast.run({**recipe, "memory": "2GiB", "process": PROCESS})
+    assert report.rows_rejected == 0
