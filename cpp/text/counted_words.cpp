@@ -53,14 +53,9 @@ RowWords count_indexed(std::span<const std::string_view> words, Arena& arena) {
   thread_local Scratch<Index> place_room;
   thread_local GroupScratch<Index> scratch;
   const std::size_t count = words.size();
-  if (key_room.size() < count) {
-    key_room.resize(count);
-    leader_room.resize(count);
-    place_room.resize(count + 1);
-  }
-  WordKey* const keys = key_room.data();
-  Index* const leaders = leader_room.data();  // of each word: the first word equal to it
-  Index* const places = place_room.data();    // of each distinct word: where it first occurs
+  WordKey* const keys = key_room.with_room(count);
+  Index* const leaders = leader_room.with_room(count);  // of each word: the first word equal to it
+  Index* const places = place_room.with_room(count + 1);    // of each distinct word: where it first occurs
   kernels::text::word_keys().load_keys(words.data(), count, keys);
   Words items{words.data(), keys};
   std::iota(leaders, leaders + count, Index{0});

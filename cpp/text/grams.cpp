@@ -146,10 +146,8 @@ GramCounts count_indexed(std::size_t grams, Grams items) {
   thread_local GroupScratch<Index> scratch;
   thread_local Scratch<Index> further;  // how often a leader occurs again
   thread_local Scratch<std::uint32_t> repeated;
-  if (further.size() < grams) {
-    further.resize(grams);
-    repeated.resize(grams + kernels::text::slot_margin);
-  }
+  further.with_room(grams);
+  repeated.with_room(grams + kernels::text::slot_margin);
   std::fill_n(further.begin(), grams, Index{0});
   const std::size_t distinct = group_equal<Index>(
       grams, items, scratch,

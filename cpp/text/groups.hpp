@@ -46,23 +46,16 @@ std::size_t group_equal(std::size_t count, Items& items, GroupScratch<Index>& sc
   const auto& kernels = kernels::text::slots().by<Index>();
   const auto slot_bits = [](std::size_t players) { return static_cast<unsigned>(std::bit_width(players)) + 1; };
   const std::size_t room = count + kernels::text::slot_margin;
-  if (scratch.slots.size() < room) {
-    scratch.slots.resize(room);
-    scratch.losers.resize(room);
-    scratch.followers.resize(room);
-    scratch.leaders.resize(room);
-  }
-  const std::size_t table_size = (std::size_t{1} << slot_bits(count)) + kernels::text::slot_margin;
-  if (scratch.table.size() < table_size) scratch.table.resize(table_size);
-  std::uint32_t* const slots = scratch.slots.data();
-  Index* const losers = scratch.losers.data();
-  Index* const followers = scratch.followers.data();
-  Index* const leaders = scratch.leaders.data();
+  std::uint32_t* const slots = scratch.slots.with_room(room);
+  Index* const losers = scratch.losers.with_room(room);
+  Index* const followers = scratch.followers.with_room(room);
+  Index* const leaders = scratch.leaders.with_room(room);
+  Index* const table = scratch.table.with_room((std::size_t{1} << slot_bits(count)) + kernels::text::slot_margin);
   std::size_t groups = 0;
   std::size_t lost = 0;
 
   const auto follow = [&](std::size_t players) {
-    return kernels.follow(slots, players, scratch.table.data(), followers, leaders);
+    return kernels.follow(slots, players, table, followers, leaders);
   };
   // The followers that are equal to their leader join it, the others become losers.
   const auto settle = [&](std::size_t players, std::size_t following) {

@@ -267,3 +267,11 @@ def test_choices_and_conditions():
     assert evaluate("one_of", ["en", "de", ""], values=["en", "zh"]) == [True, False, False]
     assert evaluate("one_of", ["en"], values=[]) == [False]
     assert evaluate("and", [True, True, False, False], [True, False, True, False]) == [True, False, False, False]
+
+
+@pytest.mark.parametrize("length", [60_000, 65_520, 130_000, 262_130, 262_150])
+def test_memory_that_is_given_back_between_batches_is_there_again(length):
+    text = "".join(random.Random(length).choices("abc", k=length))
+    ops = load_ops([{f"{kind}_repetition_filter": {"rep_len": 3, "max_ratio": 1}} for kind in ("character", "word")])
+    for each in (text, text[:-1], text[:1000], text, " ".join(text)):
+        assert len(Dataset.from_list([{"text": each}] * 2).process(*ops).to_list()) == 2

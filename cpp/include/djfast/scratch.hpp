@@ -55,6 +55,12 @@ struct Unwritten : std::allocator<T> {
 template <class T>
 class Scratch final : public std::vector<T, Unwritten<T>>, private ThreadMemory {
  public:
+  /// Has at least so many entries from now on. Each vector is asked for itself: any may have been given back.
+  T* with_room(std::size_t count) {
+    if (this->size() < count) this->resize(count);
+    return this->data();
+  }
+
   void release_if_large() override {
     if (this->capacity() * sizeof(T) > large_bytes) std::vector<T, Unwritten<T>>{}.swap(*this);
   }
