@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+import djfast
 import djfast.runners.job.runner as runner
 from djfast.cli.main import main
 from djfast.errors import EXIT_RESUMABLE, Preempted
+from djfast.plan.build import build_plan
+from djfast.runners.job.folder import code_digest
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,22 @@ def test_a_damaged_file_is_made_again(stopped, capsys, suffix, place):
     assert {path.name: path.read_bytes() for path in (folder / "out").glob("o*.jsonl")} == expected
 
 
+def test_an_input_of_the_same_size_and_time_but_other_content_is_another_input(stopped, capsys):
+    folder, _ = stopped
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    shutil.copytree(folder / "stopped", folder / "out")
+    source = folder / "in.jsonl"
+    data, status = source.read_bytes(), source.stat()
+    try:
+        source.write_bytes(data.replace(b"row", b"ROW"))
+        os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert main(["run", str(folder / "r.json"), "-q"]) == 1
+        assert f"inputs {source} has changed" in capsys.readouterr().err
+    finally:
+        source.write_bytes(data)
+        os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def test_damage_while_a_job_runs_is_one_error_that_names_the_file(stopped, capsys, monkeypatch):
     folder, expected = stopped
     shutil.rmtree(folder / "out", ignore_errors=True)
@@ -88,3 +108,21 @@ def test_damage_while_a_job_runs_is_one_error_that_names_the_file(stopped, capsy
     monkeypatch.undo()
     assert main(["run", str(folder / "r.json"), "-q"]) == 0
     assert {path.name: path.read_bytes() for path in (folder / "out").glob("o*.jsonl")} == expected
+
+
+def test_ranks_with_other_code_are_told_apart_by_its_content(tmp_path):
+    def digest(place: str, code: str) -> str:
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / "code.py").write_text(code)
+        op = {"python_file_mapper": {"file_path": str(tmp_path / place / "code.py"), "function_name": "change"}}
+        return code_digest(build_plan(djfast.load_ops([op])))
+
+    assert digest("a", "def change(row): return row") == digest("b", "def change(row): return row")
+    assert digest("a", "def change(row): return row") != digest("b", "def change(row): return {}")
+
+
+def test_a_job_in_the_working_folder_keeps_its_record(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("in.jsonl").write_text('{"text": "a"}\n')
+    djfast.run({"dataset_path": "in.jsonl", "export_path": "o.jsonl", "process": [], "use_checkpoint": True})
+    assert Path("run.json").exists()

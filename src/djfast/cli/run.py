@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from djfast.runners.report import Report
 
 TAKES_OVERRIDES = True
+_OTHER_CODE = "the files with code of the user are not those of rank 0; all hosts need the same ones"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,19 +112,25 @@ def _prepared(options: argparse.Namespace, rest: list[str], ranks: Ranks, stoppi
     from djfast import _native
     from djfast.errors import DjfastError
     from djfast.ranks import RankLost
+    from djfast.runners.job.folder import code_digest
     from djfast.runners.progress import Progress
 
     job = None
     problem: tuple[int, str] | None = None
+    code = ""
     try:
         recipe = load(options, rest)
         progress = Progress(is_quiet=options.quiet)  # rank 0 shows it, and that may be another process later
         _native.keep_freed_memory()
         job = _job(options, recipe, ranks, progress, stopping)
+        code = code_digest(job.plan)
     except DjfastError as error:
         problem = exit_status(error), str(error)
     try:
-        problems = [json.loads(body) for body in ranks.gather_all(json.dumps(problem).encode())]
+        told = [json.loads(body) for body in ranks.gather_all(json.dumps([problem, code]).encode())]
+        problems = [each for each, _ in told]
+        if not any(problems) and any(digest != told[0][1] for _, digest in told):
+            problems = [None if digest == told[0][1] else [2, _OTHER_CODE] for _, digest in told]
     except RankLost:
         if job is None or not ranks.can_regroup:
             raise

@@ -200,7 +200,7 @@ def write_run_json(path: str, recipe: Recipe, files: Sequence[InputFile], report
         "inputs": inputs,
         **report.to_dict(),
     }
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
     temporary = f"{path}.tmp-{os.getpid()}"
     with open(temporary, "w", encoding="utf-8") as file:
         file.write(json.dumps(all_safe(record), indent=2, ensure_ascii=False, default=str) + "\n")

@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import uuid
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,8 @@ from djfast.runners.job.journal import Journal
 
 # Settings that decide which rows and counts are in the parts; the others may differ between attempts.
 _SETTINGS = ("text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error", "order_filters")
+_SAMPLES = 16
+_SAMPLE_BYTES = 4096
 _FORMAT = 2  # of parts and journal
 # Entries of a job's identity that are known only when its OPs are.
 OF_OPS = ("process", "values of environment variables in process", "models, word lists and code")
@@ -203,7 +206,7 @@ def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[
         "values of environment variables in process": _digest_of_variables(plan),
         "settings": {name: recipe.settings[name] for name in _SETTINGS},
         "mixture": described(recipe.settings["sources"]),
-        "inputs": {file.path: _stamp(file.path) for file in files},
+        "inputs": {file.path: [*_stamp(file.path), _sample(file.path)] for file in files},
         "models, word lists and code": resources,
     }
 
@@ -226,6 +229,18 @@ def _digest_of_variables(plan: Plan) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest() if found else ""
 
 
+def code_digest(plan: Plan) -> str:
+    """Return a digest of the files with code of the user that a plan runs; ranks must have the same."""
+    import hashlib
+
+    steps = [step for stage in plan.stages for step in (*stage.steps, stage.rewrite) if isinstance(step, Compute | Rewrite)]
+    files = {path for step in steps for path in resource_files(step.fn, step.params, plan.ops[step.op].spec.name)}
+    digest = hashlib.sha256()
+    for path in sorted(path for path in files if path.endswith(".py") and os.path.isfile(path)):
+        digest.update(Path(path).name.encode() + hashlib.sha256(Path(path).read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     """Return what a file of the folder holds, None if there is none."""
     try:
@@ -243,6 +258,20 @@ def _stamp(path: str) -> list[Any]:
         return list(stat(path))
     except InputError:
         return [-1, -1]
+
+
+def _sample(path: str) -> int:
+    """Return a checksum of some blocks of a file here: other content of the same size and time shows, if not every change."""
+    checksum = 0
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            for place in sorted({size * number // _SAMPLES for number in range(_SAMPLES)} | {max(0, size - _SAMPLE_BYTES)}):
+                file.seek(place)
+                checksum = zlib.crc32(file.read(_SAMPLE_BYTES), checksum)
+    except OSError:  # a folder, or elsewhere
+        return 0
+    return checksum
 
 
 def _differences(before: Any, now: Any, where: str = "") -> list[str]:
