@@ -494,8 +494,10 @@ def _table_of_lines(pieces: Sequence[Any], *, keeps_stats: bool) -> pa.Table:
     import pyarrow as pa
 
     from djfast.io.json_columns import JsonColumns
+    from djfast.io.plain_columns import plain_schema
 
-    columns = JsonColumns(lambda: ((piece.row_count, piece.lines) for piece in pieces), pieces[0].columns)
+    known = plain_schema(pieces[0].columns, "the data")
+    columns = JsonColumns(lambda: ((piece.row_count, piece.lines) for piece in pieces), known)
     if columns.rejected:
         reason = next(iter(columns.rejected.values()))
         raise SchemaError(f"{len(columns.rejected)} rows have values that no table of all rows holds ({reason}); use to_list")

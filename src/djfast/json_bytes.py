@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import re
+import sys
+from codecs import BOM_UTF8
 from math import isinf
 from typing import Any
 
@@ -39,7 +40,14 @@ def exactly_parsed(line: bytes) -> Any:
         As `parsed`, and for what Python's values do not show any more: a key that stands twice in one object, and a number that
         no double is as large as.
     """
-    return json.loads(line, object_pairs_hook=_object, parse_float=_finite, parse_int=_integer)
+    try:
+        return _EXACT.decode(line.removeprefix(BOM_UTF8).decode())
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        if "integer string conversion" in str(error):  # of which Python has a limit, for time that grows with the square
+            raise ValueError(f"an integer has more than {sys.get_int_max_str_digits()} digits") from None
+        raise
 
 
 def encodable(line: bytes) -> Any:
@@ -51,7 +59,7 @@ def encodable(line: bytes) -> Any:
         As `exactly_parsed` does, and for half of a surrogate pair.
     """
     value = exactly_parsed(line)
-    if _SURROGATE.search(line) is not None:
+    if b"\\ud" in line or b"\\uD" in line:  # most lines have no character of these
         try:
             json.dumps(value, ensure_ascii=False, default=as_json).encode()
         except UnicodeEncodeError:
@@ -59,16 +67,12 @@ def encodable(line: bytes) -> Any:
     return value
 
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_LONGEST_INTEGER = 4300  # digits; Python takes time that grows with their square
-
-
 def _object(members: list[tuple[str, Any]]) -> Any:
     value = dict(members)
     if len(value) < len(members):
         names = [name for name, _ in members]
         raise ValueError(f"a key stands twice in one object: {next(name for name in names if names.count(name) > 1)[:100]!r}")
-    return _restored(value)
+    return value if len(value) != 1 else _restored(value)
 
 
 def _finite(text: str) -> float:
@@ -78,10 +82,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _integer(text: str) -> int:
-    if len(text) > _LONGEST_INTEGER:
-        raise ValueError(f"an integer has more than {_LONGEST_INTEGER} digits")
-    return int(text)
+_EXACT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite)
 
 
 def _restored(value: dict[str, Any]) -> Any:

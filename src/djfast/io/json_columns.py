@@ -23,7 +23,6 @@ _MOST_DIGITS = 76
 # What Arrow's own reader of JSON takes for a double where there is one more in its column, and what is smaller than these.
 _LONG_INTEGER = re.compile(rb"[\s:,\[]-?\d{16,}[\s,\]}]")
 _SHORTER = 10**15
-_MARK = MARK.encode()
 
 
 class Column:
@@ -203,7 +202,7 @@ class JsonColumns:
                 _add_table(columns, table, known=converters.keys())
                 continue
             self._is_plain.append(False)
-            for number, row in self._rows(first, data):
+            for _, row in self._rows(first, data):
                 for name, value in row.items():
                     column = columns.get(name) or columns.setdefault(name, Column())
                     convert = converters.get(name)
@@ -211,7 +210,6 @@ class JsonColumns:
                         column.add(value)
                     elif not _fits(convert, value):
                         del converters[name]
-                del number
         if not has_rows:
             return None
         self._look_again(columns, [name for name in self._known if name in columns and name not in converters])
@@ -266,14 +264,14 @@ class JsonColumns:
         import pyarrow as pa
         import pyarrow.json
 
-        if _MARK in data:
-            return None
         try:
             table = pyarrow.json.read_json(
                 pa.BufferReader(data),
                 read_options=pyarrow.json.ReadOptions(block_size=len(data) + 1, use_threads=False),
                 parse_options=pyarrow.json.ParseOptions(explicit_schema=schema),
             )
+            if any(holds(field.type, _is_mark) for field in table.schema):
+                return None
             if any(map(_may_be_inexact, table.columns)) and _LONG_INTEGER.search(data):
                 return None
             return table if schema is None else table.select(schema.names).cast(schema)
@@ -350,6 +348,11 @@ def _may_be_inexact(array: Any) -> bool:
     chunks = array.chunks if hasattr(array, "chunks") else [array]
     inside = (chunk.flatten() for chunk in chunks)
     return any(any(map(_may_be_inexact, each)) if isinstance(each, list) else _may_be_inexact(each) for each in inside)
+
+
+def _is_mark(kind: pa.DataType) -> bool:
+    """Tell whether objects of a type stand for bytes."""
+    return is_kind(kind, "struct") and kind.num_fields == 1 and kind.field(0).name == MARK
 
 
 def _is_particular(kind: pa.DataType) -> bool:

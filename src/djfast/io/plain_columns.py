@@ -262,8 +262,10 @@ class Restoring:
         """Write the next rows."""
         import pyarrow as pa
 
-        columns = [pa.chunked_array([_laid_out(chunk, field.type) for chunk in column.chunks], field.type)
-                   for column, field in zip(table.columns, self._schema)]  # fmt: skip
+        columns = [
+            pa.chunked_array([_laid_out(chunk, field.type) for chunk in column.chunks], field.type)
+            for column, field in zip(table.columns, self._schema)
+        ]
         self._sink.write_table(pa.Table.from_arrays(columns, schema=self._schema))
 
     def close(self) -> None:
