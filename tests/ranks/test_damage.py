@@ -110,6 +110,21 @@ def test_damage_while_a_job_runs_is_one_error_that_names_the_file(stopped, capsy
     assert {path.name: path.read_bytes() for path in (folder / "out").glob("o*.jsonl")} == expected
 
 
+def test_status_finds_a_changed_byte_of_the_result_when_it_is_asked_to(stopped, capsys):
+    folder, _ = stopped
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    assert main(["run", str(folder / "r.json"), "-q"]) == 0
+    assert main(["status", str(folder / "r.json"), "--verify"]) == 0
+    result = folder / "out" / "o.jsonl"
+    data = bytearray(result.read_bytes())
+    data[len(data) // 2] ^= 1
+    result.write_bytes(data)
+    assert main(["status", str(folder / "r.json")]) == 0
+    capsys.readouterr()
+    assert main(["status", str(folder / "r.json"), "--verify"]) == 1
+    assert f"{result} is damaged: it is not what was written" in capsys.readouterr().out
+
+
 def test_ranks_with_other_code_are_told_apart_by_its_content(tmp_path):
     def digest(place: str, code: str) -> str:
         (tmp_path / place).mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_recipe_arguments(parser)
     parser.description = "Say how far a run with ranks or use_checkpoint is. Exit status: 0 complete, 85 unfinished, 1 not begun."
+    parser.add_argument("--verify", action="store_true", help="read the result, too, and compare it with what was written")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing, only the exit status tells")
 
 
@@ -23,7 +24,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     from djfast.errors import EXIT_RESUMABLE
     from djfast.runners.job.standing import standing_of
 
-    standing = standing_of(recipe)  # type: ignore[arg-type]
+    standing = standing_of(recipe, verifies=options.verify)  # type: ignore[arg-type]
     if not options.quiet:
         print(lines_of(standing.text))
     if standing.is_complete:

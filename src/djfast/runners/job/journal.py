@@ -82,6 +82,7 @@ class DoneEntry(NamedTuple):
     files: list[list[Any]]
     export: list[Any]
     report: dict[str, Any]
+    checksums: dict[str, int] = {}  # noqa: RUF012 - never changed; of the files that are on this file system
 
 
 class SuspectEntry(NamedTuple):

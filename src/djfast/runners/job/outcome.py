@@ -17,7 +17,7 @@ from djfast.ranks import Ranks
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.runners.delivery import deliver_record, delivered, output_of, result_bytes
-from djfast.runners.job.journal import DoneEntry
+from djfast.runners.job.journal import DoneEntry, checksum_of
 from djfast.runners.job.merge import merge_alone, merge_together
 from djfast.runners.job.parts import PartFile
 from djfast.runners.job.passes import Passes
@@ -137,7 +137,8 @@ def _journal_done(recipe: Recipe, passes: Passes, report: Report) -> None:
     paths = [path if is_remote(path) else os.path.abspath(path) for path in (*report.export_paths, report.stats_path) if path]
     sizes = [(path, result_bytes(recipe, path)) for path in paths]
     present = [[path, size] for path, size in sizes if size >= 0]
-    passes.journal.append(DoneEntry(present, export_settings(recipe), report.to_dict()))
+    checksums = {path: checksum_of(path) for path, size in sizes if size >= 0 and os.path.isfile(path)}
+    passes.journal.append(DoneEntry(present, export_settings(recipe), report.to_dict(), checksums))
     # An attempt that began before that line was written does not know it, and still needs the parts.
     passes.folder.check_owned()
     passes.folder.remove_parts()

@@ -9,7 +9,7 @@ from djfast.recipe.load import Recipe
 from djfast.runners.delivery import result_bytes
 from djfast.runners.inputs import input_files
 from djfast.runners.job.folder import OF_OPS, JobFolder, identity_of
-from djfast.runners.job.journal import Journal
+from djfast.runners.job.journal import Journal, checksum_of
 from djfast.runners.local import plan_recipe
 
 
@@ -21,8 +21,8 @@ class Standing(NamedTuple):
     text: str
 
 
-def standing_of(recipe: Recipe) -> Standing:
-    """Look at the job of a recipe.
+def standing_of(recipe: Recipe, *, verifies: bool = False) -> Standing:
+    """Look at the job of a recipe; `verifies` reads its result, too, and compares it with what was written.
 
     A finished job counts only for the recipe, the input and the version that it was run with, and only while its result
     is there. Code of the user is not run: where the recipe names some, its OPs are not compared.
@@ -49,6 +49,9 @@ def standing_of(recipe: Recipe) -> Standing:
     for path, size in journal.done.files:
         if result_bytes(recipe, path) != size:
             return Standing(False, False, f"not begun: it was complete, but {path} is gone or has changed since")
+    for path, checksum in journal.done.checksums.items() if verifies else ():
+        if checksum_of(path) != checksum:
+            return Standing(False, False, f"not begun: it was complete, but {path} is damaged: it is not what was written")
     results = journal.done.files[: len(journal.done.report["export_paths"])]
     return Standing(True, True, f"complete: {', '.join(path for path, _ in results)}")
 
