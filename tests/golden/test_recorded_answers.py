@@ -51,6 +51,7 @@ def environment(data_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_fac
     monkeypatch.setenv("DATA_JUICER_EXTERNAL_MODELS_HOME", str(models))
     monkeypatch.setenv("DATA_JUICER_MODELS_CACHE", str(data_folder / "models"))
     monkeypatch.setenv("DATA_JUICER_ASSETS_CACHE", str(data_folder / "words"))
+    monkeypatch.setenv("DJFAST_LOCAL_ROOTS", str(data_folder))
 
 
 @pytest.mark.parametrize("case", _cases())
