@@ -344,7 +344,7 @@ FunctionSpec declaration(std::string_view name, std::string_view summary, Type i
           .summary = summary,
           .inputs = {input},
           .output = Type::number_list,
-          .memory = 9,
+          .memory = 7,
           .may_reject = true,
           .make = [](const Params& params) { return std::make_unique<Made>(params); }};
 }

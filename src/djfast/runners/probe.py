@@ -18,7 +18,7 @@ from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.runners.inputs import access_of, input_files, rows_of
-from djfast.runners.memory import Budget, budget_of, key_bytes_of
+from djfast.runners.memory import Budget, budget_of, key_bytes_of, working_set
 from djfast.runners.reasons import ReasonCounts, RejectedReason, reason_lines
 from djfast.runners.spool import packed
 from djfast.runners.stage_work import PassWork, StageWork, rejected_rows
@@ -86,12 +86,12 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     files = input_files(recipe)
     total = sum(_plain_bytes(file) for file in files)
     budget = budget_of(settings, workers=threads)
-    rows = carried_for(plan, rows_of(files, recipe, min(budget.batch_bytes, PROBE_BYTES // _PLACES)))
+    rows = carried_for(plan, _rows(files, recipe, plan, budget))
     with used(RunSettings.of(settings)), holding(access_of(recipe)):
         stages = bind_plan(plan)
     layouts = rows.layouts(plan)
     base = _resident()
-    read = rows_in = rows_out = waiting = rejected = 0
+    read = rows_in = rows_out = waiting = rejected = largest = 0
     reasons = ReasonCounts()
     began = time.process_time()
     deadline = time.monotonic() + PROBE_SECONDS
@@ -104,6 +104,7 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
                 reasons.add(row._replace(line=0))  # what is before it in its file was not read
             if number == 0:
                 read += done.byte_count
+                largest = max(largest, done.byte_count)
                 rows_in += done.row_count
                 rows_out += done.piece_rows
                 waiting += sum(map(len, packed(done.piece))) if done.piece_rows else 0
@@ -117,12 +118,13 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     waits = bool(plan.stages[-1].dedups) or len(plan.passes()) > 1
     all_rows = int(rows_in * scale)
     keys = max([_key_bytes(plan, run, rows_out * scale / ranks, budget, alone=ranks == 1) for run in plan.passes()] or [0])
+    at_work = max(budget.batches_bytes, largest * working_set(plan))
     return Prediction(
         probed=read,
         input=total,
         rows=all_rows,
         seconds=seconds * scale / (threads * ranks),
-        memory=base + budget.batches_bytes + (budget.window_bytes if waits and ranks == 1 else 0) + keys,
+        memory=base + at_work + (budget.window_bytes if waits and ranks == 1 else 0) + keys,
         keys=keys,
         scratch=int(waiting * scale) if waits or ranks > 1 else 0,
         ranks=ranks,
@@ -132,6 +134,10 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
         rejected=rejected,
         rejected_reasons=reasons.most_frequent(),
     )
+
+
+def _rows(files: list[InputFile], recipe: Recipe, plan: Plan, budget: Budget) -> Any:
+    return rows_of(files, recipe, min(budget.batch_bytes, PROBE_BYTES // _PLACES), longest_row=budget.longest_row(plan))
 
 
 def _sample(files: list[InputFile], rows: Any) -> Iterator[Any]:
