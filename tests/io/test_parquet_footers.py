@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import random
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import djfast
 from djfast import _native
-from djfast.errors import UserError
+from djfast.errors import InputError, UserError
 
 TABLE = pa.table({"text": ["a", "größe", None] * 9, "n": range(27), "deep": [{"a": [[1.5], []], "b": {"c": True}}] * 27})
 
@@ -67,3 +69,11 @@ def test_damaged_footers_are_errors() -> None:
     assert refused > 300
     with pytest.raises(UserError, match="damaged"):
         _native.end_of_parquet_data(b"\x1c" * 100)  # structs in structs
+
+
+def test_a_column_whose_name_is_no_text_is_one_error(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["x"], "odd name": [1]}), tmp_path / "in.parquet", store_schema=False)
+    file = (tmp_path / "in.parquet").read_bytes()
+    (tmp_path / "in.parquet").write_bytes(file.replace(b"odd name", b"odd\xffname"))
+    with pytest.raises(InputError, match=r"cannot read .*in\.parquet: "):
+        djfast.Dataset.from_parquet(tmp_path / "in.parquet").to_list()

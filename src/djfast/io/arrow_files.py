@@ -94,7 +94,7 @@ class _Streams:
             place = self._source.tell()
             try:
                 reader = pa.ipc.open_stream(self._source)
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names of columns
                 raise OSError(f"what follows the stream that ends at byte {place} is no stream: {error}") from error
             if not reader.schema.equals(self.schema):
                 raise OSError(f"the stream from byte {place} on has other columns than the one before it")

@@ -99,5 +99,5 @@ def _opened(path: str) -> Iterator[Any]:
             yield parquet
     except InputError:
         raise
-    except (pa.ArrowException, OSError, UserError) as error:
+    except (pa.ArrowException, OSError, UserError, UnicodeDecodeError) as error:  # the last for names of columns
         raise InputError(f"cannot read {path}: {error}") from error
