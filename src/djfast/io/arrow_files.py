@@ -156,5 +156,5 @@ def _opened(path: str) -> Iterator[Any]:
                 yield reader
     except InputError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
