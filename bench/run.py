@@ -126,7 +126,7 @@ def run_case(case: dict[str, Any], options: argparse.Namespace, folder: Path) ->
             left.unlink()
         runs.append(measure(command, environment(options)))
     runs = runs[1:]
-    report = json.loads((folder / "ours" / "run.json").read_text())
+    report = json.loads((folder / "ours" / "result.run.json").read_text())
     seconds = statistics.median(run.seconds for run in runs)
     figures: dict[str, Any] = {
         "case": case["name"],

@@ -122,7 +122,7 @@ def compare(recipe: dict[str, Any], ways: tuple[Setting, ...], options: argparse
             seconds[way.name].append(run.seconds)
             peaks[way.name] = max(peaks[way.name], run.peak_mb)
             results[way.name] = (target / "out.jsonl").read_bytes()
-            report = json.loads((target / "run.json").read_text())
+            report = json.loads((target / "out.run.json").read_text())
             if way.ranks == 2:
                 parts = _parts(target / "out.job")
     if len(set(results.values())) != 1:

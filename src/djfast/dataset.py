@@ -16,10 +16,13 @@ from djfast.display import SHOWN_ROWS, as_html, as_text
 from djfast.errors import DjfastError, InputError, MissingExtraError, RecipeError, RowError, SchemaError
 from djfast.formats import format_of
 from djfast.frames import FileSource, FrameSource, ListSource, frame_source, is_frame
+from djfast.io.commit import Staging
 from djfast.io.line_rows import carried_for
 from djfast.io.list_rows import MISSING, lookup, without_stats
-from djfast.io.results import Output, Result, ResultFile, RowList, stats_path
-from djfast.io.upload import Address, upload
+from djfast.io.overlap import refuse_overlap
+from djfast.io.result_names import earlier_files
+from djfast.io.results import Output, Result, ResultFile, RowList
+from djfast.io.upload import Address, replace_files
 from djfast.json_bytes import parsed
 from djfast.plain_values import type_name
 from djfast.plan.build import build_plan
@@ -315,16 +318,29 @@ class Dataset:
         except RecipeError as error:
             raise RecipeError(f"the path {error}") from None
         output = Output(target, kind.name, arguments=kind.checked(arguments))
+        self._refuse_own_input(output)
         if not is_remote(target):
-            return self._write(ResultFile(output), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+            return self._written(output, keeps_stats=keep_stats, keeps_hashes=keep_hashes)
         address = Address(target)
         address.file_system()  # which may be missing
         with tempfile.TemporaryDirectory() as folder:
             local = output._replace(path=os.path.join(folder, os.path.basename(target)))
-            report = self._write(ResultFile(local), keeps_stats=keep_stats, keeps_hashes=keep_hashes)
-            stats = stats_path(local.path)
-            upload([*report.export_paths, *([stats] if os.path.exists(stats) else [])], address)
+            report = self._written(local, keeps_stats=keep_stats, keeps_hashes=keep_hashes)
+            replace_files(earlier_files(local.path, output.suffix), address, output.suffix)
         return report._replace(export_paths=(target,))
+
+    def _written(self, output: Output, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
+        """Write the rows in place of an earlier result."""
+        with Staging(output.path) as staging:
+            report = self._write(ResultFile(output, staging), keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
+            staging.commit(earlier_files(output.path, output.suffix))
+            return report
+
+    def _refuse_own_input(self, output: Output) -> None:
+        """Refuse to write over a file that is read."""
+        files = getattr(self._source.carrier(keeps_stats=False, keeps_hashes=False), "files", ())
+        paths = [file.path for file in files]
+        refuse_overlap(output.path, output.suffix, in_shards=False, places=paths, files=paths)
 
     # What a person sees.
 

@@ -72,7 +72,7 @@ def test_a_limit_of_bad_rows(tmp_path: Path, limit: float | int | None, is_too_m
         return
     with pytest.raises(TooManyErrors):
         convert(tmp_path / "in.json", tmp_path / "out.jsonl", from_form="alpaca", max_errors=limit)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.json", "out.rejected.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.json", "out.failed.rejected.jsonl"]
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_the_key_of_a_recipe_is_shown_nowhere(
     said = capsys.readouterr()
     shown = [planned, said.out, said.err, repr(load_recipe(keys)), *map(repr, djfast.load_ops(process))]
     shown += [path.read_text() for path in tmp_path.rglob("*") if path.is_file() and path != recipe]
-    assert (tmp_path / "run.json").exists()
+    assert (tmp_path / "out.run.json").exists()
     assert not [text for text in shown if "sk-secret" in text]
 
 

@@ -118,7 +118,7 @@ def test_lines(tmp_path: Path, web: tuple[Path, str, type[Handler]]) -> None:
     (folder / "a.jsonl").write_bytes(LINES)
     assert run(tmp_path, f"{address}/a.jsonl") == ROWS
     assert len(handler.ranges) > 5
-    record = json.loads((tmp_path / "local" / "run.json").read_text())
+    record = json.loads((tmp_path / "local" / "out.run.json").read_text())
     assert record["inputs"] == [{"path": f"{address}/a.jsonl", "bytes": len(LINES)}]
 
 

@@ -54,19 +54,19 @@ def local(folder: str, **keys: Any) -> dict[str, bytes]:
 
 
 def same_but_run(found: dict[str, bytes], expected: dict[str, bytes]) -> bool:
-    return {**found, "run.json": b""} == {**expected, "run.json": b""}
+    return {**found, "result.run.json": b""} == {**expected, "result.run.json": b""}
 
 
 def test_all_files_of_a_run_are_uploaded() -> None:
     report = djfast.run(recipe_to("memory://bucket/a/result.jsonl"))
     files = stored("memory://bucket/a")
-    assert sorted(files) == ["result.jsonl", "result.rejected.jsonl", "result_stats.jsonl", "run.json"]
+    assert sorted(files) == ["result.jsonl", "result.rejected.jsonl", "result.run.json", "result_stats.jsonl"]
     assert same_but_run(files, local("here"))
     assert report.export_paths == ("memory://bucket/a/result.jsonl",)
     assert report.stats_path == "memory://bucket/a/result_stats.jsonl"
     assert report.rejected_path == "memory://bucket/a/result.rejected.jsonl"
-    assert json.loads(files["run.json"])["export_paths"] == ["memory://bucket/a/result.jsonl"]
-    assert [path.name for path in Path("outputs").iterdir()] == ["run.json"]
+    assert json.loads(files["result.run.json"])["export_paths"] == ["memory://bucket/a/result.jsonl"]
+    assert list(Path("outputs").rglob("*.*")) == []
 
 
 def test_shards_and_their_manifest_are_uploaded() -> None:
@@ -98,7 +98,7 @@ def test_jobs_upload_too_and_know_that_they_have(ranks: int) -> None:
     assert "is gone or has changed" in standing_of(recipe).text
     run()
     assert same_but_run(stored("memory://bucket/c"), local("here", export_shard_rows=8))
-    assert sorted(path.name for path in Path("outputs").iterdir()) == ["result.job", "run.json"]
+    assert [path.name for path in Path("outputs").iterdir() if any(path.iterdir())] == ["result.job"]
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "webdataset", "arrow"])
@@ -109,16 +109,18 @@ def test_any_format_is_uploaded(kind: str) -> None:
     assert stored(f"memory://bucket/d/{name}") == {name: Path("here", name).read_bytes()}
 
 
-def test_a_folder_is_uploaded_once() -> None:
+def test_a_folder_replaces_only_a_result() -> None:
     datasets = pytest.importorskip("datasets")
     djfast.run(recipe_to("memory://bucket/e/result.hf", export_shard_rows=10))
     assert sorted(stored("memory://bucket/e/result.hf")) == [
         "data-00000-of-00002.arrow", "data-00001-of-00002.arrow", "dataset_info.json", "state.json",
     ]  # fmt: skip
     assert datasets.load_from_disk("memory://bucket/e/result.hf")["text"][:] == [row["text"] for row in ROWS[:-1]]
-    with pytest.raises(OutputError, match=r"there is something already; .* the result is kept in .*/upload-[0-9a-f]+$") as raised:
+    djfast.run(recipe_to("memory://bucket/e/result.hf"))
+    assert sorted(stored("memory://bucket/e/result.hf")) == ["data-00000-of-00001.arrow", "dataset_info.json", "state.json"]
+    fsspec.filesystem("memory").rm("/bucket/e/result.hf/state.json")
+    with pytest.raises(OutputError, match="would replace what is not a result"):
         djfast.run(recipe_to("memory://bucket/e/result.hf"))
-    assert Path(str(raised.value).rpartition(" in ")[2], "result.hf", "state.json").exists()
 
 
 def test_what_names_the_other_files_of_a_folder_comes_last(tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ def test_elsewhere_files_are_renamed_when_they_are_complete(tmp_path: Path, monk
     djfast.run(recipe_to(f"file://{tmp_path}/there/deep/result.jsonl"))
     assert all(".tmp-" in name for name in seen)
     assert sorted(path.name for path in Path("there/deep").iterdir()) == [
-        "result.jsonl", "result.rejected.jsonl", "result_stats.jsonl", "run.json",
+        "result.jsonl", "result.rejected.jsonl", "result.run.json", "result_stats.jsonl",
     ]  # fmt: skip
 
 
@@ -214,7 +216,7 @@ def test_results_go_to_s3_and_credentials_nowhere(bucket: str, capfd: pytest.Cap
     s3 = fsspec.filesystem("s3", key="k", secret="s", endpoint_url=bucket, skip_instance_cache=True)
     names = [path.rpartition("/")[2] for path in s3.find("bucket/deep")]
     assert "result.manifest.json" in names
-    assert "run.json" in names
+    assert "result.run.json" in names
     assert len(names) == 7
     written = b"".join(s3.cat_file(path) for path in s3.find("bucket"))
     written += b"".join(path.read_bytes() for path in Path("outputs").rglob("*") if path.is_file())

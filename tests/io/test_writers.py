@@ -131,7 +131,7 @@ def test_rows_are_read_back(tmp_path: Path, kind: str, source: str) -> None:
     report = export(write_rows(tmp_path / "in" / source, ROWS), tmp_path / "out" / f"result.{suffix}")
     assert report.export_paths == (str(tmp_path / "out" / f"result.{suffix}"),)
     assert read_all(report, kind) == ROWS
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([f"result.{suffix}", "run.json"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([f"result.{suffix}", "result.run.json"])
 
 
 @pytest.mark.parametrize("compression", ["gz", "zst", "bz2", "xz"])

@@ -112,5 +112,5 @@ def test_a_run_reports_what_its_ops_asked(recipe, monkeypatch, is_job):
     monkeypatch.setattr(f"djfast.runners.{'job.outcome' if is_job else 'local'}.METER", AskedTwice())
     report = djfast.run({**recipe, "use_checkpoint": is_job})
     assert report.language_models == {"judge": OpUsage(requests=2)}
-    (record,) = (Path(recipe["export_path"]).parent).glob("**/run.json")
+    (record,) = (Path(recipe["export_path"]).parent).glob("**/*.run.json")
     assert json.loads(record.read_text())["language_models"]["judge"]["requests"] == 2

@@ -157,7 +157,7 @@ def test_the_funnel_falls_from_line_to_line(tmp_path: Path) -> None:
     report = djfast.run(_recipe(tmp_path, process))
     counts = [("text_length_filter", 3, 2), ("character_repetition_filter", 2, 1)]
     assert [op[:3] for op in report.ops] == counts
-    assert [tuple(op.values())[:3] for op in json.loads((tmp_path / "run.json").read_text())["ops"]] == counts
+    assert [tuple(op.values())[:3] for op in json.loads((tmp_path / "out.run.json").read_text())["ops"]] == counts
     dataset = djfast.Dataset.from_jsonl(str(tmp_path / "in.jsonl")).process(djfast.load_ops(process))
     assert [row["text"] for row in dataset.to_list()] == ["one two"]
     assert dataset.report is not None

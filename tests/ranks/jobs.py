@@ -35,7 +35,7 @@ class Result(NamedTuple):
     def of(cls, export: Path) -> Result:
         """Read it from where it was written."""
         files = [export, export.with_name("out_stats.jsonl"), export.with_name("out.rejected.jsonl")]
-        report = json.loads(export.with_name("run.json").read_text())
+        report = json.loads(export.with_name("out.run.json").read_text())
         ops = [[op["name"], op["rows_in"], op["rows_out"], op["rejected"]] for op in report["ops"]]
         counts = [report["rows_read"], report["rows_written"], report["rows_rejected"], report["bytes_read"], *ops]
         return cls(*(path.read_bytes() if path.exists() else b"" for path in files), counts)
@@ -98,7 +98,8 @@ class TestJob:
     def leftovers(self) -> list[Path]:
         """Return what should not be there after a complete run."""
         places = [self.folder, self.export.parent]
-        return [path for place in places for path in place.iterdir() if ".tmp" in path.name or path.name == "parts"]
+        found = [path for place in places for path in place.iterdir()]
+        return [path for path in found if path.name == "parts" or ".tmp" in path.name or ".djfast" in path.name]
 
 
 def undisturbed(folder: Path, source: Path, process: list[Any] = PROCESS) -> Result:

@@ -45,7 +45,7 @@ def run_with_ranks(recipe: dict[str, Any], ranks: Ranks, stopping: Stopping | No
 
 def files_of(folder: Path) -> dict[str, bytes]:
     """Return the files of a run: results, stats and rejected rows. Nothing else may lie there but the record of the run."""
-    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != "run.json"}
+    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and not path.name.endswith(".run.json")}
     assert [path.name for path in folder.iterdir() if path.is_dir()] in ([], ["out.job"])
     assert not (folder / "out.job" / "parts").exists(), "parts are left behind"
     return found

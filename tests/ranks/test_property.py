@@ -105,7 +105,7 @@ def _compare(expected: Expected, counts: dict[str, Any] | None, folder: Path) ->
 def _compare_published(expected: Expected, folder: Path) -> None:
     """Look at what an interrupted run has left: rank 0 may have published files while another rank was asked to stop."""
     for path in folder.iterdir():
-        if path.is_file() and path.name != "run.json" and ".rejected" not in path.name:
+        if path.is_file() and not path.name.endswith(".run.json") and ".rejected" not in path.name:
             assert path.read_bytes() == expected.files.get(path.name), f"{path.name}; seed {expected.case.seed}"
 
 

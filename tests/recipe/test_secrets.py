@@ -91,7 +91,7 @@ def test_the_record_shows_variables_by_name(recipe, tmp_path, monkeypatch, capsy
     assert main(["plan", str(path)]) == 0
     assert main(["doctor", str(path)]) == 0
     shown = capsys.readouterr()
-    record = (tmp_path / "out" / "run.json").read_text()
+    record = (tmp_path / "out" / "o.run.json").read_text()
     assert SECRET not in shown.out + shown.err + record
     assert "${TONE}" in record
     assert "${TONE}" in shown.out
@@ -157,7 +157,7 @@ def test_the_record_is_as_private_as_what_it_tells_of(recipe, tmp_path, modes, e
         djfast.run(str(path))
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "out" / "run.json").stat().st_mode) == expected
+    assert stat.S_IMODE((tmp_path / "out" / "o.run.json").stat().st_mode) == expected
 
 
 @pytest.mark.parametrize("value", ["0", "0 ", "false", "no", "off", "FALSE", "2", "never", "disabled", "-1"])
@@ -183,7 +183,7 @@ def test_parameters_that_are_named_after_secrets_are_shown(recipe, tmp_path):
     path = recipe([{"pii_redaction_mapper": {"mask_secrets": True, "secret_replacement": "[gone]"}}])
     assert load_recipe(path).ops[0].given()["secret_replacement"] == "[gone]"
     djfast.run(str(path))
-    shown = json.loads((tmp_path / "out" / "run.json").read_text())["recipe"]["process"]
+    shown = json.loads((tmp_path / "out" / "o.run.json").read_text())["recipe"]["process"]
     assert shown[0]["pii_redaction_mapper"]["secret_replacement"] == "[gone]"
 
 

@@ -120,7 +120,7 @@ def test_bad_rows_are_set_aside_with_reason_and_place(tmp_path: Path) -> None:
     assert rejected[1]["row"] == '{"text": "cut off'
     assert "row_base64" in rejected[5]
     assert "6 rejected" in report.last_line()
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["rows_rejected"] == 6
+    assert json.loads((tmp_path / "out" / "result.run.json").read_text())["rows_rejected"] == 6
 
 
 def test_a_line_number_is_right_in_later_stages_too(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_too_many_bad_rows_fail_the_run(tmp_path: Path, limit: Any, passes: bool
         djfast.run(settings)
     assert not (tmp_path / "out" / "result.jsonl").exists()
     assert not list((tmp_path / "out").glob("*.tmp-*"))
-    assert (tmp_path / "out" / "result.rejected.jsonl").exists()
+    assert (tmp_path / "out" / "result.failed.rejected.jsonl").exists()
 
 
 def test_the_first_bad_row_stops_a_strict_run(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from djfast.convert.forms import COMMON, FORMS
 from djfast.convert.source import Found, layout_of, source_rows
 from djfast.errors import RecipeError
 from djfast.io.collected import json_line
-from djfast.io.results import Output, ResultFile, rejected_path
+from djfast.io.commit import Staging
+from djfast.io.result_names import earlier_files, rejected_path
+from djfast.io.results import Output, ResultFile
 from djfast.recipe.outputs import is_remote
 from djfast.runners.rejected import Rejected, RejectedRows
 from djfast.spelling import did_you_mean
@@ -37,6 +39,7 @@ class _Piece(NamedTuple):
     lines: bytes
     row_count: int
     side: bytes = b""
+    numbers: tuple[int, ...] = ()
 
 
 def convert(
@@ -81,20 +84,22 @@ def convert(
         raise RecipeError(f"the output must be another file than the input, got {place!r}")
     change = (form.to_dj if is_to_common else form.from_dj)(checked)
     found = source_rows(origin, reads, envelope=form.envelope if is_to_common else None)
-    rejected = RejectedRows(rejected_path(place), max_errors=max_errors, is_fatal=lambda op: False)
-    result = ResultFile(output)
-    rows = _Rows(found, change, rejected, origin)
-    try:
-        for piece in rows:
-            result.write(piece)
-        rejected.check(rows.read, rows.read - rejected.count)
-        result.finish()
-    except BaseException:
-        result.abandon()
-        raise
-    finally:
-        rejected.close()
-    where = rejected.path if rejected.count else None
+    with Staging(place) as staging:
+        rejected = RejectedRows(staging, max_errors=max_errors, is_fatal=lambda op: False)
+        result = ResultFile(output, staging)
+        rows = _Rows(found, change, rejected, origin)
+        try:
+            for piece in rows:
+                result.write(piece)
+            rejected.check(rows.read, rows.read - rejected.count)
+            result.finish()
+            rejected.finish()
+        except BaseException:
+            result.abandon()
+            rejected.keep()
+            raise
+        staging.commit(earlier_files(place, output.suffix))
+    where = rejected_path(place) if rejected.count else None
     return Conversion(rows.read, rows.read - rejected.count, rejected.count, time.monotonic() - started, place, where)
 
 

@@ -40,6 +40,7 @@ class TableSink(Protocol):
 class Collected(Protocol):
     """All rows of a result. They can be read several times, from the first one on."""
 
+    path: str
     count: int
     size: int  # in bytes; decides on the number of shards
 

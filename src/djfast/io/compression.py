@@ -307,11 +307,10 @@ def _library_errors(path: str) -> tuple[type[Exception], ...]:
     return ()
 
 
-def compress_file(source: str, target: str) -> None:
-    """Write `source` compressed as the suffix of `target` says."""
+def compress_file(source: str, target: str, suffix: str) -> None:
+    """Write `source` compressed as a suffix such as ``.zst`` says."""
     import shutil
 
-    suffix = compression_of(target)
     with open(source, "rb") as plain, open(target, "wb") as packed:
         if suffix == ".zst":
             import zstandard

@@ -55,15 +55,20 @@ def written_whole(path: Path, *, setting: str) -> Iterator[IO[bytes]]:
         temporary.replace(path)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Give a file these bytes, so that after a crash it holds either all of them or what it held before."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.urandom(4).hex()}")
-    with open(temporary, "wb") as file:
+def write_durably(path: str | Path, data: bytes, *, is_durable: bool = True) -> None:
+    """Give a file these bytes, so that after a crash it holds either all of them or what it held before.
+
+    Not `is_durable` leaves out what only a loss of power needs.
+    """
+    temporary = f"{path}.tmp-{os.urandom(4).hex()}"
+    with open(temporary, "xb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
+        if is_durable:
+            file.flush()
+            os.fsync(file.fileno())
+    os.replace(temporary, path)
+    if is_durable:
+        sync_folder(os.path.dirname(path) or ".")
 
 
 def sync_file(path: str | Path) -> None:

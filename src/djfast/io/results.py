@@ -1,6 +1,6 @@
 """Where result rows go: files in one piece or in shards, or a Python list.
 
-Files are written under a temporary name and renamed when they are complete: a reader never sees half a result.
+Files are written under temporary names; whoever runs gives them their own when all of them are complete.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import IO, Any, NamedTuple, Protocol
 from djfast.errors import OutputError
 from djfast.formats import FORMATS, Format
 from djfast.io.collected import Collected, CollectedLines, CollectedTables, TableSink, Unfit
+from djfast.io.commit import Staging
 from djfast.io.compression import compress_file, compression_of
 from djfast.io.durable import writing
+from djfast.io.result_names import manifest_path, shard_paths, side_paths, stats_path
 from djfast.io.table_files import TableCutter
 
 
@@ -55,7 +57,7 @@ class Result(Protocol):
         ...
 
     def finish(self) -> list[str]:
-        """Make the result visible and return its paths."""
+        """Take no more rows, and return the paths of the result."""
         ...
 
     def abandon(self) -> None:
@@ -114,8 +116,6 @@ class Output(NamedTuple):
         Cut the result into shards of so many rows; None does not.
     arguments : mapping
         Of the format's writer.
-    mark : str
-        Tells temporary names, ``<name>.tmp-<mark>``, from those of other runs; by default the number of this process.
     """
 
     path: str
@@ -123,7 +123,6 @@ class Output(NamedTuple):
     shard_bytes: int = 0
     shard_rows: int | None = None
     arguments: Mapping[str, Any] = MappingProxyType({})
-    mark: str = ""
 
     @property
     def format(self) -> Format:
@@ -148,10 +147,6 @@ class Output(NamedTuple):
         """
         return shard_paths(self.path, self.suffix, count) if count > 1 or self.shard_bytes else None
 
-    def temporary(self, path: str) -> str:
-        """Name of a file of the result until it is complete."""
-        return f"{path}.tmp-{self.mark or os.getpid()}"
-
     def shards(self, rows: int, size: int) -> list[int]:
         """Row counts of the shards of a result of so many rows and bytes."""
         if self.shard_rows is not None:
@@ -165,26 +160,24 @@ class Output(NamedTuple):
 
 
 class ResultFile:
-    """A result, its stats file, and its manifest if it is cut into shards.
+    """A result, its stats file, and its manifest if it is cut into shards; under temporary names until they are committed.
 
     Raises
     ------
     OutputError
-        If its folder cannot be made, or something else than a result is in its place.
+        If something else than a result is in its place.
     """
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, staging: Staging) -> None:
         self.output = output
         self.path = output.path
-        self._temporary = output.temporary(self.path)
+        self._staging = staging
         self._side_path = stats_path(self.path)
         self._side: IO[bytes] | None = None
         self._rows: CollectedLines | CollectedTables | None = None
         self._is_whole = False  # what is collected is the result itself
         self._columns: Callable[[], Any] = lambda: None
-        with self._writing():
-            os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
-            check_place(output)
+        check_place(output)
 
     @property
     def names_rows(self) -> bool:
@@ -223,11 +216,11 @@ class ResultFile:
             self._rows.write(piece)
             if piece.side:
                 if self._side is None:
-                    self._side = open(self.output.temporary(self._side_path), "wb")  # noqa: SIM115 - closed in finish
+                    self._side = self._staging.open(self._side_path)
                 self._side.write(piece.side)
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
-        return writing(self._temporary, setting="export_path")
+        return writing(self.path, setting="export_path")
 
     def _collected(self, piece: Any) -> CollectedLines | CollectedTables:
         """Open what takes the rows: the result itself, if one file is enough and needs no second look at the rows."""
@@ -236,8 +229,8 @@ class ResultFile:
             return self._collected_lines()
         if output.format.shape == "table" and not output.shard_bytes and output.shard_rows is None:
             self._is_whole = True
-            return CollectedTables(self._temporary, self._schema_of(piece.batch), self._sink)
-        return CollectedTables(f"{self._temporary}.rows", self._schema_of(piece.batch))
+            return CollectedTables(self._prepared(self.path), self._schema_of(piece.batch), self._sink)
+        return CollectedTables(self._staging.prepare(self._staging.scratch("rows")), self._schema_of(piece.batch))
 
     def _schema_of(self, batch: Any) -> Any:
         """Return the schema of a result: that of its first rows, with columns and types that others have."""
@@ -246,9 +239,12 @@ class ResultFile:
         columns = self._columns()
         return batch.schema if columns is None else result_schema(batch.schema, columns)
 
+    def _prepared(self, path: str) -> str:
+        return self._staging.prepare(self._staging.of(path))
+
     def _collected_lines(self) -> CollectedLines:
-        self._is_whole = self.output.kind == "jsonl"
-        path = self._temporary if self._is_whole else f"{self._temporary}.rows"
+        self._is_whole = self.output.is_lines
+        path = self._prepared(self.path) if self._is_whole else self._staging.prepare(self._staging.scratch("rows"))
         # What is expected may be told later.
         return CollectedLines(path, lambda: self._columns(), names_rows=self.names_rows)
 
@@ -260,7 +256,7 @@ class ResultFile:
         return sink if kept is schema else Restoring(sink, kept)
 
     def finish(self) -> list[str]:
-        """Close, cut into shards if asked, and rename.
+        """Close, and cut into shards if asked.
 
         Raises
         ------
@@ -277,18 +273,18 @@ class ResultFile:
         counts = self.output.shards(rows.count, rows.size)
         paths = [self.path]
         if self.output.format.is_folder:
-            self.output.format.write()(rows, self._temporary, counts, self.output.arguments)
-            _replace_folder(self._temporary, self.path)
+            self.output.format.write()(rows, self._prepared(self.path), counts, self.output.arguments)
+            self._staging.complete(self.path)
         elif self._is_whole and self.output.files(len(counts)) is None:
-            _publish(self._temporary, self.path, self.output)
+            self._staging.complete(self.path)
         else:
             paths = self._write_files(rows, counts)
-        if os.path.exists(rows.path):
+        if not self._is_whole or paths != [self.path]:
             os.unlink(rows.path)
         rows.remove()
         if self._side is not None:
             self._side.close()
-            os.replace(self._side.name, self._side_path)
+            self._staging.complete(self._side_path)
         return paths
 
     def _write_files(self, rows: Collected, counts: list[int]) -> list[str]:
@@ -297,12 +293,21 @@ class ResultFile:
         shards = output.files(len(counts))
         paths = shards or [self.path]
         write_next = self._table_files(rows) if output.format.shape == "table" else output.format.write()(rows, output.arguments)
+        packing = compression_of(output.path) if output.format.is_compressible else None
         for path, count in zip(paths, counts):
-            temporary = f"{output.temporary(path)}.file"  # one file may have the name of the collected rows
-            write_next(temporary, count)
-            _publish(temporary, path, output)
+            if not packing:
+                write_next(self._prepared(path), count)
+            elif output.kind == "jsonl" and not shards:
+                compress_file(rows.path, self._prepared(path), packing)
+            else:
+                plain = self._staging.scratch("plain")
+                write_next(plain, count)
+                compress_file(plain, self._prepared(path), packing)
+                os.unlink(plain)
+            self._staging.complete(path)
         if shards:
-            write_manifest(self.path, [file_record(path, path, count) for path, count in zip(paths, counts)])
+            records = [file_record(self._staging.of(path), path, count) for path, count in zip(paths, counts)]
+            write_manifest(self._staging, records)
         return paths
 
     def _table_files(self, rows: Collected) -> Callable[[str, int], None]:
@@ -319,19 +324,13 @@ class ResultFile:
         return write
 
     def abandon(self) -> None:
-        """Remove what was written so far."""
+        """Take no more rows. What was written goes with its folder."""
         with contextlib.suppress(OSError):  # closing writes what is held, and the disk may be full
             if self._rows is not None:
                 self._rows.abandon()
         with contextlib.suppress(OSError):
             if self._side is not None:
                 self._side.close()
-        folder, own_name = os.path.split(self.path)
-        end = self.output.temporary("")
-        for name in os.listdir(folder or "."):  # beside the result: stats, shards, and steps on the way to them
-            begin, mark, rest = name.partition(end)
-            if mark and rest[:1] in ("", ".") and begin.startswith(own_name.partition(".")[0]):
-                remove(os.path.join(folder, name))
 
 
 def check_columns(output: Output, columns: Callable[[], Any], *, as_lines: bool) -> None:
@@ -364,14 +363,21 @@ def check_columns(output: Output, columns: Callable[[], Any], *, as_lines: bool)
 
 
 def check_place(output: Output) -> None:
-    """Make sure that what a folder replaces was a result, too.
+    """Make sure that what a result replaces was a result of its kind, too.
 
     Raises
     ------
     OutputError
         If it is something else.
     """
-    if not output.format.is_folder or not os.path.lexists(output.path):
+    for path in side_paths(output.path):
+        if os.path.isdir(path):
+            raise OutputError(f"a folder is where a file beside the result belongs; choose another export_path, got {path!r}")
+    if not os.path.lexists(output.path):
+        return
+    if not output.format.is_folder:
+        if os.path.isdir(output.path):
+            raise OutputError(f"a folder is where the result belongs; choose another export_path, got {output.path!r}")
         return
     marker = str(output.format.marker)
     is_result = os.path.isdir(output.path) and (os.path.exists(os.path.join(output.path, marker)) or not os.listdir(output.path))
@@ -380,62 +386,6 @@ def check_place(output: Output) -> None:
             f"the result would replace what is not a result of the format {output.kind}: it has no {marker} in it; remove it or "
             f"choose another export_path, got {output.path!r}"
         )
-
-
-def _replace_folder(folder: str, path: str) -> None:
-    """Give a complete folder its name, in place of an earlier result."""
-    earlier = f"{folder}.earlier"
-    if os.path.isdir(path):
-        os.rename(path, earlier)
-    os.rename(folder, path)
-    import shutil
-
-    shutil.rmtree(earlier, ignore_errors=True)
-
-
-def remove(path: str | os.PathLike[str]) -> None:
-    """Remove a file or a folder."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        import shutil
-
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        os.unlink(path)
-
-
-def _publish(temporary: str, path: str, output: Output) -> None:
-    """Give a complete file its name, compressed if the name says so."""
-    packing = compression_of(path)
-    if packing and output.format.is_compressible:
-        packed = f"{temporary}{packing}"
-        compress_file(temporary, packed)
-        os.unlink(temporary)
-        temporary = packed
-    os.replace(temporary, path)
-
-
-def stem(path: str) -> str:
-    """Return a result's path without its suffixes."""
-    compression = compression_of(path)
-    return os.path.splitext(path[: -len(compression)] if compression else path)[0]
-
-
-def stats_path(path: str) -> str:
-    """Name of the stats file beside a result."""
-    return f"{stem(path)}_stats.jsonl"
-
-
-def rejected_path(path: str) -> str:
-    """Name of the rejected rows beside a result."""
-    return f"{stem(path)}.rejected.jsonl"
-
-
-def shard_paths(path: str, suffix: str, count: int) -> list[str]:
-    """Names of shards: ``<base>-<i>-of-<n>.<suffix>``, zero-padded to one digit more than the count has."""
-    folder, name = os.path.split(path)
-    base = name.split(".", 1)[0]
-    width = len(str(count)) + 1
-    return [os.path.join(folder, f"{base}-{i:0{width}d}-of-{count:0{width}d}.{suffix}") for i in range(count)]
 
 
 def file_record(path: str, name: str, rows: int) -> dict[str, Any]:
@@ -456,16 +406,10 @@ def _sha256(file: IO[bytes]) -> Any:
     return digest
 
 
-def manifest_path(path: str) -> str:
-    """Name of the manifest beside a sharded result."""
-    return f"{stem(path)}.manifest.json"
-
-
-def write_manifest(path: str, records: list[dict[str, Any]]) -> None:
+def write_manifest(staging: Staging, records: list[dict[str, Any]]) -> None:
     """Write the manifest of a sharded result: files in order, their rows, bytes and checksums."""
-    target = manifest_path(path)
-    temporary = f"{target}.tmp-{os.getpid()}"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump({"rows": sum(record["rows"] for record in records), "files": records}, file, indent=1)
-        file.write("\n")
-    os.replace(temporary, target)
+    path = manifest_path(staging.path)
+    content = {"rows": sum(record["rows"] for record in records), "files": records}
+    with staging.open(path) as file:
+        file.write((json.dumps(content, indent=1) + "\n").encode())
+    staging.complete(path)

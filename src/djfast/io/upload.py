@@ -7,6 +7,7 @@ temporary name and renamed.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from djfast.errors import MissingExtraError, OutputError, RecipeError
+from djfast.io.result_names import earlier_names, record_path
 
 # A file appears here when the last of its bytes has arrived.
 _ATOMIC = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "hf", "memory"})
@@ -37,6 +39,11 @@ class Address(NamedTuple):
     def scheme(self) -> str:
         """What stands before ``://``."""
         return self.url.partition("://")[0].lower()
+
+    @property
+    def name(self) -> str:
+        """What stands behind the last slash."""
+        return self.url.rpartition("/")[2]
 
     def beside(self, name: str) -> Address:
         """Return the place of another file in the same folder."""
@@ -83,30 +90,71 @@ def _options(scheme: str, credentials: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "client_kwargs": client} if client else options
 
 
-def upload(paths: Sequence[str], address: Address) -> list[str]:
-    """Upload files, and folders with all that is in them, beside an address; return their addresses.
+def replace_files(paths: Sequence[str], address: Address, suffix: str) -> None:
+    """Upload the files of a result in their order, and folders with all that is in them, in place of an earlier result.
 
-    The last file of all is uploaded last. A folder must not be there yet: readers would see files of both.
+    What is there of an earlier result goes first, its record before all else; only a file that is a result by itself stays until
+    the new one has arrived. `suffix` is that of shards.
 
     Raises
     ------
     OutputError
-        If a file cannot be uploaded.
+        If something cannot be removed or uploaded.
     """
     file_system = address.file_system()
-    urls = []
-    for path in paths:
-        target = address.beside(os.path.basename(path))
-        urls.append(target.url)
+    files = {os.path.basename(path): path for path in paths}
+    whole = {address.name} if address.name in files and not os.path.isdir(files[address.name]) else set()
+    earlier = [name for name in earlier_in(address, suffix) if name not in whole]
+    for name in sorted(earlier, key=lambda name: (name != record_path(address.name), name)):
+        with _saying(address.beside(name), "remove"):
+            file_system.rm(address.beside(name).url, recursive=True)
+    for name, path in files.items():
+        target = address.beside(name)
         with _saying(target, "write"):
+            for each in _files_of(Path(path)) if os.path.isdir(path) else ():
+                _put(file_system, str(each), f"{target.url}/{each.relative_to(path).as_posix()}")
             if not os.path.isdir(path):
                 _put(file_system, path, target.url)
-                continue
-            if file_system.exists(target.url):
-                raise FileExistsError("there is something already; remove it or choose another export_path")
-            for each in _files_of(Path(path)):
-                _put(file_system, str(each), f"{target.url}/{each.relative_to(path).as_posix()}")
-    return urls
+
+
+def earlier_in(address: Address, suffix: str) -> list[str]:
+    """Return the names of what runs of a result left beside its address.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be looked at.
+    """
+    file_system = address.file_system()
+
+    def read(name: str) -> Any:
+        return json.loads(file_system.cat_file(address.beside(name).url))
+
+    with _saying(address, "look at what is beside"):
+        file_system.invalidate_cache()
+        try:
+            names = [path.rstrip("/").rpartition("/")[2] for path in file_system.ls(address.beside("").url, detail=False)]
+        except FileNotFoundError:
+            return []
+        return earlier_names(address.name, suffix, names, read)
+
+
+def check_folder(address: Address, marker: str) -> None:
+    """Make sure that what a folder replaces was a result, too.
+
+    Raises
+    ------
+    OutputError
+        If it is something else.
+    """
+    file_system = address.file_system()
+    with _saying(address, "look at"):
+        is_other = file_system.exists(address.url) and not file_system.exists(f"{address.url}/{marker}")
+    if is_other:
+        raise OutputError(
+            f"the result would replace what is not a result: it has no {marker} in it; remove it or choose another export_path, "
+            f"got {address.url}"
+        )
 
 
 def stored_bytes(url: str, credentials: Mapping[str, Any]) -> int:

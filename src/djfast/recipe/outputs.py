@@ -12,6 +12,7 @@ from djfast.formats import COMPRESSIONS, FORMATS, Format, format_of
 from djfast.spelling import did_you_mean
 
 _SCHEME = r"(?ai)[a-z][a-z0-9+.-]*://"
+_ALMOST_ADDRESS = r"(?i)(s3a?|gc?s|abfss?|az|adl|oss|hf|hdfs|https?|file|memory|s?ftp|ssh):"
 _REMOTE_WORK_DIR = "./outputs"  # as Data-Juicer has it
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region", "endpoint_url", "anon")
 
@@ -103,6 +104,8 @@ def default_work_dir(path: str) -> str:
 
 def _check_address(path: str) -> None:
     if not is_remote(path):
+        if re.match(_ALMOST_ADDRESS, path):
+            raise RecipeError(f"export_path must have :// if it is an address, or begin with ./ if it is none, got {path!r}")
         return
     user = path.partition("://")[2].partition("/")[0].rpartition("@")[0]
     if ":" in user:

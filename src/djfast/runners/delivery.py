@@ -1,14 +1,18 @@
-"""Brings a finished result to where the recipe wants it, and looks whether it is there."""
+"""Brings a complete result to where the recipe wants it, in place of an earlier one, and looks whether it is there."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from djfast.errors import MissingExtraError, OutputError
-from djfast.io.results import Output, check_place, manifest_path
+from djfast.io.commit import Staging, remove
+from djfast.io.durable import writing
+from djfast.io.result_names import earlier_files, record_path
+from djfast.io.results import Output, check_place
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.runners.report import Report
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from djfast.io.upload import Address
 
 
-def output_of(recipe: Recipe, *, mark: str = "") -> Output:
+def output_of(recipe: Recipe) -> Output:
     """Return how a recipe's result is written."""
     settings = recipe.settings
     return Output(
@@ -26,8 +30,35 @@ def output_of(recipe: Recipe, *, mark: str = "") -> Output:
         int(settings["export_shard_size"]),
         settings["export_shard_rows"],
         settings["export_arguments"],
-        mark,
     )
+
+
+def staging_of(recipe: Recipe, mark: str = "", *, job: str = "") -> Staging:
+    """Return where the files of a recipe's result are made."""
+    return Staging(str(recipe.settings["result_path"]), mark, job=job, is_durable=bool(job))
+
+
+def make_ready(recipe: Recipe) -> None:
+    """Upload what an earlier run of this result could not, and make sure that this one will find its places free.
+
+    Raises
+    ------
+    OutputError
+    """
+    with writing(work_dir := str(recipe.settings["work_dir"]), setting="work_dir"):
+        os.makedirs(work_dir, exist_ok=True)
+        if not os.access(work_dir, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), work_dir)
+    address = _address(recipe)
+    if address is None:
+        return
+    from djfast.io.upload import check_folder, earlier_in
+
+    deliver(recipe)
+    output = output_of(recipe)
+    earlier_in(address, output.suffix)  # which must be allowed
+    if output.format.is_folder:
+        check_folder(address, str(output.format.marker))
 
 
 def check_output(recipe: Recipe) -> None:
@@ -47,36 +78,52 @@ def check_output(recipe: Recipe) -> None:
         address.file_system()
 
 
-def delivered(recipe: Recipe, report: Report) -> Report:
-    """Upload a result and what lies beside it, if export_path is an address; return the report with the addresses.
+def addressed(recipe: Recipe, report: Report) -> Report:
+    """Return a report with the places that its files get: addresses, if export_path is one."""
+    address = _address(recipe)
+    if address is None:
+        return report
+
+    def place(path: str) -> str:
+        return address.beside(os.path.basename(path)).url
+
+    return report._replace(
+        export_paths=tuple(map(place, report.export_paths)),
+        stats_path=report.stats_path and place(report.stats_path),
+        rejected_path=report.rejected_path and place(report.rejected_path),
+    )
+
+
+def committed(recipe: Recipe, report: Report, staging: Staging) -> Report:
+    """Give the files of a result their names, upload them if export_path is an address, and return the report with their places.
 
     Raises
     ------
     OutputError
-        What is here is kept then.
+        If they cannot be uploaded. They are kept then, and the next run uploads them first.
     """
-    address = _address(recipe)
-    if address is None:
-        return report
-    side = [report.stats_path, report.rejected_path, manifest_path(str(recipe.settings["result_path"]))]
-    beside = [path for path in side if path is not None and os.path.exists(path)]
-    addresses = dict(zip(beside, _uploaded(recipe, [*report.export_paths, *beside], address)[len(report.export_paths) :]))
-    return report._replace(
-        export_paths=tuple(address.beside(os.path.basename(path)).url for path in report.export_paths),
-        stats_path=addresses.get(report.stats_path or ""),
-        rejected_path=addresses.get(report.rejected_path or ""),
-    )
+    output = output_of(recipe)
+    staging.commit(earlier_files(output.path, output.suffix))
+    deliver(recipe)
+    return addressed(recipe, report)
 
 
-def deliver_record(recipe: Recipe, record: str) -> None:
-    """Upload the record of a run, which says that all of the result is there, and remove what was uploaded."""
+def deliver(recipe: Recipe) -> None:
+    """Upload a committed result that waits for it. The record comes last, and says that all of the result is there."""
     address = _address(recipe)
-    if address is None:
+    output = output_of(recipe)
+    record = record_path(output.path)
+    if address is None or not os.path.exists(record):
         return
-    import shutil
+    from djfast.io.upload import replace_files
 
-    _uploaded(recipe, [record], address)
-    shutil.rmtree(os.path.dirname(str(recipe.settings["result_path"])), ignore_errors=True)  # a folder of its own
+    paths = earlier_files(output.path, output.suffix)
+    try:
+        replace_files(sorted(paths, key=lambda path: path == record), address, output.suffix)
+    except OutputError as error:
+        raise OutputError(f"{error}; the result is kept in {os.path.dirname(output.path)}") from error
+    for path in sorted(paths, key=lambda path: path != record):
+        remove(path)
 
 
 def result_bytes(recipe: Recipe, path: str) -> int:
@@ -90,15 +137,6 @@ def result_bytes(recipe: Recipe, path: str) -> int:
     with contextlib.suppress(OSError):
         return os.stat(path).st_size
     return -1
-
-
-def _uploaded(recipe: Recipe, paths: list[str], address: Address) -> list[str]:
-    from djfast.io.upload import upload
-
-    try:
-        return upload(paths, address)
-    except OutputError as error:
-        raise OutputError(f"{error}; the result is kept in {os.path.dirname(recipe.settings['result_path'])}") from error
 
 
 def _address(recipe: Recipe) -> Address | None:

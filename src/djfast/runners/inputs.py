@@ -17,12 +17,14 @@ from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of
 from djfast.io.generated_rows import generated_file
 from djfast.io.json_rows import JsonRows
 from djfast.io.json_values import head_of
+from djfast.io.overlap import refuse_overlap
 from djfast.io.remote import sign_in
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.recipe.sources import Source, Sources
 from djfast.reserved import META, STATS
+from djfast.runners.delivery import output_of
 from djfast.runners.permutation import permutation
 
 _MOST_SHUFFLED = 2**32
@@ -52,11 +54,28 @@ def source_files(recipe: Recipe, notices: list[str] | None = None) -> list[list[
 
     Raises
     ------
+    RecipeError
+        If there is no source, or if the run would read what it writes.
     InputError
         If a source has none.
     """
+    settings = recipe.settings
+    sources = settings["sources"].listed
+    if not sources:
+        raise RecipeError("there is no input: dataset_path, dataset or generated_dataset_config must name one, got none")
     _prepare(recipe)
-    return [_files_of(source, list(recipe.settings["suffixes"]), notices) for source in recipe.settings["sources"].listed]
+    groups = [_files_of(source, list(settings["suffixes"]), notices) for source in sources]
+    output = output_of(recipe)
+    for source, files in zip(sources, groups):
+        refuse_overlap(
+            str(settings["export_path"]),
+            output.suffix,
+            in_shards=bool(output.shard_bytes or output.shard_rows),
+            places=source.paths,
+            files=[file.path for file in files if source.generated is None],
+            suffixes=source.suffixes or settings["suffixes"],
+        )
+    return groups
 
 
 def _prepare(recipe: Recipe) -> None:

@@ -1,4 +1,4 @@
-"""Runs a recipe on the threads of this process and writes its folder: result, stats, rejected rows, run.json."""
+"""Runs a recipe on the threads of this process and writes its folder: result, stats, rejected rows, record of the run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from djfast.access import holding
+from djfast.io.commit import Staging
+from djfast.io.durable import writing
 from djfast.io.files import file_size
-from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
-from djfast.io.results import Result, ResultFile, rejected_path, stats_path
+from djfast.io.result_names import record_path, rejected_path, stats_path
+from djfast.io.results import Result, ResultFile
 from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
 from djfast.plan.bind import bind_plan
@@ -23,7 +25,7 @@ from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.redaction import all_safe
-from djfast.runners.delivery import check_output, deliver_record, delivered, output_of
+from djfast.runners.delivery import addressed, check_output, committed, make_ready, output_of, staging_of
 from djfast.runners.inputs import access_of, bring_stats, draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
@@ -41,7 +43,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     Raises
     ------
     RecipeError, InputError, ModelError, MissingExtraError, SchemaError, TooManyErrors
-        No result is left behind then; what was rejected so far is.
+        An earlier result is as it was then; what was rejected so far is kept under a name that says so.
     """
     settings = recipe.settings
     plan = plan_recipe(recipe)
@@ -53,42 +55,45 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
         validate(recipe, groups)
     files = [file for group in groups for file in group]
     plan = plan._replace(brings_stats=bring_stats(files))
-    export = str(settings["result_path"])
-    result = ResultFile(output_of(recipe))
-    rejected = RejectedRows(
-        rejected_path(export),
-        max_errors=settings["max_errors"],
-        is_fatal=fatal_ops(plan, skips_errors=bool(settings["skip_op_error"])),
-    )
+    inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
     budget = budget_of(settings, workers=int(settings["np"]))
-    work_dir = str(settings["work_dir"] or os.path.dirname(os.path.abspath(export)))
-    with used(RunSettings.of(settings)), holding(access_of(recipe)):
-        report = run_plan(
-            plan,
-            draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups),
-            result,
-            threads=int(settings["np"]),
-            rejected=rejected,
-            progress=progress or Progress(is_quiet=True),
-            spool_folder=work_dir,
-            window_bytes=budget.window_bytes,
-            working_bytes=budget.working_bytes,
-            key_bytes=budget.key_bytes,
-            notices=notices,
-            row_timeout=float(settings["row_timeout"]) if may_exit else None,
+    with staging_of(recipe) as staging, used(RunSettings.of(settings)), holding(access_of(recipe)):
+        make_ready(recipe)
+        result = ResultFile(output_of(recipe), staging)
+        rejected = RejectedRows(
+            staging,
+            max_errors=settings["max_errors"],
+            is_fatal=fatal_ops(plan, skips_errors=bool(settings["skip_op_error"])),
         )
-    report = delivered(recipe, with_side_files(report, plan, export))
-    record = os.path.join(work_dir, "run.json")
-    write_run_json(record, recipe, files, report)
-    deliver_record(recipe, record)
-    return report
+        try:
+            report = run_plan(
+                plan,
+                draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups),
+                result,
+                threads=int(settings["np"]),
+                rejected=rejected,
+                progress=progress or Progress(is_quiet=True),
+                spool_folder=str(settings["work_dir"]),
+                window_bytes=budget.window_bytes,
+                working_bytes=budget.working_bytes,
+                key_bytes=budget.key_bytes,
+                notices=[*notices, *staging.notices],
+                row_timeout=float(settings["row_timeout"]) if may_exit else None,
+            )
+            report = with_side_files(report, staging)
+            write_record(staging, recipe, inputs, addressed(recipe, report))
+        except BaseException:
+            rejected.keep()
+            raise
+        return committed(recipe, report, staging)
 
 
-def with_side_files(report: Report, plan: Plan, export: str) -> Report:
+def with_side_files(report: Report, staging: Staging) -> Report:
     """Return the report with the paths of stats and rejected rows, where there are any."""
+    stats, rejected = stats_path(staging.path), rejected_path(staging.path)
     return report._replace(
-        stats_path=stats_path(export) if plan.has_side else None,
-        rejected_path=rejected_path(export) if report.rows_rejected else None,
+        stats_path=stats if stats in staging.completed else None,
+        rejected_path=rejected if rejected in staging.completed else None,
     )
 
 
@@ -147,11 +152,11 @@ def run_plan(
         written = loop.rows_written - rejected.unfit
         rejected.check(loop.tally.rows_read, written, loop.tally)
         paths = result.finish()
+        rejected.finish()
     except BaseException:
         result.abandon()
         raise
     finally:
-        rejected.close()
         progress.clear()
         if watch is not None:
             watch.close()
@@ -188,11 +193,13 @@ def fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:
     return is_fatal
 
 
-def write_run_json(path: str, recipe: Recipe, files: Sequence[InputFile], report: Report) -> None:
-    """Write the record of a run: recipe, versions, inputs and report. Only who may read all of these may read it."""
+def write_record(staging: Staging, recipe: Recipe, inputs: Sequence[Mapping[str, Any]], report: Report) -> None:
+    """Write the record of a run, which is committed with its result: recipe, versions, inputs and report.
+
+    Only who may read all of these may read it.
+    """
     from djfast import __version__
 
-    inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
     record = {
         "djfast": __version__,
         "python": sys.version.partition(" ")[0],
@@ -200,12 +207,13 @@ def write_run_json(path: str, recipe: Recipe, files: Sequence[InputFile], report
         "inputs": inputs,
         **report.to_dict(),
     }
-    os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)
-    temporary = f"{path}.tmp-{os.getpid()}"
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(json.dumps(all_safe(record), indent=2, ensure_ascii=False, default=str) + "\n")
-        os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & _readers([recipe.source, *(each.path for each in files)]))
-    os.replace(temporary, path)
+    path = record_path(staging.path)
+    with writing(path, setting="export_path"), staging.open(path) as file:
+        text = json.dumps(all_safe(record), indent=2, ensure_ascii=False, default=str) + "\n"
+        file.write(text.encode("utf-8", "backslashreplace"))
+        readers = _readers([recipe.source, *(each["path"] for each in inputs)])
+        os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & readers)
+    staging.complete(path)
 
 
 def _readers(paths: Sequence[str | None]) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from djfast.errors import TooManyErrors
+from djfast.io.commit import Staging
 from djfast.io.durable import writing
+from djfast.io.result_names import failed_rejected_path, rejected_path
 from djfast.runners.reasons import ReasonCounts, reason_lines
 
 if TYPE_CHECKING:
@@ -47,10 +48,8 @@ class RejectedRows:
 
     Parameters
     ----------
-    path : str or None
-        Where the rows go; None keeps them in `rows`.
-    temporary : str, optional
-        Name of the file until it is closed; by default the file has its own name from the beginning.
+    staging : Staging or None
+        The result that the rows are written beside; None keeps them in `rows`.
     max_errors : float, int, "auto" or None
         Most rejected rows: a float is a share of the rows read, an integer a count, "auto" half of the rows if at least 1,000
         were read; None is no limit.
@@ -58,11 +57,8 @@ class RejectedRows:
         ``is_fatal(op_index)`` says whether the first bad row of an OP (or of reading, -1) stops the run.
     """
 
-    def __init__(
-        self, path: str | None, *, max_errors: float | int | str | None, is_fatal: Any, temporary: str | None = None
-    ) -> None:
-        self.path = path
-        self._temporary = temporary or path
+    def __init__(self, staging: Staging | None, *, max_errors: float | int | str | None, is_fatal: Any) -> None:
+        self._staging = staging
         self.max_errors = max_errors
         self.is_fatal = is_fatal
         self.count = 0
@@ -82,10 +78,10 @@ class RejectedRows:
         self.count += 1
         self.by_op[rejected.op_index] = self.by_op.get(rejected.op_index, 0) + 1
         self.reasons.add(rejected)
-        if self.path is None:
+        if self._staging is None:
             self.rows.append(rejected)
         else:
-            self._write(rejected)
+            self._write(rejected, self._staging)
         if self.is_fatal(rejected.op_index):
             raise TooManyErrors(f"{rejected.op}: {rejected.place()}: {rejected.reason} (skip_op_error is false)")
         if isinstance(self.max_errors, int) and self.count > self.max_errors:
@@ -105,13 +101,13 @@ class RejectedRows:
         """
         if not self.count:
             return
-        failed = self._total_failure(rows_read, tally) if self.path and not rows_written else None
+        failed = self._total_failure(rows_read, tally) if self._staging is not None and not rows_written else None
         share = _AUTO_SHARE if self.max_errors == AUTO and rows_read >= _AUTO_ROWS else self.max_errors
         if failed is None and isinstance(share, float) and rows_read and self.count / rows_read > share:
             given = "auto, half of them" if self.max_errors == AUTO else f"the share {share:g}"
             failed = f"{self.count:,} of {rows_read:,} rows were rejected, more than max_errors allows: {given}"
         if failed is not None:
-            where = f"; see {self.path}" if self.path else ""
+            where = f"; see {failed_rejected_path(self._staging.path)}" if self._staging is not None else ""
             raise TooManyErrors("\n".join([f"{failed}{where}", *reason_lines(self.reasons.most_frequent(), self.count)]))
 
     def _total_failure(self, rows_read: int, tally: Tally | None) -> str | None:
@@ -130,25 +126,34 @@ class RejectedRows:
         """How many rows the format of the result has no place for."""
         return self.by_op.get(EXPORT, 0)
 
-    def _write(self, rejected: Rejected) -> None:
+    def _write(self, rejected: Rejected, staging: Staging) -> None:
         entry = {"op": rejected.op, "reason": rejected.reason, "file": rejected.file, "line": rejected.line}
         head = json.dumps(entry, ensure_ascii=False)[:-1].encode("utf-8", "backslashreplace")
-        with self._writing():
+        with self._writing(staging):
             if self._file is None:
-                os.makedirs(os.path.dirname(os.path.abspath(str(self.path))), exist_ok=True)
-                self._file = open(str(self._temporary), "wb")  # noqa: SIM115 - closed with the run
+                self._file = staging.open(rejected_path(staging.path))
             self._file.write(head + b", " + row_member(rejected.row) + b"}\n")
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            file, self._file = self._file, None
-            with self._writing():
-                file.close()
-                os.replace(str(self._temporary), str(self.path))
+    def finish(self) -> None:
+        """Take no more rows: they belong to the result from now on."""
+        if self._staging is not None and self._file is not None:
+            self._close(self._staging)
+            self._staging.complete(rejected_path(self._staging.path))
 
-    def _writing(self) -> AbstractContextManager[None]:
-        return writing(str(self._temporary), setting="export_path")
+    def keep(self) -> None:
+        """Keep the rows although there will be no result, under a name that says so. Those of an earlier result stay."""
+        if self._staging is not None:
+            self._close(self._staging)
+            self._staging.keep(rejected_path(self._staging.path), failed_rejected_path(self._staging.path))
+
+    def _close(self, staging: Staging) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with self._writing(staging):
+                file.close()
+
+    def _writing(self, staging: Staging) -> AbstractContextManager[None]:
+        return writing(rejected_path(staging.path), setting="export_path")
 
 
 class RowMember(bytes):

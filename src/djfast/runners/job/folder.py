@@ -21,7 +21,7 @@ from djfast.errors import InputError, ResumeError
 from djfast.io.durable import write_durably
 from djfast.io.formats import InputFile
 from djfast.io.remote import stat
-from djfast.io.results import remove, stem
+from djfast.io.result_names import stem
 from djfast.plan.resources import resource_files
 from djfast.plan.steps import Compute, Plan, Rewrite
 from djfast.recipe.load import Recipe
@@ -183,12 +183,6 @@ class JobFolder:
         """Name for temporary files of this attempt, the same on all ranks."""
         assert self.attempt is not None, "the folder is not open"
         return f"{self.attempt.job}-{self.attempt.attempt}"
-
-    def remove_leftovers(self, place: str) -> None:
-        """Remove temporary files that earlier attempts of this job left in a folder."""
-        assert self.attempt is not None, "the folder is not open"
-        for leftover in Path(place).glob(f"*.tmp-{self.attempt.job}-*"):
-            remove(leftover)
 
 
 def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[str, Any]:

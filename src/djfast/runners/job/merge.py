@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from djfast.io.commit import Staging
 from djfast.io.durable import writing
-from djfast.io.results import Output, Result, file_record, stats_path, write_manifest
+from djfast.io.result_names import stats_path
+from djfast.io.results import Output, Result, file_record, write_manifest
 from djfast.ranks import Ranks
 from djfast.runners.rejected import RejectedRows
 
@@ -55,7 +57,7 @@ class _Share(NamedTuple):
 
 
 def merge_together(
-    pieces: Iterator[Any], output: Output, ranks: Ranks, scratch: Path, may_publish: Callable[[], None]
+    pieces: Iterator[Any], output: Output, staging: Staging, ranks: Ranks, scratch: Path, may_publish: Callable[[], None]
 ) -> tuple[list[str], int]:
     """Write this rank's pieces to their place in the result; all ranks call it and get the paths and the number of rows.
 
@@ -79,30 +81,25 @@ def merge_together(
     paths = shards or [output.path]
     first_row = sum(share.rows for share in shares[: ranks.rank])
     side_paths = [stats_path(output.path)] if any(share.side_bytes for share in shares) else []
-    try:
-        with writing(output.path, setting="export_path"):
-            _place(lines_path, list(_segments(lines_path, first_row, counts)), paths, output, ranks)
-            records = _hashed(paths, counts, output, ranks) if shards else []
-            if side_paths:
-                _place(side_path, [(0, 0, mine.side_bytes)], side_paths, output, ranks)
-            if ranks.rank == 0:
-                may_publish()
-                _publish([*paths, *side_paths], output, records)
-    except BaseException:
-        for path in [*paths, *side_paths]:
-            Path(output.temporary(path)).unlink(missing_ok=True)
-        raise
+    with writing(output.path, setting="export_path"):
+        _place(lines_path, list(_segments(lines_path, first_row, counts)), paths, staging, ranks)
+        records = _hashed(paths, counts, staging, ranks) if shards else []
+        if side_paths:
+            _place(side_path, [(0, 0, mine.side_bytes)], side_paths, staging, ranks)
+        if ranks.rank == 0:
+            may_publish()
+            _publish([*paths, *side_paths], staging, records)
     lines_path.unlink()
     side_path.unlink()
     ranks.gather_all(b"")
     return paths, rows
 
 
-def _publish(paths: Sequence[str], output: Output, records: list[dict[str, Any]]) -> None:
+def _publish(paths: Sequence[str], staging: Staging, records: list[dict[str, Any]]) -> None:
     for path in paths:
-        os.replace(output.temporary(path), path)
+        staging.complete(path)
     if records:
-        write_manifest(output.path, records)
+        write_manifest(staging, records)
 
 
 def _write_share(pieces: Iterator[Any], lines_path: Path, side_path: Path) -> _Share:
@@ -136,7 +133,7 @@ def _segments(path: Path, first_row: int, counts: Sequence[int]) -> Iterator[tup
             begin = position
 
 
-def _place(source: Path, segments: list[tuple[int, int, int]], paths: Sequence[str], output: Output, ranks: Ranks) -> None:
+def _place(source: Path, segments: list[tuple[int, int, int]], paths: Sequence[str], staging: Staging, ranks: Ranks) -> None:
     """Copy segments of a rank's file behind those of the ranks before it."""
     sizes = _gathered(ranks, [[shard, end - begin] for shard, begin, end in segments])
     totals = [0] * len(paths)
@@ -147,14 +144,13 @@ def _place(source: Path, segments: list[tuple[int, int, int]], paths: Sequence[s
             totals[shard] += size
     if ranks.rank == 0:
         for path, total in zip(paths, totals):
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            with open(output.temporary(path), "wb") as file:
+            with staging.open(path) as file:
                 file.truncate(total)
     ranks.gather_all(b"")  # the files are there
     with open(source, "rb") as file:
         for shard, begin, end in segments:
             # Not for reading, too: a client of NFS that has read a page writes all of it back, with it its neighbour's bytes.
-            with open(os.open(output.temporary(paths[shard]), os.O_WRONLY), "wb") as target:
+            with open(os.open(staging.of(paths[shard]), os.O_WRONLY), "wb") as target:
                 _copy(file, begin, end, target, offsets[shard])
                 target.flush()
                 os.fsync(target.fileno())
@@ -171,10 +167,10 @@ def _copy(source: IO[bytes], begin: int, end: int, target: IO[bytes], offset: in
         left -= len(chunk)
 
 
-def _hashed(paths: Sequence[str], counts: Sequence[int], output: Output, ranks: Ranks) -> list[dict[str, Any]]:
+def _hashed(paths: Sequence[str], counts: Sequence[int], staging: Staging, ranks: Ranks) -> list[dict[str, Any]]:
     """Return the records of all shards for the manifest; every rank sums up some."""
     mine = range(ranks.rank, len(paths), ranks.size)
-    records = _gathered(ranks, [[i, file_record(output.temporary(paths[i]), paths[i], counts[i])] for i in mine])
+    records = _gathered(ranks, [[i, file_record(staging.of(paths[i]), paths[i], counts[i])] for i in mine])
     return [record for _, record in sorted((entry for each in records for entry in each), key=lambda entry: entry[0])]
 
 

@@ -6,24 +6,24 @@ import json
 import os
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from djfast.io.durable import sync_file, writing
+from djfast.io.commit import Staging
+from djfast.io.files import file_size
 from djfast.io.formats import InputFile
-from djfast.io.results import Result, ResultFile, rejected_path
+from djfast.io.results import Result, ResultFile
 from djfast.llm.usage import METER, OpUsage, total_usage
 from djfast.ranks import Ranks
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
-from djfast.runners.delivery import deliver_record, delivered, output_of, result_bytes
+from djfast.runners.delivery import addressed, committed, output_of, result_bytes
 from djfast.runners.job.journal import DoneEntry, checksum_of
 from djfast.runners.job.merge import merge_alone, merge_together
 from djfast.runners.job.parts import PartFile
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.survivors import owned
-from djfast.runners.local import fatal_ops, reject_unfit, with_side_files, write_run_json
+from djfast.runners.local import fatal_ops, reject_unfit, with_side_files, write_record
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
 from djfast.runners.report import RankReport, Report, short_text_notices
 
@@ -37,31 +37,35 @@ def export_settings(recipe: Recipe) -> list[Any]:
 
 
 def write_outcome(
-    recipe: Recipe, passes: Passes, ranks: Ranks, stopping: Stopping, files: list[InputFile], mine: RankReport
+    recipe: Recipe,
+    passes: Passes,
+    ranks: Ranks,
+    stopping: Stopping,
+    files: list[InputFile],
+    mine: RankReport,
+    staging: Staging,
 ) -> Report | None:
-    """Write result, rejected rows and ``run.json``, and journal that the job is complete; all ranks call it.
+    """Commit result, rejected rows and the record of the run, and journal that the job is complete; all ranks call it.
 
     Rank 0 returns the report; its `seconds` are those of its own rank.
     """
     folder = passes.folder
     folder.check_owned()
-    output = output_of(recipe, mark=folder.mark())
-    if ranks.rank == 0:
-        folder.remove_leftovers(os.path.dirname(os.path.abspath(output.path)))
+    output = output_of(recipe)
     rejected = None
     if output.is_lines and hasattr(passes.rows.piece, "lines") and ranks.size > 1:
         if ranks.rank == 0:
-            rejected = write_rejected(recipe, passes, final=True)
+            rejected = write_rejected(recipe, passes, staging, final=True)
         share = owned(passes.result_rows(), ranks)[ranks.rank]
         scratch = folder.path / "parts" / f"merge-{folder.mark()}"
         pieces = _stoppable(passes.result(share), stopping)
-        paths, written = merge_together(pieces, output, ranks, scratch, folder.check_owned)
+        paths, written = merge_together(pieces, output, staging, ranks, scratch, folder.check_owned)
     elif ranks.rank == 0:
-        result = ResultFile(output)
+        result = ResultFile(output, staging)
         paths, written, rejected = merge_alone(
             _stoppable(passes.whole_result(result), stopping),
             result,
-            partial(write_rejected, recipe, passes, final=True),
+            partial(write_rejected, recipe, passes, staging, final=True),
             folder.check_owned,
         )
     gathered = [json.loads(body) for body in ranks.gather_all(json.dumps([mine, METER.take()]).encode())]
@@ -86,29 +90,24 @@ def write_outcome(
         language_models=usage or None,
         rejected_reasons=rejected.reasons.most_frequent(),
     )
-    report = with_side_files(report, passes.plan, output.path)
-    for path in (*report.export_paths, report.stats_path):
-        for each in [Path(path), *Path(path).rglob("*")] if path is not None else []:
-            if each.is_file():
-                sync_file(each)
-    report = delivered(recipe, report)
-    record = folder.path.parent / "run.json"
-    with writing(record, setting="work_dir"):
-        write_run_json(str(record), recipe, files, report)
-    deliver_record(recipe, str(record))
+    report = with_side_files(report, staging)
+    inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
+    write_record(staging, recipe, inputs, addressed(recipe, report))
+    folder.check_owned()
+    report = committed(recipe, report, staging)
     _journal_done(recipe, passes, report)
     return report
 
 
-def write_rejected(recipe: Recipe, passes: Passes, result: Result | None = None, *, final: bool) -> RejectedRows:
+def write_rejected(
+    recipe: Recipe, passes: Passes, staging: Staging, result: Result | None = None, *, final: bool
+) -> RejectedRows:
     """Write the rejected rows of all finished parts, in the order of a run without ranks, then those unfit for the result.
 
-    They are held to the limit if this is final.
+    They are held to the limit if this is final; else, or if there are too many, they get the name for runs without a result.
     """
-    path = rejected_path(str(recipe.settings["result_path"]))
     is_fatal = fatal_ops(passes.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
-    temporary = f"{path}.tmp-{passes.folder.mark()}"
-    rows = RejectedRows(path, max_errors=recipe.settings["max_errors"], is_fatal=is_fatal, temporary=temporary)
+    rows = RejectedRows(staging, max_errors=recipe.settings["max_errors"], is_fatal=is_fatal)
     lines = {number: passes.lines_before(number) for number in {number for number, _ in passes.journal.parts}}
     try:
         for (number, split), entry in sorted(passes.journal.parts.items()):
@@ -121,8 +120,13 @@ def write_rejected(recipe: Recipe, passes: Passes, result: Result | None = None,
         if final:
             total = passes.finished()
             rows.check(total.rows_read, sum(passes.result_rows()) - rows.unfit, total)
-    finally:
-        rows.close()
+    except BaseException:
+        rows.keep()
+        raise
+    if final:
+        rows.finish()
+    else:
+        rows.keep()
     return rows
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from djfast.access import holding
 from djfast.errors import Preempted, RecipeError
+from djfast.io.commit import Staging
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
@@ -25,7 +26,7 @@ from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
-from djfast.runners.delivery import output_of, result_bytes
+from djfast.runners.delivery import make_ready, output_of, result_bytes, staging_of
 from djfast.runners.inputs import Counted, access_of, bring_stats, counted, drawn_rows, is_drawn, rows_of, source_files
 from djfast.runners.job.answers import answer
 from djfast.runners.job.desk import Desk
@@ -93,6 +94,7 @@ class Job:
         self.budget = budget_of(recipe.settings, workers=int(recipe.settings["np"]) + 2 * CREDITS * (ranks.size > 1))
         self.folder = JobFolder.of(recipe)
         self.journal = Journal(self.folder.path, "", self.folder.writer)
+        self.staging = Staging(str(recipe.settings["result_path"]), "none")
         self._progress = progress
         self._stopping = stopping
         self._is_fresh = is_fresh
@@ -133,6 +135,7 @@ class Job:
                 raise
             finally:
                 self.journal.close()
+                self.staging.close()
 
     def _attempt(self) -> Report | None:
         start = self._begin()
@@ -169,13 +172,13 @@ class Job:
                     work.move(number, desk)
         except Preempted:
             if self.ranks.rank == 0:
-                write_rejected(self.recipe, passes, final=False)
+                write_rejected(self.recipe, passes, self.staging, final=False)
             raise
         finally:
             self.ranks.stop_serving()
             self._done_before.add(work.total)
             self._waited_before += work.waited
-        report = write_outcome(self.recipe, passes, self.ranks, self._stopping, start.files, self._rank_report())
+        report = write_outcome(self.recipe, passes, self.ranks, self._stopping, start.files, self._rank_report(), self.staging)
         self._progress.clear()
         self.ranks.gather_all(b"")  # nobody leaves before the result is there
         return report and report._replace(seconds=round(time.monotonic() - self._started, 6))
@@ -189,6 +192,9 @@ class Job:
         """Agree on input and splits, and on what is finished already."""
         body = b""
         if self.ranks.rank == 0:
+            self.staging = staging_of(self.recipe, job=str(self.folder.path.absolute()))
+            self.staging.lock()
+            make_ready(self.recipe)
             body = json.dumps(self._look_around()).encode()
         files, splits, attempt, lines, is_complete, source_files, counts = json.loads(self.ranks.gather_all(body)[0])
         self._is_fresh = False
@@ -202,6 +208,7 @@ class Job:
             [Counted(*count) for count in counts],
         )
         self.folder.join(start.attempt)
+        self.staging.mark = self.folder.mark()  # the same on all ranks
         self.journal = Journal(self.folder.path, start.attempt.job, self.folder.writer)
         self.journal.take_lines([lines.encode()])
         return start
