@@ -70,7 +70,7 @@ def test_a_number_before_a_path_is_the_share_of_its_rows(tmp_path: Path) -> None
     a = lines(tmp_path / "a.jsonl", [f"a{i}" for i in range(10)])
     b = lines(tmp_path / "b.jsonl", ["b"])
     c = lines(tmp_path / "c.jsonl", ["c", "d"])
-    rows = [row["text"] for row in run(tmp_path, dataset_path=f"0.25 {a} {b} -1 {a} 2 {c}")]
+    rows = [row["text"] for row in run(tmp_path, dataset_path=f"0.25 {a} {b} 0 {a} 2 {c}")]
     assert rows == [f"a{i}" for i in sorted(np.random.default_rng(42).permutation(10)[:3])] + ["b", "c", "c", "d", "d"]
 
 

@@ -255,9 +255,14 @@ class JsonColumns:
         """Yield the rows of a block that can be parsed, with their numbers; the others are rejected."""
         for number, line in enumerate(data.split(b"\n")[:-1], first):
             try:
-                yield number, encodable(line)
+                row = encodable(line)
             except (ValueError, RecursionError) as error:
                 self.rejected[number] = str(error)
+                continue
+            if isinstance(row, dict):
+                yield number, row
+            else:  # of an input whose lines nobody has looked at yet
+                self.rejected[number] = f"a row must be a JSON object, got {type(row).__name__}"
 
     def _read(self, data: bytes, schema: pa.Schema | None) -> pa.Table | None:
         """Read a block with Arrow's own reader; None if it cannot, or if it would change a value."""
