@@ -29,6 +29,7 @@ MAX_LINE_BYTES = 256 << 20
 _BLANK_LINE = rb"(?m)^[ \t\r]*\n|^[ \t\r]+\Z"
 PROBE_BYTES = 16 << 10  # read first where only the next line feed is looked for
 _MOST_PROBE_BYTES = 1 << 20
+_FIRST_BYTES = 1 << 20  # whose rows name the columns of a result without rows
 _SHOWN_BYTES = 1000  # of a line that is too long
 
 
@@ -241,13 +242,26 @@ class JsonRows:
         return None
 
     def first_columns(self) -> Any:
-        """Return the columns of the first rows, as an Arrow schema, for a result that no row is left for."""
-        for block in self.items():
-            from djfast.io.json_columns import JsonColumns
+        """Return the columns of the first rows, as an Arrow schema, for a result that no row is left for.
 
-            data = block.data[: block.end].rstrip(b"\n") + b"\n"
-            return JsonColumns(partial(iter, [(data.count(b"\n"), data)])).schema
-        return None
+        The rows are those of the first MiB, wherever blocks end: results do not depend on the size of batches.
+        """
+        data = b"".join(self._first_lines(_FIRST_BYTES))
+        if not data:
+            return None
+        from djfast.io.json_columns import JsonColumns
+
+        return JsonColumns(partial(iter, [(data.count(b"\n"), data)])).schema
+
+    def _first_lines(self, most: int) -> Iterator[bytes]:
+        """Yield lines of at most so many bytes together, and at least one."""
+        size = 0
+        for block in self.items():
+            for line in filter(None, block.data[: block.end].split(b"\n")):
+                size += len(line)
+                if size > most and size > len(line):
+                    return
+                yield line + b"\n"
 
     def _read(self, split: Split) -> Iterator[JsonBlock]:
         file = self.files[split.file]
