@@ -1,4 +1,4 @@
-.PHONY: help build test latest constraints wheel sanitize fuzz lint bench docs site
+.PHONY: help build test latest constraints wheel kills sanitize fuzz lint bench docs site
 PYTHON ?= python3
 FUZZ_COUNT ?= 20000
 FUZZ_SEED ?= 1
@@ -22,6 +22,9 @@ constraints:  ## Write constraints.txt: the newest packages that the tests ask f
 
 wheel:  ## Build source distribution and wheel into dist/, repair the wheel for all Linux systems, install and try it
 	$(PYTHON) tests/wheel.py
+
+kills:  ## Kill 200 runs while they write, of all forms of result, and look at what is left
+	$(PYTHON) tests/kills.py --kills 200
 
 sanitize:  ## Run the kernel and native tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(PYTHON) tests/sanitize.py

@@ -158,10 +158,11 @@ class Staging:
         OutputError
             If it cannot be written down what is to be done: the earlier result is as it was then.
         """
-        first = [named(self.path) for named in (manifest_path, record_path)]
-        moves = sorted(self._complete, key=lambda path: first.index(path) if path in first else -1)
+        last = [named(self.path) for named in (manifest_path, record_path)]
+        moves = sorted(self._complete, key=lambda path: last.index(path) if path in last else -1)
         # One file takes another one's place at once. Of shards the earlier ones go first: old and new never lie side by side.
-        goes = sorted({*earlier} - {self.path} if self.path in moves else {*earlier}, key=lambda path: (path not in first, path))
+        replaced = {self.path} & {*moves}
+        goes = sorted({*earlier} - replaced, key=lambda path: (-last.index(path) if path in last else 1, path))
         plan = _Plan(
             result=os.path.basename(self.path),
             mark=self.mark,
@@ -201,14 +202,6 @@ def finish_commit(path: str) -> bool:
             return True
     except OutputError:  # its run is alive, or this is another user
         return False
-
-
-def unfinished_commits(folder: str) -> list[str]:
-    """Return the hidden folders in a folder whose results have not got all of their names."""
-    with contextlib.suppress(OSError):
-        names = [name for name in os.listdir(folder) if name.startswith(".") and name.endswith(".djfast")]
-        return [place for name in names if os.path.exists(os.path.join(place := os.path.join(folder, name), _JOURNAL))]
-    return []
 
 
 class _Lock:
