@@ -31,27 +31,54 @@ EXIT_WRONG_RECIPE = 2
 EXIT_INTERRUPTED = 130
 
 
+class _CommandParser(argparse.ArgumentParser):
+    """Parser of a subcommand, which takes options of recipes too, before and after its own arguments."""
+
+    def parse_with_flags(self, given: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """Return the subcommand's own arguments, and the options of recipes."""
+        from djfast.errors import RecipeError
+        from djfast.recipe.overrides import split_flags
+
+        try:
+            own, flags = split_flags(given, {name: action.nargs != 0 for name, action in self._option_string_actions.items()})
+        except RecipeError as error:
+            self.error(str(error))
+        return self.parse_args(own), flags
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 failed, 2 wrong recipe or arguments."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in COMMANDS:
-        with uncollected():
-            module = import_module(f"djfast.cli.{given[0]}")
-            command = argparse.ArgumentParser(
-                prog=f"djfast {given[0]}", description=COMMANDS[given[0]], formatter_class=_HelpFormatter
-            )
-            module.add_arguments(command)
-            options, rest = command.parse_known_args(given[1:])
-        if rest and not getattr(module, "TAKES_OVERRIDES", False):
-            command.error(f"unrecognized arguments: {' '.join(rest)}")
-        status = _guarded(module, options, rest)
-        if "djfast.runners.watch" in sys.modules:
-            sys.modules["djfast.runners.watch"].end_if_any_hang(status)
-        return status
+        return _run_command(given[0], given[1:])
+    if given[:1] in (["version"], ["-V"]):
+        given = ["--version"]
+    elif given[:1] == ["help"]:
+        given = [*given[1:2], "--help"]
+        return main(given)
     parser = _parser()
+    if given and not given[0].startswith("-"):
+        from djfast.spelling import did_you_mean
+
+        parser.error(f"no such command{did_you_mean(given[0], COMMANDS)}; there are {', '.join(COMMANDS)}, got {given[0]!r}")
     parser.parse_args(given)
     parser.print_help()
     return 0
+
+
+def _run_command(name: str, given: list[str]) -> int:
+    with uncollected():
+        module = import_module(f"djfast.cli.{name}")
+        command = _CommandParser(
+            prog=f"djfast {name}", description=COMMANDS[name], formatter_class=_HelpFormatter, allow_abbrev=False
+        )
+        module.add_arguments(command)
+        takes_flags = getattr(module, "TAKES_OVERRIDES", False)
+        options, rest = command.parse_with_flags(given) if takes_flags else (command.parse_args(given), [])
+    status = _guarded(module, options, rest)
+    if "djfast.runners.watch" in sys.modules:
+        sys.modules["djfast.runners.watch"].end_if_any_hang(status)
+    return status
 
 
 @contextmanager
@@ -82,8 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"commands:\n{commands}\n\n`djfast COMMAND --help` tells more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"djfast {__version__}")
-    parser.add_argument("command", nargs="?", choices=list(COMMANDS), metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("-V", "--version", action="version", version=f"djfast {__version__}")
     return parser
 
 
@@ -152,6 +178,8 @@ def load(options: argparse.Namespace, rest: list[str], *, runs_code: bool = True
     from djfast.recipe.overrides import parse_flags, parse_set
 
     path = options.recipe or options.config
+    if options.recipe and options.config and options.recipe != options.config:
+        raise RecipeError(f"two recipes are given, {options.recipe!r} and --config {options.config!r}; a run takes one")
     if path is None:
         raise RecipeError("no recipe given: djfast run RECIPE")
     return load_recipe(path, overrides=[*map(parse_set, options.set), *parse_flags(rest)], runs_code=runs_code)

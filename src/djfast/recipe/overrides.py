@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence as ListOf
 from typing import Any, NamedTuple
 
@@ -9,6 +10,9 @@ from djfast.errors import RecipeError
 from djfast.recipe.document import Mapping, Node, Scalar, Sequence, read_document
 from djfast.recipe.keys import KEYS
 from djfast.spelling import did_you_mean
+
+_BOOLEANS = ("true", "false", "yes", "no", "on", "off")  # after an option of a boolean; anything else is an argument of its own
+_MANY_VALUES = "custom_operator_paths"  # the option that takes more than one value
 
 
 class Override(NamedTuple):
@@ -35,6 +39,55 @@ def parse_set(text: str) -> Override:
     return Override(_path(path), value, label)
 
 
+def split_flags(arguments: ListOf[str], known: MappingOf[str, bool]) -> tuple[list[str], list[str]]:
+    """Tell a command's own arguments from Data-Juicer's options, in whatever order they come.
+
+    Parameters
+    ----------
+    known : Mapping
+        The command's own options; true for those that take a value.
+
+    Returns
+    -------
+    own : list of str
+        For the command's parser.
+    flags : list of str
+        For `parse_flags`, each value joined to its option.
+    """
+    own: list[str] = []
+    flags: list[str] = []
+    rest = list(reversed(arguments))
+    while rest:
+        argument = rest.pop()
+        if argument == "--":
+            own += [argument, *reversed(rest)]
+            break
+        name, equals, _ = argument.partition("=")
+        if name in known or not argument.startswith("--"):
+            own.append(argument)
+            if known.get(name) and not equals and rest:
+                own.append(rest.pop())
+        else:
+            flags.append(argument if equals else _with_value(argument, rest))
+    return own, flags
+
+
+def _with_value(option: str, rest: list[str]) -> str:
+    """Join an option and its value, which is taken from the end of `rest`: what follows, the next argument first."""
+    name = _path(option[2:])[0]
+    key = KEYS.get(name)
+    if key is not None and key.type == "bool":
+        return f"{option}={rest.pop() if rest and rest[-1].lower() in _BOOLEANS else 'true'}"
+    values: list[str] = []
+    while rest and not rest[-1].startswith("--"):
+        if values and (name != _MANY_VALUES or rest[-1].endswith((".yaml", ".yml", ".json"))):
+            break
+        values.append(rest.pop())
+    if not values:
+        raise RecipeError(f"{option[:200]} takes a value")
+    return f"{option}={values[0] if len(values) == 1 else '[' + ', '.join(values) + ']'}"
+
+
 def parse_flags(arguments: ListOf[str]) -> list[Override]:
     """Read Data-Juicer's dotted options: `--np 4`, `--np=4`, `--text_length_filter.min_len 20`, `--debug`.
 
@@ -44,29 +97,13 @@ def parse_flags(arguments: ListOf[str]) -> list[Override]:
         For something that is no option, or an option without a value.
     """
     found: list[Override] = []
-    index = 0
-    while index < len(arguments):
-        argument = arguments[index]
-        index += 1
+    rest = list(reversed(arguments))
+    while rest:
+        argument = rest.pop()
         if not argument.startswith("--") or argument == "--":
             raise RecipeError(f"an option starts with --, got {argument[:200]!r}")
-        name, equals, value = argument[2:].partition("=")
-        path = _path(name)
-        if not equals:
-            key = KEYS.get(path[0])
-            values = []
-            while index < len(arguments) and not arguments[index].startswith("--"):
-                values.append(arguments[index])
-                index += 1
-                if path[0] != "custom_operator_paths":
-                    break
-            if values:
-                value = values[0] if len(values) == 1 else f"[{', '.join(values)}]"
-            elif key is not None and key.type == "bool":
-                value = "true"
-            else:
-                raise RecipeError(f"--{name[:200]} takes a value")
-        found.append(Override(path, value, f"--{name[:200]}"))
+        name, _, value = (argument if "=" in argument else _with_value(argument, rest))[2:].partition("=")
+        found.append(Override(_path(name), value, f"--{name[:200]}"))
     return found
 
 
