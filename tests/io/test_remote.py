@@ -42,12 +42,19 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     fails = 0
     knows_ranges = True
     delay = 0.0
+    refuses: tuple[int, int] = (0, 503)  # so many requests of any kind get this status
+    says_length = True
+    compresses = False
 
     def send_head(self) -> Any:
         path = Path(self.translate_path(self.path))
         if not path.is_file():
             return super().send_head()
         kind = type(self)
+        if kind.refuses[0] > 0:
+            kind.refuses = (kind.refuses[0] - 1, kind.refuses[1])
+            self.send_error(kind.refuses[1])
+            return None
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")) if kind.knows_ranges else None
         if wanted and kind.fails > 0:
             kind.fails -= 1
@@ -55,6 +62,15 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             return None
         data = path.read_bytes()
         time.sleep(kind.delay)
+        if kind.compresses or not kind.says_length:
+            self.send_response(200)
+            if kind.compresses:
+                data = gzip.compress(data)
+                self.send_header("Content-Encoding", "gzip")
+            if kind.says_length:
+                self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            return io.BytesIO(data)
         if wanted:
             kind.ranges.append(wanted[0])
             begin, end = int(wanted[1]), int(wanted[2])
@@ -99,6 +115,7 @@ def memory() -> Iterator[Any]:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "BLOCK_BYTES", 1 << 14)
     monkeypatch.setattr(remote, "_stats", {})
+    monkeypatch.setattr(remote, "_PAUSES", (0.0, 0.0))
 
 
 def run(tmp_path: Path, where: str, **keys: Any) -> list[Any]:
@@ -162,6 +179,53 @@ def test_a_lost_connection_is_tried_again_but_not_for_ever(web: tuple[Path, str,
     handler.fails = 10**9
     with open_binary(f"{address}/a.jsonl") as file, pytest.raises(InputError, match=r"cannot read http.*a\.jsonl"):
         file.read()
+
+
+def test_a_server_that_is_busy_at_first_is_asked_again(tmp_path: Path, web: tuple[Path, str, type[Handler]]) -> None:
+    folder, address, handler = web
+    (folder / "a.jsonl").write_bytes(LINES)
+    for status in (429, 500, 502, 503, 504):
+        handler.refuses = (3, status)
+        assert remote.is_file(f"{address}/a.jsonl")
+        assert remote.stat(f"{address}/a.jsonl").size == len(LINES)
+    handler.refuses = (2, 503)
+    assert run(tmp_path, f"{address}/a.jsonl") == ROWS
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(403, "403 Forbidden"), (401, "401 Unauthorized"), (503, "503 Service Unavailable")]
+)
+def test_the_status_of_a_refusal_is_named(web: tuple[Path, str, type[Handler]], status: int, said: str) -> None:
+    folder, address, handler = web
+    (folder / "a.jsonl").write_bytes(LINES)
+    handler.refuses = (10**9, status)
+    with pytest.raises(InputError, match=f"cannot read .*a.jsonl: the server answers {said}"):
+        djfast.Dataset.from_files(f"{address}/a.jsonl").to_list()
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+@pytest.mark.parametrize("compresses", [True, False])
+def test_a_server_that_compresses_or_does_not_say_the_length(
+    tmp_path: Path, web: tuple[Path, str, type[Handler]], says_length: bool, compresses: bool
+) -> None:
+    folder, address, handler = web
+    (folder / "a.jsonl").write_bytes(LINES)
+    handler.says_length, handler.compresses = says_length, compresses
+    assert run(tmp_path, f"{address}/a.jsonl") == ROWS
+
+
+def test_a_file_of_unknown_length_has_a_limit(web: tuple[Path, str, type[Handler]], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, address, handler = web
+    (folder / "a.jsonl").write_bytes(LINES)
+    handler.says_length = False
+    monkeypatch.setattr(remote, "_LARGEST_WITHOUT_RANGES", 1000)
+    with pytest.raises(InputError, match="does not say how long it is, and such a file may have at most"):
+        remote.stat(f"{address}/a.jsonl")
+
+
+def test_a_refused_connection_is_no_missing_file() -> None:
+    with pytest.raises(InputError, match=r"cannot read .*: ClientConnectorError"):
+        remote.is_file("http://127.0.0.1:1/a.jsonl")
 
 
 def test_a_server_without_ranges(web: tuple[Path, str, type[Handler]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,20 @@ def test_shares_never_exceed_the_number_of_rows() -> None:
     assert shares(10, [1, 1, 1], [5, 5, 5]) == [4, 4, 2]
     assert shares(1, [1, 1], [5, 5]) == [1, 0]
     assert shares(10, [1, 0], [5, 5]) == [10, 0]
-    assert shares(10, [1, 1], [0, 5]) == [0, 5]
+    assert shares(10, [1, 1], [0, 5]) == [0, 10]
+    assert shares(10, [1, 2, 1], [6, 0, 5]) == [5, 0, 5]
+    assert shares(10, [1, 0, 1], [0, 9, 0]) == [0, 0, 0]
+
+
+def test_the_share_of_a_source_without_rows_goes_to_the_others(tmp_path: Path) -> None:
+    full = lines(tmp_path / "full.jsonl", [f"text {i}" for i in range(5)])
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("\n")
+    mixture = {"configs": [{"path": str(empty), "weight": 1}, {"path": str(full), "weight": 1}], "max_sample_num": 4}
+    assert len(run(tmp_path, dataset=mixture)) == 4
+    for folder in ("local", "job-3"):
+        notices = json.loads((tmp_path / folder / "out.run.json").read_text())["notices"]
+        assert [note for note in notices if "without rows; the others have its share" in note and str(empty) in note]
 
 
 def test_bad_rows_that_are_drawn_have_their_numbers(tmp_path: Path) -> None:

@@ -5,15 +5,18 @@ What a file system needs to let us in comes from the environment, or from `sign_
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import os
 import re
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from djfast.errors import InputError, MissingExtraError
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 4 << 20
 AHEAD = 4  # blocks that are fetched before they are asked for
 _HELD = AHEAD + 4  # blocks in memory of one file
-_TRIES = 3
+_PAUSES = (0.1, 0.4)  # seconds before what failed is asked once more
 _LARGEST_WITHOUT_RANGES = 64 << 20
 _SCHEME = r"(?ai)([a-z][a-z0-9+.-]+)://"
 # Packages that fsspec needs for a scheme, besides itself.
@@ -35,6 +38,9 @@ _PACKAGES = {
 # File systems that read other file systems, or run what a file says: an address must not choose them.
 _REFUSED = frozenset({"simplecache", "filecache", "blockcache", "cached", "reference", "dir", "zip", "tar", "libarchive", "dask"})
 
+# Statuses of HTTP that asking again does not change.
+_FINAL = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 416, 451})
+
 # What file systems call what changes with a file's content, the surest first.
 _VERSIONS = (
     "ETag", "etag", "oid", "blob_id", "sha256", "LastModified", "Last-Modified", "last_modified", "updated", "mtime", "created"
@@ -44,6 +50,13 @@ _signed_in: dict[str, Mapping[str, Any]] = {}
 _stats: dict[str, FileStat] = {}
 _fetchers: list[ThreadPoolExecutor] = []
 _lock = threading.Lock()
+
+
+_Answer = TypeVar("_Answer")
+
+
+class _PassingError(InputError):
+    """What a file system met may be over when it is asked again."""
 
 
 class FileStat(NamedTuple):
@@ -79,8 +92,7 @@ def stat(path: str) -> FileStat:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
     if path not in _stats:
         system, place = _system(path)
-        with _errors_of(path):
-            _stats[path] = _stat_of(path, system.info(place))
+        _stats[path] = _asked(path, lambda: _stat_of(path, system, system.info(place)))
     return _stats[path]
 
 
@@ -133,35 +145,44 @@ def is_file(address: str) -> bool:
     """Tell whether an address is that of a file."""
     system, place = _system(address)
     system.invalidate_cache()
-    with _errors_of(address):
+
+    def look() -> bool:
         try:
             info = system.info(place)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if _is_missing(error):
+                return False
+            raise
         if info.get("type") == "directory":
             return False
-        _stats[address] = _stat_of(address, info)
+        _stats[address] = _stat_of(address, system, info)
         return True
+
+    return _asked(address, look)
 
 
 def files_below(address: str) -> list[str]:
     """Return the files of a folder and all below it, hidden ones left out; empty if there is no such folder."""
     system, place = _system(address)
-    with _errors_of(address):
+
+    def look() -> list[str]:
         try:
             found = system.find(place, detail=True)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if _is_missing(error):
+                return []
+            raise
         root = system._strip_protocol(place).rstrip("/")
         return [path for path in _listed(address, system, found) if not _is_hidden(system._strip_protocol(path)[len(root) :])]
+
+    return _asked(address, look)
 
 
 def files_like(pattern: str) -> list[str]:
     """Return the files that a pattern with ``*``, ``?``, ``[...]`` or ``**`` names."""
     system, place = _system(pattern)
     system.invalidate_cache()
-    with _errors_of(pattern):
-        return _listed(pattern, system, system.glob(place, detail=True))
+    return _asked(pattern, lambda: _listed(pattern, system, system.glob(place, detail=True)))
 
 
 class LocalFile:
@@ -240,18 +261,11 @@ class RemoteFile(io.RawIOBase):
     def _fetch(self, number: int) -> bytes:
         start = number * BLOCK_BYTES
         end = min(start + BLOCK_BYTES, self.size)
-        for attempt in range(1, _TRIES + 1):
-            try:
-                with _errors_of(self.path):
-                    data: bytes = self._system.cat_file(self._place, start=start, end=end)
-            except InputError:
-                if attempt == _TRIES:
-                    raise
-                continue
-            if len(data) == end - start:
-                return data
-            if len(data) == self.size <= _LARGEST_WITHOUT_RANGES:  # the server knows no ranges
-                return data[start:end]
+        data: bytes = _asked(self.path, lambda: self._system.cat_file(self._place, start=start, end=end))
+        if len(data) == end - start:
+            return data
+        if len(data) == self.size <= _LARGEST_WITHOUT_RANGES:  # the server knows no ranges
+            return data[start:end]
         raise InputError(
             f"{self.path} gave {len(data)} bytes from byte {start} on, where {end - start} should be; either it has changed, "
             "or the server does not know ranges"
@@ -336,23 +350,64 @@ def _listed(address: str, system: Any, found: Mapping[str, Mapping[str, Any]]) -
     for name, info in found.items():
         if info.get("type") != "directory":
             path = name if is_remote(name) else match[0] + name.lstrip("/")
-            _stats[path] = _stat_of(path, info)
+            _stats[path] = _stat_of(path, system, info)
             files.append(path)
     return sorted(files)
 
 
-def _stat_of(path: str, info: Mapping[str, Any]) -> FileStat:
+def _stat_of(path: str, system: Any, info: Mapping[str, Any]) -> FileStat:
     size = info.get("size")
     if not isinstance(size, int):
-        raise InputError(f"cannot read {path}: the server does not say how long it is")
+        return _stat_by_reading(path, system)
     for name in _VERSIONS:
         if info.get(name) is not None:
             return FileStat(size, str(info[name]))
     return FileStat(size, 0)
 
 
+def _stat_by_reading(path: str, system: Any) -> FileStat:
+    """Read a file of a server that does not say how long it is, as those that compress or send in chunks."""
+    size, content = 0, hashlib.blake2b(digest_size=16)
+    with system.open(path, "rb") as file:
+        while data := file.read(1 << 20):
+            size += len(data)
+            content.update(data)
+            if size > _LARGEST_WITHOUT_RANGES:
+                raise InputError(
+                    f"cannot read {path}: the server does not say how long it is, and such a file may have at most "
+                    f"{_LARGEST_WITHOUT_RANGES >> 20} MiB; download it first"
+                )
+    return FileStat(size, content.hexdigest())
+
+
 def _is_hidden(path: str) -> bool:
     return any(part.startswith(".") for part in path.split("/"))
+
+
+def _asked(path: str, ask: Callable[[], _Answer]) -> _Answer:
+    """Ask a file system, and again after a pause if what it met may pass."""
+    for pause in _PAUSES:
+        try:
+            with _errors_of(path):
+                return ask()
+        except _PassingError:
+            time.sleep(pause)
+    with _errors_of(path):
+        return ask()
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status that an error, or the one behind it, tells of."""
+    for each in (error, error.__cause__):
+        status = getattr(each, "status", None)
+        if isinstance(status, int) and 400 <= status < 600:
+            return status
+    return None
+
+
+def _is_missing(error: BaseException) -> bool:
+    """Tell whether there is no file; fsspec says so of every failure of a web server, too."""
+    return error.__cause__ is None or _status(error) in (404, 410) or not type(error.__cause__).__module__.startswith("aiohttp")
 
 
 @contextmanager
@@ -360,9 +415,23 @@ def _errors_of(path: str) -> Iterator[None]:
     """Turn whatever a file system raises into one error without what it may tell of credentials."""
     try:
         yield
-    except (InputError, FileNotFoundError, NotADirectoryError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"there is no file of this name, got {path!r}") from error
+    except InputError:
+        raise
     except Exception as error:  # every library has its own errors, and none of them is ours
-        raise InputError(f"cannot read {path}: {type(error).__name__}") from error
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            if _is_missing(error):
+                raise InputError(f"there is no file of this name, got {path!r}") from error
+            error = error.__cause__ or error  # type: ignore[assignment]
+        status = _status(error)
+        if status is None:
+            raise _PassingError(f"cannot read {path}: {type(error).__name__}") from error
+        kind = InputError if status in _FINAL else _PassingError
+        raise kind(f"cannot read {path}: the server answers {_named(status)}") from error
+
+
+def _named(status: int) -> str:
+    """Return a status of HTTP with its name, such as ``403 Forbidden``."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)

@@ -184,9 +184,14 @@ class DrawnRows:
         Which rows of each split are taken.
     lines : mapping of Split to int
         Lines of each split.
+    notices : sequence of str, optional
+        What may surprise about the sources.
     """
 
-    def __init__(self, rows: Any, drawn: Mapping[Split, Sequence[int]], lines: Mapping[Split, int]) -> None:
+    def __init__(
+        self, rows: Any, drawn: Mapping[Split, Sequence[int]], lines: Mapping[Split, int], notices: Sequence[str] = ()
+    ) -> None:
+        self.notices = tuple(notices)
         self._rows = rows
         self._drawn = drawn
         self._lines = lines
@@ -221,8 +226,8 @@ def drawn_rows(
     """Draw from the sources.
 
     With a number of rows in all, each source gets ``ceil(number * weight)`` of them, the weights adding up to 1, and the sum
-    not exceeding the number; with shares, ``ceil(rows * weight)``. The rows are the first ones of a fixed shuffle of the
-    source, and if it has fewer, all of it again and again.
+    not exceeding the number; a source without rows has no share in it. With shares, ``ceil(rows * weight)``. The rows are the
+    first ones of a fixed shuffle of the source, and if it has fewer, all of it again and again.
 
     Parameters
     ----------
@@ -249,7 +254,17 @@ def drawn_rows(
         each = [row for row in range(max(0, end - first)) for _ in range(repeats)] if repeats else []
         drawn[split] = array("Q", sorted(each + some))
         first += count.rows
-    return DrawnRows(rows, drawn, {split: count.lines for split, count in zip(splits, counts)})
+    lines = {split: count.lines for split, count in zip(splits, counts)}
+    return DrawnRows(rows, drawn, lines, _without_rows(sources, sizes))
+
+
+def _without_rows(sources: Sources, sizes: Sequence[int]) -> list[str]:
+    """Return a notice on the sources that should give rows and have none."""
+    empty = [path for source, size in zip(sources.listed, sizes) if source.weight and not size for path in source.paths]
+    if not empty:
+        return []
+    also = "" if sources.most is None else "; the others have its share"
+    return [f"nothing is drawn from a source without rows{also}, got {', '.join(empty)}"]
 
 
 def shares_of(sources: Sources, sizes: Sequence[int]) -> list[int]:
@@ -258,11 +273,11 @@ def shares_of(sources: Sources, sizes: Sequence[int]) -> list[int]:
         if not sources.shares:
             return list(sizes)
         return [math.ceil(size * source.weight) for source, size in zip(sources.listed, sizes)]
-    total = sum(source.weight for source in sources.listed)
+    total = sum(source.weight for source, size in zip(sources.listed, sizes) if size)
     wanted: list[int] = []
     for source, size in zip(sources.listed, sizes):
-        share = min(math.ceil(sources.most * (source.weight / total)), sources.most - sum(wanted))
-        wanted.append(share if size else 0)
+        share = math.ceil(sources.most * (source.weight / total)) if size and source.weight else 0
+        wanted.append(min(share, sources.most - sum(wanted)))
     return wanted
 
 

@@ -26,7 +26,7 @@ from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.redaction import all_safe
 from djfast.runners.delivery import addressed, check_output, committed, make_ready, output_of, staging_of
-from djfast.runners.inputs import access_of, bring_stats, draw, rows_of, source_files, text_keys
+from djfast.runners.inputs import DrawnRows, access_of, bring_stats, draw, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import EXPORT, Rejected, RejectedRows
@@ -59,6 +59,9 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     budget = budget_of(settings, workers=int(settings["np"]))
     with staging_of(recipe) as staging, used(RunSettings.of(settings)), holding(access_of(recipe)):
         make_ready(recipe)
+        rows = draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups)
+        if isinstance(rows, DrawnRows):
+            notices += rows.notices
         result = ResultFile(output_of(recipe), staging)
         rejected = RejectedRows(
             staging,
@@ -68,7 +71,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
         try:
             report = run_plan(
                 plan,
-                draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups),
+                rows,
                 result,
                 threads=int(settings["np"]),
                 rejected=rejected,

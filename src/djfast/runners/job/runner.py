@@ -145,6 +145,7 @@ class Job:
         rows = rows_of(start.files, self.recipe, self.budget.batch_bytes, longest_row=self.budget.longest_row(self.plan))
         if start.counts:
             rows = drawn_rows(rows, self.recipe.settings["sources"], start.source_files, start.splits, start.counts)
+            self.recipe = self.recipe._replace(notices=(*self.recipe.notices, *rows.notices))
         rows = carried_for(self.plan, rows)
         check_columns(output_of(self.recipe), rows.columns, as_lines=rows.holds_lines)
         passes = Passes(self.plan, self.stages, rows, start.splits, self.folder, self.journal)
