@@ -5,7 +5,6 @@ What a file system needs to let us in comes from the environment, or from `sign_
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import io
 import os
@@ -15,7 +14,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from djfast.errors import InputError, MissingExtraError
@@ -367,6 +365,8 @@ def _stat_of(path: str, system: Any, info: Mapping[str, Any]) -> FileStat:
 
 def _stat_by_reading(path: str, system: Any) -> FileStat:
     """Read a file of a server that does not say how long it is, as those that compress or send in chunks."""
+    import hashlib
+
     size, content = 0, hashlib.blake2b(digest_size=16)
     with system.open(path, "rb") as file:
         while data := file.read(1 << 20):
@@ -431,6 +431,8 @@ def _errors_of(path: str) -> Iterator[None]:
 
 def _named(status: int) -> str:
     """Return a status of HTTP with its name, such as ``403 Forbidden``."""
+    from http import HTTPStatus
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
