@@ -279,7 +279,7 @@ def test_a_class_that_refuses_its_parameters_is_one_error(tmp_path: Path, more_a
 def test_a_class_that_forgets_its_return_rejects_rows(tmp_path: Path, more_adapted: str) -> None:
     with pytest.raises(TooManyErrors, match="is the `return` missing"):
         djfast.run(_recipe(tmp_path, custom_operator_paths=[more_adapted], process=["forgetful_mapper"]))
-    rejected = [json.loads(line) for line in (tmp_path / "out.rejected.jsonl").read_text().splitlines()]
+    rejected = [json.loads(line) for line in (tmp_path / "out.failed.rejected.jsonl").read_text().splitlines()]
     assert [(row["reason"], row["row"]["text"]) for row in rejected] == [
         ("TypeError: process_single returned None; is the `return` missing? (more_adapted_ops.py:56 in process_single)", text)
         for text in ("abc", "abcdef")

@@ -215,6 +215,27 @@ def test_a_decimal_that_no_number_of_json_keeps_rejects_the_row() -> None:
     assert "must be given as a string" in data.rejected[0].reason
 
 
+@pytest.mark.parametrize("error", [SystemExit(0), SystemExit("no"), GeneratorExit(), StopIteration(), AssertionError()])
+def test_a_function_that_ends_the_program_ends_its_row_only(error: BaseException) -> None:
+    def stops(row: dict[str, Any]) -> Any:
+        if row["text"] == "b":
+            raise error
+        return row
+
+    def stops_batch(batch: pa.RecordBatch) -> Any:
+        if "b" in batch.column("text").to_pylist():
+            raise error
+        return batch
+
+    djfast.mapper("stops_mapper")(stops)
+    djfast.filter("stops_filter")(lambda row: bool(stops(row)))
+    djfast.mapper("stops_batch_mapper", over="batches")(stops_batch)
+    for op in ("stops_mapper", "stops_filter", "stops_batch_mapper"):
+        result = _run(op, [{"text": text} for text in "abc"])
+        assert [row["text"] for row in result.to_list()] == ["a", "c"]
+        assert [each.reason.startswith(type(error).__name__) for each in result.rejected] == [True]
+
+
 def test_a_generator_gives_rows() -> None:
     @djfast.mapper
     def parts_mapper(row: Any) -> Iterator[Any]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from djfast.errors import RecipeError
+from djfast.errors import ROW_ERRORS, RecipeError
 from djfast.functions.failures import Failures, innermost, place_of
 from djfast.functions.rows import Row, alike_together, alone_when_it_fails
 from djfast.plain_values import type_name
@@ -251,7 +251,7 @@ def _instance(op: str, params: str, text_key: str) -> Any:
     common = {**common, "text_key": text_key}
     try:
         instance = cls(**own, **common) if takes_any(cls.__init__) else cls(**own)
-    except Exception as error:
+    except ROW_ERRORS as error:
         place = place_of(error)
         raise RecipeError(f"{op}: {type(error).__name__}: {error}{f' ({place})' if place else ''}") from error
     for name, value in common.items():

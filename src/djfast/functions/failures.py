@@ -9,7 +9,7 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType, TracebackType
 from typing import Any
 
-from djfast.errors import UserCodeError
+from djfast.errors import ROW_ERRORS, UserCodeError
 
 LONGEST_MESSAGE = 900  # characters; what follows is the place
 
@@ -33,7 +33,7 @@ class Failures:
         self._code = code_of(function)
         self._is_shown = False
 
-    def named(self, error: Exception) -> UserCodeError:
+    def named(self, error: BaseException) -> UserCodeError:
         """Return the error that says what happened, and where in the user's code."""
         place = place_of(error, self._code)
         message = f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
@@ -50,14 +50,14 @@ class Failures:
         def called(row: Any) -> Any:
             try:
                 return function(row)
-            except Exception as error:
+            except ROW_ERRORS as error:
                 raise self.named(error) from error
 
         return called
 
     def among(self, function: Callable[[list[Any]], list[Any]]) -> Callable[[list[Any]], list[Any]]:
         """Return a function of a batch of rows with such errors among its answers."""
-        return lambda rows: [self.named(each) if isinstance(each, Exception) else each for each in function(rows)]
+        return lambda rows: [self.named(each) if isinstance(each, ROW_ERRORS) else each for each in function(rows)]
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:
@@ -114,7 +114,7 @@ def _is_of_user(file: str) -> bool:
     )
 
 
-def _traceback(error: Exception) -> str:
+def _traceback(error: BaseException) -> str:
     """Return the traceback from the first call outside of djfast on, on lines of their own; nothing if there is none."""
     import traceback
 
