@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 failed, 2 wrong recipe or arguments."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in COMMANDS:
-        return _run_command(given[0], given[1:])
+        return _run_program(given[0], given[1:]) if arguments is None else _run_command(given[0], given[1:])
     if given[:1] in (["version"], ["-V"]):
         given = ["--version"]
     elif given[:1] == ["help"]:
@@ -64,6 +64,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.parse_args(given)
     parser.print_help()
     return 0
+
+
+def _run_program(name: str, given: list[str]) -> int:
+    """Run a subcommand that has the process for itself. A run's result is a file, so it is no matter who reads the summary."""
+    from djfast.cli.process import take_outputs
+
+    output = take_outputs()
+    status = _run_command(name, given)
+    sys.stdout.flush()
+    if output.problem is None or name == "run":
+        return status
+    if not isinstance(output.problem, BrokenPipeError):
+        print(f"djfast: error: the output cannot be written: {output.problem.strerror}", file=sys.stderr)
+    return status or EXIT_FAILED
 
 
 def _run_command(name: str, given: list[str]) -> int:
@@ -135,7 +149,7 @@ def message_of(error: BaseException) -> str | None:
     from djfast.errors import DjfastError, InternalError
 
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; no result was written"
+        return f"{f'ended by {error}' if str(error) else 'interrupted'}; no result was written"
     if isinstance(error, MemoryError):
         detail = f" ({error})" if str(error) else ""
         return f"out of memory{detail}; give the process more of it, or lower np or batch_bytes"
@@ -151,7 +165,7 @@ def exit_status(error: BaseException) -> int:
     from djfast.errors import EXIT_RESUMABLE, Preempted, RecipeError
 
     if isinstance(error, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
+        return int(getattr(error, "exit_status", EXIT_INTERRUPTED))
     if isinstance(error, Preempted):
         return EXIT_RESUMABLE
     return EXIT_WRONG_RECIPE if isinstance(error, RecipeError) else EXIT_FAILED

@@ -51,7 +51,10 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         from djfast.ranks.alone import Alone
 
         return _finish(options, _job(options, recipe, Alone(), progress, _listening()))
-    report = run_recipe(recipe, progress=progress, may_exit=True)  # type: ignore[arg-type]
+    from djfast.cli.process import ended_by_signals
+
+    with ended_by_signals():
+        report = run_recipe(recipe, progress=progress, may_exit=True)  # type: ignore[arg-type]
     _show_report(options, report, len(recipe.notices))  # type: ignore[attr-defined]
     return 0
 

@@ -29,7 +29,7 @@ from djfast.recipe.interpolation import AllowedVariables, escaped, interpolate, 
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
 from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, result_path
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
-from djfast.recipe.sources import Sources, sources_of, without_credentials
+from djfast.recipe.sources import Sources, home_opened, sources_of, without_credentials
 from djfast.redaction import Resolved, Secret, is_secret, redacted, safe
 from djfast.spelling import did_you_mean
 
@@ -281,6 +281,8 @@ class _Checker:
         listed = [suffixes] if isinstance(suffixes, str) else suffixes
         settings["suffixes"] = ["." + suffix.lower().lstrip(".") for suffix in listed]
         settings["sources"] = Sources(())
+        for name in ("export_path", "work_dir"):
+            settings[name] = settings[name] and home_opened(settings[name])
 
         def sources(settings: dict[str, Any], notices: list[str]) -> Sources:
             return sources_of(settings, self.environment, notices)
@@ -330,7 +332,7 @@ class _Checker:
         from djfast.custom.files import load_files
 
         try:
-            load_files([paths] if isinstance(paths, str) else paths)
+            load_files([home_opened(path) for path in ([paths] if isinstance(paths, str) else paths)])
         except RecipeError as error:
             self.problems.append(f"{self.source}: {error}")
             self.knows_all_ops = False

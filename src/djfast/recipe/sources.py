@@ -106,8 +106,13 @@ def sources_of(settings: Mapping[str, Any], environment: Mapping[str, str], noti
     return Sources(())
 
 
+def home_opened(path: str) -> str:
+    """Return a path with the user's home in place of a ~ in front, as a shell has it."""
+    return os.path.expanduser(path) if path == "~" or path.startswith("~/") else path
+
+
 def check_address(place: str, path: str) -> str:
-    """Return a path or address that holds no password and no chain of file systems.
+    """Return a path or address that holds no password and no chain of file systems; ~ is the user's home.
 
     Raises
     ------
@@ -115,7 +120,7 @@ def check_address(place: str, path: str) -> str:
     """
     scheme = re.match(_SCHEME, path) if "://" in path else None
     if scheme is None:
-        return path
+        return home_opened(path)
     # The rest of an address may hold a password, so it is not shown.
     if "@" in path[scheme.end() :].partition("/")[0]:
         raise RecipeError(f"{place} must not hold a user or password; give credentials in the environment, got {scheme[0]!r}")
