@@ -6,39 +6,59 @@ import argparse
 import json
 
 from djfast import catalog
+from djfast.cli.main import EXIT_FAILED
 from djfast.declare import MISSING, OpSpec, Param
+
+KINDS = ("mapper", "filter", "deduplicator", "selector", "grouper", "aggregator", "fused")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|show")
-    listing = actions.add_parser("list", help="list all OPs")
-    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing = actions.add_parser("list", help="list OPs")
+    listing.add_argument("word", nargs="?", default="", help="only those with it in their name or summary")
+    listing.add_argument("--kind", choices=KINDS, help="only those of one kind")
     showing = actions.add_parser("show", help="show one OP: meaning, parameters, examples")
     showing.add_argument("name")
-    showing.add_argument("--json", action="store_true", help="print JSON")
+    for action in (listing, showing):
+        action.add_argument("--json", action="store_true", help="print JSON")
+        action.add_argument("--custom", action="append", default=[], metavar="FILE", help="file with OPs of your own; it is run")
 
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Print the list or the OP."""
+    if options.custom:
+        from djfast.custom.files import load_files
+
+        load_files(options.custom)
     if options.action == "list":
-        _print_list(options.json)
-    else:
-        spec = catalog.find(options.name)
-        print(json.dumps(record(spec), indent=2, ensure_ascii=False) if options.json else "\n".join(described(spec)))
+        found = chosen(options.word, options.kind)
+        print("\n".join(json_list(found) if options.json else table(found)))
+        return 0 if found else EXIT_FAILED
+    spec = catalog.find(options.name)
+    print(json.dumps(record(spec), indent=2, ensure_ascii=False) if options.json else "\n".join(described(spec)))
     return 0
 
 
-def _print_list(as_json: bool) -> None:  # noqa: FBT001 - private, one caller
-    specs = catalog.all_specs()
-    if as_json:
-        print(json.dumps([{"name": s.name, "kind": s.kind, "summary": s.summary} for s in specs], indent=2))
-        return
-    width = max(len(s.name) for s in specs)
-    for kind in ("mapper", "filter", "deduplicator", "selector", "grouper", "aggregator", "fused"):
-        for spec in specs:
-            if spec.kind == kind:
-                print(f"{spec.name:<{width}}  {kind:<12}  {spec.summary}")
+def chosen(word: str, kind: str | None) -> list[OpSpec]:
+    """Return the OPs of a kind with a word in their name or summary, by kind and name."""
+    specs = [
+        spec
+        for spec in catalog.all_specs()
+        if kind in (None, spec.kind) and word.lower() in f"{spec.name} {spec.summary}".lower()
+    ]
+    return sorted(specs, key=lambda spec: (KINDS.index(spec.kind), spec.name))
+
+
+def json_list(specs: list[OpSpec]) -> list[str]:
+    """Return the OPs as JSON."""
+    return [json.dumps([{"name": s.name, "kind": s.kind, "summary": s.summary} for s in specs], indent=2)]
+
+
+def table(specs: list[OpSpec]) -> list[str]:
+    """Return one line an OP."""
+    width = max((len(spec.name) for spec in specs), default=0)
+    return [f"{spec.name:<{width}}  {spec.kind:<12}  {spec.summary}" for spec in specs] or ["no OP is like this"]
 
 
 def record(spec: OpSpec) -> dict[str, object]:
