@@ -223,9 +223,23 @@ def test_a_file_of_unknown_length_has_a_limit(web: tuple[Path, str, type[Handler
         remote.stat(f"{address}/a.jsonl")
 
 
+def test_schemes_may_be_written_large(memory: Any, tmp_path: Path) -> None:
+    memory.pipe("/a/b.jsonl", LINES)
+    (tmp_path / "b.jsonl").write_bytes(LINES)
+    for address in ("Memory://a/b.jsonl", f"FILE://{tmp_path}/b.jsonl"):
+        assert len(djfast.Dataset.from_files(address).to_list()) == len(ROWS)
+
+
+@pytest.mark.parametrize("address", ["sftp:///a.jsonl", "nope://a/b.jsonl", "webhdfs://"])
+def test_a_file_system_that_cannot_be_made_is_one_error(address: str) -> None:
+    with pytest.raises((InputError, MissingExtraError)):
+        remote.stat(address)
+
+
 def test_a_refused_connection_is_no_missing_file() -> None:
-    with pytest.raises(InputError, match=r"cannot read .*: ClientConnectorError"):
+    with pytest.raises(InputError, match=r"cannot read .*: ClientConnectorError") as raised:
         remote.is_file("http://127.0.0.1:1/a.jsonl")
+    assert type(raised.value) is InputError
 
 
 def test_a_server_without_ranges(web: tuple[Path, str, type[Handler]], monkeypatch: pytest.MonkeyPatch) -> None:

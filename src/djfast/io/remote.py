@@ -325,6 +325,7 @@ def _system(path: str) -> tuple[Any, str]:
     match = re.match(_SCHEME, path)
     assert match is not None
     scheme = match[1].lower()
+    path = scheme + path[len(scheme) :]
     if scheme in _REFUSED or "::" in path:
         raise InputError(f"a file system of this kind cannot be read from, got {match[0]!r}")
     package = _PACKAGES.get(scheme, "fsspec")
@@ -336,7 +337,7 @@ def _system(path: str) -> tuple[Any, str]:
     options = next((given for prefix, given in _signed_in.items() if path.startswith(prefix)), {})
     try:
         system = fsspec.filesystem(scheme, **options)
-    except (ValueError, ImportError) as error:
+    except Exception as error:  # as when a kind of file system needs more than an address
         raise InputError(f"cannot read from addresses with {match[0]!r}: {type(error).__name__}") from error
     return system, path if scheme in ("http", "https") else str(system._strip_protocol(path))
 
@@ -392,8 +393,11 @@ def _asked(path: str, ask: Callable[[], _Answer]) -> _Answer:
                 return ask()
         except _PassingError:
             time.sleep(pause)
-    with _errors_of(path):
-        return ask()
+    try:
+        with _errors_of(path):
+            return ask()
+    except _PassingError as error:
+        raise InputError(str(error)) from error.__cause__
 
 
 def _status(error: BaseException) -> int | None:
