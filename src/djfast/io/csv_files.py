@@ -389,10 +389,14 @@ def _is_kept(text: str, keeps_spelling: bool) -> bool:  # noqa: FBT001 - as `_ca
         number = float(text)
     except ValueError:
         return False
-    if repr(number) == text or (re.fullmatch(r"-?[1-9]\d*", text) is not None and number == int(text)):
+    if repr(number) in (text, f"{text}.0"):  # whole numbers beyond 1e16 print with an exponent
+        return True
+    if keeps_spelling:
+        return False
+    if re.fullmatch(r"-?[1-9]\d*", text) is not None and number == int(text):
         return True
     digits = re.sub(r"[eE].*|\D", "", text).strip("0")
-    return not keeps_spelling and len(digits) <= _SURE_DIGITS and isfinite(number)
+    return len(digits) <= _SURE_DIGITS and isfinite(number)
 
 
 @contextlib.contextmanager
