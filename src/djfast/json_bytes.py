@@ -45,9 +45,16 @@ def exactly_parsed(line: bytes) -> Any:
     except json.JSONDecodeError:
         raise
     except ValueError as error:
-        if "integer string conversion" in str(error):  # of which Python has a limit, for time that grows with the square
-            raise ValueError(f"an integer has more than {sys.get_int_max_str_digits()} digits") from None
+        if (reason := long_integer(error)) is not None:
+            raise ValueError(reason) from None
         raise
+
+
+def long_integer(error: Exception) -> str | None:
+    """Say what an error means if it is about Python's limit of digits, which is there for time that grows with the square."""
+    if isinstance(error, ValueError) and "integer string conversion" in str(error):
+        return f"an integer has more than {sys.get_int_max_str_digits()} digits"
+    return None
 
 
 def encodable(line: bytes) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from djfast import _native, functions
 from djfast.declare import Op
 from djfast.errors import InternalError, UserCodeError
+from djfast.json_bytes import long_integer
 from djfast.plan.resources import resolve
 from djfast.plan.steps import Compute, Keep, Plan, Rewrite, Stage
 
@@ -186,7 +187,7 @@ def reason_of(error: Exception) -> str:
     """Return what is said about a row that was set aside for an exception."""
     if isinstance(error, UserCodeError):
         return str(error)
-    return f"{type(error).__name__}: {error}"[:1000]
+    return long_integer(error) or f"{type(error).__name__}: {error}"[:1000]
 
 
 def _bound_rewrite(rewrite: Rewrite, op: str) -> Callable[[list[Any], Watcher | None], list[Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from djfast.io.json_rows import JsonPiece
-from djfast.json_bytes import as_json, parsed
+from djfast.json_bytes import as_json, exactly_parsed
 
 
 class Groups:
@@ -36,6 +36,15 @@ class Groups:
         return [len(rows) for rows in self._rows.values()]
 
 
+def unjoinable(piece: JsonPiece) -> Iterator[tuple[int, str]]:
+    """Yield the positions of the rows that Python cannot read without loss, and why."""
+    for position, line in enumerate(piece.lines.split(b"\n")[:-1]):
+        try:
+            exactly_parsed(line)
+        except (ValueError, RecursionError) as error:
+            yield position, str(error)
+
+
 def joined(pieces: Iterable[JsonPiece], sizes: Iterable[int]) -> Iterator[JsonPiece]:
     """Join rows that come group by group: each group becomes one row, each field the list of its values.
 
@@ -55,4 +64,4 @@ def _rows(pieces: Iterable[JsonPiece]) -> Iterator[tuple[dict[str, Any], int, by
     for piece in pieces:
         file = piece.file.partition(b"\0")[0]
         for line, number in zip(piece.lines.split(b"\n"), array("Q", piece.numbers)):
-            yield parsed(line), number, file
+            yield exactly_parsed(line), number, file

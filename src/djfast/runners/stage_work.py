@@ -113,9 +113,11 @@ class StageWork:
         if self.stage.survey is not None:
             keys = [(batch.keys(self.stage.survey.slot)[0], None)]
         compared = None if self.stage.select is None else _compare(batch, self.stage.select)
-        if self.stage.group is not None:
-            compared = _group_keys(batch, self.stage.group)
         piece = self._rows.close(block, batch, self._layout)
+        if self.stage.group is not None:
+            if _reject_what_cannot_be_joined(batch, piece, self.stage.group):
+                piece = self._rows.close(block, batch, self._layout)
+            compared = _group_keys(batch, self.stage.group)
         if compared is not None:
             compared = compared._replace(row_bytes=piece.row_bytes())
         return Done(
@@ -200,6 +202,17 @@ def _compare(batch: _native.Batch, select: Select) -> Compared:
     if errors:
         batch.reject([(rows[at], f"field '{select.field}': {reason}") for at, reason in errors], select.op)
     return Compared(len(rows), any(fields), values, ())
+
+
+def _reject_what_cannot_be_joined(batch: _native.Batch, piece: Any, group: Group) -> bool:
+    """Reject the rows of a piece that are no Python values, before they are part of any group; tell whether there are some."""
+    from djfast.runners.grouping import unjoinable
+
+    rows = batch.alive
+    errors = [(rows[at], reason) for at, reason in unjoinable(piece)]
+    if errors:
+        batch.reject(errors, group.op)
+    return bool(errors)
 
 
 def _group_keys(batch: _native.Batch, group: Group) -> Compared:
