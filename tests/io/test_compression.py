@@ -80,7 +80,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_the_same_rows_give_the_same_archive(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "plain").write_bytes(DATA)
     for name in ("a", "b"):
-        compress_file(str(tmp_path / "plain"), str(tmp_path / f"{name}{suffix}"))
+        compress_file(str(tmp_path / "plain"), str(tmp_path / f"{name}{suffix}"), suffix)
     assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
     assert read_all(tmp_path / f"a{suffix}") == DATA
 

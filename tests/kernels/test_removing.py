@@ -238,11 +238,11 @@ def test_many_different_sentences_are_told_apart():
 
 def test_lines_are_cut_by_a_lambda_of_the_user_unless_it_is_forbidden(monkeypatch):
     op = RemoveRepeatSentencesMapper(tokenizer="lambda line: line.split(', ')", ignore_special_character=False)
-    data = djfast.Dataset.from_list([{"text": "A b, c d, A b\n\nc d, e"}, {"text": ""}]).process(op)
-    assert data.to_list() == [{"text": "A b c d\n\n e"}, {"text": ""}]
+    rows = djfast.Dataset.from_list([{"text": "A b, c d, A b\n\nc d, e"}, {"text": ""}])
+    assert rows.process(op).to_list() == [{"text": "A b c d\n\n e"}, {"text": ""}]
     monkeypatch.setenv("DJFAST_USER_CODE", "0")
     with pytest.raises(RecipeError, match="tokenizer runs code of the recipe, which DJFAST_USER_CODE=0 forbids here"):
-        data.to_list()
+        rows.process(op).to_list()
 
 
 # Tables.

@@ -140,4 +140,4 @@ def test_a_job_in_the_working_folder_keeps_its_record(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("in.jsonl").write_text('{"text": "a"}\n')
     djfast.run({"dataset_path": "in.jsonl", "export_path": "o.jsonl", "process": [], "use_checkpoint": True})
-    assert Path("run.json").exists()
+    assert Path("o.run.json").exists()

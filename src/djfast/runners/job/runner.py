@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from djfast.access import holding
-from djfast.errors import Preempted, RecipeError
+from djfast.errors import Preempted, RecipeError, ResumeError
 from djfast.io.commit import Staging
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
@@ -128,7 +128,7 @@ class Job:
                 self.device_ranks = _last_ranks(min(len(self.device_ranks), self.ranks.size - 1), self.ranks)
                 if self.ranks.rank == 0:
                     self._progress.note(f"a rank was lost; {self.ranks.size} go on")
-            except OSError:
+            except (OSError, ResumeError):
                 # What is missing or in the way may be the work of another run, and that is what must be said then.
                 if self.folder.attempt is not None:
                     self.folder.check_owned()
