@@ -67,6 +67,8 @@ def test_srun_speaks_the_language_of_the_library(recipe: Path, library: str, int
         (["--account", "a b"], "--account: must be letters"),
         (["--output", 'a"b'], "--output: must be a path without quotes, backslashes and control characters, got"),
         (["--env", "HF_TOKEN=abc"], "--env: must be the name of a variable, without a value, got 'HF_TOKEN=abc'"),
+        (["--sbatch-arg=--qos=high\n#SBATCH --nodes=9"], "--sbatch-arg: must be one option of sbatch on one line, got"),
+        (["--sbatch-arg=qos"], "--sbatch-arg: must be one option of sbatch on one line, got 'qos'"),
         (["--mpi", "lam"], "--mpi: invalid choice: 'lam'"),
     ],
 )
@@ -88,6 +90,24 @@ def test_secrets_go_by_name(recipe: Path, monkeypatch: pytest.MonkeyPatch, capsy
     said = capsys.readouterr().err
     assert "--set process.text_length_filter.api_key is a secret and would be written into the batch file" in said
     assert "hf_very_secret" not in said
+    assert not recipe.with_name("out.sbatch").exists()
+
+
+def test_further_options_of_sbatch_stand_last_and_as_given(recipe: Path) -> None:
+    text = submit(recipe, "--time", "60", "--sbatch-arg=--qos=high", "--sbatch-arg=--constraint=a100&ib", "--sbatch-arg=-x node7")
+    options = [line.removeprefix("#SBATCH ") for line in text.splitlines() if line.startswith("#SBATCH ")]
+    assert options[-4:] == ["--time=60", "--qos=high", "--constraint=a100&ib", "-x node7"]
+
+
+def test_lines_of_the_setup_stand_before_the_run(recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    setup = tmp_path / "setup.sh"
+    setup.write_bytes(b'module load openmpi\r\nexport WHO="{braces} %j"')
+    text = submit(recipe, "--setup", str(setup))
+    assert 'module load openmpi\nexport WHO="{braces} %j"\n\ncd ' in text
+    assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
+    recipe.with_name("out.sbatch").unlink()
+    assert main(["submit", str(recipe), "--mpi", "openmpi", "--setup", str(tmp_path / "absent.sh")]) == 2
+    assert "--setup must be a readable file of shell lines" in capsys.readouterr().err
     assert not recipe.with_name("out.sbatch").exists()
 
 

@@ -60,6 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--env", action="append", default=[], type=variable, metavar="NAME",
         help="environment variable that the run needs (HF_TOKEN); its value is not written, sbatch takes it along",
     )  # fmt: skip
+    parser.add_argument(
+        "--sbatch-arg", action="append", default=[], type=_matching(r"-[^\x00-\x1f\x7f]+", "one option of sbatch on one line"),
+        metavar="OPTION", help="further option of sbatch, written as --sbatch-arg=--qos=high; may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--setup", type=Path, metavar="FILE",
+        help="file with shell lines that stand before the run: module load, source .../activate",
+    )  # fmt: skip
     parser.add_argument("--mpi", choices=["openmpi", "mpich"], help="MPI library; default the one that mpi4py finds here")
     parser.add_argument(
         "--launcher", choices=["mpirun", "srun"], default="mpirun",
@@ -95,6 +103,8 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         partition=options.partition,
         account=options.account,
         environment=tuple(options.env),
+        sbatch_options=tuple(options.sbatch_arg),
+        setup=_setup(options.setup),
     )
     batch.write(path)
     print(path)
@@ -119,6 +129,19 @@ def _matching(pattern: str, allowed: str) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _setup(path: Path | None) -> str:
+    """Return the lines of a file of the user for the batch file."""
+    if path is None:
+        return ""
+    try:
+        text = path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"--setup must be a readable file of shell lines in UTF-8 ({error}), got {str(path)!r}") from error
+    if "\0" in text:
+        raise RecipeError(f"--setup must be a file of shell lines, but it has a NUL byte, got {str(path)!r}")
+    return text.replace("\r\n", "\n")
 
 
 def _refuse_secrets(options: argparse.Namespace, rest: list[str]) -> None:

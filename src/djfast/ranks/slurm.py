@@ -22,7 +22,8 @@ class BatchFile(NamedTuple):
     """A run of a recipe as a batch job. Whoever makes one has checked the values; quoting for the shell is done here.
 
     `recipe` is the recipe's path and what overrides it, as arguments of ``djfast run``. `environment` names variables, whose
-    values never stand in the file. `output` may hold sbatch's patterns (%j).
+    values never stand in the file. `output` may hold sbatch's patterns (%j). `sbatch_options` are further options of sbatch as
+    they stand, `setup` is shell code that runs before everything else: it loads modules, or activates an environment.
     """
 
     recipe: tuple[str, ...]
@@ -42,6 +43,8 @@ class BatchFile(NamedTuple):
     partition: str | None = None
     account: str | None = None
     environment: tuple[str, ...] = ()
+    sbatch_options: tuple[str, ...] = ()
+    setup: str = ""
 
     def text(self) -> str:
         """Return the file's text.
@@ -54,8 +57,12 @@ class BatchFile(NamedTuple):
         for name, value in {"--output": self.output, "--job-name": self.job_name}.items():
             if '"' in value or not value.isprintable():
                 raise RecipeError(f"{name} must have no line feeds, other control characters or \" in its path, got {value!r}")
+        for option in self.sbatch_options:
+            if not option.startswith("-") or not option.isprintable():
+                raise RecipeError(f"--sbatch-arg must be one option of sbatch on one line, such as --qos=high, got {option!r}")
         return _TEXT.format(
             options="\n".join(f"#SBATCH {option}" for option in self._options()),
+            setup=f"\n# From --setup.\n{self.setup.rstrip()}\n" if self.setup.strip() else "",
             folder=shlex.quote(self.folder),
             python=shlex.quote(self.python),
             recipe=shlex.join(self.recipe),
@@ -79,7 +86,8 @@ class BatchFile(NamedTuple):
             "--export=ALL",
         ]
         given = {"time": self.time, "partition": self.partition, "account": self.account}
-        return options + [f"--{name}={value}" for name, value in given.items() if value is not None]
+        options += [f"--{name}={value}" for name, value in given.items() if value is not None]
+        return [*options, *self.sbatch_options]  # of an option that is given twice, sbatch takes the last
 
     def _launch(self) -> list[str]:
         ranks = str(self.nodes * self.ranks_per_node)
@@ -102,7 +110,7 @@ _TEXT = r"""#!/bin/bash
 
 # Written by `djfast submit`. A stopped or interrupted job goes back into the queue and goes on where it was; whether it is
 # complete is asked of its journal, because mpirun may return 0 for a run that lost a host.
-
+{setup}
 cd {folder} || exit 1
 python={python}
 recipe=({recipe})
