@@ -17,6 +17,7 @@ COMMANDS = {
     "status": "Say whether a run with ranks is complete.",
     "plan": "Show what a recipe would do: stages, steps, what is shared, what runs natively.",
     "doctor": "Say what a recipe needs and whether it is here; installs nothing.",
+    "fetch": "Download the models and word lists that a recipe needs.",
     "ops": "List the OPs, or show one.",
     "convert": "Convert data sets of other projects to the common form, and back.",
     "recipes": "List the recipes that come with djfast, show one, or copy one with its sample data.",

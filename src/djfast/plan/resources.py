@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from djfast.errors import ModelError
 from djfast.functions import PYTHON_FUNCTIONS
 from djfast.models.checkpoints import checkpoint_source
-from djfast.models.locate import find_model, find_sentence_model, find_spacy_model, find_tokenizer
+from djfast.models.locate import assets_folder, find_model, find_sentence_model, find_spacy_model, find_tokenizer, models_folder
 from djfast.models.word_lists import load_word_list, word_list_files
 
 
@@ -95,3 +95,34 @@ def resource_files(function: str, params: tuple[tuple[str, Any], ...], op: str) 
         elif (function, name) in _RESOLVERS:
             files += filter(None, resolve(function, ((name, value),), op).values())
     return files
+
+
+class Fetchable(NamedTuple):
+    """A file that a parameter names and that may be downloaded, and the folder in which runs look for it."""
+
+    name: str
+    folder: str
+
+
+# (function, parameter) of models that are single files.
+_MODEL_FILES = frozenset(
+    {
+        ("language_prediction", "model"),
+        ("language_label", "model"),
+        ("sentencepiece_pieces", "model"),
+        ("perplexity", "sentencepiece_model"),
+        ("perplexity", "kenlm_model"),
+    }
+)
+
+
+def fetchable(function: str, parameter: tuple[str, Any]) -> Fetchable | None:
+    """Return the file that a parameter names; None if it names none, or something else than one file."""
+    name, value = parameter
+    if (function, name) in _MODEL_FILES:
+        return Fetchable(value, models_folder())
+    if (function, name) == ("share_in_list", "word_list"):
+        kind, directory, _ = value
+        given = os.path.expanduser(directory) if directory else ""
+        return Fetchable(f"{kind}.json", given if os.path.isabs(given) else assets_folder())
+    return None
