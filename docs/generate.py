@@ -1,4 +1,4 @@
-"""Write docs/ops, one page a topic, and src/djfast/ops/__init__.pyi, from the declarations of the OPs.
+"""Write docs/ops, docs/recipe.md and src/djfast/ops/__init__.pyi from the declarations of OPs and keys.
 
 python docs/generate.py          # writes
 python docs/generate.py --check  # fails when a page is not up to date
@@ -17,10 +17,14 @@ from djfast import catalog
 from djfast.declare import MISSING, Deduplicator, Filter, Grouper, Mapper, Op, OpSpec, Param, Selector, Surveyor
 from djfast.expr import Expr
 from djfast.ops import OPS, class_names
+from djfast.recipe.keys import KEYS, NO_EFFECT, REFUSED, USED, Key
 
 FOLDER = Path(__file__).resolve().parent / "ops"
+RECIPE = FOLDER.parent / "recipe.md"
 STUB = FOLDER.parents[1] / "src" / "djfast" / "ops" / "__init__.pyi"
 HEAD = "<!-- Written by docs/generate.py from the declarations in src/djfast/ops; do not edit. -->\n\n"
+LARGEST = 2**63 - 1  # a limit that is none
+RECIPE_HEAD = HEAD.replace("src/djfast/ops", "src/djfast/recipe/keys.py")
 
 
 def pages() -> dict[str, str]:
@@ -29,13 +33,94 @@ def pages() -> dict[str, str]:
     for spec in catalog.all_specs():
         topics[spec.cls.__module__.removeprefix("djfast.ops.")].append(spec)
     written = {f"{topic.replace('.', '-')}.md": _page(topic, specs) for topic, specs in sorted(topics.items())}
-    lines = ["# Operators", ""]
-    for name, topic in zip(written, sorted(topics)):
-        lines += [f"- [{topic}]({name}): " + ", ".join(f"`{spec.name}`" for spec in topics[topic])]
-    written["README.md"] = HEAD + "\n".join([*lines, "", *INPUT_RULES]) + "\n"
+    written["README.md"] = HEAD + "\n".join([*_table_of_ops(topics), "", *INPUT_RULES, "", *_shared_params()]) + "\n"
     return written
 
 
+def _table_of_ops(topics: dict[str, list[OpSpec]]) -> list[str]:
+    """Lines of the table with every OP, by name."""
+    lines = [
+        "# Operators",
+        "",
+        "Stats stand in `__dj__stats__` of a row, tags in `__dj__meta__`.",
+        "",
+        "| OP | kind | what it does | stats and tags it writes |",
+        "| --- | --- | --- | --- |",
+    ]
+    found = [(spec, f"{topic.replace('.', '-')}.md") for topic, specs in topics.items() for spec in specs]
+    for spec, page in sorted(found, key=lambda each: each[0].name):
+        names = ", ".join(f"`{name}`" for name in _written(spec))
+        lines.append(f"| [`{spec.name}`]({page}#{spec.name}) | {spec.kind} | {spec.summary.replace('|', '&#124;')} | {names} |")
+    return lines
+
+
+def _shared_params() -> list[str]:
+    """Lines of the section on the parameters that every OP has."""
+    lines = [
+        "## Parameters of every OP",
+        "",
+        "Filters also have `min_closed_interval`, `max_closed_interval`, `reversed_range` and `stats_export_path`; "
+        "`djfast ops show NAME` names all that an OP has.",
+        "",
+        *PARAM_TABLE,
+    ]
+    return lines + [_param_row(param) for param in Op._params]
+
+
+def _written(spec: OpSpec) -> list[str]:
+    """Names of the stats of a filter, or of the tags of a mapper, with its default parameters or those of its example."""
+    if spec.kind == "fused":
+        return []
+    op = spec.cls(**(spec.examples[0].params if spec.examples else {}))
+    if isinstance(op, Filter):
+        return [name for name in op.stats() if name != getattr(op, "field_key", None)]  # a field of the row is no stat
+    return list(op.tags()) if isinstance(op, Mapper) else []
+
+
+def recipe_page() -> str:
+    """Text of the page of a recipe's keys."""
+    used = [key for key in KEYS.values() if key.treatment == USED]
+    lines = [
+        "# Recipes",
+        "",
+        "Every key of a recipe, with the type and the default that djfast checks. A dot stands for nesting: `checkpoint.n_ops` "
+        "is also `checkpoint: {n_ops: ...}`. On the command line `--set KEY=VALUE` and `--KEY VALUE` replace what the recipe "
+        "says; in Python it is an argument of `djfast.run`. A key that is not here is an error, which names the closest one.",
+        "",
+        "| key | type | default | meaning |",
+        "| --- | --- | --- | --- |",
+        *(f"| {_key_cells(key)} | {_key_meaning(key)} |" for key in used),
+    ]
+    for treatment, title, told in _WITHOUT_USE:
+        lines += ["", f"## {title}", "", told, "", "| key | type | default | meaning | why |", "| --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| {_key_cells(key)} | {_key_meaning(key)} | {key.reason} |" for key in KEYS.values() if key.treatment == treatment
+        ]
+    return RECIPE_HEAD + "\n".join(lines) + "\n"
+
+
+_WITHOUT_USE = (
+    (NO_EFFECT, "Keys without effect", "Recipes of Data-Juicer may set them; the rows are the same, and a notice says why."),
+    (REFUSED, "Refused keys", "Another value than the default is an error: the run would not give what the recipe asks for."),
+)
+
+
+def _key_cells(key: Key) -> str:
+    default = json.dumps(key.default, ensure_ascii=False).replace("|", "&#124;")
+    shown = f"<code>{default}</code>" if "&#124;" in default else f"`{default}`"
+    return f"`{key.name}` | {key.type.replace('|', 'or')} | {shown}"
+
+
+def _key_meaning(key: Key) -> str:
+    facts = [key.doc]
+    facts += [f"At least {key.ge:,}."] if key.ge is not None else []
+    facts += [f"At most {key.le:,}."] if key.le is not None and key.le < LARGEST else []
+    facts += ["One of " + ", ".join(f"`{json.dumps(choice)}`" for choice in key.choices) + "."] if key.choices else []
+    facts += [f"Not `{value}`: {reason}." for value, reason in key.refused_values.items()]
+    return " ".join(facts).replace("|", "&#124;").replace("<__", "\\<__")
+
+
+PARAM_TABLE = ("| parameter | type | default | meaning |", "| --- | --- | --- | --- |")
 INPUT_RULES = (
     "## Empty, null and over-long input",
     "",
@@ -43,7 +128,7 @@ INPUT_RULES = (
     "- A row in which a field that must be a text is missing, null or of another type is set aside with the reason, and no "
     "other row with it: `<result>.rejected.jsonl`.",
     "- Fields that an OP reads whatever their type may be missing or null; a value that it cannot use sets the row aside.",
-    "- Texts may be as long as a line of input, 256 MiB; a longer line ends the run with its file named. A row that an "
+    "- Texts may be as long as a line of input, 256 MiB; a longer line is rejected alone. A row that an "
     "OP needs longer than `row_timeout` for is rejected, and the run goes on.",
     "- Stats and tags that a row brings along stand, and are not computed again.",
 )
@@ -96,7 +181,7 @@ def _page(topic: str, specs: list[OpSpec]) -> str:
     for spec in specs:
         parts += [f"## {spec.name}", "", f"*{spec.kind}.* {spec.summary}", "", spec.description, "", _input(spec), ""]
         if spec.own_params:
-            parts += ["| parameter | type | default | meaning |", "| --- | --- | --- | --- |"]
+            parts += PARAM_TABLE
             parts += [_param_row(param) for param in spec.own_params]
             parts += [""]
         for example in spec.examples:
@@ -143,7 +228,7 @@ def stub() -> str:
 
 def main() -> int:
     """Write or check the pages and the stub."""
-    written = {FOLDER / name: text for name, text in pages().items()} | {STUB: stub()}
+    written = {FOLDER / name: text for name, text in pages().items()} | {RECIPE: recipe_page(), STUB: stub()}
     if "--check" in sys.argv:
         stale = [path.name for path, text in written.items() if not _is_current(path, text)]
         if stale:
