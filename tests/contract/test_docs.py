@@ -22,7 +22,7 @@ def test_the_pages_of_ops_are_up_to_date() -> None:
     assert run.returncode == 0, run.stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/custom-ops.md", "docs/guide.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/custom-ops.md", "docs/guide.md", "docs/python.md", "docs/web-crawl.md"])
 def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget: None) -> None:
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     monkeypatch.chdir(tmp_path)
