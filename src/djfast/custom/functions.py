@@ -43,9 +43,13 @@ def mapper(name: Any = None, *, over: str = "rows", examples: tuple[Example, ...
     examples : tuple of Example
         Shown in the docs.
 
+    Notes
+    -----
     The function's other arguments are the OP's parameters, with their annotations as types, their defaults, and their lines in
     the docstring's ``Parameters`` section as docs. A function with ``**kwargs`` takes parameters of any name.
 
+    Examples
+    --------
     >>> @mapper("shout_mapper")
     ... def shout(row, mark: str = "!"):
     ...     \"\"\"Makes the text loud.\"\"\"
