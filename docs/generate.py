@@ -117,7 +117,7 @@ def _key_meaning(key: Key) -> str:
     facts += [f"At most {key.le:,}."] if key.le is not None and key.le < LARGEST else []
     facts += ["One of " + ", ".join(f"`{json.dumps(choice)}`" for choice in key.choices) + "."] if key.choices else []
     facts += [f"Not `{value}`: {reason}." for value, reason in key.refused_values.items()]
-    return " ".join(facts).replace("|", "&#124;").replace("<__", "\\<__")
+    return " ".join(facts).replace("|", "&#124;")
 
 
 PARAM_TABLE = ("| parameter | type | default | meaning |", "| --- | --- | --- | --- |")

@@ -51,6 +51,10 @@ def test_the_search_finds_ops_and_keys(site: Path) -> None:
     assert (site / "search" / "search_index.js").exists()
 
 
-def test_pages_load_no_font_from_elsewhere(site: Path) -> None:
-    text = (site / "index.html").read_text(encoding="utf-8")
-    assert not re.findall(r'<link[^>]+href="https?:[^"]*"[^>]*rel="stylesheet"|fonts\.g', text)
+def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
+    for page in ("index.html", "ops/text-lengths.html", "api.html"):
+        text = (site / page).read_text(encoding="utf-8")
+        loaded = re.findall(r'<(?:script|link|img|iframe)\b[^>]*?(?:src|href)="([^"]+)"', text)
+        assert loaded
+        assert not [address for address in loaded if "//" in address]
+        assert any(address.endswith("assets/iframe-worker.js") for address in loaded)
