@@ -1,4 +1,4 @@
-"""djfast: prepare text, image, audio and video data for foundation models with Data-Juicer recipes, natively.
+"""djfast: prepare data for training foundation models with Data-Juicer recipes, natively.
 
 >>> import djfast
 >>> [op] = djfast.load_ops([{"text_length_filter": {"min_len": 5}}])

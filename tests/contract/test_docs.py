@@ -36,7 +36,8 @@ def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_readme_names_one_command_to_try_and_one_to_test() -> None:
     commands = re.findall(r"^\$ (.*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
-    assert [command for command in commands if "pytest" in command] == ["pip install '.[test]' && python -m pytest"]
+    tests = [command for command in commands if "pytest" in command]
+    assert tests == ["pip install -c constraints.txt '.[test]' && python -m pytest"]
     assert "pip install . && djfast run recipes/quick-start.yaml" in commands
 
 

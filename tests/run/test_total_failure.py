@@ -128,3 +128,15 @@ def test_plan_and_doctor_say_what_their_probe_rejected(tmp_path: Path, capsys: A
     path.write_text(json.dumps({**recipe, "text_keys": "text"}))
     assert main(["doctor", str(path)]) == 0
     assert "rejected" not in capsys.readouterr().out
+
+
+def test_what_rows_and_code_say_cannot_move_the_cursor(tmp_path: Path, capfd: Any) -> None:
+    rows = [{"text": "5"}, {"text": "\x1b[2J\nforged: line"}]
+    recipe = _recipe(tmp_path, rows, [{"python_lambda_mapper": {"lambda_str": "lambda row: {'x': int(row['text'])}"}}])
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(recipe))
+    assert main(["run", str(path)]) == 0
+    said = capfd.readouterr()
+    assert "\x1b" not in said.err + said.out
+    assert not any(line.startswith("forged") for line in said.err.splitlines())
+    assert "\\x1b[2J" in said.err

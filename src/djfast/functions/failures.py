@@ -10,6 +10,7 @@ from types import CodeType, FunctionType, MethodType, TracebackType
 from typing import Any
 
 from djfast.errors import ROW_ERRORS, UserCodeError
+from djfast.redaction import lines_of, on_one_line
 
 LONGEST_MESSAGE = 900  # characters; what follows is the place
 
@@ -41,7 +42,7 @@ class Failures:
         named.__cause__ = error
         if not self._is_shown:
             self._is_shown = True
-            _LOG.warning("%s: the first row is rejected: %s%s", self._op, named, _traceback(error))
+            _LOG.warning("%s: the first row is rejected: %s%s", self._op, on_one_line(str(named)), lines_of(_traceback(error)))
         return named
 
     def guarded(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from djfast.redaction import on_one_line
+
 if TYPE_CHECKING:
     from djfast.runners.rejected import Rejected
 
@@ -27,7 +29,7 @@ class RejectedReason(NamedTuple):
 
     def line(self) -> str:
         """Return it in words."""
-        return f"{self.rows:,} x {self.op}: {self.reason} ({self.example})"
+        return on_one_line(f"{self.rows:,} x {self.op}: {self.reason} ({self.example})")
 
 
 class ReasonCounts:
