@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from types import ModuleType
 
 # Subcommand -> what it does. Its module djfast.cli.NAME is imported when it is used.
 COMMANDS = {
@@ -21,6 +22,7 @@ COMMANDS = {
     "ops": "List the OPs, or show one.",
     "convert": "Convert data sets of other projects to the common form, and back.",
     "recipes": "List the recipes that come with djfast, show one, or copy one with its sample data.",
+    "completion": "Print a script with which bash, zsh or fish complete commands, options, keys and OPs.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
 
@@ -83,17 +85,23 @@ def _run_program(name: str, given: list[str]) -> int:
 
 def _run_command(name: str, given: list[str]) -> int:
     with uncollected():
-        module = import_module(f"djfast.cli.{name}")
-        command = _CommandParser(
-            prog=f"djfast {name}", description=COMMANDS[name], formatter_class=_HelpFormatter, allow_abbrev=False
-        )
-        module.add_arguments(command)
+        module, command = command_parser(name)
         takes_flags = getattr(module, "TAKES_OVERRIDES", False)
         options, rest = command.parse_with_flags(given) if takes_flags else (command.parse_args(given), [])
     status = _guarded(module, options, rest)
     if "djfast.runners.watch" in sys.modules:
         sys.modules["djfast.runners.watch"].end_if_any_hang(status)
     return status
+
+
+def command_parser(name: str) -> tuple[ModuleType, _CommandParser]:
+    """Return a subcommand's module and its parser."""
+    module = import_module(f"djfast.cli.{name}")
+    command = _CommandParser(
+        prog=f"djfast {name}", description=COMMANDS[name], formatter_class=_HelpFormatter, allow_abbrev=False
+    )
+    module.add_arguments(command)
+    return module, command
 
 
 @contextmanager
@@ -116,7 +124,7 @@ def uncollected() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     from djfast import __version__
 
-    commands = "\n".join(f"  {name:<8} {summary}" for name, summary in COMMANDS.items())
+    commands = "\n".join(f"  {name:<10} {summary}" for name, summary in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="djfast",
         usage="djfast [-h] [--version] COMMAND ...",

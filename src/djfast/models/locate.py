@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 
 from djfast.errors import ModelError
-from djfast.models.addresses import fetch_hint
 
 LANGUAGE_MODEL = "lid.176.bin"
 _TOKENIZER_FILE = "tokenizer.json"
@@ -40,6 +39,8 @@ def find_model(name: str, *, what: str, op: str) -> str:
     for place in places:
         if os.path.exists(place):
             return place
+    from djfast.models.addresses import fetch_hint  # which a run that finds its models does not load
+
     home = os.path.join(models_folder(), name)
     remedy = f"put it at {home}, or set DATA_JUICER_EXTERNAL_MODELS_HOME to the folder that holds it"
     if name == LANGUAGE_MODEL:

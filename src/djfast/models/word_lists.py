@@ -7,7 +7,6 @@ import os
 from typing import Any
 
 from djfast.errors import ModelError
-from djfast.models.addresses import fetch_hint
 from djfast.models.locate import assets_folder
 
 _MAX_FILE_BYTES = 256 << 20
@@ -61,6 +60,8 @@ def word_list_files(kind: str, directory: str | None) -> list[str]:
         paths = [os.path.join(folder, name) for name in names if name.endswith(".json") and kind in name]
         if paths:
             return paths
+    from djfast.models.addresses import fetch_hint  # which a run that finds its lists does not load
+
     raise ModelError(
         f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {' or '.join((*given, *usual))}; put one "
         f"there, or set {kind}_dir or DATA_JUICER_ASSETS_CACHE to its folder"
