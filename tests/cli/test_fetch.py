@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import subprocess
@@ -153,6 +154,14 @@ def test_a_file_that_is_not_the_one_is_not_kept(tmp_path: Path, server: Server, 
     with pytest.raises(ModelError, match=complaint):
         download(Address(server.url + at, **address), str(tmp_path / "file"))
     assert not (tmp_path / "file").exists()
+
+
+def test_two_processes_never_write_one_file(tmp_path: Path, server: Server) -> None:
+    with open(tmp_path / "file.part", "ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(ModelError, match="another process is downloading"):
+            download(Address(server.url), str(tmp_path / "file"))
+    assert server.asked == []
 
 
 def test_only_http_is_opened(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def download(address: Address, path: str) -> None:
     try:
         with open(part, "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.exists(part):  # another process has just given the file that is open here its final name
+                return
             _fill(file, address, _tag_file(path))
             file.flush()
             os.fsync(file.fileno())
