@@ -26,6 +26,7 @@ class Reader {
       const int head = byte();
       if (head == 0) return;
       field = head >> 4 == 0 ? number() : field + (head >> 4);
+      if (field != static_cast<std::int16_t>(field)) fail();
       if (!take(field, head & 15)) skip(head & 15, depth, /*is_element=*/false);
     }
   }

@@ -49,6 +49,13 @@ def test_a_table_without_row_groups_has_no_data() -> None:
     assert _native.end_of_parquet_data(footer_of(out.getvalue())) == 0
 
 
+def test_numbers_of_fields_are_small() -> None:
+    largest = b"\xfe" + b"\xff" * 8 + b"\x01"  # as a 64-bit number
+    for field in (largest, b"\x80\x80\x04"):
+        with pytest.raises(UserError, match="damaged"):
+            _native.end_of_parquet_data(b"\x05" + field + b"\x00" + b"\x15\x00" + b"\x00")
+
+
 def test_damaged_footers_are_errors() -> None:
     out = io.BytesIO()
     pq.write_table(TABLE, out)
