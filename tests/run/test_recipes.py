@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 import djfast
-from djfast.errors import RecipeError, TooManyErrors
+from djfast.errors import OutputError, RecipeError, TooManyErrors
 
 TEXTS = [
     "A first document with enough words to be kept by every filter here.",
@@ -379,3 +380,20 @@ def test_functions_in_python_are_accounted_for(tmp_path: Path, monkeypatch: pyte
     assert (length.rows_in, length.rows_out) == (2, 1)
     assert 0.04 <= repair.seconds < 10
     assert read_lines(report.export_paths[0]) == [{"text": "repaired"}]
+
+
+
+def test_a_full_disk_for_waiting_rows_is_named_with_its_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from djfast.runners.spool import Spool
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Waiting:
+        def byte_count(self) -> int:
+            return 1
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    spool: Any = Spool(str(tmp_path), lambda *parts: parts, window_bytes=0)
+    with pytest.raises(OutputError, match=r"cannot write rows that wait in .*: No space left on device; .* with work_dir"):
+        spool.append(Waiting())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Generic, Protocol, TypeVar
 
+from djfast.io.durable import writing
 from djfast.runners.memory import LARGEST_WINDOW
 
 
@@ -77,19 +79,23 @@ class Spool(Generic[Piece]):
                 self._spill()
 
     def _spill(self) -> None:
-        os.makedirs(str(self._folder), exist_ok=True)
         import tempfile
 
-        # The file has no name: it is gone with the process, however that ends.
-        file = tempfile.TemporaryFile(dir=self._folder, prefix=".djfast-spool-")  # noqa: SIM115 - closed in drain
-        self._file = file
+        with self._writing():
+            os.makedirs(str(self._folder), exist_ok=True)
+            # The file has no name: it is gone with the process, however that ends.
+            self._file = tempfile.TemporaryFile(dir=self._folder, prefix=".djfast-spool-")  # noqa: SIM115 - closed in drain
         for first_line, piece in self._held:
             self._write(packed(piece), first_line)
         self._held.clear()
 
     def _write(self, parts: list[bytes], first_line: int) -> None:
         assert self._file is not None
-        write_packed(self._file, parts, first_line)
+        with self._writing():
+            write_packed(self._file, parts, first_line)
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return writing(f"rows that wait in {self._folder}", setting="work_dir")
 
     def drain(self) -> Iterator[Piece]:
         """Yield the pieces in order, once; what was yielded is no longer held."""
