@@ -59,13 +59,20 @@ def test_signals_end_a_run_and_leave_nothing(folder, name):
         "dataset_path: in.jsonl\nexport_path: out/out.jsonl\nbatch_bytes: 4096\nnp: 1\n"
         "custom_operator_paths: [ops.py]\nprocess:\n- slow\n"
     )
-    running = subprocess.Popen([*COMMAND, "run", "r.yaml"], cwd=folder, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [*COMMAND, "run", "r.yaml"],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Who started the tests may ignore it, as nohup and the background of a shell do, and children would too.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 30
     while not (folder / "begun").exists() and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     running.send_signal(number)
     try:
-        _, said = running.communicate(timeout=10)
+        _, said = running.communicate(timeout=60)
     finally:
         running.kill()
     assert running.returncode == 128 + number, said
