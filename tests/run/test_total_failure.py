@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -111,23 +113,31 @@ def test_a_lower_bound_above_the_upper_one_is_a_recipe_error(op: str, params: di
         djfast.load_ops([{op: params}])
 
 
-def test_plan_and_doctor_say_what_their_probe_rejected(tmp_path: Path, capsys: Any) -> None:
+def _said(*arguments: str) -> tuple[int, str]:
+    """Run a command in a process of its own, as a user does: what it predicts is of that process."""
+    done = subprocess.run([sys.executable, "-m", "djfast", *arguments], capture_output=True, text=True, check=False, timeout=120)
+    return done.returncode, done.stdout
+
+
+def test_plan_and_doctor_say_what_their_probe_rejected(tmp_path: Path) -> None:
     recipe = _recipe(tmp_path, [{"id": 1, "text": "a"}] * 3, [{"text_length_filter": {"min_len": 0}}], text_keys="txt")
     path = tmp_path / "recipe.json"
     path.write_text(json.dumps(recipe))
     reason = f"3 x read: field 'txt' is missing; the fields of this row are 'id', 'text' ({tmp_path / 'in.jsonl'})"
-    assert main(["plan", str(path)]) == 0
-    plan = capsys.readouterr().out
+    status, plan = _said("plan", str(path))
+    assert status == 0
     assert "3 rows; the first pass drops 100% of the rows" in plan
     assert f"  rejected 3 of the 3 rows:\n    {reason}\n" in plan
-    assert main(["plan", "--json", str(path)]) == 0
-    probe = json.loads(capsys.readouterr().out)["probe"]
-    assert (probe["probed_rows"], probe["rejected"]) == (3, 3)
-    assert main(["doctor", str(path)]) == 1
-    assert f"FAILS    a probe of the input rejected 3 of the 3 rows:\nnote       {reason}\n" in capsys.readouterr().out
+    status, plan = _said("plan", "--json", str(path))
+    probe = json.loads(plan)["probe"]
+    assert (status, probe["probed_rows"], probe["rejected"]) == (0, 3, 3)
+    status, findings = _said("doctor", str(path))
+    assert status == 1
+    assert f"FAILS    a probe of the input rejected 3 of the 3 rows:\nnote       {reason}\n" in findings
     path.write_text(json.dumps({**recipe, "text_keys": "text"}))
-    assert main(["doctor", str(path)]) == 0
-    assert "rejected" not in capsys.readouterr().out
+    status, findings = _said("doctor", str(path))
+    assert status == 0
+    assert "rejected" not in findings
 
 
 def test_what_rows_and_code_say_cannot_move_the_cursor(tmp_path: Path, capfd: Any) -> None:
