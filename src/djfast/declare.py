@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_hints: Any) -> Any:
-        """Stand in for the decorator of `typing`, which Python 3.10 has not: only type checkers read it."""
+        """Fallback for `typing.dataclass_transform` (3.11+); it only matters to type checkers."""
         return lambda cls: cls
 
 

@@ -1,4 +1,4 @@
-"""Cheap filters run before dear ones, and nothing but the counts of OPs tells."""
+"""Cheap filters run before expensive ones, and only the counts of OPs show it."""
 
 from __future__ import annotations
 

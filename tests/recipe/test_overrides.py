@@ -87,7 +87,10 @@ def test_set_takes_path_and_value(text):
         ("np=", "--set np: np must be a whole number, got None"),
         ("np=[1", "--set np: not valid YAML: did not find expected ',' or ']'"),
         ("nq=1", "--set nq: no such key (did you mean 'np'?), got 'nq'"),
-        ("process.4.min_len=1", "--set process.4.min_len: process has 4 entries, counted from 0, got '4'"),
+        (
+            "process.4.min_len=1",
+            "--set process.4.min_len: process.4 does not exist: process has 4 entries (indices 0 to 3), got '4'",
+        ),
         ("process.0=1", "--set process.0: needs a parameter after the OP, such as process.0.min_len"),
         (
             "process.0.min_len=-1",

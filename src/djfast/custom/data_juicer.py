@@ -1,4 +1,4 @@
-"""Classes written for Data-Juicer as OPs, without Data-Juicer: its few modules that such files import are stood in for."""
+"""Classes written for Data-Juicer as OPs. djfast provides stand-ins for the few modules of it that such files import."""
 
 from __future__ import annotations
 

@@ -313,7 +313,7 @@ def signature(name: str) -> Signature:
 
 
 def cost(name: str) -> int:
-    """Nanoseconds that a function takes for each 1,000 bytes of text, roughly: enough to tell cheap ones from dear ones."""
+    """Nanoseconds that a function takes for each 1,000 bytes of text, roughly: enough to tell cheap ones from expensive ones."""
     if name in PYTHON_FUNCTIONS:
         return PYTHON_FUNCTIONS[name].cost
     return int(_native_functions()[name]["cost"])

@@ -26,7 +26,7 @@ def bind_message_contents(
 
 
 def contents_of(messages: Any, fields: dict[str, Any], query: Template, response: Template) -> list[str]:
-    """Return the texts of messages, or of the two filled templates if there are none; `_ABSENT` marks what there is not.
+    """Return the texts of messages, or of the two filled templates if there are none; `_ABSENT` stands for a missing field.
 
     Raises
     ------

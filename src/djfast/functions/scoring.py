@@ -33,7 +33,7 @@ def bind_scored(
     samples: str | None,
     asking: Iterable[Any],
 ) -> Callable[..., list[Any]]:
-    """Return the function of columns of a score that is there already, and of the JSON of each field, that gives scores.
+    """Return a batched function ``(existing_scores, *fields) -> scores``; a row that has a score is not asked about.
 
     Parameters
     ----------

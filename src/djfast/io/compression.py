@@ -123,7 +123,7 @@ class _Members:
         """Decompress some more; False at the end of the file."""
         is_over = False
         if not self._input and (self._member is None or self._member.needs_input):
-            # Who asks for little, such as the end of one line, must not wait for much.
+            # Read little when little is asked for, e.g. the rest of one line.
             self._input = self._raw.read(min(max(size, 1 << 14), 1 << 18, self._left))
             self._left -= len(self._input)
             is_over = not self._input

@@ -185,7 +185,8 @@ def require(extra: str | None, packages: Sequence[str], purpose: str) -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"{purpose}, install the optional packages with `pip install djfast[{extra}]`; missing are {', '.join(missing)}"
+            f"{purpose}, install the optional packages with `pip install 'djfast[{extra}]'`; "
+            f"missing packages: {', '.join(missing)}"
         )
 
 

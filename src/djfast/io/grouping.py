@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 
 def group_starts(sizes: Iterable[int], limit: int, *, most: int | None = None) -> Iterator[int]:
-    """Group neighbours of together at most `limit` bytes, at least one and at most `most`; yield each group's first."""
+    """Split a sequence into runs of at most `limit` bytes and `most` items; yield the index at which each run starts."""
     yield 0
     held = count = 0
     for position, size in enumerate(sizes):

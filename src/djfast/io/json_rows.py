@@ -36,10 +36,10 @@ _SHOWN_BYTES = 1000  # of a line that is too long
 class JsonBlock(NamedTuple):
     """Whole lines, ``data[:end]``.
 
-    `numbers`, 64 bits each, gives each line's number in `file` where the block is no run of lines; `file` may then name one
-    for each line. `lines` says how many lines of the file these stand for, where not all of them are here, and `source_bytes`
-    how many bytes of the input, where they were written from something else. `unread` says why some lines,
-    which are no rows but show what stands in the input, could not be read.
+    `numbers` holds the line number of each line as uint64, or is None if the lines are consecutive; if it is given, `file` may
+    name one file for each line. `lines` counts the lines of the file that this block covers, if some were left out.
+    `source_bytes` counts the bytes of input that it covers, if the lines were written from another format. `unread` maps the
+    index of a line that could not be read to the reason; such a line shows what the input holds and is no row.
     """
 
     data: bytes

@@ -98,7 +98,7 @@ class Stage(NamedTuple):
 
     @property
     def waiting_ops(self) -> tuple[int, ...]:
-        """Indices of the OPs at its end, for which rows wait until all have come."""
+        """Indices of the OPs that end the stage: they need every row before any row may go on."""
         return tuple(end.op for end in (*self.dedups, self.select, self.group, self.survey) if end is not None)
 
     @property

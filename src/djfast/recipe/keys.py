@@ -340,7 +340,7 @@ _KEYS = (
     Key("trace_keys", "list[str]", [], "Fields to trace.", NO_EFFECT, _NO_TRACE),
     Key("open_insight_mining", "bool", False, "Analyse the rows after each OP.", NO_EFFECT, _NO_MINING),
     Key("op_list_to_mine", "list[str]", [], "OPs to analyse with.", NO_EFFECT, _NO_MINING),
-    Key("debug", "bool", False, "Log more.", NO_EFFECT, "what is logged is said on the command line"),
+    Key("debug", "bool", False, "Log more.", NO_EFFECT, "djfast run -v logs more"),
     # Analysis and sandbox.
     Key(
         "auto", "bool", False, "Analyse without a recipe.", REFUSED, "an analysis without a recipe is not supported yet"

@@ -205,6 +205,6 @@ def _value_node(override: Override) -> Node:
 
 def _index(text: str, count: int, override: Override, what: str) -> int:
     if not text.isdecimal() or len(text) > 9 or int(text) >= count:
-        entries = f"{count} entries, counted from 0" if count != 1 else "1 entry, number 0"
-        raise RecipeError(f"{override.label}: {what} has {entries}, got {text[:100]!r}")
+        entries = {0: "no entries", 1: "1 entry (index 0)"}.get(count, f"{count} entries (indices 0 to {count - 1})")
+        raise RecipeError(f"{override.label}: {what}.{text[:100]} does not exist: {what} has {entries}, got {text[:100]!r}")
     return int(text)

@@ -158,7 +158,7 @@ def chosen(selection: Selection, values: RowValues | RowGroups | RowCount) -> Se
 
 
 def chosen_of_many(selection: Selection, values: RowValues | RowGroups | RowCount) -> Sequence[int]:
-    """Return what `chosen` does where these values, be they few, are all that matter of many: one row need not pass."""
+    """Choose from candidates that stand for many rows. Unlike `chosen`, this applies the limits even to a single candidate."""
     if isinstance(values, RowGroups):
         return _frequent(selection, values)
     if isinstance(values, RowCount):
@@ -169,7 +169,7 @@ def chosen_of_many(selection: Selection, values: RowValues | RowGroups | RowCoun
 
 
 def limit_of(selection: Selection, rows: int) -> tuple[int, int]:
-    """Return ranks of so many rows between which a selection takes, by its kind from the top or from the smallest."""
+    """Return the range of ranks that a selection takes of `rows` rows; its kind says whether rank 0 is the smallest value."""
     if selection.kind != "range":
         return 0, min(_limit(selection, rows), rows)
     low = max(int((selection.low_share or 0) * rows), selection.low_limit or 0)

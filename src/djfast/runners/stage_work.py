@@ -350,7 +350,7 @@ def empty_piece(plan: Plan, stages: Sequence[BoundStage], rows: Any) -> Any:
 
 
 def rejected_rows(done: Done, plan: Plan, lines_before: int) -> Iterator[Rejected]:
-    """Bad rows of a batch in their order. `lines_before` it are lines of the same file."""
+    """Yield a batch's rejected rows in order. `lines_before` counts the lines of the same file before this batch."""
     first_line = done.first_line(lines_before)
     for bad in done.bad_rows:
         name = plan.ops[bad.op].spec.name if bad.op >= 0 else "read"

@@ -352,7 +352,10 @@ class RelationIdentityMapper(Extraction, name="relation_identity_mapper"):
 
 
 class Form(ModelMapper):
-    """Parameters of the mapper that fills in forms: one has the name under which OPs keep what the docs show."""
+    """Parameters of `llm_extract_mapper`.
+
+    They are in a base class because one is called `examples`, a name that OPs use for documentation.
+    """
 
     input_keys: list[str] = param("Fields that the model reads; dots reach into nested fields.")
     output_schema: dict = param("The form: keys, and what belongs there.")  # type: ignore[type-arg]

@@ -123,9 +123,9 @@ class MaximumLineLengthFilter(Filter, name="maximum_line_length_filter"):
 class WordsNumFilter(Filter, name="words_num_filter"):
     """Keeps texts whose number of words lies in a range.
 
-    Words stand between spaces, line feeds and tabs. Special characters (punctuation, digits, symbols) are taken off
-    both ends of a word and what is empty then is not counted: numbers and emoji are no words. The empty text has 0.
-    Text in a script without spaces, such as Chinese, is one word a line unless `tokenization` is on.
+    Words stand between spaces, line feeds and tabs. Punctuation, digits and symbols are stripped from
+    both ends of each word; words that become empty are not counted, so numbers and emoji do not count. The empty text has 0.
+    In a script without spaces, such as Chinese, each line is one word unless `tokenization` is on.
     """
 
     examples = (

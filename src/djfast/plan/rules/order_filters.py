@@ -1,4 +1,4 @@
-"""Cheap filters run before dear ones, so that a row which a cheap one drops is never computed by a dear one.
+"""Cheap filters run before expensive ones, so an expensive filter never computes a row that a cheap one drops.
 
 Filters that stand side by side in a recipe may run in any order: they change no field, and a row stays only if all keep it.
 Next comes the one whose condition costs least then. What filters share counts once: when one of them has split the texts into
@@ -19,7 +19,7 @@ from djfast.plan.steps import Compute, Keep, Plan, Stage
 def order_filters(plan: Plan) -> Plan:
     """Return the plan with the filters that stand side by side ordered by cost, equal ones as in the recipe.
 
-    A step that may reject rows never comes ahead of a filter that stood before it: it would set rows aside that the recipe
+    A step that may reject rows never comes ahead of a filter that stood before it: it would reject rows that the recipe
     drops. `stat_or`, through which every stat passes, is left out of account: it rejects only rows that brought along a stat
     of a wrong type.
     """

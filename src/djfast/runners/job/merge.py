@@ -149,7 +149,7 @@ def _place(source: Path, segments: list[tuple[int, int, int]], paths: Sequence[s
     ranks.gather_all(b"")  # the files are there
     with open(source, "rb") as file:
         for shard, begin, end in segments:
-            # Not for reading, too: a client of NFS that has read a page writes all of it back, with it its neighbour's bytes.
+            # Write-only: an NFS client that has read a page writes the whole page back and would overwrite another rank's bytes.
             with open(os.open(staging.of(paths[shard]), os.O_WRONLY), "wb") as target:
                 _copy(file, begin, end, target, offsets[shard])
                 target.flush()

@@ -75,7 +75,7 @@ class Places:
     def offer(self) -> Callable[[Any], Done | None] | None:
         """Wait for a rank that works for this one; return what brings a block there, None after `withdraw`.
 
-        No block is brought nowhere.
+        A None block only returns the credit.
         """
         try:
             rank = self._take_credit(None)

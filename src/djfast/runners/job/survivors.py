@@ -204,7 +204,7 @@ class _OwnKeys:
     def _pass(
         self, keys: list[list[int]], number: int, ranges: int
     ) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-        """Link what is equal in some keys, among the hashes of one of some ranges."""
+        """Link rows with equal keys, in one slice of the hash space: the hashes that are `number` modulo `ranges`."""
         import numpy as np
 
         all_rows, columns = self._load([column for key in keys for column in key])
