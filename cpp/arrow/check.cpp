@@ -113,7 +113,8 @@ class Runs {
     offsets_ = node.array.buffers[1];
     bytes_ = static_cast<const char*>(node.array.buffers[2]);
     check_offsets<Offset>(node, offsets_);
-    node.require(bytes_ != nullptr || all().empty(), "its bytes are missing");
+    const bool has_bytes = offsets_ != nullptr && value_at<Offset>(offsets_, node.end()) != 0;  // even if no row shows them
+    node.require(bytes_ != nullptr || !has_bytes, "its bytes are missing");
   }
 
   std::string_view operator[](std::int64_t at) const noexcept { return between(at, at + 1); }

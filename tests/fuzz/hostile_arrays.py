@@ -73,10 +73,13 @@ class Arrays:
 
     def _runs(self, values: list[bytes]) -> Node:
         kind, code = self.random.choice([("u", "i"), ("U", "q")])
-        ends = [0]
+        skipped = self.random.choice([0, 0, 5])  # bytes before the first text
+        ends = [skipped]
         for value in values:
             ends.append(ends[-1] + len(value))
-        return Node(kind, len(values), [None, struct.pack(f"={len(ends)}{code}", *ends), b"".join(values)])
+        is_missing = ends[-1] == (skipped if self.lies else 0)
+        data = None if is_missing else b"".join([bytes(skipped), *values])
+        return Node(kind, len(values), [None, struct.pack(f"={len(ends)}{code}", *ends), data])
 
     def _views(self, values: list[bytes]) -> Node:
         held = [b"", b""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import djfast
 from djfast import _native
 from djfast.errors import InternalError, SchemaError
+from tests.fuzz.capsules import Handed, Memory, Node
 
 BROKEN = [b"cut off \xf8", b"\xed\xa0\x80", b"\xc0\xaf", b"\xff", b"\x80 stands alone", b"\xf4\x90\x80\x80"]
 
@@ -197,6 +199,20 @@ def test_columns_of_native_batches_are_checked() -> None:
     for hostile in (with_offsets([0, 5, 2]), with_offsets([0, 1 << 20, 4]), view_at(0, 5)):
         with pytest.raises(SchemaError):
             _native.batch_of_arrow([hostile], len(hostile), 1)
+
+
+@pytest.mark.parametrize("code", ["i", "q"])
+def test_texts_that_begin_past_missing_bytes_are_refused(code: str) -> None:
+    memory = Memory()
+    for offset in (0, 5):
+        offsets = struct.pack(f"=3{code}", offset, offset, offset)
+        column = Handed(Node("u" if code == "i" else "U", 2, [None, offsets, None]), memory)
+        if offset == 0:
+            assert _native.batch_of_arrow([column], 2, 1).values(0) == ["", ""]
+        else:
+            with pytest.raises(SchemaError, match="its bytes are missing"):
+                _native.batch_of_arrow([column], 2, 1)
+    memory.free()
 
 
 def test_a_slot_that_was_never_set_is_not_read() -> None:
