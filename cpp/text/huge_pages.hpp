@@ -3,19 +3,19 @@
 
 #include <cstddef>
 #include <new>
-#include <utility>
 
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
+#include "djfast/unwritten.hpp"
+
 namespace djfast {
 
 /// Allocator that asks the system for 2 MiB pages when a table is that large: random reads of 4 KiB pages wait for
-/// address translation more than for the data. A container that is only told a size leaves its new entries as the memory
-/// was, so that a large table does not have to be written before it is used.
+/// address translation more than for the data.
 template <class T>
-struct HugePages {
+struct HugePages : LeavesUnwritten {
   using value_type = T;
 
   HugePages() = default;
@@ -32,15 +32,6 @@ struct HugePages {
     return static_cast<T*>(memory);
   }
   void deallocate(T* memory, std::size_t count) noexcept { ::operator delete(memory, alignment(count * sizeof(T))); }
-
-  template <class Value, class... Arguments>
-  void construct(Value* place, Arguments&&... arguments) {
-    if constexpr (sizeof...(Arguments) == 0) {
-      ::new (static_cast<void*>(place)) Value;
-    } else {
-      ::new (static_cast<void*>(place)) Value(std::forward<Arguments>(arguments)...);
-    }
-  }
 
   friend bool operator==(const HugePages&, const HugePages&) noexcept { return true; }
 

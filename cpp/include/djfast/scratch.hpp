@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "djfast/unwritten.hpp"
+
 namespace djfast {
 
 /// What a thread keeps. Scratch of a thread is listed, so that `release_large` finds it.
@@ -32,22 +34,13 @@ class ThreadMemory {
   ThreadMemory* next_;
 };
 
-/// Allocator that leaves new entries as the memory was: what a vector is made for at most is not written before it is used,
-/// and takes no memory until then.
+/// Allocator for memory of any size, from the heap.
 template <class T>
-struct Unwritten : std::allocator<T> {
+struct Unwritten : std::allocator<T>, LeavesUnwritten {
   template <class Other>
   struct rebind {
     using other = Unwritten<Other>;
   };
-  template <class Value, class... Arguments>
-  void construct(Value* place, Arguments&&... arguments) {
-    if constexpr (sizeof...(Arguments) == 0) {
-      ::new (static_cast<void*>(place)) Value;
-    } else {
-      ::new (static_cast<void*>(place)) Value(std::forward<Arguments>(arguments)...);
-    }
-  }
 };
 
 /// A vector whose memory stays for the next row of a thread unless it is large. Meant to be `thread_local`, or a member of
