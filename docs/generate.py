@@ -108,7 +108,7 @@ _WITHOUT_USE = (
 def _key_cells(key: Key) -> str:
     default = json.dumps(key.default, ensure_ascii=False).replace("|", "&#124;")
     shown = f"<code>{default}</code>" if "&#124;" in default else f"`{default}`"
-    return f"`{key.name}` | {key.type.replace('|', 'or')} | {shown}"
+    return f"`{key.name}` | {' or '.join([key.type.replace('|', 'or'), *key.words])} | {shown}"
 
 
 def _key_meaning(key: Key) -> str:

@@ -29,6 +29,7 @@ from djfast.plan.build import build_plan
 from djfast.plan.rules.order_filters import order_filters
 from djfast.plan.steps import Plan
 from djfast.pulling import pulled
+from djfast.ranks.cores import usable_cores
 from djfast.recipe.outputs import is_remote
 from djfast.reserved import META, STATS
 from djfast.runners.local import reject_unfit, run_plan
@@ -70,7 +71,7 @@ class Dataset:
     data
         Rows as dictionaries, a table of another package (`from_arrow`), or the path of files (`from_files`).
     threads : int, optional
-        Threads that run OPs; by default all cores, for rows of a list one.
+        Threads that run OPs; by default one for each core that this process may use, for rows of a list one.
 
     Attributes
     ----------
@@ -90,7 +91,7 @@ class Dataset:
         made._source = source
         made._ops = ops
         made._drops_rows = drops_rows
-        made._threads = threads or os.cpu_count() or 1
+        made._threads = threads or usable_cores(os.environ)
         made._computed = {}
         made.rejected = []
         made.report = None

@@ -41,6 +41,7 @@ class Param(NamedTuple):
     refused: str | None = None  # why a value other than the default is an error
     common: bool = False  # every OP of the kind has it
     is_secret: bool = False  # never shown: not in messages, reports or plans
+    words: tuple[str, ...] = ()  # that stand for a value of the declared type
 
     def check(self, value: Any) -> Any:
         """Return `value` in its declared type.
@@ -89,6 +90,8 @@ def _typed(param: Param, value: Any) -> Any:
     """Convert `value` to the first member of the declared union that fits."""
     if isinstance(value, Resolved):  # in quotes, what an environment variable says is a text also where a number is wanted
         value = _plain(value) if "str" not in param.type.split(" | ") else value
+    if isinstance(value, str) and value in param.words:
+        return str(value)
     for member in param.type.split(" | "):
         if member == "any":
             return value
@@ -102,7 +105,7 @@ def _typed(param: Param, value: Any) -> Any:
         elif _is(_KINDS[member], value):
             return _as(_KINDS[member], value)
     shown = "a value that is not shown" if param.is_secret else repr(value)
-    raise RecipeError(f"{param.name} must be {_spoken(param.type)}, got {shown}")
+    raise RecipeError(f"{param.name} must be {' or '.join([_spoken(param.type), *param.words])}, got {shown}")
 
 
 def _is(kind: type, value: Any) -> bool:

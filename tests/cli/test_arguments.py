@@ -47,7 +47,7 @@ def test_the_other_commands_take_the_same(recipe, order, capsys):
     assert json.loads(capsys.readouterr().out)
     assert main(["doctor", *given]) == 0
     assert main(["status", *given, "-q"]) == 1
-    assert main(["submit", *given, "--mpi", "openmpi", "--file", "job.sh"]) == 0
+    assert main(["submit", *given, "--set", "np=2", "--mpi", "openmpi", "--file", "job.sh"]) == 0
     assert "min_len" in (recipe.parent / "job.sh").read_text()
 
 

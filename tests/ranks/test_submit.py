@@ -50,6 +50,11 @@ def test_the_file_asks_for_what_the_recipe_needs(recipe: Path) -> None:
     assert "mpirun -n 8 --bind-to none --with-ft ulfm" in text
 
 
+def test_a_number_of_cpus_must_be_given(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["submit", str(recipe), "--mpi", "openmpi", "--np", "auto"]) == 2
+    assert "np must be a whole number here, the CPUs that Slurm gives each rank: --np 16, got auto" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("library", "interface"), [("openmpi", "pmix"), ("mpich", "pmi2")])
 def test_srun_speaks_the_language_of_the_library(recipe: Path, library: str, interface: str) -> None:
     text = submit(recipe, "--mpi", library, "--launcher", "srun")

@@ -5,8 +5,8 @@ from djfast.recipe import load_recipe
 
 CASES = {
     "np: 0": "np must be >= 1, got 0",
-    "np: four": "np must be a whole number, got 'four'",
-    "np: true": "np must be a whole number, got True",
+    "np: four": "np must be a whole number or auto, got 'four'",
+    "np: true": "np must be a whole number or auto, got True",
     "projct_name: x": "no such key (did you mean 'project_name'?), got 'projct_name'",
     "zzzzzzzz: x": "no such key, got 'zzzzzzzz'",
     "text_length_filter: {}": "text_length_filter is an OP, it belongs into the list under process",
@@ -198,7 +198,7 @@ def test_secrets_are_not_shown(problems):
     assert lines == [
         "recipe.yaml:1: export_aws_credentials.aws_secret_access_key must be a text",
         "recipe.yaml:2: dataset.configs.0 needs a path that starts with s3://, got 'x'",
-        "recipe.yaml:3: np must be a whole number, got {'api_key': '***', 'depth': [{'password': '***'}]}",
+        "recipe.yaml:3: np must be a whole number or auto, got {'api_key': '***', 'depth': [{'password': '***'}]}",
         "recipe.yaml:4: encryption_key_path must be a text or null, got a value that is not shown",
     ]
     assert "HUNTER2" not in "\n".join(lines)

@@ -53,7 +53,7 @@ def test_deep_nesting_by_aliases_is_refused(problems):
 
 def test_sixty_levels_are_fine(problems):
     [line] = problems("np: " + "[" * 60 + "]" * 60)
-    assert line.startswith("recipe.yaml:1: np must be a whole number, got [[[")
+    assert line.startswith("recipe.yaml:1: np must be a whole number or auto, got [[[")
 
 
 def test_an_alias_to_its_own_collection_is_refused(problems):
@@ -117,7 +117,7 @@ def test_a_byte_order_mark_is_skipped(load):
 @pytest.mark.parametrize("number", ["9" * 5000, "1" + ":59" * 100_000, "0x" + "f" * 300_000])
 def test_huge_numbers_cost_nothing(problems, number):
     [line] = problems(f"np: {number}")
-    assert line.startswith("recipe.yaml:1: np must be a whole number, got '")
+    assert line.startswith("recipe.yaml:1: np must be a whole number or auto, got '")
 
 
 def test_numbers_beyond_64_bits_are_refused(problems):

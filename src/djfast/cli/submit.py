@@ -91,7 +91,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         python=sys.executable,
         nodes=options.nodes,
         ranks_per_node=options.ranks_per_node,
-        threads=int(recipe.settings["np"]),
+        threads=_cores_of_rank(recipe),
         memory_bytes=int(recipe.settings["memory"]),
         job_name=options.job_name or _job_name(place.name),
         output=os.path.abspath(options.output) if options.output else _default_output(place),
@@ -111,6 +111,14 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     if options.send:
         _send(path)
     return 0
+
+
+def _cores_of_rank(recipe: Recipe) -> int:
+    """Return the CPUs that each rank is given. What `auto` means here says nothing about the nodes of the job."""
+    np = recipe.settings["np"]
+    if np == "auto":
+        raise RecipeError("np must be a whole number here, the CPUs that Slurm gives each rank: --np 16, got auto")
+    return int(np)
 
 
 def _count(least: int, most: int) -> Callable[[str], int]:

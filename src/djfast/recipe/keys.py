@@ -31,6 +31,7 @@ class Key(NamedTuple):
     ge: float | None = None
     le: float | None = None
     choices: tuple[Any, ...] = ()
+    words: tuple[str, ...] = ()  # that stand for a value of the declared type
     refused_values: Mapping[str, str] = {}  # single values that are refused, each with its reason
     is_size: bool = False
     is_secret: bool = False  # never shown in a message
@@ -38,7 +39,7 @@ class Key(NamedTuple):
     @property
     def param(self) -> Param:
         """The declaration that checks type and range."""
-        return Param(self.name, self.type, self.doc, self.default, ge=self.ge, le=self.le)
+        return Param(self.name, self.type, self.doc, self.default, ge=self.ge, le=self.le, words=self.words)
 
     def check(self, value: Any) -> Any:
         """Return `value` in its declared type.
@@ -121,7 +122,12 @@ _KEYS = (
     ),
     Key("keep_stats_in_res_ds", "bool", False, "Keep stats and meta in the result instead of a file beside it only."),
     Key("keep_hashes_in_res_ds", "bool", False, "Keep the hash columns of deduplicators in the result."),
-    Key("np", "int", 4, "Threads; the result does not depend on it.", ge=1, le=65536),
+    Key(
+        "np", "int", "auto",
+        "Threads; the result does not depend on it. `auto` takes the cores that the process may use: those that it is bound to, "
+        "that its container or Slurm gives it, and of a host with several ranks its share.",
+        ge=1, le=65536, words=("auto",),
+    ),
     Key(
         "text_keys", "str | list[str]", "text",
         "Field that holds the text. Of several, all must be non-null in a row and the first is handed to the OPs.",
@@ -143,11 +149,11 @@ _KEYS = (
     Key("process", "list[dict]", [], "OPs in the order in which they run, each with its parameters."),
     # What only djfast has.
     Key(
-        "max_errors", "float | str | None", "auto",
+        "max_errors", "float | None", "auto",
         "Rows that may be rejected before the run fails: a share from 0.0 to 1.0 of the rows, or a count as an integer; 0 allows "
         "none, null any number. `auto` allows half of the rows, and any number of fewer than 1,000 rows. Whatever this says, a "
         "run fails if every row was rejected.",
-        ge=0, le=2**63 - 1,
+        ge=0, le=2**63 - 1, words=("auto",),
     ),
     Key(
         "batch_bytes", "int", 2**20,

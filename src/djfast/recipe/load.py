@@ -267,7 +267,7 @@ class _Checker:
             return given[name].where if name in given else self.source
 
         limit = settings["max_errors"]
-        if (isinstance(limit, float) and limit > 1) or (isinstance(limit, str) and limit != "auto"):
+        if isinstance(limit, float) and limit > 1:
             self.problems.append(
                 f"{where('max_errors')}: max_errors must be a share from 0.0 to 1.0, an integer, auto or null, got {limit!r}"
             )

@@ -114,6 +114,7 @@ def _param_schema(param: Param) -> dict[str, Any]:
 def _value_schema(param: Param, doc: str) -> dict[str, Any]:
     """Return the schema of the declared type; every value but a text may also be an environment variable."""
     members = [_member_schema(member, param) for member in param.type.split(" | ")]
+    members += [{"enum": list(param.words)}] * bool(param.words)
     if not any(member.get("type") == "string" for member in members):
         members.append({"$ref": "#/$defs/interpolation"})
     schema: dict[str, Any] = {"description": doc, "anyOf": members}

@@ -27,7 +27,7 @@ from djfast.recipe.outputs import is_remote
 from djfast.redaction import all_safe
 from djfast.runners.delivery import addressed, check_output, committed, make_ready, output_of, staging_of
 from djfast.runners.inputs import DrawnRows, access_of, bring_stats, draw, rows_of, source_files, text_keys
-from djfast.runners.memory import LARGEST_WINDOW, budget_of
+from djfast.runners.memory import LARGEST_WINDOW, budget_of, threads_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import EXPORT, Rejected, RejectedRows
 from djfast.runners.report import Report, short_text_notices
@@ -56,7 +56,8 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     files = [file for group in groups for file in group]
     plan = plan._replace(brings_stats=bring_stats(files))
     inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
-    budget = budget_of(settings, workers=int(settings["np"]))
+    threads = threads_of(settings)
+    budget = budget_of(settings, workers=threads)
     with staging_of(recipe) as staging, used(RunSettings.of(settings)), holding(access_of(recipe)):
         make_ready(recipe)
         rows = draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups)
@@ -73,7 +74,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
                 plan,
                 rows,
                 result,
-                threads=int(settings["np"]),
+                threads=threads,
                 rejected=rejected,
                 progress=progress or Progress(is_quiet=True),
                 spool_folder=str(settings["work_dir"]),

@@ -42,6 +42,18 @@ class Budget(NamedTuple):
         return max(SMALLEST_BATCH, (self.total - _PROCESS_BYTES) // working_set(plan))
 
 
+def threads_of(settings: Mapping[str, Any]) -> int:
+    """Return the threads of a rank: the recipe's `np`, or for `auto` the cores that it may use and `memory` has batches for."""
+    if settings["np"] != "auto":
+        return int(settings["np"])
+    import os
+
+    from djfast.ranks.cores import usable_cores
+
+    batches = int(settings["memory"]) // 4 // (SMALLEST_BATCH * WORKING_SETS)
+    return max(1, min(usable_cores(os.environ), (batches - 1) // 2))
+
+
 def budget_of(settings: Mapping[str, Any], *, workers: int) -> Budget:
     """Share a recipe's `memory`: batches get a quarter at most, waiting rows an eighth, keys a quarter.
 

@@ -18,7 +18,7 @@ from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.runners.inputs import access_of, input_files, rows_of
-from djfast.runners.memory import Budget, budget_of, key_bytes_of, working_set
+from djfast.runners.memory import Budget, budget_of, key_bytes_of, threads_of, working_set
 from djfast.runners.reasons import ReasonCounts, RejectedReason, reason_lines
 from djfast.runners.spool import packed
 from djfast.runners.stage_work import PassWork, StageWork, rejected_rows
@@ -82,7 +82,7 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     the prediction is high rather than low.
     """
     settings = recipe.settings
-    threads = int(settings["np"])
+    threads = threads_of(settings)
     files = input_files(recipe)
     total = sum(_plain_bytes(file) for file in files)
     budget = budget_of(settings, workers=threads)

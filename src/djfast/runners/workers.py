@@ -53,7 +53,7 @@ def in_order(
     At most ``2 * threads + 1`` items are between reading and yielding, so memory does not grow with the input; threads of
     `elsewhere` count. If there is a way to `weigh` items, these weigh at most `most_weight` together: an item that weighs more
     is alone, and the next one is not even read before it is done. With one thread and no other place everything happens in
-    the caller. An exception of `work` is raised here, at its item's turn.
+    the caller; more are started only while items wait for them. An exception of `work` is raised here, at its item's turn.
     """
     if threads <= 1 and elsewhere is None:
         yield from map(work, items)
@@ -82,12 +82,15 @@ def in_order(
             if not stopping.is_set():
                 do(task, work_there)
 
-    workers = [threading.Thread(target=serve, name=f"djfast-{i}", daemon=True) for i in range(threads)]
+    most_pending = 2 * threads
+    workers: list[threading.Thread] = []
     if elsewhere is not None:
+        most_pending += 2 * elsewhere.threads
         names = (f"djfast-elsewhere-{i}" for i in range(elsewhere.threads))
         workers += [threading.Thread(target=serve_elsewhere, args=(elsewhere,), name=name, daemon=True) for name in names]
-    for worker in workers:
-        worker.start()
+        for worker in workers:
+            worker.start()
+    here = 0
     pending: deque[_Task[Item]] = deque()
     is_whole = False
     try:
@@ -97,8 +100,12 @@ def in_order(
                 yield _finished(pending.popleft())
             pending.append(task)
             tasks.put(task)
+            if here < threads and tasks.qsize() > 0:
+                workers.append(threading.Thread(target=serve, name=f"djfast-{here}", daemon=True))
+                workers[-1].start()
+                here += 1
             while pending and (
-                len(pending) > 2 * len(workers)
+                len(pending) > most_pending
                 or pending[0].event.is_set()
                 or (weigh is not None and pending[0].weight >= most_weight)
             ):

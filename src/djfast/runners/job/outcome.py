@@ -24,6 +24,7 @@ from djfast.runners.job.passes import Passes
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.survivors import owned
 from djfast.runners.local import fatal_ops, reject_unfit, with_side_files, write_record
+from djfast.runners.memory import threads_of
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
 from djfast.runners.report import RankReport, Report, short_text_notices
 
@@ -80,7 +81,7 @@ def write_outcome(
         rows_rejected=rejected.count,
         bytes_read=total.bytes_read,
         seconds=mine.seconds,
-        threads=int(recipe.settings["np"]),
+        threads=threads_of(recipe.settings),
         ops=total.ops(rejected.by_op),
         export_paths=tuple(paths),
         stats_path=None,

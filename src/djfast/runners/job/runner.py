@@ -39,7 +39,7 @@ from djfast.runners.job.places import CREDITS
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.work import RankWork
 from djfast.runners.local import plan_recipe
-from djfast.runners.memory import budget_of
+from djfast.runners.memory import budget_of, threads_of
 from djfast.runners.progress import Progress
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.validation import validate
@@ -91,7 +91,7 @@ class Job:
         _refuse_one_process(self.plan)
         with used(RunSettings.of(recipe.settings)), holding(access_of(recipe)):
             self.stages: list[BoundStage] = bind_plan(self.plan)
-        self.budget = budget_of(recipe.settings, workers=int(recipe.settings["np"]) + 2 * CREDITS * (ranks.size > 1))
+        self.budget = budget_of(recipe.settings, workers=threads_of(recipe.settings) + 2 * CREDITS * (ranks.size > 1))
         self.folder = JobFolder.of(recipe)
         self.journal = Journal(self.folder.path, "", self.folder.writer)
         self.staging = Staging(str(recipe.settings["result_path"]), "none")

@@ -19,7 +19,7 @@ from djfast.runners.job.places import Places
 from djfast.runners.job.selecting import Mover, read_order
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.local import fatal_ops
-from djfast.runners.memory import working_set
+from djfast.runners.memory import threads_of, working_set
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Tally
 from djfast.runners.spool import packed
@@ -166,7 +166,7 @@ class RankWork:
         """Work on splits until there are none. A lost rank is told at the end: what was begun is finished first."""
         passes = self._passes
         layouts = passes.rows.layouts(passes.plan)
-        threads = int(self._recipe.settings["np"])
+        threads = threads_of(self._recipe.settings)
         watch = self._watch()
         works = [StageWork(passes.stages[stage], layouts[stage], passes.rows, watch) for stage in passes.runs[number]]
         places = Places(self._ranks, works, passes.rows, threads=threads, device_ranks=self._device_ranks)
