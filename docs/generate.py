@@ -115,9 +115,14 @@ def _key_meaning(key: Key) -> str:
     facts = [key.doc]
     facts += [f"At least {key.ge:,}."] if key.ge is not None else []
     facts += [f"At most {key.le:,}."] if key.le is not None and key.le < LARGEST else []
-    facts += ["One of " + ", ".join(f"`{json.dumps(choice)}`" for choice in key.choices) + "."] if key.choices else []
+    facts += [f"One of {_choices(key.choices)}."] if key.choices else []
     facts += [f"Not `{value}`: {reason}." for value, reason in key.refused_values.items()]
     return " ".join(facts).replace("|", "&#124;")
+
+
+def _choices(choices: tuple[object, ...]) -> str:
+    """Return allowed values as JSON, so that null is no string and every string has quotes."""
+    return ", ".join(f"`{json.dumps(choice, ensure_ascii=False)}`" for choice in choices)
 
 
 PARAM_TABLE = ("| parameter | type | default | meaning |", "| --- | --- | --- | --- |")
@@ -125,9 +130,9 @@ INPUT_RULES = (
     "## Empty, null and over-long input",
     "",
     "- The empty text is a text; what each OP makes of it stands on its page.",
-    "- A row in which a field that must be a text is missing, null or of another type is set aside with the reason, and no "
+    "- A row in which a field that must be a string is missing, null or of another type is rejected with the reason, and no "
     "other row with it: `<result>.rejected.jsonl`.",
-    "- Fields that an OP reads whatever their type may be missing or null; a value that it cannot use sets the row aside.",
+    "- Fields that an OP reads whatever their type may be missing or null; a value that it cannot use rejects the row.",
     "- Texts may be as long as a line of input, 256 MiB; a longer line is rejected alone. A row that an "
     "OP needs longer than `row_timeout` for is rejected, and the run goes on.",
     "- Stats and tags that a row brings along stand, and are not computed again.",
@@ -140,7 +145,7 @@ def _input(spec: OpSpec) -> str:
         return "Input: what its OPs read."
     op = spec.cls(**(spec.examples[0].params if spec.examples else {}))
     if op.rewrite() is not None:
-        return "Input: the row as a whole, with fields of any type. A row that it fails for is set aside."
+        return "Input: the row as a whole, with fields of any type. A row that it fails for is rejected."
     texts, fields = set(), set()
     for expr in _expressions(op):
         for leaf in _leaves(expr):
@@ -149,7 +154,7 @@ def _input(spec: OpSpec) -> str:
     said = []
     if texts:
         names = " and ".join(f"`{name}`" for name in sorted(texts))
-        said.append(f"{names} must be a text: a row where it is missing, null or something else is set aside")
+        said.append(f"{names} must be a string: a row where it is missing, null or something else is rejected")
     if fields:
         said.append(f"{', '.join(f'`{name}`' for name in sorted(fields))} may be of any type, or missing")
     return f"Input: {'; '.join(said)}." if said else "Input: rows are not looked at."
@@ -197,7 +202,7 @@ def _param_row(param: Param) -> str:
     facts += [f"Unit: {param.unit}."] if param.unit else []
     facts += [f"At least {param.ge:g}."] if param.ge is not None else []
     facts += [f"At most {param.le:g}."] if param.le is not None else []
-    facts += ["One of " + ", ".join(f"`{c}`" for c in param.choices) + "."] if param.choices else []
+    facts += [f"One of {_choices(param.choices)}."] if param.choices else []
     facts += [f"Cannot be set here: {param.refused}."] if param.refused else []
     facts += [f"No effect: {param.no_effect}."] if param.no_effect else []
     kind = param.type.replace("|", "or")

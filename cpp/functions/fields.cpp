@@ -99,7 +99,7 @@ class TextOf final : public Function {
       object.assign("{\"v\":").append(value).append("}");
       const json::Field field = json::find_member(call.arena.copy(object), "v", call.arena);
       if (value.empty() || field.kind != json::Kind::text || field.text.data() == nullptr) {
-        call.errors.add(row, "field '" + path_ + "' is not a text, got " + std::string{value.substr(0, 40)});
+        call.errors.add(row, "field '" + path_ + "' is not a string, got " + std::string{value.substr(0, 40)});
       } else {
         found[row] = field.text;
       }

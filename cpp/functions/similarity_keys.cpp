@@ -25,7 +25,7 @@ std::string text_or(const Params& params, const std::string& name, const char* o
   return params.has(name) ? params.get<std::string>(name) : std::string{otherwise};
 }
 
-/// A whole number from `least` on.
+/// An integer from `least` on.
 std::size_t count_of(const Params& params, const std::string& name, std::int64_t least) {
   const auto value = params.get<std::int64_t>(name);
   if (value < least) throw UserError(name + " must be >= " + std::to_string(least) + ", got " + std::to_string(value));
@@ -376,7 +376,7 @@ class NumberedKeys final : public Function {
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), number);
     if (error != std::errc{} || end != json.data() + json.size()) {
-      call.errors.add(row, "the row's number must be a whole number of 64 bits, got " +
+      call.errors.add(row, "the row's number must be an integer of 64 bits, got " +
                                (json.empty() ? "none" : std::string{json.substr(0, 40)}));
     }
     return static_cast<std::uint64_t>(number) ^ (std::uint64_t{1} << 63);

@@ -12,10 +12,10 @@ const char* spoken(json::Kind kind) {
   switch (kind) {
     case json::Kind::missing: return "is missing";
     case json::Kind::null: return "is null";
-    case json::Kind::boolean: return "is not a text but a boolean";
-    case json::Kind::number: return "is not a text but a number";
-    case json::Kind::array: return "is not a text but a list";
-    case json::Kind::object: return "is not a text but an object";
+    case json::Kind::boolean: return "is not a string but a boolean";
+    case json::Kind::number: return "is not a string but a number";
+    case json::Kind::array: return "is not a string but a list";
+    case json::Kind::object: return "is not a string but an object";
     case json::Kind::text: return "is a text";
   }
   return "is of unknown type";

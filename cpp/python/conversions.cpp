@@ -166,7 +166,7 @@ void refuse(const py::object& value, const std::string& wanted) {
 }
 
 std::string_view as_text(const py::object& value, Arena& arena) {
-  if (!PyUnicode_Check(value.ptr())) refuse(value, "a text");
+  if (!PyUnicode_Check(value.ptr())) refuse(value, "a string");
   Py_ssize_t size = 0;
   const char* data = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
   if (data == nullptr) {
@@ -177,7 +177,7 @@ std::string_view as_text(const py::object& value, Arena& arena) {
 }
 
 std::vector<std::string_view> as_texts(const py::object& value, Arena& arena) {
-  if (!PyList_Check(value.ptr()) && !PyTuple_Check(value.ptr())) refuse(value, "a list of texts");
+  if (!PyList_Check(value.ptr()) && !PyTuple_Check(value.ptr())) refuse(value, "a list of strings");
   std::vector<std::string_view> texts;
   for (const auto& item : value) texts.push_back(as_text(py::reinterpret_borrow<py::object>(item), arena));
   return texts;

@@ -14,7 +14,7 @@ namespace djfast::python {
 
 namespace py = pybind11;
 
-/// Parameters of a native function. Texts, numbers, booleans, None and homogeneous lists of texts or whole numbers.
+/// Parameters of a native function. Texts, numbers, booleans, None and homogeneous lists of strings or integers.
 Params to_params(const py::dict& values);
 
 /// A column from a Python list: str or bytes of valid UTF-8, int, float, bool, lists of str or of int. Bytes of texts are

@@ -63,7 +63,7 @@ def rows() -> list[dict[str, object]]:
     listed: list[dict[str, object]] = [
         {"id": i, "text": text, "meta": {"source": "sample", "part": i % 3}} for i, text in enumerate(texts)
     ]
-    listed[41]["text"] = None  # a bad row: it is set aside, its neighbours are not
+    listed[41]["text"] = None  # a bad row: it is rejected, its neighbours are not
     return listed
 
 

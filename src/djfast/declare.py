@@ -6,7 +6,7 @@ known about it (checks, schema, help, docs, tests) is read from `OpSpec`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -67,8 +67,7 @@ class Param(NamedTuple):
         if isinstance(value, dict):
             value = guarded(value)
         if self.choices and value not in self.choices:
-            allowed = ", ".join(str(c) for c in self.choices)
-            raise RecipeError(f"{self.name} must be one of {allowed}, got {value!r}")
+            raise RecipeError(f"{self.name} must be one of {spoken_choices(self.choices)}, got {value!r}")
         return value
 
 
@@ -121,10 +120,15 @@ def _as(kind: type, value: Any) -> Any:
     return int(value) if kind is int else value
 
 
-_SPOKEN = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "None": "null",
-           "dict": "a mapping", "any": "any value", "list": "a list", "list[str]": "a list of texts",
-           "list[int]": "a list of whole numbers", "list[float]": "a list of numbers", "list[bool]": "a list of truths",
+_SPOKEN = {"int": "an integer", "float": "a number", "str": "a string", "bool": "true or false", "None": "null",
+           "dict": "a mapping", "any": "any value", "list": "a list", "list[str]": "a list of strings",
+           "list[int]": "a list of integers", "list[float]": "a list of numbers", "list[bool]": "a list of booleans",
            "list[dict]": "a list of mappings", "list[list]": "a list of lists"}  # fmt: skip
+
+
+def spoken_choices(choices: Iterable[Any]) -> str:
+    """Return the values that a parameter or a key allows, as a recipe writes them."""
+    return ", ".join("null" if choice is None else str(choice) for choice in choices)
 
 
 def _spoken(type_name: str) -> str:

@@ -54,7 +54,7 @@ class UnusableAnswerError(DjfastError, ValueError):
 
 
 class RowTimeoutError(DjfastError, TimeoutError):
-    """Calls of functions take longer than `row_timeout`, and the rows that are to blame cannot be set aside."""
+    """Calls of functions take longer than `row_timeout`, and the rows that are to blame cannot be rejected."""
 
 
 class RowError(DjfastError, ValueError):

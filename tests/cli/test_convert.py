@@ -21,7 +21,7 @@ def test_a_file_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert json.loads((tmp_path / "out.jsonl").read_text()) == {"videos": ["v1.mp4"], "text": "<v> a girl"}
     printed = capsys.readouterr()
     assert printed.out.startswith("2 rows in, 1 out, 1 rejected in ")
-    assert printed.err == f"djfast: note: 1 rows were set aside, see {tmp_path / 'out.rejected.jsonl'}\n"
+    assert printed.err == f"djfast: note: 1 rows were rejected, see {tmp_path / 'out.rejected.jsonl'}\n"
     assert main([*arguments, "--max-errors", "0", "-q"]) == 1
     assert "more than max_errors=0 rows were rejected" in capsys.readouterr().err
 
@@ -42,8 +42,8 @@ def test_forms_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (["a.jsonl", "b.jsonl", "--from", "llava", "--set", "str_id"], "--set must be NAME=VALUE, got 'str_id'"),
         (["a.jsonl", "b.jsonl", "--from", "llava", "--set", "str_id=[1"], "--set str_id cannot be read as YAML, got '[1'"),
         (["a.jsonl", "b.jsonl", "--from", "llava", "--set", "from_form=mmc4"], "llava has no such option"),
-        (["a.jsonl", "b.jsonl", "--from", "llava", "--max-errors", "2.5"], "--max-errors must be a whole number, or a share"),
-        (["a.jsonl", "b.jsonl", "--from", "llava", "--max-errors", "-1"], "--max-errors must be a whole number, or a share"),
+        (["a.jsonl", "b.jsonl", "--from", "llava", "--max-errors", "2.5"], "--max-errors must be an integer, or a share"),
+        (["a.jsonl", "b.jsonl", "--from", "llava", "--max-errors", "-1"], "--max-errors must be an integer, or a share"),
     ],
 )
 def test_mistakes_are_one_message(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,7 +116,7 @@ def test_every_kind_of_bad_text_is_set_aside_alone() -> None:
     assert dataset.to_list() == [rows[0], rows[5]]
     assert [(bad.line, bad.reason) for bad in dataset.rejected] == [
         (2, "field 'text' is null"),
-        (3, "field 'text' is not a text but a int"),
+        (3, "field 'text' is not a string but a number"),
         (4, "field 'text' is missing"),
         (5, "field 'text' contains a lone surrogate, which is not a Unicode character"),
     ]

@@ -1,4 +1,4 @@
-"""Files are converted row by row: bad rows are set aside, memory stays small, and nothing half done is left."""
+"""Files are converted row by row: bad rows are rejected, memory stays small, and nothing half done is left."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def test_bad_rows_are_set_aside(tmp_path: Path) -> None:
     assert done[:3] == (6, 2, 4)
     assert done.rejected_path == str(tmp_path / "out.rejected.jsonl")
     assert [row["query"] for row in read_lines(tmp_path / "out.jsonl")] == ["q0 你好", "q1 你好"]
-    aside = read_lines(tmp_path / "out.rejected.jsonl")
-    assert [(row["op"], row["line"]) for row in aside] == [("read", 2), ("read", 3), ("convert", 4), ("read", 5)]
-    assert aside[0]["reason"].startswith("the line is not valid JSON: ")
-    assert aside[1]["reason"] == "a row must be a JSON object, got list"
-    assert aside[2]["reason"] == "input must be a text, got int"
-    assert aside[2]["file"] == str(tmp_path / "in.jsonl")
-    assert aside[2]["row"] == {"input": 5}
-    assert aside[3]["reason"] == "the line is not UTF-8"
+    rejected = read_lines(tmp_path / "out.rejected.jsonl")
+    assert [(row["op"], row["line"]) for row in rejected] == [("read", 2), ("read", 3), ("convert", 4), ("read", 5)]
+    assert rejected[0]["reason"].startswith("the line is not valid JSON: ")
+    assert rejected[1]["reason"] == "a row must be a JSON object, got list"
+    assert rejected[2]["reason"] == "input must be a string, got int"
+    assert rejected[2]["file"] == str(tmp_path / "in.jsonl")
+    assert rejected[2]["row"] == {"input": 5}
+    assert rejected[3]["reason"] == "the line is not UTF-8"
 
 
 def test_rows_of_an_array_are_set_aside_too(tmp_path: Path) -> None:

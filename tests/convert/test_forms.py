@@ -271,7 +271,7 @@ def test_any_dialogue(rounds: list[tuple[str, str]], system: str, instruction: s
     round_trip("alpaca", {"instruction": instruction, "input": system, "output": "", "history": history}, {})
 
 
-# What does not fit is set aside with its reason.
+# What does not fit is rejected with its reason.
 
 def llava(*texts: str, **more: Any) -> dict[str, Any]:
     told = [{"from": ("human", "gpt")[i % 2], "value": text} for i, text in enumerate(texts)]
@@ -287,14 +287,14 @@ def llava(*texts: str, **more: Any) -> dict[str, Any]:
         (
             "llava",
             {"conversations": [{"from": "gpt", "value": "a"}]},
-            "turn 1 of conversations must be a text from human, got 'gpt'",
+            "turn 1 of conversations must be a string from human, got 'gpt'",
         ),
         (
             "llava",
             {"conversations": [{"from": "human", "value": None}]},
-            "turn 1 of conversations must be a text from human, got 'human'",
+            "turn 1 of conversations must be a string from human, got 'human'",
         ),
-        ("llava", {"conversations": ["hello"]}, "turn 1 of conversations must be a text from human, got None"),
+        ("llava", {"conversations": ["hello"]}, "turn 1 of conversations must be a string from human, got None"),
         ("llava", llava("q", "a"), "the turns must have '<image>' once"),
         ("llava", llava("q <image> q", "a"), "the first turn must start or end with '<image>'"),
         ("llava", llava("q", "<image>a"), "the first turn must start or end with '<image>'"),
@@ -303,7 +303,7 @@ def llava(*texts: str, **more: Any) -> dict[str, Any]:
         ("llava", llava("<image>q", "a", image=["1.jpg"]), "image must be one path, got list"),
         ("llava", llava("<image>q", f"a{EOC}"), f"the text holds '{EOC}', which has a meaning of its own"),
         ("llava", llava("<image>q", "[[human]]: a"), "the text holds '[[human]]: ', which has a meaning of its own"),
-        ("mmc4", {"text_list": ["a", None], "image_info": []}, "text_list must be a list of texts"),
+        ("mmc4", {"text_list": ["a", None], "image_info": []}, "text_list must be a list of strings"),
         ("mmc4", {"text_list": "a", "image_info": []}, "text_list must be a list, got str"),
         ("mmc4", {"text_list": ["a"], "image_info": None}, "image_info must be a list, got NoneType"),
         ("mmc4", {"text_list": ["a"], "image_info": [{}]}, "image_info must be a list of mappings with image_name"),
@@ -324,12 +324,12 @@ def llava(*texts: str, **more: Any) -> dict[str, Any]:
         ),
         ("wavcaps", {"id": "11", "caption": "a"}, "there is no 11.flac in None"),
         ("video-chatgpt", {"q": "a", "a": "b", "video_id": "abc"}, "video_id must start with v_, got 'abc'"),
-        ("video-chatgpt", {"q": "a", "a": None, "video_id": "v_abc"}, "a must be a text, got NoneType"),
-        ("internvid", {"YoutubeID": "x"}, "Caption must be a text, got nothing"),
-        ("msrvtt", {"video_id": 5, "caption": "a"}, "video_id must be a text, got int"),
+        ("video-chatgpt", {"q": "a", "a": None, "video_id": "v_abc"}, "a must be a string, got NoneType"),
+        ("internvid", {"YoutubeID": "x"}, "Caption must be a string, got nothing"),
+        ("msrvtt", {"video_id": 5, "caption": "a"}, "video_id must be a string, got int"),
         ("youku", {"title": "a"}, "the columns are those of no sub-set; name one with subset_type"),
-        ("alpaca", {"input": 5}, "input must be a text, got int"),
-        ("alpaca", {"history": [["a"]]}, "history must be a list of pairs of texts"),
+        ("alpaca", {"input": 5}, "input must be a string, got int"),
+        ("alpaca", {"history": [["a"]]}, "history must be a list of pairs of strings"),
         ("sharegpt", {"conversations": []}, "there must be a turn that asks"),
         ("sharegpt", {"conversations": [{"from": "gpt", "value": "a"}]}, "turn 1 must have a role that asks, got 'gpt'"),
         (
@@ -386,9 +386,9 @@ def test_rows_that_do_not_fit(name: str, row: dict[str, Any], reason: str) -> No
             {"text": "<__dj__video> a", "videos": ["x"]},
             "the text must be a question behind '[[q]]:' and an answer behind ' \\n[[a]]:'",
         ),
-        ("alpaca", {"response": "a"}, "query must be a text, got nothing"),
-        ("sharegpt", {"query": "a", "history": ["b"]}, "history must be a list of pairs of texts"),
-        ("swift", {"query": "a", "system": 5}, "system must be a text, got int"),
+        ("alpaca", {"response": "a"}, "query must be a string, got nothing"),
+        ("sharegpt", {"query": "a", "history": ["b"]}, "history must be a list of pairs of strings"),
+        ("swift", {"query": "a", "system": 5}, "system must be a string, got int"),
     ],
 )  # fmt: skip
 def test_common_rows_that_do_not_fit(name: str, row: dict[str, Any], reason: str) -> None:

@@ -57,7 +57,7 @@ def test_a_function_of_rows_is_a_mapper_with_parameters_and_docs() -> None:
         ("times", "int | None", "How often.", None),
         ("words", "list[str] | None", "Not described.", None),
     ]
-    with pytest.raises(RecipeError, match="times must be a whole number or null, got 'many'"):
+    with pytest.raises(RecipeError, match="times must be an integer or null, got 'many'"):
         djfast.load_ops([{"shout_mapper": {"times": "many"}}])
 
 
@@ -102,7 +102,7 @@ def test_functions_of_batches_get_record_batches_and_bad_rows_are_found() -> Non
 
 
 def test_names_of_djfast_and_unknown_types_are_refused() -> None:
-    with pytest.raises(RecipeError, match="must not have the name of one of djfast, got 'text_length_filter'"):
+    with pytest.raises(RecipeError, match="must not have the name of one of djfast's, got 'text_length_filter'"):
         djfast.filter("text_length_filter")(lambda row: True)
 
     def strange(row: Any, size: complex = 1j) -> Any:
@@ -278,7 +278,7 @@ def test_functions_with_kwargs_take_parameters_of_any_name() -> None:
     [op] = djfast.load_ops({"open_mapper": {"known": 2, "other": [1]}})
     assert djfast.Dataset.from_list([{}]).process(op).to_list() == [{"given": {"known": 2, "other": [1]}}]
     assert repr(op) == "OpenMapper(known=2, other=[1])"
-    with pytest.raises(RecipeError, match="known must be a whole number"):
+    with pytest.raises(RecipeError, match="known must be an integer"):
         djfast.load_ops({"open_mapper": {"known": "many"}})
 
 

@@ -134,7 +134,7 @@ def test_dots_descend_and_the_original_row_is_not_touched():
 @pytest.mark.parametrize("row", [{}, {"text": None}, {"text": 3}, {"text": ["a"]}])
 @pytest.mark.parametrize("make", [nlpaug, nlpcda])
 def test_a_row_without_a_text_is_an_error(make, row):
-    with pytest.raises(TypeError, match="field 'text' must be a text, got"):
+    with pytest.raises(TypeError, match="field 'text' must be a string, got"):
         make()(row)
 
 

@@ -149,7 +149,7 @@ def test_a_missing_field_and_wrong_messages_reject_their_rows(model):
     ("params", "message"),
     [
         ({"model_params": {"device_map": "auto"}}, "model_params may have max_length, dtype, torch_dtype, got 'device_map'"),
-        ({"model_params": {"max_length": 1}}, "max_length must be a whole number >= 2, got 1"),
+        ({"model_params": {"max_length": 1}}, "max_length must be an integer >= 2, got 1"),
         ({"query_template": "{text.__class__}"}, "a template may hold names of fields in braces"),
         ({"query_template": "{"}, "a template may hold names of fields in braces"),
         ({"query_template": "{text!r}"}, "query_template may hold"),

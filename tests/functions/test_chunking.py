@@ -66,7 +66,7 @@ def test_a_row_without_a_text_is_set_aside(row: dict[str, Any], kind: str) -> No
     [op] = djfast.load_ops(["text_chunk_mapper"])
     dataset = djfast.Dataset.from_list([row, {"text": "a"}]).process(op)
     assert dataset.to_list() == [{"text": "a"}]
-    assert dataset.rejected[0].reason == f"TypeError: field 'text' must be a text, got {kind}"
+    assert dataset.rejected[0].reason == f"TypeError: field 'text' must be a string, got {kind}"
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,7 @@ def test_contents_that_are_there_are_kept_only_on_request(server: Server) -> Non
 def test_what_is_no_place_rejects_its_row_alone(server: Server, value: Any) -> None:
     dataset = processed("download_file_mapper", [value, f"{server.url}/a"], download_field="f")
     assert [row["image_bytes"] for row in dataset.to_list()] == [b"content of /a"]
-    assert [(bad.line, "a text or a list of texts" in bad.reason) for bad in dataset.rejected] == [(1, True)]
+    assert [(bad.line, "a string or a list of strings" in bad.reason) for bad in dataset.rejected] == [(1, True)]
 
 
 # S3.

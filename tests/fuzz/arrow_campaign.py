@@ -105,7 +105,7 @@ def _step(step: Compute | Keep) -> tuple[Any, ...]:
 
 
 def check_columns(seed: str, programs: list[tuple[Case, _native.Program]]) -> str:
-    """Hand a column of texts to native code and run every program on it; return what became of it."""
+    """Hand a column of strings to native code and run every program on it; return what became of it."""
     arrays = Arrays(seed)
     memory = Memory()
     rows = arrays.random.choice([0, 1, 2, 3, 8, 20])

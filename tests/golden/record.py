@@ -145,7 +145,7 @@ def main() -> None:
 
 
 def rows_of(inputs: list[Any]) -> list[dict[str, Any]]:
-    """Return the rows of a list of texts or records."""
+    """Return the rows of a list of strings or records."""
     return [{"id": i, **(entry if isinstance(entry, dict) else {"text": entry})} for i, entry in enumerate(inputs)]
 
 

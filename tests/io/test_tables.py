@@ -1,4 +1,4 @@
-"""Tables and texts in files become rows; what cannot be read is set aside row by row."""
+"""Tables and texts in files become rows; what cannot be read is rejected row by row."""
 
 from __future__ import annotations
 

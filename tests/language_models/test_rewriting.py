@@ -79,7 +79,7 @@ def test_missing_and_null_fields_are_empty_and_wrong_ones_are_bad_rows(server: S
     rows = [{"id": 1}, {"query": None, "response": "r"}, {"query": ["q"]}, {"query": "ü\U0001f600"}]
     data = _run("optimize_response_mapper", rows)
     assert [row["response"] for row in data.to_list()] == ["fine"] * 3
-    assert "the field must be a text, got list" in data.rejected[0].reason
+    assert "the field must be a string, got list" in data.rejected[0].reason
 
 
 def test_a_row_without_an_answer_is_set_aside_alone(server: Server) -> None:
@@ -180,7 +180,7 @@ def test_rows_without_a_prompt_stay(server: Server) -> None:
     rows: list[dict[str, Any]] = [{"id": 1}, {"prompt": None}, {"prompt": ""}, {"prompt": 5}, {"prompt": "p", "id": 5}]
     data = _run("optimize_prompt_mapper", rows, keep_original_sample=False, gen_num=1)
     assert data.to_list() == [*rows[:3], {"prompt": "new 0", "id": 5}]
-    assert "field 'prompt' must be a text, got int" in data.rejected[0].reason
+    assert "field 'prompt' must be a string, got int" in data.rejected[0].reason
 
 
 def test_new_prompts_do_not_depend_on_the_rows_beside(server: Server) -> None:

@@ -207,7 +207,7 @@ def test_a_stopped_batch_ends_and_closes_its_conversations(server, chat):
 
 
 def test_a_text_that_is_none_is_unusable():
-    with pytest.raises(UnusableAnswerError, match="must be a text, got list"):
+    with pytest.raises(UnusableAnswerError, match="must be a string, got list"):
         Answer([1.0]).text  # noqa: B018
 
 

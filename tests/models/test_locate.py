@@ -159,8 +159,8 @@ def test_word_lists_are_merged(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("[", "not JSON"), ("[]", "must be an object"), ('{"en": "the"}', "must be a list of texts"),
-     ('{"en": [1]}', "must be a list of texts"), ('{"en": ["\\ud800"]}', "not Unicode text"), ("[" * 100_000, "not JSON"),
+    [("[", "not JSON"), ("[]", "must be an object"), ('{"en": "the"}', "must be a list of strings"),
+     ('{"en": [1]}', "must be a list of strings"), ('{"en": ["\\ud800"]}', "not Unicode text"), ("[" * 100_000, "not JSON"),
      ('{"en": ["' + "x" * 10_001 + '"]}', "more than 10000 characters")],
 )  # fmt: skip
 def test_malformed_word_lists(content, reason, tmp_path):

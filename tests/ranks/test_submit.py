@@ -52,7 +52,7 @@ def test_the_file_asks_for_what_the_recipe_needs(recipe: Path) -> None:
 
 def test_a_number_of_cpus_must_be_given(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["submit", str(recipe), "--mpi", "openmpi", "--np", "auto"]) == 2
-    assert "np must be a whole number here, the CPUs that Slurm gives each rank: --np 16, got auto" in capsys.readouterr().err
+    assert "np must be an integer here, the CPUs that Slurm gives each rank: --np 16, got auto" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("library", "interface"), [("openmpi", "pmix"), ("mpich", "pmi2")])
@@ -64,8 +64,8 @@ def test_srun_speaks_the_language_of_the_library(recipe: Path, library: str, int
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--nodes", "0"], "--nodes: must be a whole number from 1 to 100000, got '0'"),
-        (["--ranks-per-node", "two"], "--ranks-per-node: must be a whole number from 1 to 4096, got 'two'"),
+        (["--nodes", "0"], "--nodes: must be an integer from 1 to 100000, got '0'"),
+        (["--ranks-per-node", "two"], "--ranks-per-node: must be an integer from 1 to 4096, got 'two'"),
         (["--time", "1h"], "--time: must be minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM or D-HH:MM:SS, got '1h'"),
         (["--job-name", "$(id)"], "--job-name: must be letters, digits and . _ + @ -, at most 64, got '$(id)'"),
         (["--partition", "a\n#SBATCH --nodes=9"], "--partition: must be names separated by commas, got"),

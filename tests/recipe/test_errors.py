@@ -5,8 +5,8 @@ from djfast.recipe import load_recipe
 
 CASES = {
     "np: 0": "np must be >= 1, got 0",
-    "np: four": "np must be a whole number or auto, got 'four'",
-    "np: true": "np must be a whole number or auto, got True",
+    "np: four": "np must be an integer or auto, got 'four'",
+    "np: true": "np must be an integer or auto, got True",
     "projct_name: x": "no such key (did you mean 'project_name'?), got 'projct_name'",
     "zzzzzzzz: x": "no such key, got 'zzzzzzzz'",
     "text_length_filter: {}": "text_length_filter is an OP, it belongs into the list under process",
@@ -54,7 +54,7 @@ CASES = {
         "export_aws_credentials has no such entry (did you mean 'aws_access_key_id'?), got 'aws_access_key'"
     ),
     "export_aws_credentials: {anon: HUNTER2}": "export_aws_credentials.anon must be true or false",
-    "export_aws_credentials: {aws_region: [HUNTER2]}": "export_aws_credentials.aws_region must be a text",
+    "export_aws_credentials: {aws_region: [HUNTER2]}": "export_aws_credentials.aws_region must be a string",
     "export_path: ftp://me:HUNTER2@host/x.jsonl": (
         "export_path must not hold a password; set it where the library of this file system looks for it"
     ),
@@ -67,7 +67,7 @@ CASES = {
     ),
     "dataset_path: s3://b/zip::x": "dataset_path cannot chain file systems with '::', got an address with 's3://'",
     "dataset: {max_sample_num: 0, configs: [{path: a}]}": (
-        "dataset must have a whole number of at least 1 as max_sample_num, got 0"
+        "dataset must have an integer of at least 1 as max_sample_num, got 0"
     ),
     "dataset: {max_sample_num: 5, configs: [{path: a, weight: 0}]}": "dataset.configs needs a weight above 0, got none",
     "dataset: {configs: [{path: a, type: disk}]}": "dataset.configs.0 must have a type of local or remote, got 'disk'",
@@ -84,14 +84,14 @@ CASES = {
         "dataset.configs.0 must have a plain name as data_dir, got '../b'"
     ),
     "dataset: {configs: [{path: a, type: remote, source: huggingface, limit: -1}]}": (
-        "dataset.configs.0 must have a whole number as limit, got -1"
+        "dataset.configs.0 must have an integer as limit, got -1"
     ),
     "generated_dataset_config: {length: 5}": (
         "generated_dataset_config must have a type of EmptyFormatter, RayEmptyFormatter, JsonFormatter, CsvFormatter, "
         "TsvFormatter, ParquetFormatter, TextFormatter, got None"
     ),
     "generated_dataset_config: {type: EmptyFormatter, length: -1}": (
-        "generated_dataset_config needs a length, a whole number from 0 to 1099511627776, got -1"
+        "generated_dataset_config needs a length, an integer from 0 to 1099511627776, got -1"
     ),
     "generated_dataset_config: {type: EmptyFormatter, length: 1, feature_keys: [1]}": (
         "generated_dataset_config needs names of fields under feature_keys, got [1]"
@@ -118,7 +118,7 @@ CASES = {
     "process: 5": "process must be a list of OPs",
     "process: {text_length_filter: null}": "process must be a list of OPs",
     "process: [{text_length_filter: {min_len: -1}}]": "text_length_filter: min_len must be >= 0, got -1",
-    "process: [{text_length_filter: {min_len: abc}}]": ("text_length_filter: min_len must be a whole number or null, got 'abc'"),
+    "process: [{text_length_filter: {min_len: abc}}]": ("text_length_filter: min_len must be an integer or null, got 'abc'"),
     "process: [{text_length_filter: {min_lne: 1}}]": (
         "text_length_filter: no such parameter (did you mean 'min_len'?), got 'min_lne'"
     ),
@@ -142,6 +142,9 @@ CASES = {
     ),
     "process: [{fix_unicode_mapper: {normalization: x}}]": (
         "fix_unicode_mapper: normalization must be one of NFC, NFKC, NFD, NFKD, got 'x'"
+    ),
+    "process: [{llm_quality_score_filter: {preferred_output_lang: fr}}]": (
+        "llm_quality_score_filter: preferred_output_lang must be one of null, en, zh, got 'fr'"
     ),
     "process: [{document_simhash_deduplicator: {hamming_distance: 6}}]": (
         "document_simhash_deduplicator: hamming_distance must be < num_blocks (6), got 6"
@@ -170,7 +173,7 @@ def test_each_mistake_has_its_message(problems, text, message):
 def test_all_problems_are_reported_together_in_the_order_of_the_recipe(problems):
     assert problems("process:\n  - text_length_filter:\n      min_len: -1\n      max_len: x\n  - no_such_thing:\nnp: 0\n") == [
         "recipe.yaml:3: text_length_filter: min_len must be >= 0, got -1",
-        "recipe.yaml:4: text_length_filter: max_len must be a whole number or null, got 'x'",
+        "recipe.yaml:4: text_length_filter: max_len must be an integer or null, got 'x'",
         "recipe.yaml:5: no such OP, got 'no_such_thing'",
         "recipe.yaml:6: np must be >= 1, got 0",
     ]
@@ -196,10 +199,10 @@ def test_secrets_are_not_shown(problems):
         "encryption_key_path: [HUNTER2]\n"
     )
     assert lines == [
-        "recipe.yaml:1: export_aws_credentials.aws_secret_access_key must be a text",
+        "recipe.yaml:1: export_aws_credentials.aws_secret_access_key must be a string",
         "recipe.yaml:2: dataset.configs.0 needs a path that starts with s3://, got 'x'",
-        "recipe.yaml:3: np must be a whole number or auto, got {'api_key': '***', 'depth': [{'password': '***'}]}",
-        "recipe.yaml:4: encryption_key_path must be a text or null, got a value that is not shown",
+        "recipe.yaml:3: np must be an integer or auto, got {'api_key': '***', 'depth': [{'password': '***'}]}",
+        "recipe.yaml:4: encryption_key_path must be a string or null, got a value that is not shown",
     ]
     assert "HUNTER2" not in "\n".join(lines)
 

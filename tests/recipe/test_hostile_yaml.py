@@ -53,7 +53,7 @@ def test_deep_nesting_by_aliases_is_refused(problems):
 
 def test_sixty_levels_are_fine(problems):
     [line] = problems("np: " + "[" * 60 + "]" * 60)
-    assert line.startswith("recipe.yaml:1: np must be a whole number or auto, got [[[")
+    assert line.startswith("recipe.yaml:1: np must be an integer or auto, got [[[")
 
 
 def test_an_alias_to_its_own_collection_is_refused(problems):
@@ -82,7 +82,7 @@ def test_the_same_key_flat_and_nested_is_refused(problems):
 
 
 def test_keys_must_be_texts(problems):
-    assert problems("{[a]: 1}") == ["recipe.yaml:1: keys must be texts"]
+    assert problems("{[a]: 1}") == ["recipe.yaml:1: keys must be strings"]
 
 
 def test_yes_and_on_can_be_keys(problems):
@@ -117,7 +117,7 @@ def test_a_byte_order_mark_is_skipped(load):
 @pytest.mark.parametrize("number", ["9" * 5000, "1" + ":59" * 100_000, "0x" + "f" * 300_000])
 def test_huge_numbers_cost_nothing(problems, number):
     [line] = problems(f"np: {number}")
-    assert line.startswith("recipe.yaml:1: np must be a whole number or auto, got '")
+    assert line.startswith("recipe.yaml:1: np must be an integer or auto, got '")
 
 
 def test_numbers_beyond_64_bits_are_refused(problems):

@@ -57,7 +57,7 @@ def test_numbers_come_from_the_environment(load):
 def test_quoted_references_are_texts_unless_a_number_is_wanted(load, problems):
     assert load("np: '${THREADS}'\nexport_path: '${THREADS}.jsonl'", environment={"THREADS": "3"}).settings["np"] == 3
     [problem] = problems("np: '${THREADS}'", environment={"THREADS": "many"})
-    assert problem == "recipe.yaml:1: np must be a whole number or auto, got '${THREADS}'"
+    assert problem == "recipe.yaml:1: np must be an integer or auto, got '${THREADS}'"
 
 
 def test_an_unset_variable_names_the_line(problems):

@@ -137,7 +137,7 @@ def test_numbers_are_read_as_people_write_them(load, text, expected):
 
 
 def test_quoted_numbers_stay_texts(problems):
-    assert problems("np: '4'\nprocess: []") == ["recipe.yaml:1: np must be a whole number or auto, got '4'"]
+    assert problems("np: '4'\nprocess: []") == ["recipe.yaml:1: np must be an integer or auto, got '4'"]
 
 
 def test_dates_stay_texts(load):

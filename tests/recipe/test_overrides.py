@@ -84,7 +84,7 @@ def test_set_takes_path_and_value(text):
     ("override", "message"),
     [
         ("np=0", "--set np: np must be >= 1, got 0"),
-        ("np=", "--set np: np must be a whole number or auto, got None"),
+        ("np=", "--set np: np must be an integer or auto, got None"),
         ("np=[1", "--set np: not valid YAML: did not find expected ',' or ']'"),
         ("nq=1", "--set nq: no such key (did you mean 'np'?), got 'nq'"),
         (

@@ -185,6 +185,6 @@ def test_a_value_that_is_no_text_rejects_the_rows_that_need_one() -> None:
     data = djfast.Dataset.from_list(rows).process(ops)
     assert data.to_list() == []
     assert {bad.reason for bad in data.rejected} == {
-        "field 'words' is not a text, got [\"ab\"]",
-        "field 'words' is not a text, got [\"abcdef\"]",
+        "field 'words' is not a string, got [\"ab\"]",
+        "field 'words' is not a string, got [\"abcdef\"]",
     }

@@ -99,10 +99,10 @@ def test_swift_messages(tmp_path: Path, messages: Any, problem: str | None) -> N
     [
         ({}, None),
         ({"system": "s", "history": [["q", "r"]]}, None),
-        ({"query": 1}, "query must be a text, got int"),
-        ({"system": 1}, "system must be a text, got int"),
+        ({"query": 1}, "query must be a string, got int"),
+        ({"system": 1}, "system must be a string, got int"),
         ({"history": "h"}, "history must be a list, got str"),
-        ({"history": [["q"]]}, "history must hold pairs of texts, turn 0 is none"),
+        ({"history": [["q"]]}, "history must hold pairs of strings, turn 0 is none"),
         ({"history": [["q", "r"]] * 3}, "must have 1 to 3 turns, got 4"),
     ],
 )
@@ -123,7 +123,7 @@ def test_conversations(tmp_path: Path, change: dict[str, Any], problem: str | No
             {"type": "required_fields", "required_fields": ["a"], "field_types": {"a": "text"}},
             "validators.0 must have types out of str, int, float, bool, list, dict in field_types, got 'text'",
         ),
-        ({"type": "swift_messages", "sample_size": 0}, "a whole number of at least 1 as sample_size, got 0"),
+        ({"type": "swift_messages", "sample_size": 0}, "an integer of at least 1 as sample_size, got 0"),
         ({"type": "swift_messages", "min_turns": 5, "max_turns": 4}, r"max_turns >= min_turns \(5\), got 4"),
     ],
 )

@@ -37,7 +37,7 @@ class Batch {
   Batch(std::size_t row_count, std::size_t slot_count);
 
   /// A batch of JSON lines; slot i holds the field of path i: unescaped texts for the first `text_count` paths, whose rows
-  /// are rejected when the field is not a text, raw JSON (empty when missing) for the others. Lines that are `unread` are
+  /// are rejected when the field is not a string, raw JSON (empty when missing) for the others. Lines that are `unread` are
   /// rejected for the reasons given there, whatever they hold.
   static std::unique_ptr<Batch> from_json_lines(std::string_view block, std::span<const std::string> paths,
                                                 std::size_t text_count, std::size_t slot_count, RowErrors unread = {});

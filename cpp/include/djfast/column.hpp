@@ -17,7 +17,7 @@ using Int64s = std::vector<std::int64_t>;
 using Doubles = std::vector<double>;
 using Booleans = std::vector<std::uint8_t>;
 
-/// A list of texts per row: items [offsets[row], offsets[row + 1]) belong to `row`. Rows that were not alive when the
+/// A list of strings per row: items [offsets[row], offsets[row + 1]) belong to `row`. Rows that were not alive when the
 /// column was made have an empty list.
 struct TextLists {
   std::vector<std::uint32_t> offsets;  // row_count + 1
@@ -46,7 +46,7 @@ struct Digests {
   std::vector<std::uint8_t> bytes;
 };
 
-/// Column types, by the names that function declarations use. `json` is a column of texts that are JSON values, the empty
+/// Column types, by the names that function declarations use. `json` is a column of strings that are JSON values, the empty
 /// text where a row has none.
 enum class Type { text, int64, double_, boolean, text_list, number_list, digest, counted_words, json };
 

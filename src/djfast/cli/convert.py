@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="set an option of the form, such as str_id=false"
     )
-    parser.add_argument("--max-errors", metavar="N", help="most rows to set aside: a count, or a share such as 0.01")
+    parser.add_argument("--max-errors", metavar="N", help="most rows that may be rejected: a count, or a share such as 0.01")
     parser.add_argument("--list", action="store_true", help="list the forms and their options")
     parser.add_argument("-q", "--quiet", action="store_true", help="show errors only")
 
@@ -42,7 +42,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         options=dict(map(_option, options.set)),
     )
     if done.rejected_path is not None:
-        print(f"djfast: note: {done.rows_rejected} rows were set aside, see {done.rejected_path}", file=sys.stderr)
+        print(f"djfast: note: {done.rows_rejected} rows were rejected, see {done.rejected_path}", file=sys.stderr)
     if not options.quiet:
         counts = f"{done.rows_read} rows in, {done.rows_written} out, {done.rows_rejected} rejected"
         print(f"{counts} in {done.seconds:.2f} s -> {done.path}")
@@ -74,7 +74,7 @@ def _limit(text: str | None) -> float | int | None:
     except ValueError:
         limit = -1
     if not (0 <= limit <= 1 or (isinstance(limit, int) and limit >= 0)):
-        raise RecipeError(f"--max-errors must be a whole number, or a share from 0.0 to 1.0, got {text!r}")
+        raise RecipeError(f"--max-errors must be an integer, or a share from 0.0 to 1.0, got {text!r}")
     return limit
 
 

@@ -7,7 +7,7 @@ import json
 
 from djfast import catalog
 from djfast.cli.main import EXIT_FAILED
-from djfast.declare import MISSING, OpSpec, Param
+from djfast.declare import MISSING, OpSpec, Param, spoken_choices
 
 KINDS = ("mapper", "filter", "deduplicator", "selector", "grouper", "aggregator", "fused")
 
@@ -112,7 +112,7 @@ def _param_lines(p: Param) -> list[str]:
     facts += [f"unit {p.unit}"] if p.unit else []
     facts += [f">= {p.ge:g}"] if p.ge is not None else []
     facts += [f"<= {p.le:g}"] if p.le is not None else []
-    facts += ["one of " + ", ".join(map(str, p.choices))] if p.choices else []
+    facts += ["one of " + spoken_choices(p.choices)] if p.choices else []
     facts += [f"cannot be set here: {p.refused}"] if p.refused else []
     facts += [f"no effect: {p.no_effect}"] if p.no_effect else []
     return [f"  {p.name}: {'; '.join(facts)}", f"      {p.doc}"]

@@ -117,14 +117,14 @@ def _cores_of_rank(recipe: Recipe) -> int:
     """Return the CPUs that each rank is given. What `auto` means here says nothing about the nodes of the job."""
     np = recipe.settings["np"]
     if np == "auto":
-        raise RecipeError("np must be a whole number here, the CPUs that Slurm gives each rank: --np 16, got auto")
+        raise RecipeError("np must be an integer here, the CPUs that Slurm gives each rank: --np 16, got auto")
     return int(np)
 
 
 def _count(least: int, most: int) -> Callable[[str], int]:
     def count(text: str) -> int:
         if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most}, got {text[:100]!r}")
+            raise argparse.ArgumentTypeError(f"must be an integer from {least} to {most}, got {text[:100]!r}")
         return int(text)
 
     return count

@@ -1,4 +1,4 @@
-"""Converts a file row by row; rows that cannot be converted are set aside with their reason."""
+"""Converts a file row by row; rows that cannot be converted are rejected with their reason."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Conversion(NamedTuple):
     rows_rejected: int
     seconds: float
     path: str
-    rejected_path: str | None  # where rows were set aside
+    rejected_path: str | None  # where rows were rejected
 
 
 class _Piece(NamedTuple):
@@ -60,7 +60,7 @@ def convert(
     from_form, to_form : str
         Names of forms; one of the two is ``dj``, the common one.
     max_errors : float or int, optional
-        Most rows that may be set aside: a share, or a count.
+        Most rows that may be rejected: a share, or a count.
     options : mapping, optional
         Of the form; see ``FORMS[name].options``.
 

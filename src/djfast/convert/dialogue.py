@@ -38,7 +38,7 @@ def _history(row: Row) -> list[list[str]]:
     pairs = [] if row.get("history") is None else list_of(row, "history")
     for pair in pairs:
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
-            raise BadRow("history must be a list of pairs of texts")
+            raise BadRow("history must be a list of pairs of strings")
     return pairs
 
 

@@ -36,7 +36,7 @@ def position(kind: str) -> Param:
 
 
 class BadRow(ValueError):
-    """A row that cannot be converted: the reason. It is set aside."""
+    """A row that cannot be converted: the reason. It is rejected."""
 
 
 class Form(NamedTuple):
@@ -78,10 +78,10 @@ class Form(NamedTuple):
 
 
 def text_of(row: Row, field: str) -> str:
-    """Return a field that must be a text."""
+    """Return a field that must be a string."""
     value = row.get(field)
     if not isinstance(value, str):
-        raise BadRow(f"{field} must be a text, got {_shown(row, field)}")
+        raise BadRow(f"{field} must be a string, got {_shown(row, field)}")
     return value
 
 
@@ -94,10 +94,10 @@ def list_of(row: Row, field: str) -> list[Any]:
 
 
 def texts_of(row: Row, field: str) -> list[str]:
-    """Return a field that must be a list of texts; an absent or null one is empty."""
+    """Return a field that must be a list of strings; an absent or null one is empty."""
     values = [] if row.get(field) is None else list_of(row, field)
     if not all(isinstance(value, str) for value in values):
-        raise BadRow(f"{field} must be a list of texts")
+        raise BadRow(f"{field} must be a list of strings")
     return values
 
 

@@ -62,7 +62,7 @@ def _turns(row: Row) -> list[str]:
     for number, turn in enumerate(list_of(row, "conversations")):
         role, text = (turn.get("from"), turn.get("value")) if isinstance(turn, dict) else (None, None)
         if role != _ROLES[number % 2] or not isinstance(text, str):
-            raise BadRow(f"turn {number + 1} of conversations must be a text from {_ROLES[number % 2]}, got {role!r}"[:200])
+            raise BadRow(f"turn {number + 1} of conversations must be a string from {_ROLES[number % 2]}, got {role!r}"[:200])
         turns.append(text)
     if not turns or len(turns) % 2:
         raise BadRow(f"conversations must be pairs of turns, got {len(turns)} turns")

@@ -25,7 +25,7 @@ from djfast.declare import Param
 
 _TOKEN = media_token("video")
 _OPTIONS = (EOC, _TOKEN, ADD_EOC, separator(" "), position("video"), KEEP)
-_STALE_TOKENS = "nothing; texts that hold one of the tokens are set aside"
+_STALE_TOKENS = "nothing; texts that hold one of the tokens are rejected"
 
 
 def _texts(options: Options) -> tuple[Callable[[str], str], Callable[[Row], str]]:

@@ -1,1 +1,1 @@
-"""OPs of one's own: decorated functions, files that a recipe names, and classes written for Data-Juicer."""
+"""OPs of the user: decorated functions, files that a recipe names, and classes written for Data-Juicer."""

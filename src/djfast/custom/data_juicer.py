@@ -198,7 +198,7 @@ def adapt(name: str, cls: Any) -> None:
 
 @contextlib.contextmanager
 def standing_in() -> Iterator[None]:
-    """Let files import the modules of Data-Juicer that OPs of one's own need, whether it is installed or not."""
+    """Let files import the modules of Data-Juicer that OPs of the user need, whether it is installed or not."""
     modules = stand_ins()
     before = {name: sys.modules.get(name) for name in modules}
     sys.modules.update(modules)
@@ -213,7 +213,7 @@ def standing_in() -> Iterator[None]:
 
 
 def stand_ins() -> dict[str, types.ModuleType]:
-    """Return modules with what OPs of one's own import from Data-Juicer, and from jsonargparse if that is not installed."""
+    """Return modules with what OPs of the user import from Data-Juicer, and from jsonargparse if that is not installed."""
     bases = {"OPERATORS": Registry(), "OP": AdaptedOp, "Mapper": AdaptedMapper, "Filter": AdaptedFilter}
     bases.update(dict.fromkeys(("Deduplicator", "Selector", "Grouper", "Aggregator", "Pipeline"), AdaptedOther))
     contents: dict[str, tuple[dict[str, Any], Callable[[str], Any] | None]] = {

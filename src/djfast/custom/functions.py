@@ -149,17 +149,17 @@ def _check_name(name: Any) -> None:
         raise RecipeError(f"the name of an OP must be letters, digits and underscores, beginning with a letter, got {name!r}")
     known = REGISTRY.get(name)
     if (known is not None and name not in CUSTOM) or _is_built_in(name):
-        raise RecipeError(f"an OP of one's own must not have the name of one of djfast, got {name!r}")
+        raise RecipeError(f"an OP of yours must not have the name of one of djfast's, got {name!r}")
 
 
 def _reduced(op: Op) -> tuple[Any, ...]:
-    """Return how an OP of one's own is made again in another process: the module that defines it is imported there."""
+    """Return how an OP of the user is made again in another process: the module that defines it is imported there."""
     given = {param.name: getattr(op, param.name) for param in op.spec.params if getattr(op, param.name) != param.default}
     return restored, (type(op).__module__, op.spec.name, {**given, **op.others})
 
 
 def restored(module: str, name: str, given: dict[str, Any]) -> Op:
-    """Make an OP of one's own again.
+    """Make an OP of the user again.
 
     Raises
     ------

@@ -271,7 +271,7 @@ def bind_merged_tags(*, key: str, settings: Iterable[tuple[str, Any]], asking: I
     Parameters
     ----------
     key : str
-        Name of the tag, which holds a text or a list of texts.
+        Name of the tag, which holds a string or a list of strings.
     settings : items of a mapping
         Templates, pattern and target tags.
     """

@@ -33,7 +33,7 @@ class _LossModel:
         self._texts_at_once = texts_at_once
 
     def losses(self, conversations: Sequence[Sequence[str]]) -> list[float | Exception]:
-        """Return for each conversation, a list of texts, the mean loss of its last one, or why there is none."""
+        """Return for each conversation, a list of strings, the mean loss of its last one, or why there is none."""
         with self._checkpoint.lock:
             rows = [self._scored(contents) for contents in conversations]
             return in_groups(rows, lambda row: len(row.tokens), self._read, size=self._texts_at_once)
@@ -77,7 +77,7 @@ class _LossModel:
 def bind_message_loss(
     *, model: str, only_last: bool, max_length: int | None, dtype: str, device: str | None, texts_at_once: int
 ) -> Callable[[Sequence[str]], list[Any]]:
-    """Return the function from JSON lists of texts to the mean loss of the last one, with the others before it or alone."""
+    """Return the function from JSON lists of strings to the mean loss of the last one, with the others before it or alone."""
     scorer = _LossModel(model, max_length, dtype, device, texts_at_once)
 
     def message_loss(rows: Sequence[str]) -> list[Any]:
@@ -118,7 +118,7 @@ def bind_in_context_influence(
     device: str | None,
     texts_at_once: int,
 ) -> Callable[[Sequence[str]], list[Any]]:
-    """Return the function from JSON lists of texts to how much they help, or are helped by, the validation rows.
+    """Return the function from JSON lists of strings to how much they help, or are helped by, the validation rows.
 
     Raises
     ------

@@ -45,11 +45,11 @@ def turns_in(history: str, query: str, response: str) -> list[Turn]:
     Raises
     ------
     TypeError
-        If the history is no list of pairs of texts, or a field is no text.
+        If the history is no list of pairs of strings, or a field is no text.
     """
     pairs = json.loads(history) if history else None
     if not isinstance(pairs, list | None):
-        raise TypeError(f"the history must be a list of pairs of texts, got {type(pairs).__name__}")
+        raise TypeError(f"the history must be a list of pairs of strings, got {type(pairs).__name__}")
     turns = [_turn(pair) for pair in pairs or []]
     last = Turn(text_in(query), text_in(response))
     if last.query:
@@ -71,7 +71,7 @@ class Found(NamedTuple):
     label: str
 
     def intensity(self) -> int:
-        """Return the label as a whole number, 0 where it is none."""
+        """Return the label as an integer, 0 where it is none."""
         return int(self.label) if _WHOLE.fullmatch(self.label) else 0
 
 
@@ -171,7 +171,7 @@ def _one_turn(ask: Ask, read: Callable[[str], Found], *, is_intensity: bool, try
         if not found.analysis:
             raise ValueError("no reason stands in it")
         if is_intensity and found.label and not _WHOLE.fullmatch(found.label):
-            raise ValueError("no whole number stands in it")
+            raise ValueError("it holds no integer")
         return found
 
     try:
@@ -182,5 +182,5 @@ def _one_turn(ask: Ask, read: Callable[[str], Found], *, is_intensity: bool, try
 
 def _turn(pair: Any) -> Turn:
     if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(text, str | None) for text in pair):
-        raise TypeError(f"the history must be a list of pairs of texts, got {json.dumps(pair, ensure_ascii=False)[:60]}")
+        raise TypeError(f"the history must be a list of pairs of strings, got {json.dumps(pair, ensure_ascii=False)[:60]}")
     return Turn(*(text or "" for text in pair))

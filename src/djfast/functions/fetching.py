@@ -84,7 +84,7 @@ def _row(place_json: str, known_json: str, wish: Wish) -> _Row | str | Exception
         return ""
     listed = value if isinstance(value, list) else [value]
     if not all(each is None or isinstance(each, str) for each in listed):
-        return TypeError("a field of files must hold a text or a list of texts")
+        return TypeError("a field of files must hold a string or a list of strings")
     if known is None:
         return _Row([(place, None) for place in listed], isinstance(value, list))
     if not wish.fills_only:

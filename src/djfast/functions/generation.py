@@ -144,7 +144,7 @@ def _dialog(document: Any) -> list[Pair]:
         if role not in ("user", "assistant"):
             continue
         if not isinstance(content, str):
-            raise TypeError(f"content must be a text, got {type(content).__name__}")
+            raise TypeError(f"content must be a string, got {type(content).__name__}")
         if role == "user":
             query = content
         elif query is not None:

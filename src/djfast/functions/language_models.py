@@ -173,7 +173,7 @@ def text_in(value: str) -> str:
     if read is None:
         return ""
     if not isinstance(read, str):
-        raise TypeError(f"the field must be a text, got {type(read).__name__}")
+        raise TypeError(f"the field must be a string, got {type(read).__name__}")
     return read
 
 

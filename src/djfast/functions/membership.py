@@ -14,7 +14,7 @@ def bind_is_one_of(tags: Sequence[str | float]) -> Callable[[str], bool]:
     @lru_cache(maxsize=4096)  # most fields of tags have few values
     def is_one_of(value: str) -> bool:
         if value[:1] in ("[", "{"):
-            raise ValueError(f"a tag is a text or a number, got {value[:40]}")
+            raise ValueError(f"a tag is a string or a number, got {value[:40]}")
         return bool(value) and json.loads(value) in wanted
 
     return is_one_of

@@ -159,5 +159,5 @@ def _prompt_at(row: Row, path: list[str]) -> str:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"field '{'.'.join(path)}' must be a text, got {type(value).__name__}")
+        raise TypeError(f"field '{'.'.join(path)}' must be a string, got {type(value).__name__}")
     return value or ""

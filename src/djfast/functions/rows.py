@@ -23,13 +23,13 @@ def text_at(row: Row, path: Sequence[str]) -> str:
     Raises
     ------
     TypeError
-        If there is none, or it is not a text.
+        If there is none, or it is not a string.
     """
     value: Any = row
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     if not isinstance(value, str):
-        raise TypeError(f"field '{'.'.join(path)}' must be a text, got {type(value).__name__}")
+        raise TypeError(f"field '{'.'.join(path)}' must be a string, got {type(value).__name__}")
     return value
 
 

@@ -132,7 +132,7 @@ def _replaced(value: Any, done: Mapping[str, str]) -> Any:
         return value
     listed = value if isinstance(value, list) else [value]
     if not all(each is None or isinstance(each, str) for each in listed):
-        return TypeError("a field of files must hold a text or a list of texts")
+        return TypeError("a field of files must hold a string or a list of strings")
     places = [done.get(each, each) for each in listed]
     return json.dumps(places if isinstance(value, list) else places[0])
 

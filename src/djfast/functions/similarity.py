@@ -26,7 +26,7 @@ Embed = Callable[[Sequence[str]], Sequence[Embedding | Exception]]
 def bind_clip_similarity(
     model: str, second_key: str | None, device: str | None, texts_at_once: int
 ) -> Callable[..., list[Any]]:
-    """Return the function from two lists of texts, as JSON, to JSON lists of their cosine; empty where one is missing.
+    """Return the function from two lists of strings, as JSON, to JSON lists of their cosine; empty where one is missing.
 
     Raises
     ------

@@ -475,7 +475,7 @@ def text_column(batch: pa.RecordBatch, path: str) -> pa.Array:
         if pa.types.is_null(column.type) or pa.types.is_dictionary(column.type):
             column = column.cast(pa.string())
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or _is_view(column.type)):
-            raise SchemaError(f"field '{path}' must be a column of texts, got {column.type}")
+            raise SchemaError(f"field '{path}' must be a column of strings, got {column.type}")
         return column.cast(pa.large_string())
     except pa.ArrowException as error:
         raise SchemaError(f"field '{path}' cannot be read as texts: {error}") from error

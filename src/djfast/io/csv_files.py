@@ -1,6 +1,6 @@
 """Comma- and tab-separated values as record batches, streamed.
 
-The types of columns are those of the rows in a file's first bytes, so they depend on nothing but the file: whole numbers,
+The types of columns are those of the rows in a file's first bytes, so they depend on nothing but the file: integers,
 numbers, booleans, else texts. A column with a cell that would not print back as it stands, such as 007, +49, 1.10 or an integer
 beyond 64 bits, holds texts. A row with a cell that does not fit is rejected, and so is one with too few or too many cells.
 An empty cell without quotes is null. A quote that is never closed costs the line that it stands in: the rows behind it are read.
@@ -362,7 +362,7 @@ def _cast(cells: pa.Array, kind: pa.DataType, *, keeps_spelling: bool = False) -
     Raises
     ------
     ArrowInvalid
-        If it does not hold one: if a whole number or a boolean would not print back as it stands, or a number would become
+        If it does not hold one: if an integer or a boolean would not print back as it stands, or a number would become
         another one; with `keeps_spelling` also if a number would not print back.
     """
     import pyarrow as pa
@@ -389,7 +389,7 @@ def _is_kept(text: str, keeps_spelling: bool) -> bool:  # noqa: FBT001 - as `_ca
         number = float(text)
     except ValueError:
         return False
-    if repr(number) in (text, f"{text}.0"):  # whole numbers beyond 1e16 print with an exponent
+    if repr(number) in (text, f"{text}.0"):  # integers beyond 1e16 print with an exponent
         return True
     if keeps_spelling:
         return False

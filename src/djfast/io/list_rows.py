@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from djfast import _native
 from djfast.io.collected import json_line
+from djfast.plain_values import type_name
 from djfast.plan.steps import Plan, Stage
 from djfast.reserved import HASHES, META, RESERVED, STATS
 
@@ -223,7 +224,13 @@ def without_stats(row: dict[str, Any]) -> dict[str, Any]:
 def _spoken(value: Any) -> str:
     if value is MISSING:
         return "is missing"
-    return "is null" if value is None else f"is not a text but a {type(value).__name__}"
+    return "is null" if value is None else f"is not a string but {_kind_of(value)}"
+
+
+def _kind_of(value: Any) -> str:
+    """Return what a value is in JSON, in the words that a line of JSON gets; for another value the name of its type."""
+    kinds = {bool: "a boolean", int: "a number", float: "a number", list: "a list", tuple: "a list", dict: "an object"}
+    return kinds.get(type(value), f"a value of type {type_name(value)}")
 
 
 def _json_value(row: Mapping[str, Any], path: str) -> str | None:

@@ -95,7 +95,7 @@ class Answer(NamedTuple):
             If it is no text.
         """
         if not isinstance(self.value, str):
-            raise UnusableAnswerError(f"the answer must be a text, got {type(self.value).__name__}")
+            raise UnusableAnswerError(f"the answer must be a string, got {type(self.value).__name__}")
         return self.value
 
 

@@ -86,7 +86,7 @@ class Template:
             )
         for name, value in values.items():
             if not isinstance(value, str):
-                raise TypeError(f"{self._what}: {name} must be a text, got {type(value).__name__}")
+                raise TypeError(f"{self._what}: {name} must be a string, got {type(value).__name__}")
         return "".join(literal + (values[name] if name is not None else "") for literal, name in self._pieces)
 
     def _placeholder(self, field: str, form: str | None, conversion: str | None, position: int) -> tuple[str, int]:

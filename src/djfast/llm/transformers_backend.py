@@ -55,11 +55,11 @@ class Sampling(NamedTuple):
         checks = {
             "temperature": (_is_number(sampling.temperature) and 0 <= sampling.temperature <= 100, "a number from 0 to 100"),
             "top_p": (_is_number(sampling.top_p) and 0 < sampling.top_p <= 1, "a number above 0, at most 1"),
-            "top_k": (type(sampling.top_k) is int and sampling.top_k >= 0, "a whole number >= 0"),
-            "seed": (type(sampling.seed) is int, "a whole number"),
+            "top_k": (type(sampling.top_k) is int and sampling.top_k >= 0, "an integer >= 0"),
+            "seed": (type(sampling.seed) is int, "an integer"),
             "max_tokens": (
                 sampling.max_tokens is None or (type(sampling.max_tokens) is int and sampling.max_tokens > 0),
-                "a whole number > 0",
+                "an integer > 0",
             ),
             "stop": (all(isinstance(text, str) and text for text in sampling.stop), "texts"),
         }
@@ -111,7 +111,7 @@ class TransformersModel(LanguageModel):
     ) -> None:
         super().__init__(cache=default_cache() if cache == "default" else cache, price=None, prompt_version=prompt_version)
         if type(batch_size) is not int or batch_size < 1:
-            raise RecipeError(f"{op}: batch_size must be a whole number > 0, got {batch_size!r}")
+            raise RecipeError(f"{op}: batch_size must be an integer > 0, got {batch_size!r}")
         self.sampling = Sampling.of(sampling or {})
         self._batch_size = batch_size
         _require_transformers(op)

@@ -82,7 +82,7 @@ def _read(path: str) -> dict[str, list[str]]:
         raise ModelError(f"word list {path} must be an object from language to words, got {type(content).__name__}")
     for language, words in content.items():
         if not isinstance(words, list) or not set(map(type, words)) <= {str}:
-            raise ModelError(f"word list {path}: {language!r} must be a list of texts")
+            raise ModelError(f"word list {path}: {language!r} must be a list of strings")
         if max(map(len, words), default=0) > _MAX_WORD_CHARACTERS:
             limit = _MAX_WORD_CHARACTERS
             raise ModelError(f"word list {path}: {language!r} has a word of more than {limit} characters")

@@ -13,7 +13,7 @@ class HumanPreferenceAnnotationMapper(Mapper, name="human_preference_annotation_
 
     Each row becomes one task, with the members `prompt`, `answer1` and `answer2`. Where it waits, the answer that was selected
     and the other one go to their fields; a task that was skipped leaves them as they are. Where it does not wait, the rows stay
-    as they are, and the server has the tasks. A prompt may be missing or empty. A row that has not two answers is set aside, and
+    as they are, and the server has the tasks. A prompt may be missing or empty. A row that has not two answers is rejected, and
     so are rows whose tasks could not be made, or were not done in time.
 
     Rows wait together, batch by batch, and each thread has one batch on its way: the recipe's `batch_bytes` says how much people

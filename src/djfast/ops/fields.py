@@ -22,7 +22,7 @@ class GeneralFieldFilter(Filter, name="general_field_filter"):
     None, lists, tuples and sets, `and`, `or`, `not`, `in`, `not in`, signs and comparisons, also in chains: `1 < n <= 3`.
     Anything else is an error when the recipe is loaded, and nothing is ever run as code. A missing field is null. Comparing
     with null is false, `tag == None` too, so ask `not tag`; only `not in` is true with null. Where values cannot be compared
-    (`'a' < 1`), the row is set aside. Stats of earlier filters are `__dj__stats__.NAME`, tags `__dj__meta__.NAME`. An empty
+    (`'a' < 1`), the row is rejected. Stats of earlier filters are `__dj__stats__.NAME`, tags `__dj__meta__.NAME`. An empty
     or blank condition keeps every row. The parameters of intervals change nothing here.
     """
 
@@ -124,7 +124,7 @@ class SpecifiedNumericFieldFilter(FieldFilter, name="specified_numeric_field_fil
 
     A text counts by the number that it spells, true is 1. Null, the empty text and texts that spell no number are dropped,
     also when the range is reversed; so are the number 0 and false, as in Data-Juicer, although the text "0" counts. A row with
-    a list or an object is set aside. Without a field every row is kept.
+    a list or an object is rejected. Without a field every row is kept.
     """
 
     examples = (
@@ -160,7 +160,7 @@ class SuffixFilter(Filter, name="suffix_filter"):
 
     The suffix of a row's file is its field `__dj__suffix__`, which the recipe's `add_suffix` gives it, with the dot: `.txt`.
     It may be asked for without the dot, which Data-Juicer's filter does not find; upper and lower case differ. A row without
-    the field is set aside. Without suffixes every row is kept, also one with the empty text.
+    the field is rejected. Without suffixes every row is kept, also one with the empty text.
     """
 
     examples = (

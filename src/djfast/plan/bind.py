@@ -184,7 +184,7 @@ def answers_of(function: str, answers: Iterable[Any], rows: int) -> list[Any]:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what is said about a row that was set aside for an exception."""
+    """Return what is said about a row that was rejected for an exception."""
     if isinstance(error, UserCodeError):
         return str(error)
     return long_integer(error) or f"{type(error).__name__}: {error}"[:1000]

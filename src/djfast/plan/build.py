@@ -30,7 +30,7 @@ def build_plan(
     ops : sequence of Op
         In the order of the recipe.
     text_keys : sequence of str
-        Fields that must hold a text in every row, also when no OP reads them; the first is the ``text`` role of OPs that
+        Fields that must hold a string in every row, also when no OP reads them; the first is the ``text`` role of OPs that
         name no field of their own. Empty: only what OPs read must hold texts, and the role is the field ``text``.
     requires_texts : bool
         False asks for texts only where OPs read them, as in a data set whose texts are yet to be made.
@@ -77,7 +77,7 @@ def build_plan(
 def _fields_read_at_once(plan: Plan) -> list[tuple[str, ...]]:
     """Fields that each stage must find: the first one of a pass also those of the stages behind it.
 
-    So a row without a text is set aside in the same place, however a recipe is cut for devices.
+    So a row without a text is rejected in the same place, however a recipe is cut for devices.
     """
     required: list[tuple[str, ...]] = [()] * len(plan.stages)
     for run in _runs_of_programs(plan):

@@ -189,7 +189,7 @@ class _Reader:
         while not isinstance(each := next(self.events), self.yaml.MappingEndEvent):
             key = self.node(each, depth + 1).node
             if not isinstance(key, Scalar):
-                self.fail(each, "keys must be texts")
+                self.fail(each, "keys must be strings")
             value = self.node(next(self.events), depth + 1)
             size = self.check_size(each, size + 1 + value.size)
             height = max(height, value.height + 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from djfast.declare import Param
+from djfast.declare import Param, spoken_choices
 from djfast.errors import RecipeError
 from djfast.formats import FORMATS
 from djfast.recipe.sizes import size_in_bytes
@@ -61,8 +61,7 @@ class Key(NamedTuple):
                 raise RecipeError(f"{self.name} {error}") from None
         value = self.param.check(value)
         if self.choices and value not in self.choices:
-            allowed = ", ".join("null" if choice is None else choice for choice in self.choices)
-            raise RecipeError(f"{self.name} must be one of {allowed}, got {value!r}")
+            raise RecipeError(f"{self.name} must be one of {spoken_choices(self.choices)}, got {value!r}")
         return value
 
 
@@ -143,7 +142,7 @@ _KEYS = (
     ),
     Key(
         "skip_op_error", "bool", True,
-        "Set rows that an OP cannot handle aside and go on; false stops the run at the first one.",
+        "Reject rows that an OP cannot handle and go on; false stops the run at the first one.",
     ),
     Key("work_dir", "str | None", None, "Folder for everything but the result; null takes the folder of export_path."),
     Key("process", "list[dict]", [], "OPs in the order in which they run, each with its parameters."),
@@ -231,7 +230,7 @@ _KEYS = (
     ),
     Key(
         "load_jsonl_lenient", "bool", False, "Skip malformed lines.", NO_EFFECT,
-        "a malformed line is always set aside with its reason",
+        "a malformed line is always rejected with its reason",
     ),
     Key("read_options", "dict | None", {}, "Options of Ray's JSON reader.", NO_EFFECT, _ONE_ENGINE),
     Key("override_num_blocks", "int | None", None, "Blocks of Ray's reader.", NO_EFFECT, _ONE_ENGINE, ge=1),
@@ -364,7 +363,7 @@ _KEYS = (
     # Code of the user.
     Key(
         "custom_operator_paths", "list[str] | str | None", None,
-        "Python files, or folders with an `__init__.py`, with OPs of one's own. They are run when the recipe is loaded, unless "
+        "Python files, or folders with an `__init__.py`, with OPs of yours. They are run when the recipe is loaded, unless "
         "DJFAST_USER_CODE=0 forbids it.",
     ),
 )  # fmt: skip

@@ -80,7 +80,7 @@ def export_credentials(settings: Mapping[str, Any], notices: list[str]) -> dict[
         if name not in CREDENTIALS:
             raise RecipeError(f"export_aws_credentials has no such entry{did_you_mean(str(name), CREDENTIALS)}, got {name!r}")
         if value is not None and not isinstance(value, bool if name == "anon" else str):
-            raise RecipeError(f"export_aws_credentials.{name} must be {'true or false' if name == 'anon' else 'a text'}")
+            raise RecipeError(f"export_aws_credentials.{name} must be {'true or false' if name == 'anon' else 'a string'}")
     if given and not settings["export_path"].lower().startswith(("s3://", "s3a://")):
         notices.append("export_aws_credentials has no effect: export_path is not on S3")
     return {name: value for name, value in given.items() if value is not None}

@@ -154,7 +154,7 @@ def _generated(config: Mapping[str, Any]) -> Source:
     _check_names(place, config, ("type", "length", "feature_keys", "number_key"))
     rows = config.get("length")
     if not isinstance(rows, int) or isinstance(rows, bool) or not 0 <= rows <= _MOST_GENERATED:
-        raise RecipeError(f"{place} needs a length, a whole number from 0 to {_MOST_GENERATED}, got {rows!r}")
+        raise RecipeError(f"{place} needs a length, an integer from 0 to {_MOST_GENERATED}, got {rows!r}")
     fields = config.get("feature_keys", [])
     fields = [fields] if isinstance(fields, str) else fields
     if not isinstance(fields, list) or not all(isinstance(name, str) and name for name in fields):
@@ -192,7 +192,7 @@ def _from_dataset(dataset: Any, environment: Mapping[str, str], notices: list[st
     _check_names("dataset", dataset, ("configs", "max_sample_num"))
     most = dataset.get("max_sample_num")
     if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
-        raise RecipeError(f"dataset must have a whole number of at least 1 as max_sample_num, got {most!r}")
+        raise RecipeError(f"dataset must have an integer of at least 1 as max_sample_num, got {most!r}")
     configs = dataset.get("configs")
     if not isinstance(configs, list) or not configs:
         raise RecipeError("dataset needs a list of sources under configs")
@@ -238,7 +238,7 @@ def _from_s3(place: str, entry: Mapping[str, Any], environment: Mapping[str, str
         if value is None or any(environment.get(variable) for variable in variables):
             continue  # the library takes what the environment has
         if not isinstance(value, bool if name == "anon" else str):
-            raise RecipeError(f"{place} must have {'true or false' if name == 'anon' else 'a text'} as {name}")
+            raise RecipeError(f"{place} must have {'true or false' if name == 'anon' else 'a string'} as {name}")
         if option == "region":
             options["client_kwargs"] = {"region_name": value}
         else:
@@ -254,7 +254,7 @@ def _from_hub(place: str, entry: Mapping[str, Any]) -> Source:
         raise RecipeError(f"{place} needs the name of one data set such as user/name, got {entry.get('path')!r}")
     limit = entry.get("limit")
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-        raise RecipeError(f"{place} must have a whole number as limit, got {limit!r}")
+        raise RecipeError(f"{place} must have an integer as limit, got {limit!r}")
     parts = {key: entry.get(key) for key in ("revision", "data_dir", "name", "split")}
     for key, value in parts.items():
         if value is not None and (not isinstance(value, str) or ".." in value.split("/")):

@@ -127,16 +127,16 @@ def _conversation(place: str, item: Mapping[str, Any]) -> tuple[Check, ...]:
     def problem(row: Mapping[str, Any]) -> str | None:
         for name in ("instruction", "query", "response"):
             if not isinstance(row.get(name), str):
-                return f"{name} must be a text, got {type(row.get(name)).__name__}"
+                return f"{name} must be a string, got {type(row.get(name)).__name__}"
         if not isinstance(row.get("system"), str | None):
-            return f"system must be a text, got {type(row['system']).__name__}"
+            return f"system must be a string, got {type(row['system']).__name__}"
         history = row.get("history")
         history = [] if history is None else history
         if not isinstance(history, list):
             return f"history must be a list, got {type(history).__name__}"
         for number, turn in enumerate(history):
             if not (isinstance(turn, list) and len(turn) == 2 and all(isinstance(text, str) for text in turn)):
-                return f"history must hold pairs of texts, turn {number} is none"
+                return f"history must hold pairs of strings, turn {number} is none"
         if not least <= len(history) + 1 <= most:
             return f"must have {least} to {most} turns, got {len(history) + 1}"
         return None
@@ -154,5 +154,5 @@ def _turns(place: str, item: Mapping[str, Any]) -> tuple[int, int]:
 def _whole(place: str, item: Mapping[str, Any], name: str, default: int) -> int:
     value = item.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise RecipeError(f"{place} must have a whole number of at least 1 as {name}, got {value!r}")
+        raise RecipeError(f"{place} must have an integer of at least 1 as {name}, got {value!r}")
     return value

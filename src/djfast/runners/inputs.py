@@ -39,7 +39,7 @@ class Counted(NamedTuple):
 
 
 def text_keys(recipe: Recipe) -> list[str]:
-    """Fields that must hold a text in every row."""
+    """Fields that must hold a string in every row."""
     given = recipe.settings["text_keys"]
     return [given] if isinstance(given, str) else list(given)
 

@@ -182,7 +182,7 @@ def run_plan(
 
 
 def reject_unfit(result: Result, rejected: RejectedRows) -> None:
-    """Set aside the rows that a result has no place for."""
+    """Reject the rows that a result has no place for."""
     for row in result.settle():
         rejected.add(Rejected("export", EXPORT, row.reason, row.file, row.number + 1, row.line))
 

@@ -16,7 +16,7 @@ from djfast.plan.bind import reason_of
 
 
 class Rewritten(NamedTuple):
-    """What became of a block: the new rows, and the old ones that were set aside as number, reason and line."""
+    """What became of a block: the new rows, and the old ones that were rejected as number, reason and line."""
 
     row_count: int
     piece: JsonPiece

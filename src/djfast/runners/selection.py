@@ -15,7 +15,7 @@ from djfast.runners.permutation import permutation
 
 Value = bool | int | float | str | None
 
-_LARGEST_EXACT = 1 << 53  # doubles tell all whole numbers up to here apart
+_LARGEST_EXACT = 1 << 53  # doubles tell all integers up to here apart
 _BEYOND_ALL = float((1 << 63) - 1)  # stands for what is no number; Data-Juicer's constant
 
 
@@ -47,7 +47,7 @@ def read_values(fields: Sequence[str], selection: Selection) -> tuple[list[Value
 def _parsed(fields: Sequence[str]) -> list[Any]:
     try:
         return list(json.loads(f"[{','.join(field or 'null' for field in fields)}]"))
-    except ValueError:  # a whole number of more digits than Python converts
+    except ValueError:  # an integer of more digits than Python converts
         return [_value(field or "null") for field in fields]
 
 

@@ -23,7 +23,7 @@ LARGE_BLOCK = 4 << 20  # bytes
 
 
 class BadRow(NamedTuple):
-    """A row that was set aside. `place` counts from 0, in the file if the batch's lines are numbered, else in the batch."""
+    """A row that was rejected. `place` counts from 0, in the file if the batch's lines are numbered, else in the batch."""
 
     file: str | None
     place: int
@@ -330,7 +330,7 @@ class PassWork:
                 piece = self._rows.piece.unpack(*unpacked(piece))
             following = self._run_stage(number, self._rows.reopen(piece, b"\x01" * piece.row_count, 0))
             if following.bad_rows:
-                # However a pass is cut into stages, rows are set aside as they came to it.
+                # However a pass is cut into stages, rows are rejected as they came to it.
                 following = following._replace(bad_rows=self._works[0].as_they_came(block, following.bad_rows))
             done = done.then(following)
         if self._prepare is None or isinstance(done.piece, list):

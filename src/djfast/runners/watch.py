@@ -1,7 +1,7 @@
 """The time limit of a row: a function that hangs costs its row, not the run.
 
 A thread that hangs inside a library cannot be stopped. So functions are called by threads that can be left behind: the thread
-that waits for one sets the row aside and goes on with the next one in a new thread. Native code works on whole batches; there
+that waits for one rejects the row and goes on with the next one in a new thread. Native code works on whole batches; there
 the rows are tried one by one afterwards (see `stage_work`). Where a library holds the interpreter's lock while it hangs, no
 thread can go on, and the process ends.
 """

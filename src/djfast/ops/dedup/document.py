@@ -168,7 +168,7 @@ class DocumentMinhashDeduplicatorWithUid(DocumentMinhashDeduplicator, name="docu
     """Keeps, of texts that are similar by MinHash, the one with the smallest number.
 
     As `document_minhash_deduplicator`, but it is the row's own number in the field `__dj__uid` that decides, not its place. The
-    order of the rows and the field stay. A row without a whole number there is set aside. Texts shorter than a window, the empty
+    order of the rows and the field stay. A row without an integer there is rejected. Texts shorter than a window, the empty
     one included, are all duplicates of each other by default: see `short_texts`.
     """
 

@@ -74,8 +74,8 @@ class NestedAggregator(Aggregation, name="nested_aggregator"):
     Documents go into one question as long as they fit into `max_token_num` together; else they are cut into groups of
     about the same length. Tokens are counted by the tokenizer that `processor_config` in `model_params` names; without
     one a token is a character of Chinese, Japanese or Korean, or four others. Nothing is asked about one document,
-    which is its own summary. A row stays as it is where one document is no text, or the result is there; it is set
-    aside when the server gives no answer at all. Parts without a usable answer are left out. An empty text is a
+    which is its own summary. A row stays as it is where one document is no text, or the result is there; it is rejected
+    if the server gives no answer at all. Parts without a usable answer are left out. An empty text is a
     document like others.
     """
 
@@ -170,9 +170,9 @@ class MetaTagsAggregator(Grouped, name="meta_tags_aggregator"):
 
     The model is told how often each tag occurs and puts it into a class, one of `target_tags` where these are given:
     what it says of other tags and classes is left out. A tag that it does not name stays. Tags may have spaces and
-    punctuation, which they may not in Data-Juicer. A row stays as it is where one tag is neither a text nor a list of
-    texts, or no answer can be used; it is rejected when the server gives no answer at all. Texts are not looked at,
-    empty ones included.
+    punctuation, which they may not in Data-Juicer. A row stays as it is if one tag is neither a string nor a list of
+    strings, or if no answer can be used; it is rejected if the server gives no answer at all. The OP does not read
+    texts, so they may be empty.
     """
 
     rewrites_tags = True

@@ -10,8 +10,8 @@ from djfast.ops.language_models.asking import ApiMapper
 from djfast.reserved import META
 
 _CANDIDATES = "Labels that the model chooses from; null leaves the choice to it."
-_ANALYSIS_KEY = "Tag of the model's reasons: a list of texts, one for each turn; null takes the usual one."
-_LABELS_KEY = "Tag of the labels: a list of texts; null takes the usual one."
+_ANALYSIS_KEY = "Tag of the model's reasons: a list of strings, one for each turn; null takes the usual one."
+_LABELS_KEY = "Tag of the labels: a list of strings; null takes the usual one."
 _CANDIDATE_TEMPLATE = "How the candidates are shown, made of `{candidate_str}`."
 _LABELS_TEMPLATE = "How the label of an earlier turn is shown, made of `{labels}`."
 _LABELS_PATTERN = "Regular expression of the label in an answer; its first group is taken."
@@ -95,7 +95,7 @@ class DialogIntentDetectionMapper(LabelDetection, name="dialog_intent_detection_
     history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
     said about them. Each label is listed once, in the order of turns; reasons are listed for each turn. A turn without an
     answer that can be used has an empty reason. The fields stay as they are. A row that has both tags is not asked about. A
-    history that is no list of pairs of texts is an error of its row; a row is rejected, too, when the server gives no answer
+    history that is no list of pairs of strings is an error of its row; a row is rejected, too, when the server gives no answer
     at all. A dialogue without turns gets empty lists.
     """
 
@@ -126,7 +126,7 @@ class DialogTopicDetectionMapper(LabelDetection, name="dialog_topic_detection_ma
     history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
     said about them. Each label is listed once, in the order of turns; reasons are listed for each turn. A turn without an
     answer that can be used has an empty reason. The fields stay as they are. A row that has both tags is not asked about. A
-    history that is no list of pairs of texts is an error of its row; a row is rejected, too, when the server gives no answer
+    history that is no list of pairs of strings is an error of its row; a row is rejected, too, when the server gives no answer
     at all. A dialogue without turns gets empty lists.
     """
 
@@ -152,7 +152,7 @@ class DialogSentimentDetectionMapper(LabelDetection, name="dialog_sentiment_dete
     history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
     said about them. Each label is listed once, in the order of turns; reasons are listed for each turn. A turn without an
     answer that can be used has an empty reason. The fields stay as they are. A row that has both tags is not asked about. A
-    history that is no list of pairs of texts is an error of its row; a row is rejected, too, when the server gives no answer
+    history that is no list of pairs of strings is an error of its row; a row is rejected, too, when the server gives no answer
     at all. A dialogue without turns gets empty lists.
     """
 
@@ -177,8 +177,8 @@ class DialogSentimentIntensityMapper(TurnDetection, name="dialog_sentiment_inten
     The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
     history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
     said about them. The numbers are listed for each turn as the model gives them, also those beyond the scale; an answer
-    without a whole number is asked for again, and 0 in the end. The fields stay as they are. A row that has both tags is not
-    asked about. A history that is no list of pairs of texts is an error of its row; a row is rejected, too, when the server
+    without an integer is asked for again, and 0 in the end. The fields stay as they are. A row that has both tags is not
+    asked about. A history that is no list of pairs of strings is an error of its row; a row is rejected, too, when the server
     gives no answer at all. A dialogue without turns gets empty lists.
     """
 

@@ -371,7 +371,7 @@ class Form(ModelMapper):
         choices=(None, "direct", "cot", "few_shot", "cot_shot"),
     )
     examples: str | list[str] | list[dict] | None = param(  # type: ignore[type-arg,misc,assignment]
-        "Examples for few_shot and cot_shot: a text, or a list of texts or mappings.", default=None
+        "Examples for few_shot and cot_shot: a string, or a list of strings or mappings.", default=None
     )
 
 

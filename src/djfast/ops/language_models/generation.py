@@ -119,8 +119,8 @@ class GenerateQaFromExamplesMapper(HfModelMapper, name="generate_qa_from_example
 class LlmRayVllmEnginePipeline(Mapper, name="llm_ray_vllm_engine_pipeline"):
     """Has a model answer the query of each row.
 
-    The answer goes to the response field as it is. A row without a query, or with an empty one, stays as it is. A row is set
-    aside when there is no answer at all. For speed with large models, start vLLM as a server and give its address.
+    The answer goes to the response field as it is. A row without a query, or with an empty one, stays as it is. A row is rejected
+    if there is no answer at all. For speed with large models, start vLLM as a server and give its address.
     """
 
     api_or_hf_model: str | None = param(EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")

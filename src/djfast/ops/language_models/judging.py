@@ -44,7 +44,7 @@ class Judge(Judging):
     reads: ClassVar[str]
     eval_kind: ClassVar[str]
 
-    history_key: str = param("Field of the dialogue's earlier turns: pairs of texts.", default="dialog_history")
+    history_key: str = param("Field of the dialogue's earlier turns: pairs of strings.", default="dialog_history")
     max_round: int = param("How many turns are shown, from the last one back.", default=8, unit="turns", ge=1)
     max_query_chars_for_prompt: int = param(
         "Longest text of the user that is shown whole; 0 shows all.", default=6000, unit="characters", ge=0
@@ -103,7 +103,7 @@ class _Reading(NamedTuple):
 _READINGS = {
     "dialog": _Reading(
         "dialog_turn",
-        "The last turns of the history are read, with the query and the response. A history that is no list of pairs of texts\n"
+        "The last turns of the history are read, with the query and the response. A history that is no list of pairs of strings\n"
         "is an error of its row.",
         {"dialog_history": [["I am Ada.", "Hello Ada!"]], "query": "Who am I?", "response": "You are Ada."},
     ),

@@ -29,7 +29,7 @@ class TopkSpecifiedFieldSelector(FieldSelector, name="topk_specified_field_selec
     """Takes the rows with the largest or smallest values of a field, in the order of the values.
 
     Values of a field of the row itself are compared as they are: all of them numbers and booleans, or all of them texts;
-    both in one field are an error, and a row with a list or an object is set aside. Values of a nested field are compared as
+    both in one field are an error, and a row with a list or an object is rejected. Values of a nested field are compared as
     numbers, a text by the number that it spells and a list by its mean; the empty text is none. Rows with equal values stay
     in their order; rows whose value is null, missing or no number come last, in their order. Without `topk` and `top_ratio`,
     and with fewer than two rows, all rows pass.
@@ -102,7 +102,7 @@ class FrequencySpecifiedFieldSelector(FieldSelector, name="frequency_specified_f
     """Takes all rows with the most frequent values of a field, or the rarest, value by value.
 
     `topk` and `top_ratio` count distinct values, not rows. Values are numbers, booleans and texts, the empty one included;
-    null and a missing field are one value, and so are 1, 1.0 and true. A row with a list or an object is set aside. Equally
+    null and a missing field are one value, and so are 1, 1.0 and true. A row with a list or an object is rejected. Equally
     frequent values come in the order in which they appear first. Without `topk` and `top_ratio`, and with fewer than two
     rows, all rows pass.
     """
@@ -132,7 +132,7 @@ class TagsSpecifiedFieldSelector(FieldSelector, name="tags_specified_field_selec
     """Takes the rows whose value of a field is one of the given tags, in their order.
 
     The numbers 1 and 1.0 are equal, and so is the boolean true. Null and a missing field are no tag, the empty text may be
-    one; a row with a list or an object is set aside. It looks at each row alone, so a single row is tested too, and a field
+    one; a row with a list or an object is rejected. It looks at each row alone, so a single row is tested too, and a field
     that no row has takes none.
     """
 

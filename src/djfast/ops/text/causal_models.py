@@ -44,7 +44,7 @@ class CausalModelFilter(Filter):
             if name not in _MODEL_PARAMS:
                 raise RecipeError(f"{self.spec.name}: model_params may have {', '.join(_MODEL_PARAMS)}, got {name!r}")
             if name == "max_length" and (type(value) is not int or value < 2):
-                raise RecipeError(f"{self.spec.name}: model_params.max_length must be a whole number >= 2, got {value!r}")
+                raise RecipeError(f"{self.spec.name}: model_params.max_length must be an integer >= 2, got {value!r}")
 
     def templates(self) -> dict[str, Any]:
         """Templates, and the names of fields in them."""

@@ -15,8 +15,8 @@ class TextChunkMapper(Mapper, name="text_chunk_mapper"):
     each `overlap_len` before the end of the last one. With both the text is cut where the last match inside such a window
     lies, and at its end where there is none; only then chunks overlap. A text that is short enough stays one row, also the
     empty one. Patterns are those of the `regex` package, for which white space and words are a little different from Python's
-    `re`: `\s` leaves out U+001C to U+001F, and marks are word characters. A text that the pattern needs too long for is set
-    aside, and so is one with more than a million chunks or whose overlaps repeat it too often.
+    `re`: `\s` leaves out U+001C to U+001F, and marks are word characters. A text that the pattern needs too long for is rejected,
+    and so is one with more than a million chunks or whose overlaps repeat it too often.
 
     With a tokenizer, lengths are in tokens. The text is tokenised once and chunks are pieces of the text as it is, so a chunk
     that begins inside a token has one token less or more when it is tokenised again. The tokenizer is read from disk.

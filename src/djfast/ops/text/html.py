@@ -12,8 +12,7 @@ class ExtractTablesFromHtmlMapper(Mapper, name="extract_tables_from_html_mapper"
     Tables come in the order of the text, nested ones after the one around them, whose rows and cells have theirs, too. Texts
     inside a cell are trimmed and joined without a space. Rows without cells and tables without rows are left out. HTML is read
     as it stands: a cell that is never closed holds what follows it. A text without tables, the empty one too, gets the empty
-    list. A row that has the tag already keeps it; one whose tables would be huge, as unclosed cells can make them, is set
-    aside.
+    list. A row that has the tag already keeps it; one whose tables would be huge, as unclosed cells can make them, is rejected.
     """
 
     examples = (

@@ -13,7 +13,7 @@ class LatexMergeTexMapper(Mapper, name="latex_merge_tex_mapper"):
     The archive is a file whose name ends in `.zip`, `.tar`, `.tar.gz` or `.tgz`. Its members whose names end in `.tex` are
     joined in their order; bytes that are not UTF-8 become replacement characters. Nothing is ever written to disk, whatever
     the names of members say. A file that is missing, of another kind, broken or without sources gives the empty text. One
-    that unpacks to more than 1 GiB or has more than 100000 members is set aside, and so is a row that names no file.
+    that unpacks to more than 1 GiB or has more than 100000 members is rejected, and so is a row that names no file.
     """
 
     examples = (

@@ -86,7 +86,7 @@ class DoneEntry(NamedTuple):
 
 
 class SuspectEntry(NamedTuple):
-    """Arguments with which an OP did not finish in time: the next attempt sets such rows aside."""
+    """Arguments with which an OP did not finish in time: the next attempt rejects such rows."""
 
     op: int
     digest: str

@@ -49,7 +49,7 @@ def _lines(tally: Tally, ranks: Mapping[int, Mapping[str, Any]]) -> list[str]:
         "# HELP djfast_read_bytes Bytes read from the input.",
         f"djfast_read_bytes_total {tally.bytes_read}",
         "# TYPE djfast_rows_rejected counter",
-        "# HELP djfast_rows_rejected Rows set aside.",
+        "# HELP djfast_rows_rejected Rows rejected.",
         f"djfast_rows_rejected_total {tally.rejected}",
     ]
     for name, what, counts in (("in", "entering", tally.rows_in), ("out", "leaving", tally.rows_out)):
