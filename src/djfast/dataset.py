@@ -17,7 +17,7 @@ from djfast.errors import DjfastError, InputError, MissingExtraError, RecipeErro
 from djfast.formats import format_of
 from djfast.frames import FileSource, FrameSource, ListSource, frame_source, is_frame
 from djfast.io.commit import Staging
-from djfast.io.line_rows import carried_for
+from djfast.io.line_rows import carried_for, restored
 from djfast.io.list_rows import MISSING, lookup, without_stats
 from djfast.io.overlap import refuse_overlap
 from djfast.io.result_names import earlier_files
@@ -34,7 +34,7 @@ from djfast.recipe.outputs import is_remote
 from djfast.reserved import META, STATS
 from djfast.runners.local import reject_unfit, run_plan
 from djfast.runners.progress import Progress
-from djfast.runners.rejected import Rejected, RejectedRows
+from djfast.runners.rejected import READING, Rejected, RejectedRows
 from djfast.runners.report import Report
 
 if TYPE_CHECKING:
@@ -53,11 +53,12 @@ class Computed(NamedTuple):
 
     pieces: list[Any]
     report: Report
+    source: Source
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows as dictionaries that nobody else has."""
         for piece in self.pieces:
-            yield from map(dict, piece.to_rows())
+            yield from map(dict, _rows_in(piece, self.source))
 
 
 class Dataset:
@@ -211,7 +212,7 @@ class Dataset:
         computed = self._known(keeps_stats=False)
         pieces = pulled(self._run_without_stats) if computed is None else iter(computed.pieces)
         for piece in pieces:
-            for row in piece.to_rows():
+            for row in _rows_in(piece, self._source):
                 yield without_stats(row)
 
     def head(self, n: int = SHOWN_ROWS) -> list[Row]:
@@ -387,7 +388,7 @@ class Dataset:
         if known is None:
             result = RowList()
             report = self._run(result, keeps_stats=keeps_stats, keeps_hashes=False)
-            known = self._computed[keeps_stats] = Computed(result.pieces, report)
+            known = self._computed[keeps_stats] = Computed(result.pieces, report, self._source)
         return known
 
     def _write(self, result: Result, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
@@ -406,7 +407,7 @@ class Dataset:
         except BaseException:
             result.abandon()
             raise
-        self.rejected = [*self.rejected, *map(_as_given, unfit.rows)]
+        self.rejected = [*self.rejected, *(_as_given(bad, self._source) for bad in unfit.rows)]
         self.report = computed.report._replace(
             export_paths=tuple(paths),
             rows_written=computed.report.rows_written - unfit.count,
@@ -434,7 +435,8 @@ class Dataset:
                 progress=Progress(is_quiet=True),
                 spool_folder=None,
             )
-        self.rejected = [_as_given(bad) for bad in rejected.rows] if carried_for(plan, rows) is not rows else rejected.rows
+        is_as_lines = carried_for(plan, rows) is not rows
+        self.rejected = [_as_given(bad, self._source) for bad in rejected.rows] if is_as_lines else rejected.rows
         return self.report
 
     def _access(self, rows: Any) -> Access:
@@ -500,6 +502,14 @@ def _checked_rows(rows: Any) -> Sequence[Mapping[str, Any]]:
     return listed
 
 
+def _rows_in(piece: Any, source: Source) -> list[Row]:
+    """Return the rows of a piece as dictionaries."""
+    rows: list[Row] = piece.to_rows()
+    if isinstance(source, ListSource) and isinstance(piece.numbers, bytes):  # the rows were carried as lines
+        return restored(rows, piece.numbers, source.rows)
+    return rows
+
+
 def _table_of_lines(pieces: Sequence[Any], *, keeps_stats: bool) -> pa.Table:
     """Return rows that were carried as lines as a table; columns that still hold their values keep their types.
 
@@ -561,13 +571,16 @@ def _files(path: str | os.PathLike[str] | Sequence[str], *, family: str | None =
     return files
 
 
-def _as_given(bad: Rejected) -> Rejected:
+def _as_given(bad: Rejected, source: Source) -> Rejected:
     """Return a rejected row that was carried as a line as the dictionary it was."""
     if not isinstance(bad.row, bytes):
         return bad
-    try:
-        row = parsed(bad.row)
-    except (ValueError, RecursionError):  # it holds a text that is not valid UTF-8
-        row = bad.row
+    row: Any
+    if isinstance(source, ListSource) and bad.op_index == READING:
+        row = source.rows[bad.line - 1]
+    else:
+        try:
+            row = parsed(bad.row)
+        except (ValueError, RecursionError):  # it holds a text that is not valid UTF-8
+            row = bad.row
     return bad._replace(row=row, file=bad.file or None)
-

@@ -1,13 +1,15 @@
-"""Values that code of the user gives back, as values that JSON has."""
+"""Values that users and their code give, as values that JSON has."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence, Set
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from djfast.json_bytes import as_json
 
@@ -56,6 +58,22 @@ def plain(value: Any) -> Any:
         f"a value must be one that JSON has, bytes, a date, or a number or array of NumPy, pandas, polars or Arrow; convert it "
         f"first, got {type_name(value)}"
     )
+
+
+def plain_row_value(value: Any) -> Any:
+    """Do as `plain`, for a value of a row that was given: what JSON writes as a string in rows of tables is one here, too."""
+    if isinstance(value, timedelta):
+        return duration(value // timedelta(microseconds=1), 10**6)
+    if isinstance(value, Decimal | UUID | os.PathLike):
+        return str(value)
+    return plain(value)
+
+
+def duration(ticks: int, ticks_per_second: int) -> str:
+    """Return a duration as ISO 8601 in seconds: ``PT1.5S``."""
+    seconds, rest = divmod(abs(ticks), ticks_per_second)
+    digits = f"{rest * (10**9 // ticks_per_second):09d}".rstrip("0")
+    return f"{'-' if ticks < 0 else ''}PT{seconds}{'.' if digits else ''}{digits}S"
 
 
 def type_name(value: Any) -> str:

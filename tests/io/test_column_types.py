@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import djfast
-from djfast.errors import InputError, OutputError, SchemaError
+from djfast.errors import InputError, OutputError, SchemaError, TooManyErrors
 from djfast.io.arrow_json import array_of, can_return, converter, json_lines
 from djfast.ops import SpecifiedFieldFilter, TextLengthFilter
 
@@ -285,6 +285,14 @@ def test_empty_objects_come_back_from_parquet(tmp_path: Path, row: str) -> None:
     again = run_file(tmp_path / "again", target, PLAIN, "jsonl")
     assert lines(again)[0] == json.loads(row)
     assert lines(again)[1]["x"] is None
+
+
+@pytest.mark.parametrize("data", ["null\n", " null\n", 'null\n{"text": 1}\n', "null null\n"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_first_line_that_is_null_is_a_bad_row_like_any_other(tmp_path: Path, data: str, kind: str) -> None:
+    (tmp_path / "in.jsonl").write_text(data)
+    with pytest.raises(TooManyErrors, match=r"not a JSON object: null|is not a text|not valid JSON"):
+        run_file(tmp_path, tmp_path / "in.jsonl", PLAIN, kind)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "arrow"])

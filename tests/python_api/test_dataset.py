@@ -7,9 +7,14 @@ import multiprocessing
 import pickle
 import sys
 from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -216,3 +221,71 @@ def test_ops_run_on_one_row() -> None:
         LONG.compute_stats("text")  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="a deduplicator looks at all rows"):
         djfast.ops.DocumentDeduplicator().process(row)
+
+
+GIVEN: list[Any] = [
+    date(2020, 1, 1),
+    datetime(2020, 1, 1, 12, tzinfo=timezone.utc),
+    time(1, 2, 3),
+    timedelta(seconds=-1.5),
+    Decimal("1.10"),
+    Decimal("0.1000000000000000055511151231257827"),
+    b"\xff",
+    UUID(int=5),
+    {3, 1, 2},
+    (1, "a"),
+    np.float32(0.1),
+    np.int64(5),
+    np.arange(3),
+    pd.Timestamp("2020-01-01"),
+    pd.NaT,
+    {"day": date(2020, 1, 1), "prices": [Decimal("2.50"), b"x"]},
+    {1: "one"},
+    Path("a"),
+]
+
+
+@pytest.mark.parametrize("value", GIVEN, ids=str)
+def test_values_that_no_op_touches_come_out_as_the_same_objects(value: Any) -> None:
+    data = djfast.Dataset([{"text": "hello", "value": value, "n": 1}])
+    for processed in (
+        data.process(LONG),
+        data.map(lambda row: row),
+        data.process("clean_email_mapper", {"text_chunk_mapper": {"max_len": 100}}, "document_deduplicator"),
+    ):
+        [row] = processed.to_list()
+        assert row["value"] is value
+        assert next(iter(processed))["value"] is value
+
+
+def test_values_that_a_function_changes_are_what_it_returned() -> None:
+    rows = [{"text": "a", "ids": [1], "day": date(2020, 1, 1), "flags": [1]}]
+    data = djfast.Dataset(rows).map(lambda row: {**row, "ids": [*row["ids"], 2], "day": row["day"][:4], "flags": [True]})
+    assert data.to_list() == [{"text": "a", "ids": [1, 2], "day": "2020", "flags": [True]}]
+    assert data.to_list()[0]["flags"][0] is True
+
+
+def test_numbers_of_numpy_are_numbers_in_files_and_for_functions(tmp_path: Path) -> None:
+    rows = [{"text": "a", "id": np.int64(5), "score": np.float32(0.5), "tags": {"b", "a"}, "missing": pd.NaT, "x": np.arange(2)}]
+    plain = {"text": "a", "id": 5, "score": 0.5, "tags": ["a", "b"], "missing": None, "x": [0, 1]}
+    seen = []
+    data = djfast.Dataset(rows)
+    for processed in (data, data.map(lambda row: seen.append(row) or row)):
+        processed.export(tmp_path / "out.jsonl")
+        assert json.loads((tmp_path / "out.jsonl").read_text()) == plain
+    assert seen == [plain]
+
+
+def test_a_row_that_json_has_no_values_for_is_rejected_alone_if_an_op_takes_it_as_a_whole(tmp_path: Path) -> None:
+    odd: dict[Any, Any] = {"text": "b", "value": object()}
+    endless: dict[Any, Any] = {"text": "c"}
+    endless["value"] = endless
+    keys: dict[Any, Any] = {"text": "d", (1, 2): 3}
+    data = djfast.Dataset([{"text": "a"}, odd, endless, keys])
+    assert data.process(LONG.__class__(min_len=1)).to_list()[1]["value"] is odd["value"]
+    mapped = data.map(lambda row: row)
+    assert mapped.to_list() == [{"text": "a"}]
+    assert [(bad.line, bad.row) for bad in mapped.rejected] == [(2, odd), (3, endless), (4, keys)]
+    assert mapped.rejected[0].reason.endswith("got object")
+    with pytest.raises(SchemaError, match="row 2 cannot be written: a value must be one that JSON has"):
+        data.export(tmp_path / "out.jsonl")

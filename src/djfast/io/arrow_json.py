@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from djfast.json_bytes import as_json
+from djfast.plain_values import duration
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -176,7 +177,7 @@ def _temporal_words(array: pa.Array) -> list[str | None]:
     ticks = array.cast(pa.int32() if is_kind(kind, "time32") else pa.int64())
     unit = kind.unit
     if is_kind(kind, "duration"):
-        return [None if tick is None else _duration(tick, unit) for tick in ticks.to_pylist()]
+        return [None if tick is None else duration(tick, _TICKS[unit]) for tick in ticks.to_pylist()]
     if is_kind(kind, "time"):
         return [None if tick is None else _clock(tick, unit) for tick in ticks.to_pylist()]
     if kind.tz is None:
@@ -219,12 +220,6 @@ def _zone(seconds: int) -> str:
     sign, seconds = ("-", -seconds) if seconds < 0 else ("+", seconds)
     rest = f":{seconds % 60:02d}" if seconds % 60 else ""
     return f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}{rest}"
-
-
-def _duration(ticks: int, unit: str) -> str:
-    seconds, rest = divmod(abs(ticks), _TICKS[unit])
-    digits = f"{rest * (10**9 // _TICKS[unit]):09d}".rstrip("0")
-    return f"{'-' if ticks < 0 else ''}PT{seconds}{'.' if digits else ''}{digits}S"
 
 
 def can_return(kind: pa.DataType) -> bool:

@@ -13,9 +13,10 @@ from functools import partial
 from itertools import compress, count
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from djfast.errors import InputError
+from djfast.errors import InputError, SchemaError
 from djfast.io.origins import OriginLog
 from djfast.json_bytes import as_json, encodable, parsed
+from djfast.plain_values import plain_row_value
 
 if TYPE_CHECKING:
     from djfast.io.json_columns import JsonColumns
@@ -210,7 +211,21 @@ def _lines_of(piece: Any) -> Iterable[bytes]:
         from djfast.io.arrow_json import json_lines
 
         return (line.encode() + b"\n" for line in json_lines(piece.batch))
-    return map(json_line, piece.to_rows())
+    return map(_given_line, piece.to_rows(), piece.numbers)
+
+
+def _given_line(row: dict[str, Any], number: int) -> bytes:
+    """Return a row of Python's values as a line of JSON.
+
+    Raises
+    ------
+    SchemaError
+        If JSON does not have a value.
+    """
+    try:
+        return json.dumps(row, ensure_ascii=False, default=plain_row_value).encode("utf-8", "backslashreplace") + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SchemaError(f"row {number + 1} cannot be written: {error}") from error
 
 
 class CollectedTables:

@@ -269,6 +269,8 @@ class JsonColumns:
         import pyarrow as pa
         import pyarrow.json
 
+        if not data.startswith(b"{") or data.count(b"\n{") + 1 < data.count(b"\n"):
+            return None  # a line that is null ends the process in Arrow's reader, if it is the first one
         try:
             table = pyarrow.json.read_json(
                 pa.BufferReader(data),

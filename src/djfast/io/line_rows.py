@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from djfast.io.json_rows import JsonBlock, JsonRows
 from djfast.io.splits import Split
-from djfast.json_bytes import as_json
+from djfast.plain_values import plain_row_value
 from djfast.plan.steps import Plan
 
 if TYPE_CHECKING:
     from djfast.io.arrow_rows import UnreadRow
+
+_AS_IN_JSON = (str, int, float, bool, type(None))  # types whose values are the same when they are parsed again
 
 
 class LineRows(JsonRows):
@@ -67,13 +69,13 @@ def carried_for(plan: Plan, rows: Any) -> Any:
 
 
 def _lines(block: Any) -> JsonBlock:
+    unread: Mapping[int, UnreadRow] = getattr(block, "unread", {})
     if hasattr(block, "rows"):
-        lines = [json.dumps(row, ensure_ascii=False, default=as_json) for row in block.rows]
+        lines, unread = _lines_of_rows(block.rows)
     else:
         from djfast.io.arrow_json import json_lines
 
         lines = json_lines(block.batch)
-    unread: Mapping[int, UnreadRow] = getattr(block, "unread", {})
     for position, row in unread.items():
         lines[position] = _one_line(row.content) or lines[position]
     # Only the content of unread rows has bytes that are no UTF-8.
@@ -81,6 +83,37 @@ def _lines(block: Any) -> JsonBlock:
     numbers = array("Q", block.numbers).tobytes()
     reasons = {position: row.reason for position, row in unread.items()}
     return JsonBlock(data, len(data), block.file or "", numbers, block.lines, block.byte_count, reasons)
+
+
+def _lines_of_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], Mapping[int, UnreadRow]]:
+    """Return Python rows as lines, and those that JSON has no values for."""
+    from djfast.io.arrow_rows import UnreadRow
+
+    lines: list[str] = []
+    unread: dict[int, UnreadRow] = {}
+    for position, row in enumerate(rows):
+        try:
+            lines.append(_json(row))
+        except (TypeError, ValueError, RecursionError) as error:
+            unread[position] = UnreadRow(str(error))
+            lines.append("null")
+    return lines, unread
+
+
+def restored(rows: list[dict[str, Any]], numbers: bytes, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give rows that were carried as lines the very values of the rows that they came from, where these still stand.
+
+    `numbers` are the positions of their origins in `given`, 64 bits each.
+    """
+    for row, number in zip(rows, array("Q", numbers)):
+        for name, value in given[number].items():
+            if name in row and type(value) not in _AS_IN_JSON and _json(value) == _json(row[name]):
+                row[name] = value
+    return rows
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=plain_row_value)
 
 
 def _one_line(content: str | None) -> str:
