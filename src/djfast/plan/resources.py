@@ -10,7 +10,7 @@ from djfast.errors import ModelError
 from djfast.functions import PYTHON_FUNCTIONS
 from djfast.models.checkpoints import checkpoint_source
 from djfast.models.locate import assets_folder, find_model, find_sentence_model, find_spacy_model, find_tokenizer, models_folder
-from djfast.models.word_lists import load_word_list, word_list_files
+from djfast.models.word_lists import PACKAGE, load_word_list, word_list_files
 
 
 def _model(what: str) -> Callable[[Any, str], dict[str, Any]]:
@@ -123,6 +123,8 @@ def fetchable(function: str, parameter: tuple[str, Any]) -> Fetchable | None:
         return Fetchable(value, models_folder())
     if (function, name) == ("share_in_list", "word_list"):
         kind, directory, _ = value
+        if directory and directory.startswith(PACKAGE):
+            return None
         given = os.path.expanduser(directory) if directory else ""
         return Fetchable(f"{kind}.json", given if os.path.isabs(given) else assets_folder())
     return None

@@ -36,7 +36,8 @@ class StopWordsFilter(WordListFilter, name="stopwords_filter"):
     min_ratio: float | None = param("Smallest share kept; null sets no limit.", default=0.3, ge=0)
     max_ratio: float | None = param("Largest share kept; null sets no limit.", default=1.0, ge=0)
     stopwords_dir: str | None = param(
-        "Folder whose *.json files with `stopwords` in their name are merged; null takes the assets folder.",
+        "Folder whose *.json files with `stopwords` in their name are merged; null takes the assets folder. "
+        "`package:stopwordsiso` takes the lists of that package (extra `stopwords`), which give other shares.",
         default=None,
     )
 
