@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import djfast
-from djfast.errors import RecipeError, SchemaError
+from djfast.errors import OutputError, RecipeError, SchemaError
 from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
@@ -142,3 +142,16 @@ def test_tables_are_checked_too(tmp_path: Path) -> None:
     }
     with pytest.raises(SchemaError, match=r"(?s)field 'n' is wrong in 1 of the first 2.*a\.csv:2 is null.*must be str, got int"):
         djfast.run(recipe)
+
+
+@pytest.mark.parametrize("key", ["work_dir", "export_path"])
+def test_places_are_looked_at_before_rows(tmp_path: Path, key: str) -> None:
+    (tmp_path / "in.jsonl").write_text("{}\n")
+    (tmp_path / "file").write_text("")
+    recipe = {
+        "dataset_path": str(tmp_path / "in.jsonl"),
+        "export_path": str(tmp_path / "out.jsonl"),
+        "validators": [{"type": "required_fields", "required_fields": ["text"]}],
+    }
+    with pytest.raises(OutputError, match=f"Not a directory; choose another place with {key}"):
+        djfast.run({**recipe, key: str(tmp_path / "file" / "o.jsonl")})

@@ -13,7 +13,9 @@ from djfast.errors import OutputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_ELSEWHERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 _REMEDIES = {
+    **dict.fromkeys(_ELSEWHERE, "; choose another place with {setting}"),
     errno.ENOSPC: "; make room there and run again, or choose another place with {setting}",
     errno.EDQUOT: "; your quota there is used up: make room and run again, or choose another place with {setting}",
 }

@@ -74,7 +74,7 @@ def earlier_files(path: str, suffix: str) -> list[str]:
     folder = os.path.dirname(path)
     try:
         names = os.listdir(folder or ".")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # who writes there says so
         return []
     found = earlier_names(os.path.basename(path), suffix, names, lambda name: read_record(os.path.join(folder, name)))
     return [os.path.join(folder, name) for name in found]
