@@ -120,14 +120,18 @@ class Dataset:
         return cls._of(ListSource(_checked_rows(rows)), threads=threads)
 
     @classmethod
-    def from_jsonl(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
-        """Rows of JSON Lines files: a file, a folder, a glob, or several of them; also compressed."""
-        return cls._of(FileSource(_files(path, family="json")), threads=threads)
+    def from_jsonl(
+        cls, path: str | os.PathLike[str] | Sequence[str], *, limit: int | None = None, threads: int | None = None
+    ) -> Dataset:
+        """Rows of JSON Lines files, all or the first `limit` ones: a file, a folder, a glob, or several; also compressed."""
+        return cls._of(FileSource(_files(path, family="json"), limit=_checked_limit(limit)), threads=threads)
 
     @classmethod
-    def from_parquet(cls, path: str | os.PathLike[str] | Sequence[str], *, threads: int | None = None) -> Dataset:
-        """Rows of Parquet files: a file, a folder, a glob, or several of them."""
-        return cls._of(FileSource(_files(path, family="parquet")), threads=threads)
+    def from_parquet(
+        cls, path: str | os.PathLike[str] | Sequence[str], *, limit: int | None = None, threads: int | None = None
+    ) -> Dataset:
+        """Rows of Parquet files, all or the first `limit` ones: a file, a folder, a glob, or several of them."""
+        return cls._of(FileSource(_files(path, family="parquet"), limit=_checked_limit(limit)), threads=threads)
 
     @classmethod
     def from_files(
@@ -135,6 +139,7 @@ class Dataset:
         path: str | os.PathLike[str] | Sequence[str],
         *,
         texts: Sequence[str] = ("text",),
+        limit: int | None = None,
         threads: int | None = None,
     ) -> Dataset:
         """Rows of files of any format that can be read: a file, a folder, a glob, an address, or several of them.
@@ -143,8 +148,10 @@ class Dataset:
         ----------
         texts : sequence of str
             Columns that hold texts where a format does not say so, as CSV does not.
+        limit : int, optional
+            Read the first so many rows only; what is behind them is not looked at.
         """
-        return cls._of(FileSource(_files(path), tuple(texts)), threads=threads)
+        return cls._of(FileSource(_files(path), tuple(texts), _checked_limit(limit)), threads=threads)
 
     @classmethod
     def from_arrow(cls, data: Any, *, threads: int | None = None) -> Dataset:
@@ -569,6 +576,18 @@ def _files(path: str | os.PathLike[str] | Sequence[str], *, family: str | None =
         if family is not None and FORMATS[file.format].family != family:
             raise InputError(f"the files must be {family}, Dataset.from_files reads any format, got {file.path!r}")
     return files
+
+
+def _checked_limit(limit: int | None) -> int | None:
+    """Return how many rows are read, which a recipe's key of this name says, too.
+
+    Raises
+    ------
+    RecipeError
+    """
+    from djfast.recipe.keys import KEYS
+
+    return None if limit is None else int(KEYS["limit"].check(limit))
 
 
 def _as_given(bad: Rejected, source: Source) -> Rejected:

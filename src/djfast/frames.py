@@ -38,16 +38,23 @@ class ListSource(NamedTuple):
 
 
 class FileSource(NamedTuple):
-    """Rows of files."""
+    """Rows of files, the first ones where there is a `limit`."""
 
     files: Sequence[InputFile]
     texts: tuple[str, ...] = ("text",)
+    limit: int | None = None
 
     def carrier(self, **kept: bool) -> Any:
         """Return what carries the rows."""
+        from djfast.runners.first_rows import FirstRows, first_files
         from djfast.runners.inputs import carrier_of
 
-        return carrier_of(self.files, batch_bytes=BATCH_BYTES, texts=self.texts, **kept)
+        def carrier(files: Sequence[InputFile]) -> Any:
+            return carrier_of(files, batch_bytes=BATCH_BYTES, texts=self.texts, **kept)
+
+        if self.limit is None:
+            return carrier(self.files)
+        return FirstRows(carrier(first_files(carrier(self.files), self.files, self.limit)), self.limit)
 
     def __str__(self) -> str:
         more = f" and {len(self.files) - 1} more files" if len(self.files) > 1 else ""

@@ -77,6 +77,12 @@ class ArrowBlock(NamedTuple):
         kept = self.batch.drop_columns([key]) if key in names else self.batch
         return self._replace(batch=kept.add_column(place, key, numbers))
 
+    def head(self, rows: int) -> ArrowBlock:
+        """Return the first so many rows."""
+        file = Origins(self.file).of(range(rows))
+        unread = {position: row for position, row in self.unread.items() if position < rows}
+        return ArrowBlock(self.batch.slice(0, rows), file, self.numbers[:rows], unread, self.lines)
+
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
         rest = [self.file, list(self.numbers), [[position, *row] for position, row in self.unread.items()], self.lines]
@@ -346,16 +352,23 @@ class FileRows(ArrowRows):
         """
         return self._blocks(*split)
 
-    def count(self, split: Split) -> tuple[int, int]:
-        """Return the rows of a split, twice: tables have no lines without a row."""
+    def count(self, split: Split, *, most: int | None = None) -> tuple[int, int]:
+        """Return the rows of a split, twice: tables have no lines without a row.
+
+        With `most`, a split whose format does not say how many it has is not read on where there are so many.
+        """
         file = self.files[split.file]
         if FORMATS[file.format].is_document:
             return split.end, split.end
         reader = reader_of(file)
+        rows = 0
         if hasattr(reader, "count"):
             rows = int(reader.count(file, split.start, split.end))
-        else:
-            rows = sum(block.batch.num_rows for block in self.read(split))
+            return rows, rows
+        for block in self.read(split):
+            rows += block.batch.num_rows
+            if most is not None and rows >= most:
+                break
         return rows, rows
 
     def count_block(self, block: ArrowBlock) -> tuple[int, int]:

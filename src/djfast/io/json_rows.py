@@ -72,6 +72,17 @@ class JsonBlock(NamedTuple):
         data = b"".join(lines)
         return self._replace(data=data, end=len(data))
 
+    def head(self, rows: int) -> JsonBlock:
+        """Return the lines up to the last one of the first so many rows; lines of white space are no rows."""
+        end = lines = 0
+        for line in self.data[: self.end].split(b"\n"):
+            if rows == 0:
+                break
+            end, lines = end + len(line) + 1, lines + 1
+            rows -= not _is_blank(line)
+        unread = {place: reason for place, reason in self.unread.items() if place < lines}
+        return self._replace(end=min(end, self.end), unread=unread)
+
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
         numbers = b"" if self.numbers is None else b"=" + self.numbers
@@ -311,10 +322,15 @@ class JsonRows:
         """Bytes that are read at once: a line that lies in them as a whole is never too long."""
         return min(self.batch_bytes, self.longest_line + 1)
 
-    def count(self, split: Split) -> tuple[int, int]:
-        """Return the rows and the lines of a split."""
-        counts = [self.count_block(block) for block in self._read(split)]
-        return sum(rows for rows, _ in counts), sum(lines for _, lines in counts)
+    def count(self, split: Split, *, most: int | None = None) -> tuple[int, int]:
+        """Return the rows and the lines of a split; with `most`, it is not read on where there are so many rows."""
+        rows = lines = 0
+        for block in self._read(split):
+            more_rows, more_lines = self.count_block(block)
+            rows, lines = rows + more_rows, lines + more_lines
+            if most is not None and rows >= most:
+                break
+        return rows, lines
 
     def count_block(self, block: JsonBlock) -> tuple[int, int]:
         """Return the rows and the lines of a block; lines of white space are no rows."""
@@ -327,7 +343,7 @@ class JsonRows:
         lines = block.data[: block.end].split(b"\n")
         if lines[-1] == b"":
             lines.pop()
-        places = [place for place, line in enumerate(lines) if line.strip(b" \t\r")]
+        places = [place for place, line in enumerate(lines) if not _is_blank(line)]
         taken = [places[row] for row in rows]
         own = array("Q", block.numbers or b"")
         numbers = array("Q", ((own[place] if block.numbers is not None else first + place) for place in taken))
@@ -381,6 +397,10 @@ class JsonRows:
         kept = [row for row in range(piece.row_count) if mask[first + row]]
         file = Origins(piece.file.decode()).of(kept) or ""
         return JsonBlock(lines, len(lines), file, array("Q", (numbers[row] for row in kept)).tobytes())
+
+
+def _is_blank(line: bytes) -> bool:
+    return not line.strip(b" \t\r")
 
 
 def _plain_blocks(path: str, split: Split, size: int, longest: int) -> Iterator[JsonBlock]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -52,16 +52,24 @@ def splits_of(files: Sequence[InputFile], split_bytes: int) -> list[Split]:
     InputError
         If a file cannot be looked at.
     """
-    splits = []
+    return list(each_split(files, split_bytes))
+
+
+def each_split(files: Sequence[InputFile], split_bytes: int) -> Iterator[Split]:
+    """Yield what `splits_of` returns; a file is looked at when its turn comes."""
     for number, count in document_runs(files):
         file = files[number]
         if FORMATS[file.format].is_document:
             sizes = [file_size(each.path) for each in files[number : number + count]]
             starts = [*group_starts(sizes, split_bytes, most=MOST_DOCUMENTS), count]
-            splits += [Split(number + start, 0, end - start) for start, end in pairwise(starts)]
+            yield from (Split(number + start, 0, end - start) for start, end in pairwise(starts))
         else:
-            splits += [Split(number, *ends) for ends in pairwise(_borders(file, split_bytes))]
-    return splits
+            yield from (Split(number, *ends) for ends in pairwise(_borders(file, split_bytes)))
+
+
+def files_up_to(files: Sequence[InputFile], last: Split) -> Sequence[InputFile]:
+    """Return the files of a split and those before it."""
+    return files[: last.file + (last.end if FORMATS[files[last.file].format].is_document else 1)]
 
 
 def uncut_files(files: Sequence[InputFile], splits: Sequence[Split], split_bytes: int) -> list[InputFile]:

@@ -91,6 +91,12 @@ _KEYS = (
         "s3 or huggingface. With `max_sample_num`, so many rows are drawn in all, from each source by its weight.",
     ),
     Key(
+        "limit", "int | None", None,
+        "Read only the first so many rows of the input, in its order, for a trial: what is behind them is not looked at. null "
+        "reads all.",
+        ge=1, le=2**63 - 1,
+    ),
+    Key(
         "export_path", "str", "./outputs/hello_world/hello_world.jsonl",
         "File that the resulting rows are written to; also an address such as s3://bucket/key.jsonl.",
     ),

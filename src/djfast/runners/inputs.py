@@ -29,6 +29,7 @@ from djfast.runners.permutation import permutation
 
 _MOST_SHUFFLED = 2**32
 _HEAD_BYTES = 1 << 16
+_COUNTED_BYTES = 1 << 20  # of rows that are counted only, in one batch
 
 
 class Counted(NamedTuple):
@@ -199,6 +200,11 @@ class DrawnRows:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rows, name)
 
+    @property
+    def counts(self) -> dict[Split, int]:
+        """How many rows are drawn from each split."""
+        return {split: len(rows) for split, rows in self._drawn.items()}
+
     def items(self) -> Iterator[Any]:
         """Read the drawn rows; their numbers count in their files."""
         file, before = -1, 0
@@ -293,11 +299,26 @@ def _drawn(size: int, wanted: int) -> tuple[int, array[int]]:
     return repeats, array("Q", sorted(permutation(size)[:rest]))
 
 
-def draw(rows: Any, recipe: Recipe, groups: Sequence[Sequence[InputFile]]) -> Any:
-    """Return the carrier of the rows that a recipe draws; `rows` where it reads all."""
-    sources: Sources = recipe.settings["sources"]
-    if not is_drawn(sources):
-        return rows
+def files_to_read(recipe: Recipe, groups: Sequence[Sequence[InputFile]]) -> Sequence[InputFile]:
+    """Return the files whose rows, or some of them, a recipe reads."""
     files = [file for group in groups for file in group]
-    splits = splits_of(files, default_split_bytes(sum(file_size(file.path) for file in files)))
-    return drawn_rows(rows, sources, [len(group) for group in groups], splits, counted(rows, splits))
+    limit = recipe.settings["limit"]
+    if limit is None or is_drawn(recipe.settings["sources"]):
+        return files
+    from djfast.runners.first_rows import first_files
+
+    return first_files(rows_of(files, recipe, _COUNTED_BYTES), files, limit)
+
+
+def draw(rows: Any, recipe: Recipe, groups: Sequence[Sequence[InputFile]]) -> Any:
+    """Return the carrier of the rows that a recipe draws, or of the first ones; `rows` where it reads all."""
+    sources: Sources = recipe.settings["sources"]
+    if is_drawn(sources):
+        files = [file for group in groups for file in group]
+        splits = splits_of(files, default_split_bytes(sum(file_size(file.path) for file in files)))
+        rows = drawn_rows(rows, sources, [len(group) for group in groups], splits, counted(rows, splits))
+    if recipe.settings["limit"] is None:
+        return rows
+    from djfast.runners.first_rows import FirstRows
+
+    return FirstRows(rows, recipe.settings["limit"])

@@ -26,7 +26,7 @@ from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.redaction import all_safe
 from djfast.runners.delivery import addressed, check_output, committed, make_ready, output_of, staging_of
-from djfast.runners.inputs import DrawnRows, access_of, bring_stats, draw, rows_of, source_files, text_keys
+from djfast.runners.inputs import access_of, bring_stats, draw, files_to_read, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of, threads_of
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import EXPORT, Rejected, RejectedRows
@@ -49,20 +49,18 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     plan = plan_recipe(recipe)
     notices = list(recipe.notices)
     groups = source_files(recipe, notices)
-    if settings["checks"]:
-        from djfast.runners.validation import validate
-
-        validate(recipe, groups)
-    files = [file for group in groups for file in group]
-    plan = plan._replace(brings_stats=bring_stats(files))
-    inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
-    threads = threads_of(settings)
-    budget = budget_of(settings, workers=threads)
     with staging_of(recipe) as staging, used(RunSettings.of(settings)), holding(access_of(recipe)):
         make_ready(recipe)
+        if settings["checks"]:
+            from djfast.runners.validation import validate
+
+            validate(recipe, groups)
+        files = files_to_read(recipe, groups)
+        plan = plan._replace(brings_stats=bring_stats(files))
+        inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
+        threads = threads_of(settings)
+        budget = budget_of(settings, workers=threads)
         rows = draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups)
-        if isinstance(rows, DrawnRows):
-            notices += rows.notices
         result = ResultFile(output_of(recipe), staging)
         rejected = RejectedRows(
             staging,
@@ -81,10 +79,12 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
                 window_bytes=budget.window_bytes,
                 working_bytes=budget.working_bytes,
                 key_bytes=budget.key_bytes,
-                notices=[*notices, *staging.notices],
+                notices=[*notices, *getattr(rows, "notices", ()), *staging.notices],
                 row_timeout=float(settings["row_timeout"]) if may_exit else None,
             )
             report = with_side_files(report, staging)
+            if getattr(rows, "is_cut", False):
+                report = report._replace(notices=(*report.notices, rows.notice))
             write_record(staging, recipe, inputs, addressed(recipe, report))
         except BaseException:
             rejected.keep()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from djfast.access import holding
@@ -17,7 +17,8 @@ from djfast.llm.run_settings import RunSettings, used
 from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
-from djfast.runners.inputs import access_of, input_files, rows_of
+from djfast.runners.first_rows import FirstRows
+from djfast.runners.inputs import access_of, files_to_read, rows_of, source_files
 from djfast.runners.memory import Budget, budget_of, key_bytes_of, threads_of, working_set
 from djfast.runners.reasons import ReasonCounts, RejectedReason, reason_lines
 from djfast.runners.spool import packed
@@ -83,7 +84,8 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     """
     settings = recipe.settings
     threads = threads_of(settings)
-    files = input_files(recipe)
+    limit: int | None = settings["limit"]
+    files = files_to_read(recipe, source_files(recipe))
     total = sum(_plain_bytes(file) for file in files)
     budget = budget_of(settings, workers=threads)
     rows = carried_for(plan, _rows(files, recipe, plan, budget))
@@ -95,7 +97,7 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     reasons = ReasonCounts()
     began = time.process_time()
     deadline = time.monotonic() + PROBE_SECONDS
-    for block in _sample(files, rows):
+    for block in _sample(files, rows) if limit is None else FirstRows(rows, limit).items():
         for number, run in enumerate(plan.passes()):
             work = PassWork([StageWork(stages[stage], layouts[stage], rows) for stage in run], rows)
             done = work.run(block)
@@ -115,6 +117,9 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
             break
     seconds = time.process_time() - began
     scale = total / read if read else 0.0
+    if limit is not None and rows_in:
+        scale = min(scale, limit / rows_in)
+        total = round(read * scale)
     waits = bool(plan.stages[-1].dedups) or len(plan.passes()) > 1
     all_rows = int(rows_in * scale)
     keys = max([_key_bytes(plan, run, rows_out * scale / ranks, budget, alone=ranks == 1) for run in plan.passes()] or [0])
@@ -136,11 +141,11 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     )
 
 
-def _rows(files: list[InputFile], recipe: Recipe, plan: Plan, budget: Budget) -> Any:
+def _rows(files: Sequence[InputFile], recipe: Recipe, plan: Plan, budget: Budget) -> Any:
     return rows_of(files, recipe, min(budget.batch_bytes, PROBE_BYTES // _PLACES), longest_row=budget.longest_row(plan))
 
 
-def _sample(files: list[InputFile], rows: Any) -> Iterator[Any]:
+def _sample(files: Sequence[InputFile], rows: Any) -> Iterator[Any]:
     """Yield one block from each of some places that are spread over the input."""
     splits = splits_of(files, max(1, sum(file_size(file.path) for file in files) // _PLACES))
     step = max(1, len(splits) // _PLACES)

@@ -38,7 +38,8 @@ def validate(recipe: Recipe, groups: Sequence[Sequence[InputFile]]) -> None:
     for files in groups:
         if not files:
             continue
-        rows = list(islice(_rows(recipe, files), max(validator.sample_size for validator in validators)))
+        wanted = max(validator.sample_size for validator in validators)
+        rows = list(islice(_rows(recipe, files), min(wanted, recipe.settings["limit"] or wanted)))
         for validator in validators:
             for check in validator.checks:
                 if problem := _problem(check, rows[: validator.sample_size]):

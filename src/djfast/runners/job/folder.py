@@ -30,7 +30,9 @@ from djfast.runners.inputs import described
 from djfast.runners.job.journal import Journal
 
 # Settings that decide which rows and counts are in the parts; the others may differ between attempts.
-_SETTINGS = ("text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error", "order_filters")
+_SETTINGS = (
+    "text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error", "order_filters", "limit"
+)  # fmt: skip
 _SAMPLES = 16
 _SAMPLE_BYTES = 4096
 _FORMAT = 2  # of parts and journal

@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from djfast.access import holding
 from djfast.errors import Preempted, RecipeError, ResumeError
 from djfast.io.commit import Staging
-from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
 from djfast.io.results import check_columns
-from djfast.io.splits import Split, default_split_bytes, splits_of, uncut_files
+from djfast.io.splits import Split, files_up_to, splits_of, uncut_files
 from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
 from djfast.plan.bind import BoundStage, bind_plan
@@ -27,6 +26,7 @@ from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.delivery import make_ready, output_of, result_bytes, staging_of
+from djfast.runners.first_rows import FirstRows, first_splits, shares_of, split_bytes_of
 from djfast.runners.inputs import Counted, access_of, bring_stats, counted, drawn_rows, is_drawn, rows_of, source_files
 from djfast.runners.job.answers import answer
 from djfast.runners.job.desk import Desk
@@ -54,7 +54,7 @@ class _Start(NamedTuple):
     lines: str  # of the journal
     is_complete: bool  # the result is there already
     source_files: list[int]  # number of files of each source
-    counts: list[Counted]  # of each split, where rows are drawn
+    counts: list[Counted]  # of each split, where only some rows are read
 
 
 class Job:
@@ -143,9 +143,7 @@ class Job:
             return self._report_again() if self.ranks.rank == 0 else None
         self.plan = self.plan._replace(brings_stats=bring_stats(start.files))
         rows = rows_of(start.files, self.recipe, self.budget.batch_bytes, longest_row=self.budget.longest_row(self.plan))
-        if start.counts:
-            rows = drawn_rows(rows, self.recipe.settings["sources"], start.source_files, start.splits, start.counts)
-            self.recipe = self.recipe._replace(notices=(*self.recipe.notices, *rows.notices))
+        rows = self._chosen(rows, start)
         rows = carried_for(self.plan, rows)
         check_columns(output_of(self.recipe), rows.columns, as_lines=rows.holds_lines)
         passes = Passes(self.plan, self.stages, rows, start.splits, self.folder, self.journal)
@@ -183,6 +181,23 @@ class Job:
         self._progress.clear()
         self.ranks.gather_all(b"")  # nobody leaves before the result is there
         return report and report._replace(seconds=round(time.monotonic() - self._started, 6))
+
+    def _chosen(self, rows: Any, start: _Start) -> Any:
+        """Return the carrier of the rows that the recipe draws, or of the first ones."""
+        limit = self.recipe.settings["limit"]
+        counts = {split: count.rows for split, count in zip(start.splits, start.counts)}
+        if is_drawn(self.recipe.settings["sources"]):
+            rows = drawn_rows(rows, self.recipe.settings["sources"], start.source_files, start.splits, start.counts)
+            self._note(rows.notices)
+            counts = rows.counts
+        if limit is None:
+            return rows
+        first = FirstRows(rows, limit, shares_of(limit, counts))
+        self._note([first.notice] if sum(counts.values()) >= limit else [])
+        return first
+
+    def _note(self, notices: Sequence[str]) -> None:
+        self.recipe = self.recipe._replace(notices=(*self.recipe.notices, *notices))
 
     def _rank_report(self) -> RankReport:
         done = self._done_before
@@ -224,7 +239,7 @@ class Job:
         files = [file for group in groups for file in group]
         self.recipe = self.recipe._replace(notices=tuple(dict.fromkeys(notices)))
         identity = identity_of(self.recipe, self.plan, files)
-        wanted = self.recipe.settings["split_bytes"] or default_split_bytes(sum(file_size(file.path) for file in files))
+        wanted = self.recipe.settings["split_bytes"] or split_bytes_of(files, self.recipe.settings["limit"])
         attempt = self.folder.open(identity, split_bytes=int(wanted))
         journal = self.folder.journal()
         if journal.damaged:
@@ -236,14 +251,24 @@ class Job:
             self.folder.clear()
             attempt = self.folder.open(identity, split_bytes=int(wanted))
             journal = self.folder.journal()
-        splits = splits_of(files, attempt.split_bytes)
-        if len(splits) < self.ranks.size and (uncut := uncut_files(files, splits, attempt.split_bytes)):
-            self.recipe = self.recipe._replace(notices=(*self.recipe.notices, _idle_ranks(self.ranks.size, len(splits), uncut)))
-        counts: list[Counted] = []
-        if is_drawn(self.recipe.settings["sources"]) and not is_complete:
-            counts = counted(rows_of(files, self.recipe, self.budget.batch_bytes), splits)
+        splits, counts = ([], []) if is_complete else self._split(files, attempt.split_bytes)
+        if self.recipe.settings["limit"] is not None and splits:
+            files = list(files_up_to(files, splits[-1]))
         sizes = [len(group) for group in groups]
         return _Start(files, splits, attempt, journal.all_lines().decode(), is_complete, sizes, counts)
+
+    def _split(self, files: list[InputFile], split_bytes: int) -> tuple[list[Split], list[Counted]]:
+        """Cut the input into splits, and count their rows where only some are read."""
+        rows = rows_of(files, self.recipe, self.budget.batch_bytes)
+        limit: int | None = self.recipe.settings["limit"]
+        is_mixture = is_drawn(self.recipe.settings["sources"])
+        if limit is not None and not is_mixture:
+            shares = first_splits(rows, files, split_bytes, limit)
+            return list(shares), [Counted(count, 0) for count in shares.values()]
+        splits = splits_of(files, split_bytes)
+        if len(splits) < self.ranks.size and (uncut := uncut_files(files, splits, split_bytes)):
+            self._note([_idle_ranks(self.ranks.size, len(splits), uncut)])
+        return splits, counted(rows, splits) if is_mixture else []
 
     def _is_complete(self, done: DoneEntry) -> bool:
         """Tell whether a finished job's result is what this recipe asks for, and still there."""
