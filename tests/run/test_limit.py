@@ -146,7 +146,7 @@ def test_an_unfinished_job_with_another_limit_is_another_job(tmp_path: Path) -> 
         djfast.run(recipe, limit=6)
 
 
-@pytest.mark.parametrize(("limit", "message"), [(0, ">= 1, got 0"), (-3, ">= 1, got -3"), ("ten", "whole"), (2.5, "whole")])
+@pytest.mark.parametrize(("limit", "message"), [(0, ">= 1, got 0"), (-3, ">= 1, got -3"), ("ten", "integer"), (2.5, "integer")])
 def test_other_limits_are_refused(tmp_path: Path, limit: Any, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         djfast.run({"process": []}, limit=limit)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from djfast.errors import InputError, SchemaError
 from djfast.io.origins import OriginLog
 from djfast.json_bytes import as_json, encodable, parsed
-from djfast.plain_values import plain_row_value
 
 if TYPE_CHECKING:
     from djfast.io.json_columns import JsonColumns
@@ -222,6 +221,8 @@ def _given_line(row: dict[str, Any], number: int) -> bytes:
     SchemaError
         If JSON does not have a value.
     """
+    from djfast.plain_values import plain_row_value  # whose imports a run of files need not wait for
+
     try:
         return json.dumps(row, ensure_ascii=False, default=plain_row_value).encode("utf-8", "backslashreplace") + b"\n"
     except (TypeError, ValueError, RecursionError) as error:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from djfast.io.json_rows import JsonBlock, JsonRows
 from djfast.io.splits import Split
-from djfast.plain_values import plain_row_value
 from djfast.plan.steps import Plan
 
 if TYPE_CHECKING:
@@ -113,6 +112,8 @@ def restored(rows: list[dict[str, Any]], numbers: bytes, given: Sequence[Mapping
 
 
 def _json(value: Any) -> str:
+    from djfast.plain_values import plain_row_value  # whose imports a run of files need not wait for
+
     return json.dumps(value, ensure_ascii=False, default=plain_row_value)
 
 
