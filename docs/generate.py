@@ -1,4 +1,4 @@
-"""Write docs/ops, docs/recipe.md and src/djfast/ops/__init__.pyi from the declarations of OPs and keys.
+"""Write docs/ops, docs/recipe.md and src/djfast/ops/__init__.pyi from declarations of OPs and keys, docs/gallery.md from recipes.
 
 python docs/generate.py          # writes
 python docs/generate.py --check  # fails when a page is not up to date
@@ -11,9 +11,11 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from inspect import getsource
+from itertools import groupby
 from pathlib import Path
 
 from djfast import catalog
+from djfast.cli.recipes import head_of, shipped
 from djfast.declare import MISSING, Deduplicator, Filter, Grouper, Mapper, Op, OpSpec, Param, Selector, Surveyor
 from djfast.expr import Expr
 from djfast.ops import OPS, class_names
@@ -21,9 +23,11 @@ from djfast.recipe.keys import KEYS, NO_EFFECT, REFUSED, USED, Key
 
 FOLDER = Path(__file__).resolve().parent / "ops"
 RECIPE = FOLDER.parent / "recipe.md"
+GALLERY = FOLDER.parent / "gallery.md"
 STUB = FOLDER.parents[1] / "src" / "djfast" / "ops" / "__init__.pyi"
 HEAD = "<!-- Written by docs/generate.py from the declarations in src/djfast/ops; do not edit. -->\n\n"
 LARGEST = 2**63 - 1  # a limit that is none
+GALLERY_HEAD = HEAD.replace("from the declarations in src/djfast/ops", "from the files in recipes/")
 RECIPE_HEAD = HEAD.replace("src/djfast/ops", "src/djfast/recipe/keys.py")
 
 
@@ -218,6 +222,37 @@ def _example(spec: OpSpec, example: object) -> list[str]:
     return [f"Example{given}:", "", "```json", rows, "```", *said, "gives", "", "```json", expect, "```", ""]
 
 
+def gallery() -> str:
+    """Text of the page with the recipes that come with djfast."""
+    lines = [
+        "# Gallery of recipes",
+        "",
+        "These recipes come with djfast. `djfast recipes list` lists them, `djfast recipes show NAME` prints one, and "
+        "`djfast recipes copy NAME` copies it to your folder, where you change it. `djfast plan` shows what it would do with "
+        "your data, `djfast doctor` what it needs. [Every key](recipe.md) and [every OP](ops/README.md) has a page.",
+        "",
+        "| recipe | what it does |",
+        "| --- | --- |",
+        *(f"| [`{name}`](#{name}) | {head_of(path)[0]} |" for name, path in shipped().items()),
+    ]
+    for name, path in shipped().items():
+        summary, *head = head_of(path)
+        recipe = path.read_text(encoding="utf-8").splitlines()[len(head) + 1 :]
+        lines += ["", f"## {name}", "", summary, *_with_commands(head, name), "", "```yaml", *recipe, "```"]
+    return GALLERY_HEAD + "\n".join(lines) + "\n"
+
+
+def _with_commands(head: list[str], name: str) -> list[str]:
+    """Return the lines of a recipe's comment as Markdown: its indented lines are commands, which work where the recipe is."""
+    lines = []
+    for indented, block in groupby(head, key=lambda line: line.startswith("  ")):
+        if indented:
+            lines += ["```console", f"$ djfast recipes copy {name}", *(f"$ {line.strip()}" for line in block), "```"]
+        else:
+            lines += block
+    return lines
+
+
 def stub() -> str:
     """Text of the stub that tells type checkers and editors the classes of OPs, which are imported when they are first used."""
     classes = sorted((module, name) for module, name in zip(OPS.values(), class_names()))
@@ -233,7 +268,7 @@ def stub() -> str:
 
 def main() -> int:
     """Write or check the pages and the stub."""
-    written = {FOLDER / name: text for name, text in pages().items()} | {RECIPE: recipe_page(), STUB: stub()}
+    written = {FOLDER / name: text for name, text in pages().items()} | {RECIPE: recipe_page(), GALLERY: gallery(), STUB: stub()}
     if "--check" in sys.argv:
         stale = [path.name for path, text in written.items() if not _is_current(path, text)]
         if stale:

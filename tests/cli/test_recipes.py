@@ -14,7 +14,7 @@ def test_recipes_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]
     assert main(["recipes", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(shipped()) >= 2
-    assert any(line.startswith("quick-start  Cleans, filters and deduplicates 60 sample rows") for line in lines)
+    assert any(line.startswith("quick-start      Clean, filter and deduplicate 60 sample rows") for line in lines)
 
 
 def test_a_recipe_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,4 +43,4 @@ def test_what_is_there_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_an_unknown_name_is_answered_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes", "show", "quick"]) == 2
-    assert "there are quick-start, web-text, got 'quick'" in capsys.readouterr().err
+    assert f"there are {', '.join(shipped())}, got 'quick'" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from itertools import takewhile
 from pathlib import Path
 
 from djfast.errors import OutputError, RecipeError
@@ -51,9 +52,14 @@ def shipped() -> dict[str, Path]:
 
 
 def summary_of(path: Path) -> str:
-    """Return the first sentence of a recipe's comment."""
-    with open(path, encoding="utf-8") as file:
-        return file.readline().lstrip("# ").strip()
+    """Return the first line of a recipe's comment, a sentence."""
+    return head_of(path)[0]
+
+
+def head_of(path: Path) -> list[str]:
+    """Return the lines of the comment at the top of a recipe: what it does, how it is run, what it needs."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix("#").removeprefix(" ") for line in takewhile(lambda line: line.startswith("#"), lines)]
 
 
 def copy_recipe(path: Path, folder: Path) -> list[Path]:
