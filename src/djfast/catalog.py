@@ -19,7 +19,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> OpSpec:
-    """Return what is known about an OP; imports its module if need be.
+    """Return what is known about an OP, by its name or one that it had; imports its module if need be.
 
     Raises
     ------
@@ -33,6 +33,10 @@ def find(name: str) -> OpSpec:
             others[name].load()
     if name in REGISTRY:
         return REGISTRY[name]
+    from djfast.former_names import OPS as FORMER
+
+    if name in FORMER:
+        return find(FORMER[name])
     raise RecipeError(_no_such_op(name))
 
 
@@ -144,12 +148,19 @@ def _made(item: str | Mapping[str, Mapping[str, Any] | None]) -> Op:
     if not isinstance(name, str) or not isinstance(given, Mapping | None):
         raise RecipeError(f"{name}: parameters must be a mapping or null, got {given!r}")
     spec = find(name)
+    known = {param.name for param in spec.params}
     for parameter in given or {}:
         if not isinstance(parameter, str):
             raise RecipeError(f"{name}: parameters must have names, got {parameter!r}")
-        if parameter not in {param.name for param in spec.params} and not spec.cls.takes_others:
-            raise RecipeError(no_such_parameter(spec, str(parameter)))
-    return spec.cls(**(given or {}))
+    values = dict(given or {})
+    if not spec.cls.takes_others and values.keys() - known:
+        from djfast.former_names import todays_parameters
+
+        values, _ = todays_parameters(spec.name, values, known)
+        for parameter in values:
+            if parameter not in known:
+                raise RecipeError(no_such_parameter(spec, parameter))
+    return spec.cls(**values)
 
 
 @cache
@@ -161,11 +172,14 @@ def _entry_points() -> dict[str, Any]:
 
 
 def _no_such_op(name: str) -> str:
+    from djfast.former_names import GONE_OPS
     from djfast.peer_names import NEVER_HERE, PEER_NAMES
     from djfast.spelling import did_you_mean
 
     if name in NEVER_HERE:
         return f"{name} is an OP of Data-Juicer that djfast will not have: {NEVER_HERE[name]}"
+    if name in GONE_OPS:
+        return f"{name} is gone since Data-Juicer 1.0; {GONE_OPS[name]} comes nearest, with other parameters and fields"
     if name in PEER_NAMES:
         twin = name.removeprefix("ray_")
         hint = f"; {twin} does the same here" if twin != name and twin in OPS else ""

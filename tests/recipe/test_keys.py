@@ -4,7 +4,7 @@ from djfast.errors import RecipeError
 from djfast.recipe.keys import KEYS, NO_EFFECT, REFUSED, USED
 
 # Another value than the default for every type.
-OTHER = {"int": 7, "float": 0.25, "str": "other", "dict": {"a": 1}, "list": ["other"]}
+OTHER = {"int": 7, "float": 0.25, "str": "other", "dict": {"a": 1}, "list": ["other"], "any": {"a": 1}}
 
 
 OTHER_OF = {

@@ -77,6 +77,37 @@ _SANDBOX = "only the sandbox reads it"
 _REPORT = "the report of a run always holds times and counts of every OP"
 _NO_ENCRYPTION = "encrypted files are not supported, encrypt the disk or the finished file instead"
 
+# Keys of earlier releases of Data-Juicer and of its demos, by the reason why they have no effect.
+_FORMER = {
+    _ONE_ENGINE: (
+        "advanced", "arrow_batch_size", "arrow_memory_mapping", "enable_fault_tolerance", "max_partition_size_mb", "max_retries",
+        "partition.auto_configure", "partition.enable_fault_tolerance", "partition.max_retries", "partition.max_size_mb",
+        "partition.retry_backoff", "performance", "ray", "resource_optimization.auto_configure", "use_arrow_batches",
+    ),
+    _SPLITS: (
+        "checkpointing", "cleanup_temp_files", "preserve_intermediate_data", "recovery", "storage_format",
+        *(
+            f"intermediate_storage.{name}"
+            for name in (
+                "arrow_batch_size", "arrow_memory_mapping", "cleanup_on_success", "cleanup_temp_files", "compression", "format",
+                "max_retention_days", "preserve_intermediate_data", "retention_policy", "use_arrow_batches", "write_partitions",
+            )
+        ),
+    ),
+    _SHARED_ALWAYS: ("enable_optimizer", "optimizer_strategies"),
+    _REPORT: (
+        "backup_count", "max_log_size_mb", "monitoring",
+        *(
+            f"event_logging.{name}"
+            for name in (
+                "async_logging", "backup_count", "batch_size", "compression", "flush_interval_seconds", "include_metadata",
+                "include_stack_traces", "log_file_path", "log_level", "log_to_console", "log_to_file", "max_log_size_mb",
+                "max_queue_size",
+            )
+        ),
+    ),
+}  # fmt: skip
+
 _KEYS = (
     # What djfast uses.
     Key("project_name", "str", "hello_world", "Name of the project, shown in the report."),
@@ -150,7 +181,11 @@ _KEYS = (
         "skip_op_error", "bool", True,
         "Reject rows that an OP cannot handle and go on; false stops the run at the first one.",
     ),
-    Key("work_dir", "str | None", None, "Folder for everything but the result; null takes the folder of export_path."),
+    Key(
+        "work_dir", "str | None", None,
+        "Folder for everything but the result; null takes the folder of export_path. `{work_dir}` in export_path and "
+        "dataset_path stands for it.",
+    ),
     Key("process", "list[dict]", [], "OPs in the order in which they run, each with its parameters."),
     # What only djfast has.
     Key(
@@ -262,8 +297,9 @@ _KEYS = (
     # Errors, checks and checkpoints.
     Key("turbo", "bool", False, "Skip error handling.", NO_EFFECT, "error handling costs nothing here"),
     Key(
-        "strict_preflight", "bool", True, "Check the recipe before running it.", NO_EFFECT,
-        "a recipe is always checked before a run",
+        "strict_preflight", "bool", True,
+        "Whether a parameter that an OP does not have ends the run before it starts; if false, a notice says that it has no "
+        "effect. Everything else is always checked.",
     ),
     Key(
         "use_checkpoint", "bool", False,
@@ -279,8 +315,8 @@ _KEYS = (
     Key("checkpoint.op_names", "list[str]", [], "OPs after which to save.", NO_EFFECT, _SPLITS),
     Key("checkpoint_dir", "str | None", None, "Folder of saved partitions.", NO_EFFECT, _SPLITS),
     Key(
-        "job_id", "str | None", None, "Name of the job.", NO_EFFECT,
-        "a run is known by its work_dir, which gets no sub-folder for the job",
+        "job_id", "str | None", None,
+        "What `{job_id}` in work_dir, export_path and dataset_path stands for; null leaves that part of the path out.",
     ),
     Key(
         "resume", "str | None", None, "Job to continue.", REFUSED,
@@ -366,6 +402,11 @@ _KEYS = (
         choices=("uniform", "frequency_specified_field_selector", "topk_specified_field_selector"),
     ),
     Key("data_probe_ratio", "float", 1.0, "Share that a probe samples.", NO_EFFECT, _SANDBOX, ge=0, le=1),
+    *(
+        Key(name, "any", None, "Of an earlier release or a demo.", NO_EFFECT, reason)
+        for reason, names in _FORMER.items()
+        for name in names
+    ),
     # Code of the user.
     Key(
         "custom_operator_paths", "list[str] | str | None", None,

@@ -27,7 +27,7 @@ from djfast.recipe.document import (
 )
 from djfast.recipe.interpolation import AllowedVariables, escaped, interpolate, refers
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
-from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, result_path
+from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, fill_paths, result_path
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.sources import Sources, home_opened, sources_of, without_credentials
 from djfast.redaction import Resolved, Secret, is_secret, redacted, safe
@@ -157,6 +157,7 @@ class _Checker:
         self.problems = problems
         self.notices: list[str] = []
         self.knows_all_ops = True  # False where files with OPs were not run
+        self.is_strict = True  # whether a parameter that an OP does not have is an error
 
     def has_enough(self) -> bool:
         """Whether so much is wrong that more need not be looked for."""
@@ -233,6 +234,7 @@ class _Checker:
                 settings[name] = value
             elif key.treatment == NO_EFFECT and value != key.default:
                 self.notices.append(f"{node.where}: {name} has no effect: {key.reason}")
+        self.is_strict = settings["strict_preflight"]
         self._derive(settings, given)
         return settings
 
@@ -281,6 +283,10 @@ class _Checker:
         listed = [suffixes] if isinstance(suffixes, str) else suffixes
         settings["suffixes"] = ["." + suffix.lower().lstrip(".") for suffix in listed]
         settings["sources"] = Sources(())
+        try:
+            fill_paths(settings, self.notices)
+        except RecipeError as error:
+            self.problems.append(f"{where(str(error).partition(' ')[0])}: {error}")
         for name in ("export_path", "work_dir"):
             settings[name] = settings[name] and home_opened(settings[name])
 
@@ -362,6 +368,8 @@ class _Checker:
             if self.knows_all_ops:
                 self.problems.append(f"{item.where}: {error}")
             return []
+        if spec.name != name:
+            self.notices.append(f"{item.where}: {name} is the former name of {spec.name}")
         parameters = item.entries[name] if isinstance(item, Mapping) else _null(item.where)
         if isinstance(parameters, Mapping):
             given = parameters.entries
@@ -401,6 +409,12 @@ class _Checker:
     def _made(self, spec: OpSpec, where: str, given: MappingType[str, Node]) -> Op | None:
         known = {param.name: param for param in spec.params}
         before = len(self.problems)
+        if not spec.cls.takes_others and given.keys() - known.keys():
+            from djfast.former_names import todays_parameters
+
+            written = given
+            given, remarks = todays_parameters(spec.name, written, known)
+            self.notices += [f"{written[name].where}: {spec.name}: {remark}" for name, remark in remarks.items()]
         values = {}
         for name, node in given.items():
             if self.has_enough():
@@ -411,8 +425,12 @@ class _Checker:
                 hint = did_you_mean(name, known)
                 self.notices.append(f"{node.where}: {spec.name}: {name} is handed over as one of its **kwargs{hint}")
                 continue
-            if param is None:
+            if param is None and self.is_strict:
                 self.problems.append(f"{node.where}: {catalog.no_such_parameter(spec, name[:_LONGEST_SHOWN])}")
+            elif param is None:
+                reason = f"{spec.name} has no such parameter{did_you_mean(name, known)}"
+                self.notices.append(f"{node.where}: {name[:_LONGEST_SHOWN]} has no effect: {reason}")
+            if param is None:
                 continue
             right, value = self.checked(param, node, f"{spec.name}: ")
             if not right:

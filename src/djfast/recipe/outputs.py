@@ -14,6 +14,7 @@ from djfast.spelling import did_you_mean
 _SCHEME = r"(?ai)[a-z][a-z0-9+.-]*://"
 _ALMOST_ADDRESS = r"(?i)(s3a?|gc?s|abfss?|az|adl|oss|hf|hdfs|https?|file|memory|s?ftp|ssh):"
 _REMOTE_WORK_DIR = "./outputs"  # as Data-Juicer has it
+_WORK_DIR, _JOB_ID = "{work_dir}", "{job_id}"
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region", "endpoint_url", "anon")
 
 
@@ -84,6 +85,26 @@ def export_credentials(settings: Mapping[str, Any], notices: list[str]) -> dict[
     if given and not settings["export_path"].lower().startswith(("s3://", "s3a://")):
         notices.append("export_aws_credentials has no effect: export_path is not on S3")
     return {name: value for name, value in given.items() if value is not None}
+
+
+def fill_paths(settings: dict[str, Any], notices: list[str]) -> None:
+    """Put the values of work_dir and job_id where paths have their names in braces.
+
+    Raises
+    ------
+    RecipeError
+        If a path names work_dir and there is none.
+    """
+    for name in ("work_dir", "export_path", "dataset_path"):
+        path = settings[name] or ""
+        if _WORK_DIR in path and name != "work_dir":
+            if not settings["work_dir"]:
+                raise RecipeError(f"{name} needs a work_dir in place of {_WORK_DIR}, got {path!r}")
+            path = path.replace(_WORK_DIR, settings["work_dir"])
+        if _JOB_ID in path and not settings["job_id"]:
+            notices.append(f"{name}: there is no job_id, so {_JOB_ID} is left out: a run goes on in the folder it had before")
+            path = re.sub(r"/\{job_id\}(?=/|$)|\{job_id\}/?", "", path)
+        settings[name] = path.replace(_JOB_ID, settings["job_id"] or "") or settings[name]
 
 
 def result_path(settings: Mapping[str, Any]) -> str:
