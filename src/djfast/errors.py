@@ -61,10 +61,6 @@ class RowError(DjfastError, ValueError):
     """The one row that an OP was called with cannot be processed; the message is the reason."""
 
 
-# What a function may raise for one row. A function that calls `exit` ends its row, not the run.
-ROW_ERRORS = (Exception, SystemExit, GeneratorExit)
-
-
 class UserCodeError(DjfastError, RuntimeError):
     """A function of the user failed for a row; the message is the reason, with file and line."""
 

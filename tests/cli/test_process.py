@@ -38,6 +38,20 @@ def test_a_finished_run_is_a_success_whoever_reads_its_output(folder, redirected
     assert "Exception" not in ended.stderr
 
 
+def test_a_function_that_closes_the_output_does_not_fail_the_run(folder):
+    (folder / "ops.py").write_text(
+        "import sys\nimport djfast\n\n@djfast.mapper\ndef shut(row):\n    sys.stdout.close()\n    sys.stderr.close()\n"
+        "    return row\n"
+    )
+    (folder / "r.yaml").write_text(
+        "dataset_path: in.jsonl\nexport_path: out.jsonl\ncustom_operator_paths: [ops.py]\nprocess: [shut: {}]\n"
+    )
+    ended = subprocess.run([*COMMAND, "run", "r.yaml"], cwd=folder, capture_output=True, text=True)
+    assert ended.returncode == 0
+    assert "1 rows in, 1 out" in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_listing_that_cannot_be_written_fails(folder):
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")

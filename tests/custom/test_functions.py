@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import decimal
 import functools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -215,7 +217,9 @@ def test_a_decimal_that_no_number_of_json_keeps_rejects_the_row() -> None:
     assert "must be given as a string" in data.rejected[0].reason
 
 
-@pytest.mark.parametrize("error", [SystemExit(0), SystemExit("no"), GeneratorExit(), StopIteration(), AssertionError()])
+@pytest.mark.parametrize(
+    "error", [SystemExit(0), SystemExit("no"), GeneratorExit(), StopIteration(), AssertionError(), asyncio.CancelledError()]
+)
 def test_a_function_that_ends_the_program_ends_its_row_only(error: BaseException) -> None:
     def stops(row: dict[str, Any]) -> Any:
         if row["text"] == "b":
@@ -234,6 +238,73 @@ def test_a_function_that_ends_the_program_ends_its_row_only(error: BaseException
         result = _run(op, [{"text": text} for text in "abc"])
         assert [row["text"] for row in result.to_list()] == ["a", "c"]
         assert [each.reason.startswith(type(error).__name__) for each in result.rejected] == [True]
+
+
+_FORKS = """
+import os, sys, djfast
+
+def fork(row, end):
+    if row["id"] == 1 and os.fork() == 0:
+        if end == "exits":
+            sys.exit(3)
+        if end == "raises":
+            raise ValueError("in the child")
+    return row
+
+@djfast.mapper
+def fork_mapper(row, end: str):
+    return fork(row, end)
+
+@djfast.filter
+def fork_filter(row, end: str):
+    return bool(fork(row, end))
+
+@djfast.mapper(over="batches")
+def fork_batch_mapper(batch, end: str):
+    fork({"id": 1}, end)
+    return batch
+"""
+
+
+@pytest.mark.parametrize("op", ["fork_mapper", "fork_filter", "fork_batch_mapper"])
+@pytest.mark.parametrize("end", ["exits", "raises", "returns"])
+def test_a_process_that_a_function_forks_does_not_go_on_with_the_run(op: str, end: str, tmp_path: Path) -> None:
+    (tmp_path / "ops.py").write_text(_FORKS)
+    rows = "".join(f'{{"id": {i}, "text": "a"}}\n' for i in range(4))
+    (tmp_path / "in.jsonl").write_text(rows)
+    (tmp_path / "r.yaml").write_text(
+        f"dataset_path: in.jsonl\nexport_path: out.jsonl\ncustom_operator_paths: [ops.py]\nprocess: [{{{op}: {{end: {end}}}}}]\n"
+    )
+    command = [sys.executable, "-m", "djfast", "run", "r.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)  # waits for children, too
+    assert done.returncode == 0
+    assert (tmp_path / "out.jsonl").read_text() == rows
+    assert done.stdout.count("4 rows in, 4 out") == 1
+    assert ("ValueError: in the child" in done.stderr) == (end == "raises")
+
+
+def test_the_working_folder_stays_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def away(row: dict[str, Any]) -> Any:
+        os.chdir("/")
+        return row
+
+    djfast.mapper("away_mapper")(away)
+    djfast.filter("away_filter")(lambda row: bool(away(row)))
+    djfast.mapper("away_batch_mapper", over="batches")(away)
+    for op in ("away_mapper", "away_filter", "away_batch_mapper"):
+        result = _run(op, [{"text": "a"}])
+        assert result.to_list() == []
+        assert "the function changed the working folder" in result.rejected[0].reason
+        assert Path.cwd() == tmp_path
+    (tmp_path / "ops.py").write_text("import os, djfast\nos.chdir('/')\n@djfast.mapper\ndef stay_mapper(row):\n    return row\n")
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
+    (tmp_path / "r.yaml").write_text(
+        "dataset_path: in.jsonl\nexport_path: out.jsonl\ncustom_operator_paths: [ops.py]\nprocess: [stay_mapper: {}]\n"
+    )
+    assert djfast.run("r.yaml").rows_written == 1
+    assert (tmp_path / "out.jsonl").read_text() == '{"text": "a"}\n'
 
 
 def test_a_generator_gives_rows() -> None:

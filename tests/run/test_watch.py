@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -84,6 +86,25 @@ def test_a_function_over_a_batch_that_hangs_is_told(watch):
     with pytest.raises(RowTimeoutError, match=r"my_mapper: a call with a batch of rows took longer than .* of 0\.2 s"):
         watch(0.2)[0].whole("my_mapper", lambda: time.sleep(1))
     assert watch(5.0)[0].whole("my_mapper", lambda: 3) == 3
+
+
+def test_a_library_that_hangs_with_the_lock_of_the_interpreter_ends_the_process_with_its_place(tmp_path):
+    code = """
+import re
+from djfast.runners import watch
+
+watch._GRACE = 0.5
+
+def hang(text):
+    return re.match("(a+)+$", text)  # holds the lock, for hours
+
+watch.Watch(0.2).each(0, hang, [["a" * 40 + "b"]])
+"""
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert time.monotonic() - began < 20
+    assert done.returncode == 1
+    assert "in hang" in done.stderr
 
 
 class _Slow:

@@ -60,6 +60,14 @@ class _Output(io.FileIO):
         return memoryview(data).nbytes
 
 
+class _Stream(io.TextIOWrapper):
+    """A standard stream that functions of the user cannot close: the summary of the run is still to come."""
+
+    def close(self) -> None:
+        """Write what is held."""
+        self.flush()
+
+
 def take_outputs() -> _Output:
     """Make standard output and error such streams; return that of standard output.
 
@@ -74,7 +82,7 @@ def take_outputs() -> _Output:
     for name, output in zip(("stdout", "stderr"), outputs, strict=True):
         old = getattr(sys, name)
         encoding, errors = (old.encoding, old.errors) if old is not None else ("utf-8", "backslashreplace")
-        stream = io.TextIOWrapper(
+        stream = _Stream(
             io.BufferedWriter(output), encoding=encoding, errors=errors, line_buffering=name == "stderr" or output.isatty()
         )
         setattr(sys, name, stream)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from djfast.custom.data_juicer import standing_in
 from djfast.declare import REGISTRY
 from djfast.errors import RecipeError
+from djfast.functions.confinement import same_working_folder
 from djfast.functions.custom import CUSTOM
 from djfast.functions.user_code import cannot_be_run, check_allowed
 
@@ -92,7 +93,7 @@ def _run(file: Path, name: str) -> None:
     importlib.invalidate_caches()
     writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        with standing_in():
+        with standing_in(), same_working_folder():
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]

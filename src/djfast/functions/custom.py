@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from djfast.errors import ROW_ERRORS, RecipeError
+from djfast.errors import RecipeError
+from djfast.functions.confinement import confined
 from djfast.functions.failures import Failures, innermost, place_of
 from djfast.functions.rows import Row, alike_together, alone_when_it_fails
 from djfast.plain_values import type_name
@@ -75,7 +76,8 @@ def bind_custom_mapper_of_batches(op: str | Function, params: str) -> Callable[[
     from djfast.functions.record_batches import shape, through_batches
 
     function, given = function_of(op), json.loads(params)
-    called = alone_when_it_fails(lambda rows: through_batches(lambda batch: function(batch, **given), rows))
+    ask = confined(lambda batch: function(batch, **given))
+    called = alone_when_it_fails(lambda rows: through_batches(ask, rows))
     return _failures(op).among(alike_together(called, shape))
 
 
@@ -84,7 +86,8 @@ def bind_custom_filter_of_batches(op: str | Function, params: str) -> Callable[[
     from djfast.functions.record_batches import decisions, shape
 
     function, given = function_of(op), json.loads(params)
-    called = alone_when_it_fails(lambda rows: decisions(lambda batch: function(batch, **given), rows))
+    ask = confined(lambda batch: function(batch, **given))
+    called = alone_when_it_fails(lambda rows: decisions(ask, rows))
     return _failures(op).among(alike_together(called, shape))
 
 
@@ -251,7 +254,9 @@ def _instance(op: str, params: str, text_key: str) -> Any:
     common = {**common, "text_key": text_key}
     try:
         instance = cls(**own, **common) if takes_any(cls.__init__) else cls(**own)
-    except ROW_ERRORS as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         place = place_of(error)
         raise RecipeError(f"{op}: {type(error).__name__}: {error}{f' ({place})' if place else ''}") from error
     for name, value in common.items():

@@ -9,7 +9,8 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType, TracebackType
 from typing import Any
 
-from djfast.errors import ROW_ERRORS, UserCodeError
+from djfast.errors import UserCodeError
+from djfast.functions.confinement import confined
 from djfast.redaction import lines_of, on_one_line
 
 LONGEST_MESSAGE = 900  # characters; what follows is the place
@@ -47,18 +48,21 @@ class Failures:
 
     def guarded(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return a function of a row that raises such errors."""
+        function = confined(function)
 
         def called(row: Any) -> Any:
             try:
                 return function(row)
-            except ROW_ERRORS as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # some libraries have errors that are no Exception, as asyncio's CancelledError
                 raise self.named(error) from error
 
         return called
 
     def among(self, function: Callable[[list[Any]], list[Any]]) -> Callable[[list[Any]], list[Any]]:
         """Return a function of a batch of rows with such errors among its answers."""
-        return lambda rows: [self.named(each) if isinstance(each, ROW_ERRORS) else each for each in function(rows)]
+        return lambda rows: [self.named(each) if isinstance(each, BaseException) else each for each in function(rows)]
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:

@@ -7,8 +7,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from djfast.errors import ROW_ERRORS
-
 Row = dict[str, Any]
 
 
@@ -76,7 +74,9 @@ def alone_when_it_fails(function: Callable[[list[Row]], list[Any]]) -> Callable[
     def guarded(rows: list[Row]) -> list[Any]:
         try:
             return function(rows)
-        except ROW_ERRORS as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if len(rows) <= 1:
                 return [error] * len(rows)
             return [answer for row in rows for answer in guarded([row])]

@@ -11,6 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from djfast.errors import RecipeError
+from djfast.functions.confinement import confined, same_working_folder
 from djfast.functions.custom import mapping, with_columns
 from djfast.functions.failures import Failures, place_of
 from djfast.functions.rows import Row, alike_together, alone_when_it_fails
@@ -81,7 +82,8 @@ def _from_file(path: str, name: str) -> Callable[[Any], Any]:
     if not path.endswith(".py") or not os.path.isfile(path):
         raise RecipeError(f"file_path must be a Python file that exists, got {path!r}")
     try:
-        function = runpy.run_path(path).get(name)
+        with same_working_folder():
+            function = runpy.run_path(path).get(name)
     except (Exception, SystemExit) as error:
         raise RecipeError(f"file_path: {cannot_be_run(path, error)}") from error
     if not callable(function):
@@ -116,7 +118,8 @@ def _on_rows(op: str, function: Callable[[Any], Any]) -> Callable[[Row], Row]:
 
 
 def _on_batches(op: str, function: Callable[[Any], Any]) -> Callable[[list[Row]], list[Any]]:
-    called = alike_together(alone_when_it_fails(lambda rows: _called(function, rows)), tuple)
+    ask = confined(function)
+    called = alike_together(alone_when_it_fails(lambda rows: _called(ask, rows)), tuple)
 
     def changed(rows: list[Row]) -> list[Any]:
         answers: list[Any] = []

@@ -22,6 +22,7 @@ from djfast.errors import RowTimeoutError
 from djfast.plan.bind import Answers
 
 _EXCERPT = 80
+_GRACE = 10.0  # seconds that the lock of the interpreter may be held beyond twice the limit
 _MOST_LEFT = 200  # threads; each may hold a processor and memory
 
 _left_behind: list[threading.Thread] = []
@@ -110,6 +111,7 @@ class Watch:
         self._hands: list[_Hand] = []
         self._lock = threading.Lock()
         self._is_over = threading.Event()
+        self._postpone()  # a library may hang before the thread below has its first turn
         self._thread = threading.Thread(target=self._live, name="djfast-watch", daemon=True)
         self._thread.start()
 
@@ -215,8 +217,11 @@ class Watch:
     def _live(self) -> None:
         period = min(1.0, self.limit / 4)
         while not self._is_over.wait(period):
-            # Where a library hangs with the interpreter's lock held, no Python code runs: then this ends the process.
-            faulthandler.dump_traceback_later(2 * self.limit + 10, exit=True, file=2)
+            self._postpone()
+
+    def _postpone(self) -> None:
+        """Let the process live on. Where a library hangs with the interpreter's lock held, nobody can say so, and it ends."""
+        faulthandler.dump_traceback_later(2 * self.limit + _GRACE, exit=True, file=2)
 
 
 def end_if_any_hang(status: int) -> None:
