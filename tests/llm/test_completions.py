@@ -122,6 +122,11 @@ PASSING = {
     "flat": answer({"object": "error", "message": "busy", "code": 500}),
     "no choices": answer({"choices": []}),
     "null choices": answer({"choices": None}),
+    "a null choice": answer({"choices": [None]}),
+    "a choice without anything": answer({"choices": [{"index": 0, "message": None, "finish_reason": None}]}),
+    "null": answer(None),
+    "an empty list": answer([]),
+    "an empty object": answer({}),
 }
 
 

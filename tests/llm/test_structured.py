@@ -122,6 +122,37 @@ def test_an_inner_object_is_never_taken_for_the_whole(text):
         assert found.get("age", 30) == 30
 
 
+PET = {"type": "object", "properties": {"name": {}, "age": {}}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"name": "Mara", "age": 30, ' + INNER,
+        "'name': 'Mara', 'pet': {'name': 'Rex', 'age': 4}}",
+        'Person(name="Mara", age=30, pet={"name": "Rex", "age": 4})',
+        "dict(pet = {'name': 'Rex'}, name='Mara')",
+        'name: Mara\nage: 30\npet:\n  {"name": "Rex", "age": 4}',
+        '- **Name**: Mara\n- **Pet**: {"name": "Rex", "age": 4}',
+        '{"name": "Lee"}, or rather\n"name": "Mara", ' + INNER,
+    ],
+)
+def test_an_object_within_what_is_no_json_is_never_taken(text):
+    with pytest.raises(UnusableAnswerError, match=r"is broken around"):
+        read_json(text, PET)
+
+
+@pytest.mark.parametrize("before", ["Answer: ", "Thought: easy\nAnswer:\n", "data = ", "**JSON**:\n\n", '"it" is ', "so, "])
+def test_an_object_behind_other_words_is_the_answer(before):
+    assert read_json(before + '{"name": "Mara", "age": 30}', PET) == {"name": "Mara", "age": 30}
+
+
+@pytest.mark.parametrize("text", ['{"name": "Mara", "age": , "tall": true}', '{"name": , "age": 3}', '{"name": "Mara", "age": }'])
+def test_a_value_that_is_missing_is_not_made_up(text):
+    with pytest.raises(UnusableAnswerError):
+        read_json(text, PET)
+
+
 def test_the_package_for_repairs_is_a_second_try():
     pytest.importorskip("json_repair", reason="json_repair is not installed")
     assert read_json('{"name": "Mara" "age": 30}') == {"name": "Mara", "age": 30}

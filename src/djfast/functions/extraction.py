@@ -496,7 +496,7 @@ def bind_extracted_fields(
             found = read_json(answer, {"type": "array"})
             is_form = len(found) == 1 and isinstance(found[0], dict) and found[0].keys() == form.keys()
             return found[0] if is_form else dict.fromkeys(form, found)
-        found = read_json(answer, is_meant=is_filled_in)
+        found = read_json(answer, {"type": "object", "properties": {key: {} for key in form}}, is_meant=is_filled_in)
         return {name: found.get(name) for name in form}
 
     def block(name: str, text: str) -> str:

@@ -23,6 +23,7 @@ _USED_UP = re.compile(
     r"|credit balance is too low|arrearage|余额不足|欠费",
     re.IGNORECASE,
 )
+_BESIDE = ("index", "logprobs")  # what stands in a choice beside an answer
 _ANSWERS = ("choices", "data", "output", "content")
 _LONGEST = 1 << 16
 
@@ -39,17 +40,26 @@ class Refusal(NamedTuple):
 def refusal_in(document: Any) -> Refusal | None:
     """Return the error in the body of an answer with status 200; None if it has none."""
     body = only(document)
+    if not body:
+        return _hollow(f"the answer is {json.dumps(body)}")
     if not isinstance(body, Mapping):
         return None
-    if error := body.get("error") or _error_of_choice(body):
+    if error := body.get("error") or (_first_choice(body) or {}).get("error"):
         return _refusal(error)
     says_why = any(name in body for name in ("code", "detail", "errors"))
     if body.get("object") == "error" or (says_why and not any(body.get(name) for name in _ANSWERS)):
         return _refusal(body)
     if "choices" in body and not body["choices"]:
-        kind = "null" if body["choices"] is None else "empty"
-        return Refusal(f"the answer's choices are {kind}", 0, is_passing=True, is_used_up=False)
+        return _hollow(f"the answer's choices are {'null' if body['choices'] is None else 'empty'}")
+    choice = _first_choice(body)
+    if choice is not None and not any(value for name, value in choice.items() if name not in _BESIDE) and "text" not in choice:
+        return _hollow("the answer's choice is empty")
     return None
+
+
+def _hollow(reason: str) -> Refusal:
+    """Return the error that an answer with nothing in it stands for: its server lost something on the way."""
+    return Refusal(reason, 0, is_passing=True, is_used_up=False)
 
 
 def refusal_of(body: bytes, status: int) -> Refusal:
@@ -73,10 +83,10 @@ def text_of(body: bytes) -> str:
     return body[:_LONGEST].decode("utf-8", "replace")
 
 
-def _error_of_choice(body: Mapping[str, Any]) -> Any:
+def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    return choice.get("error") if isinstance(choice, Mapping) else None
+    return (choice or {}) if isinstance(choice, Mapping | None) and choices else None
 
 
 def _refusal(error: Any) -> Refusal:

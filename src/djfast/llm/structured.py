@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from djfast.errors import RecipeError, UnusableAnswerError
@@ -37,6 +37,9 @@ _SPACE = re.compile(r"(?:\s+|//[^\n]*|#[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _BARE = re.compile(r"[^\s,:{}\[\]\"'“”„‘’]+")
 _CLOSING = {'"': '"', "'": "'", "“": "“”", "”": "“”", "„": "“”", "‘": "‘’", "’": "‘’"}
 _BETWEEN = re.compile(r"[\s,;`]*(?:json)?[\s,;`]*", re.IGNORECASE)
+_MEMBER = re.compile(r"""(?:["'“”„‘’][^"'“”„‘’\n]{1,100}["'“”„‘’]\s*:|[,(]\s*\w{1,100}\s*=)\s*\Z""")
+_LINES_BEFORE = re.compile(r"^[ \t*-]*(\w{1,100})\**:[^\n]*\n[ \t*-]*\w{1,100}\**:\s*\Z", re.MULTILINE)
+_BEFORE = 400  # characters that are looked at before a value
 _AFTER_TEXT = re.compile(r"\s*(?:[,:}\]]|\Z)")
 _ELLIPSES = ("...", "…")
 _NO_NUMBERS = ("nan", "infinity", "-infinity", "inf", "-inf")
@@ -74,7 +77,10 @@ def read_json(
     first: str | None = None
     fitting: dict[bool, Any] = {}  # by whether it is fenced
     last: _Piece | None = None
+    names = {name.lower() for name in (*wanted.get("properties", ()), *wanted.get("required", ()))}
     for piece in _pieces(text[:_LONGEST]):
+        if not piece.problem and _is_member(text, piece.start, names):
+            piece = piece._replace(problem="is broken around")
         if piece.problem or not (piece.is_closed or wanted.get("required")):
             fitting.clear()  # what came before was a draft of this
             first = first or f"the answer {piece.problem or 'is cut off'}: {_short(text[piece.start : piece.start + 80])}"
@@ -87,11 +93,19 @@ def read_json(
             else:
                 fitting[piece.is_fenced] = value
             last = piece._replace(value=value)
-        first = first or f"the answer does not fit: {reason or 'it is ' + _short(value)}"
+        else:
+            first = first or f"the answer does not fit: {reason or 'it is ' + _short(value)}"
     for is_fenced in (True, False):
         if is_fenced in fitting:
             return fitting[is_fenced]
     raise UnusableAnswerError(first or f"the answer must hold JSON, got {text[:80]!r}")
+
+
+def _is_member(text: str, start: int, names: Collection[str]) -> bool:
+    """Whether a value belongs to a larger one that is no JSON: a brace is missing, or it is a call of Python or lines of YAML."""
+    before = text[max(0, start - _BEFORE) : start]
+    lines = _LINES_BEFORE.search(before)
+    return _MEMBER.search(before) is not None or (lines is not None and lines[1].lower() in names)
 
 
 def _follows(text: str, one: _Piece, other: _Piece) -> bool:
@@ -360,6 +374,9 @@ class _LenientReader:
         if depth > _DEPTH:
             raise _UnreadableError
         mark = self._next()
+        if mark and mark in ",:]}":
+            self.is_hopeless = True  # nothing stands here, and nothing is made up
+            raise self._unreadable()
         if mark == "{":
             return self._object(depth)
         if mark == "[":
