@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import random
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_the_end_of_a_gzip_member_is_missed_where_it_is_missing(tmp_path: Path, 
 
 
 def test_little_is_read_of_a_small_archive_that_unpacks_to_much(tmp_path: Path) -> None:
-    for suffix in (".gz", ".bz2", ".xz"):
+    for suffix in (".gz", ".bz2", ".xz", ".zst"):
         path = tmp_path / f"in.jsonl{suffix}"
         path.write_bytes(packed(suffix, bytes(64 << 20)))
         with open_bytes(str(path)) as stream:
@@ -145,3 +146,37 @@ def test_a_long_window_is_named_and_can_be_allowed(tmp_path: Path, log: int, mon
         djfast.run(recipe)
     djfast.run({**recipe, "zst_window": f"{size}MiB"})
     assert (tmp_path / "out.jsonl").read_text() == '{"text": "of a long window"}\n'
+
+
+def test_a_large_dictionary_is_named_and_can_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "in.jsonl.xz"
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 3 << 20}]
+    path.write_bytes(lzma.compress(DATA, filters=filters))
+    monkeypatch.setattr(compression, "_zst_window", 1 << 20)
+    with pytest.raises(InputError, match="needs a dictionary of more than the 1 MiB that are allowed; set zst_window"):
+        read_all(path)
+    compression.allow_window(3 << 20)
+    assert read_all(path) == DATA
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_frames_of_any_kind_are_read_in_any_pieces(tmp_path: Path, seed: int) -> None:
+    pick = random.Random(seed)
+    path = tmp_path / "in.jsonl.zst"
+    whole, frames = [], []
+    for _ in range(pick.randrange(1, 5)):
+        data = pick.choice([b"", b"x" * pick.randrange(1 << 20), pick.randbytes(pick.randrange(1 << 18)), DATA])
+        compressor = zstandard.ZstdCompressor(
+            level=pick.choice([-5, 1, 9]),
+            write_checksum=pick.random() < 0.5,
+            write_content_size=pick.random() < 0.5,
+        )
+        skipped = pick.choice([b"", (0x184D2A50).to_bytes(4, "little") + (7).to_bytes(4, "little") + b"skipped"])
+        frames.append(skipped + compressor.compress(data))
+        whole.append(data)
+    packed = b"".join(frames)
+    path.write_bytes(packed)
+    assert read_all(path, pick.choice([10, 1 << 14, 1 << 22])) == b"".join(whole)
+    path.write_bytes(packed[:-1])
+    with pytest.raises(InputError, match="is cut off after"):
+        read_all(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from djfast.errors import InputError
 from djfast.io.remote import open_binary, stat
@@ -13,10 +13,11 @@ from djfast.io.remote import open_binary, stat
 SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 
 _zst_window = 1 << 27
+_XZ_STATE = 1 << 20  # bytes that a reader of .xz needs beside the window
 
 
 def allow_window(size: int) -> None:
-    """Read ``.zst`` files whose window is at most `size` bytes from now on: a hostile frame must not ask for gigabytes."""
+    """Read ``.zst`` and ``.xz`` files whose window is at most `size` bytes from now on: none must ask for gigabytes."""
     global _zst_window
     _zst_window = size
 
@@ -134,7 +135,7 @@ class _Members:
                 if is_over and self._left:
                     raise EOFError("it has become shorter")
                 return not is_over
-            self._member = self._start(self._input)
+            self._member = self._start()
             self._count += 1
         self._output = self._member.decompress(self._input, size)
         self._input = b""
@@ -170,25 +171,56 @@ class _Gzip:
 
 
 class _Zstd:
-    """One frame of a ``.zst`` file; `head` are its first bytes."""
+    """One frame of a ``.zst`` file.
 
-    needs_input = True
+    The library gives all that its input holds, and a few bytes may hold gigabytes. So it is given a block at a time, which
+    holds 128 KiB at most.
+    """
 
-    def __init__(self, head: bytes) -> None:
+    def __init__(self) -> None:
         import zstandard
 
-        self._head = head[:18]
         self._library = zstandard
         self._inner = zstandard.ZstdDecompressor(max_window_size=_zst_window).decompressobj()
+        self._head = b""  # of the frame, once it is known as a whole
+        self._input = b""  # not passed on yet
+        self._left = 0  # bytes of a block that are passed on as they come
+        self.needs_input = True
 
     def decompress(self, data: bytes, most: int) -> bytes:
-        del most  # the library gives all there is
+        self._input += data
+        held = memoryview(self._input)
+        parts: list[bytes] = []
+        size = position = 0
+        self.needs_input = False
         try:
-            output: bytes = self._inner.decompress(data)
+            while size < most and not self.eof:
+                self._left = self._left or self._next_bytes(held[position:])
+                piece = held[position : position + self._left]
+                if not piece:
+                    self.needs_input = True
+                    break
+                self._left -= len(piece)
+                position += len(piece)
+                parts.append(self._inner.decompress(piece))
+                size += len(parts[-1])
         except self._library.ZstdError:
             self._check_window()
             raise
-        return output
+        self._input = self._input[position:]
+        return b"".join(parts)
+
+    def _next_bytes(self, held: memoryview) -> int:
+        """Return the bytes of the frame's head, then of each block; 0 if too few of them are there to tell."""
+        if not self._head:
+            size = _head_bytes(held)
+            wanted = min(size, _MOST_HEAD)
+            self._head = bytes(held[:wanted]) if len(held) >= wanted else b""
+            return size if self._head else 0
+        if len(held) < _BLOCK_HEAD:
+            return 0
+        block = _Block.of(held[:_BLOCK_HEAD])
+        return block.size + (_checksum_bytes(self._head) if block.is_last else 0)
 
     def _check_window(self) -> None:
         try:
@@ -208,26 +240,50 @@ class _Zstd:
 
     @property
     def unused_data(self) -> bytes:
-        data: bytes = self._inner.unused_data
-        return data
+        return bytes(self._inner.unused_data) + self._input
 
 
-def _bz2(head: bytes) -> Any:
-    del head
+def _bz2() -> Any:
     import bz2
 
     return bz2.BZ2Decompressor()
 
 
-def _xz(head: bytes) -> Any:
-    del head
-    import lzma
+class _Xz:
+    """One stream of an ``.xz`` file; its dictionary is what the window is to a ``.zst`` frame."""
 
-    return lzma.LZMADecompressor()
+    def __init__(self) -> None:
+        import lzma
+
+        self._error = lzma.LZMAError
+        self._inner = lzma.LZMADecompressor(memlimit=_zst_window + _XZ_STATE)
+
+    def decompress(self, data: bytes, most: int) -> bytes:
+        try:
+            return self._inner.decompress(data, most)
+        except self._error as error:
+            if "memory" in str(error).lower():  # of all its errors the only one
+                raise _WindowError(
+                    f"needs a dictionary of more than the {_zst_window >> 20} MiB that are allowed; "
+                    "set zst_window to its size in the recipe"
+                ) from None
+            raise
+
+    @property
+    def needs_input(self) -> bool:
+        return self._inner.needs_input
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
 
 
-# What decompresses a member of which the first bytes are given.
-_MEMBERS: Mapping[str, Callable[[bytes], Any]] = {".gz": lambda head: _Gzip(), ".zst": _Zstd, ".bz2": _bz2, ".xz": _xz}
+# What decompresses a member.
+_MEMBERS: Mapping[str, Callable[[], Any]] = {".gz": _Gzip, ".zst": _Zstd, ".bz2": _bz2, ".xz": _Xz}
 
 
 def frame_borders(path: str) -> list[int]:
@@ -258,31 +314,70 @@ def frame_borders(path: str) -> list[int]:
 
 
 def _frame_end(file: IO[bytes], start: int) -> int | None:
-    """Return where the frame at `start` should end; None when there is no frame. See RFC 8878, section 3.1."""
+    """Return where the frame at `start` should end; None when there is no frame."""
     file.seek(start)
-    header = file.read(8)
-    magic = int.from_bytes(header[:4], "little")
-    if magic >> 4 == 0x184D2A5:
-        return start + 8 + int.from_bytes(header[4:], "little")
-    if magic != 0xFD2FB528 or len(header) < 8:
+    head = file.read(_MOST_HEAD)
+    size = _head_bytes(head)
+    if not size or _is_skipped(head):
+        return start + size if size else None
+    if not _is_frame(head):
         return None
-    descriptor = header[4]
+    position = start + size
+    while True:
+        file.seek(position)
+        header = file.read(_BLOCK_HEAD)
+        if len(header) < _BLOCK_HEAD or (block := _Block.of(header)).is_damaged:
+            return None
+        position += block.size
+        if block.is_last:
+            return position + _checksum_bytes(head)
+
+
+# The form of frames is that of RFC 8878, section 3.1.
+_BLOCK_HEAD = 3  # bytes
+_MOST_HEAD = 18
+
+
+def _is_frame(head: bytes | memoryview) -> bool:
+    return bytes(head[:4]) == b"\x28\xb5\x2f\xfd"
+
+
+def _is_skipped(head: bytes | memoryview) -> bool:
+    return int.from_bytes(head[:4], "little") >> 4 == 0x184D2A5
+
+
+def _head_bytes(head: bytes | memoryview) -> int:
+    """Return the bytes of a frame before its blocks, all of them for one that is skipped; 0 if too few are there to tell."""
+    if _is_skipped(head):
+        return 8 + int.from_bytes(head[4:8], "little") if len(head) >= 8 else 0
+    if not _is_frame(head):
+        return len(head) if len(head) >= 4 else 0
+    if len(head) < 5:
+        return 0
+    descriptor = head[4]
     is_single_segment = descriptor >> 5 & 1
     window_bytes = 1 - is_single_segment
     dictionary_bytes = (0, 1, 2, 4)[descriptor & 3]
     content_size_bytes = (is_single_segment, 2, 4, 8)[descriptor >> 6]
-    checksum_bytes = descriptor & 4
-    position = start + 5 + window_bytes + dictionary_bytes + content_size_bytes
-    while True:
-        file.seek(position)
-        header = file.read(3)
-        bits = int.from_bytes(header, "little")
+    return 5 + window_bytes + dictionary_bytes + content_size_bytes
+
+
+def _checksum_bytes(head: bytes | memoryview) -> int:
+    return head[4] & 4
+
+
+class _Block(NamedTuple):
+    """What the head of a block says; `size` counts the head."""
+
+    size: int
+    is_last: bool
+    is_damaged: bool
+
+    @classmethod
+    def of(cls, head: bytes | memoryview) -> _Block:
+        bits = int.from_bytes(head, "little")
         kind = bits >> 1 & 3
-        if len(header) < 3 or kind == _RESERVED:
-            return None
-        position += 3 + (1 if kind == _REPEATED_BYTE else bits >> 3)
-        if bits & 1:
-            return position + checksum_bytes
+        return cls(_BLOCK_HEAD + (1 if kind == _REPEATED_BYTE else bits >> 3), bool(bits & 1), kind == _RESERVED)
 
 
 # Kinds of blocks.

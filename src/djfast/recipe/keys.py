@@ -219,8 +219,8 @@ _KEYS = (
     ),
     Key(
         "zst_window", "int", 2**27,
-        "Largest window of .zst input. Files of `zstd --long=31` need 2GiB, and as much memory while they are read. Accepts "
-        "units: '2GiB'.",
+        "Largest window of .zst input, and dictionary of .xz input. Files of `zstd --long=31` need 2GiB, and as much memory "
+        "while they are read. Accepts units: '2GiB'.",
         ge=1024, le=2**31, is_size=True,
     ),
     Key(
