@@ -186,7 +186,7 @@ def _leaves(expr: Expr) -> Iterator[Expr]:
 
 def _page(topic: str, specs: list[OpSpec]) -> str:
     module = sys.modules[specs[0].cls.__module__]
-    parts = [f"# {topic}", "", (module.__doc__ or "").strip(), ""]
+    parts = [f"# {_title(topic)}", "", (module.__doc__ or "").strip(), ""]
     for spec in specs:
         parts += [f"## {spec.name}", "", f"*{spec.kind}.* {spec.summary}", "", spec.description, "", _input(spec), ""]
         if spec.own_params:
@@ -198,6 +198,14 @@ def _page(topic: str, specs: list[OpSpec]) -> str:
         if spec.source:
             parts += [f"Source: {spec.source}", ""]
     return HEAD + "\n".join(parts).rstrip() + "\n"
+
+
+def _title(topic: str) -> str:
+    """Return the heading of a topic's page: `language_models.judging` becomes `Language models: judging`."""
+    names = {"dedup": "deduplication", "html": "HTML", "latex": "LaTeX", "ray": "Ray", "chinese": "Chinese"}
+    parts = [" ".join(names.get(word, word) for word in part.split("_")) for part in topic.split(".")]
+    title = ": ".join(parts)
+    return title[0].upper() + title[1:]
 
 
 def _param_row(param: Param) -> str:

@@ -16,7 +16,7 @@ _HOLDERS = (STATS, META)  # fields whose members other OPs of the recipe may hav
 
 
 class GeneralFieldFilter(Filter, name="general_field_filter"):
-    """Keeps rows for which a condition on their fields holds.
+    """Keeps rows that fulfil a condition on their fields.
 
     A condition is written as in Python, with names of fields (`meta.score` is a member), numbers, quoted texts, True, False,
     None, lists, tuples and sets, `and`, `or`, `not`, `in`, `not in`, signs and comparisons, also in chains: `1 < n <= 3`.

@@ -40,7 +40,7 @@ class FetchingMapper(Mapper):
 
 
 class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
-    """Fetches the files that rows name by http or https.
+    """Downloads the files that rows name by http or https.
 
     Other places are paths on this machine: with `save_field` they are read, with `save_dir` they stay as they are. Rows may
     name files below the folder of the input, and servers with public addresses, at every step of a redirection; `local_roots`
@@ -81,7 +81,7 @@ class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
 
 
 class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
-    """Fetches the files that rows name in S3, as s3://BUCKET/KEY.
+    """Downloads the files that rows name in S3, as s3://BUCKET/KEY.
 
     Other places are paths on this machine, below the folder of the input or one of `local_roots`, and addresses of the web
     fail. Otherwise it does what download_file_mapper does: a file that cannot be fetched leaves its address and null, and a
@@ -121,7 +121,7 @@ class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
 
 
 class S3UploadFileMapper(Mapper, name="s3_upload_file_mapper"):
-    """Brings the files that rows name to S3 and puts their places there in the rows.
+    """Uploads the files that rows name to S3 and writes their S3 addresses into the rows.
 
     Files lie below the folder of the input or one of the recipe's `local_roots`. The key is the prefix and the name of the
     file. Where another file of that name but not of that size is in the bucket, and `skip_existing` is on, the file is not

@@ -7,7 +7,7 @@ from djfast.expr import Expr, call, col, field, row
 
 
 class NaiveGrouper(Grouper, name="naive_grouper"):
-    """Joins all rows into one.
+    """Groups all rows into one row.
 
     Each field becomes the list of its values, null where a row has none; empty texts are values like others. An
     input without rows stays one.
@@ -23,7 +23,7 @@ class NaiveGrouper(Grouper, name="naive_grouper"):
 
 
 class KeyValueGrouper(Grouper, name="key_value_grouper"):
-    """Joins the rows that have the same values in some fields.
+    """Groups rows that have the same values in some fields into one row.
 
     Values of different types differ: 1, 1.0 and "1" make three groups. A path that leads nowhere counts as null. Groups come
     in the order of their first rows. Rows with an empty text make one group, too.
@@ -50,7 +50,7 @@ class KeyValueGrouper(Grouper, name="key_value_grouper"):
 
 
 class NaiveReverseGrouper(Mapper, name="naive_reverse_grouper"):
-    """Turns rows of lists into single rows.
+    """Splits grouped rows, whose fields are lists, into single rows.
 
     The first field tells how many rows there are; a list that is shorter leaves its field out of the last ones. What
     aggregators found is dropped. A row of empty lists stands for no rows.

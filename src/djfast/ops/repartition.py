@@ -6,7 +6,7 @@ from djfast.declare import Example, Mapper, param
 
 
 class RayRepartitionPipeline(Mapper, name="ray_repartition_pipeline"):
-    """Lets all rows pass, in their order.
+    """Passes all rows on unchanged.
 
     On Ray it cuts the data into blocks of equal size; here batches are sized by bytes and taken by whoever is free. Texts
     are not looked at, empty or not.

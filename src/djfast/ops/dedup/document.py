@@ -13,7 +13,7 @@ _LARGEST_WINDOW = 2**31 - 1
 
 
 class DocumentDeduplicator(Deduplicator, name="document_deduplicator"):
-    """Keeps the first of equal texts.
+    """Removes exact duplicates; keeps the first of equal texts.
 
     White space at both ends is always ignored, also with both options off. All empty texts are equal. With
     `ignore_non_character`, punctuation outside ASCII still counts.
@@ -76,7 +76,7 @@ class SimilarDocumentDeduplicator(Deduplicator):
 
 
 class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_minhash_deduplicator"):
-    """Keeps the first of texts that are similar by MinHash with locality-sensitive hashing.
+    """Removes near duplicates by MinHash and locality-sensitive hashing; keeps the first row of each group.
 
     A text is the set of its windows of consecutive tokens. Rows that share a band of their signatures are duplicates,
     and so are duplicates of duplicates; the true similarity is not computed. Texts shorter than a window, the empty
@@ -165,7 +165,7 @@ class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_mi
 
 
 class DocumentMinhashDeduplicatorWithUid(DocumentMinhashDeduplicator, name="document_minhash_deduplicator_with_uid"):
-    """Keeps, of texts that are similar by MinHash, the one with the smallest number.
+    """Removes near duplicates by MinHash; keeps the row of each group with the smallest number.
 
     As `document_minhash_deduplicator`, but it is the row's own number in the field `__dj__uid` that decides, not its place. The
     order of the rows and the field stay. A row without an integer there is rejected. Texts shorter than a window, the empty
@@ -198,7 +198,7 @@ def numbered(key: Expr) -> Expr:
 
 
 class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_simhash_deduplicator"):
-    """Keeps the first of texts whose SimHash differs in few bits.
+    """Removes near duplicates by SimHash; keeps the first row of each group.
 
     Every window of consecutive tokens votes on the 64 bits of the hash, as often as it occurs. Rows within the
     distance are duplicates, and so are duplicates of duplicates. Texts shorter than a window, the empty one included,

@@ -7,7 +7,7 @@ from djfast.expr import Expr, call, col
 
 
 class DocumentLineDeduplicator(Surveyor, name="document_line_deduplicator"):
-    """Drops the lines that occur in many rows, such as menus and licence headers.
+    """Removes lines that occur in many rows, such as menus and licence headers.
 
     A line counts once for each row that has it. One that more rows have than the threshold allows is dropped from all of them:
     no copy stays. No row is dropped; a text may become empty. Lines are compared without white space around them. A

@@ -16,7 +16,7 @@ _EXACT = "the groups of duplicates are found at once, when all keys are known"
 
 
 class RayDocumentDeduplicator(DocumentDeduplicator, name="ray_document_deduplicator"):
-    """Keeps the first of equal texts, as document_deduplicator does.
+    """Removes exact duplicates, as document_deduplicator does.
 
     All empty texts are equal. A row without a text is rejected, as by every OP; on Ray all such rows count as one text. The
     column `__dj__is_unique` of the Ray variant is not written, since it would be true in every row that stays, and the row
@@ -41,7 +41,7 @@ class RayMinhashDeduplicator(DocumentMinhashDeduplicator):
 
 
 class RayBtsMinhashDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_deduplicator"):
-    """Keeps the first of texts that are similar by MinHash, as document_minhash_deduplicator does.
+    """Removes near duplicates by MinHash, as document_minhash_deduplicator does.
 
     The same windows, signatures and bands make the same groups as on Ray, where the row that stays depends on scheduling. Texts
     shorter than a window, the empty one included, are all duplicates of each other by default: see `short_texts`.
@@ -56,7 +56,7 @@ class RayBtsMinhashDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_de
 
 
 class RayBtsMinhashDeduplicatorWithUid(RayBtsMinhashDeduplicator, name="ray_bts_minhash_deduplicator_with_uid"):
-    """Keeps, of similar texts, the one with the smallest number, as document_minhash_deduplicator_with_uid does.
+    """Removes near duplicates by MinHash, as document_minhash_deduplicator_with_uid does.
 
     The number in the field `__dj__uid` stays; on Ray it is dropped from the rows. Texts shorter than a window, the empty one
     included, are all duplicates of each other by default: see `short_texts`.
@@ -74,7 +74,7 @@ class RayBtsMinhashDeduplicatorWithUid(RayBtsMinhashDeduplicator, name="ray_bts_
 
 
 class RayBtsMinhashCppDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_cpp_deduplicator"):
-    """Keeps the first of texts that are similar by MinHash, as document_minhash_deduplicator does.
+    """Removes near duplicates by MinHash, as document_minhash_deduplicator does.
 
     Data-Juicer's variant in C++ ignores `lowercase` and `ignore_pattern`, leaves the last window out and hashes otherwise; here
     the parameters mean what they say, so at the margin other rows are duplicates. Texts shorter than a window, the empty one

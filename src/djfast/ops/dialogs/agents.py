@@ -38,7 +38,7 @@ _FACTS = {
 
 
 class AgentDialogNormalizeMapper(Mapper, name="agent_dialog_normalize_mapper"):
-    """Turns the messages of an agent into turns of user and assistant.
+    """Converts an agent's messages to turns of user and assistant.
 
     A user's message begins a turn. What the assistant says is joined by blank lines; a message that only calls tools shows their
     names, and a tool's answer follows under "[Tool result]". The content of a message may be a text, a list of blocks or one
@@ -184,7 +184,7 @@ class AgentDialogNormalizeMapper(Mapper, name="agent_dialog_normalize_mapper"):
 
 
 class AgentToolTypeMapper(Mapper, name="agent_tool_type_mapper"):
-    """Names the tools that were called most often.
+    """Tags the tools that were called most often.
 
     The most frequent one goes to `primary_key`, the most frequent ones to `dominant_key` of the meta; of equals the first comes
     first. Empty names are passed over; without any name the primary one is null and the list empty.
@@ -223,7 +223,7 @@ class AgentToolTypeMapper(Mapper, name="agent_tool_type_mapper"):
 
 
 class ToolSuccessTaggerMapper(Mapper, name="tool_success_tagger_mapper"):
-    """Counts which answers of tools were errors.
+    """Counts tool calls that succeeded and failed.
 
     An empty answer is unknown, one that an error pattern matches an error, any other a success. The meta gets
     `tool_success_count`, `tool_fail_count`, `tool_unknown_count`, `tool_success_ratio` (successes among successes and errors,
@@ -296,7 +296,7 @@ class ToolSuccessTaggerMapper(Mapper, name="tool_success_tagger_mapper"):
 
 
 class AgentBadCaseSignalMapper(Mapper, name="agent_bad_case_signal_mapper"):
-    """Collects signs that a case went wrong, from what earlier OPs found out about it.
+    """Collects signs that an agent failed at a task, from the tags of earlier OPs.
 
     It calls no model: it reads the tags of tool_success_tagger_mapper, usage_counter_mapper, agent_dialog_normalize_mapper and
     the judges of dialogues, the stats of perplexity_filter and the filters that ask a model, and the lengths of query and

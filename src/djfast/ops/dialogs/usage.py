@@ -8,7 +8,7 @@ from djfast.reserved import META
 
 
 class UsageCounterMapper(Mapper, name="usage_counter_mapper"):
-    """Adds up the tokens of a row's usages.
+    """Adds up the token usage of a row's requests.
 
     Usages are looked for in `usage_key`, in the response's metadata, and in each choice with its message or delta. Tokens of the
     prompt are `prompt_tokens` or `input_tokens`, those of the completion `completion_tokens` or `output_tokens`; what is no

@@ -69,7 +69,7 @@ def _tokenizer_of(op: Aggregation) -> str | None:
 
 
 class NestedAggregator(Aggregation, name="nested_aggregator"):
-    """Sums up the documents of a group, and sums up the summaries until one is left.
+    """Summarises the documents of a group with a language model, and the summaries again until one is left.
 
     Documents go into one question as long as they fit into `max_token_num` together; else they are cut into groups of
     about the same length. Tokens are counted by the tokenizer that `processor_config` in `model_params` names; without
@@ -101,7 +101,7 @@ class NestedAggregator(Aggregation, name="nested_aggregator"):
 
 
 class EntityAttributeAggregator(Aggregation, name="entity_attribute_aggregator"):
-    """Sums up what the documents of a group say on an attribute of an entity.
+    """Summarises with a language model what the documents of a group say about an attribute of an entity.
 
     Documents that do not fit into `max_token_num` together are cut into groups; what is found in each is summed up as
     by nested_aggregator, which also says how tokens are counted. Names mean themselves in patterns, also with spaces
@@ -136,7 +136,7 @@ class EntityAttributeAggregator(Aggregation, name="entity_attribute_aggregator")
 
 
 class MostRelevantEntitiesAggregator(Aggregation, name="most_relevant_entities_aggregator"):
-    """Names the entities that matter most to another one in the documents of a group.
+    """Ranks the entities in the documents of a group by their relevance to a given entity, with a language model.
 
     The result is a list of names, the most relevant first. Documents are taken from the first one on while they fit
     into `max_token_num` together; nested_aggregator says how tokens are counted. The list is empty where no answer can
@@ -166,7 +166,7 @@ class MostRelevantEntitiesAggregator(Aggregation, name="most_relevant_entities_a
 
 
 class MetaTagsAggregator(Grouped, name="meta_tags_aggregator"):
-    """Replaces the tags of a group's rows by fewer ones.
+    """Merges the tags of a group's rows into fewer ones with a language model.
 
     The model is told how often each tag occurs and puts it into a class, one of `target_tags` where these are given:
     what it says of other tags and classes is left out. A tag that it does not name stays. Tags may have spaces and

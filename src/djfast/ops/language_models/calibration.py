@@ -44,7 +44,7 @@ class Calibration(ApiMapper):
 
 
 class CalibrateQaMapper(Calibration, name="calibrate_qa_mapper"):
-    """Corrects a question and its answer by a reference text.
+    """Corrects a question and its answer with a language model and a reference text.
 
     The fields stay as they are where no answer of the model can be used, also in part. A row is rejected when the server gives
     no answer at all. An empty text is asked about like any other.
@@ -62,7 +62,7 @@ class CalibrateQaMapper(Calibration, name="calibrate_qa_mapper"):
 
 
 class CalibrateQueryMapper(Calibration, name="calibrate_query_mapper"):
-    """Corrects a question by a reference text.
+    """Corrects a question with a language model and a reference text.
 
     The field stays as it is where no answer of the model can be used. A row is rejected when the server gives no answer at
     all. An empty text is asked about like any other.
@@ -80,7 +80,7 @@ class CalibrateQueryMapper(Calibration, name="calibrate_query_mapper"):
 
 
 class CalibrateResponseMapper(Calibration, name="calibrate_response_mapper"):
-    """Corrects the answer to a question by a reference text.
+    """Corrects the answer to a question with a language model and a reference text.
 
     The field stays as it is where no answer of the model can be used. A row is rejected when the server gives no answer at
     all. An empty text is asked about like any other.

@@ -89,7 +89,7 @@ class LabelDetection(TurnDetection):
 
 
 class DialogIntentDetectionMapper(LabelDetection, name="dialog_intent_detection_mapper"):
-    """Labels what the user wants in each turn of a dialogue.
+    """Labels the user's intent in each turn of a dialogue.
 
     The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
     history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
@@ -120,7 +120,7 @@ class DialogIntentDetectionMapper(LabelDetection, name="dialog_intent_detection_
 
 
 class DialogTopicDetectionMapper(LabelDetection, name="dialog_topic_detection_mapper"):
-    """Labels what the user talks about in each turn of a dialogue.
+    """Labels the topic of each turn of a dialogue.
 
     The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
     history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
@@ -146,7 +146,7 @@ class DialogTopicDetectionMapper(LabelDetection, name="dialog_topic_detection_ma
 
 
 class DialogSentimentDetectionMapper(LabelDetection, name="dialog_sentiment_detection_mapper"):
-    """Labels what the user feels in each turn of a dialogue.
+    """Labels the user's sentiment in each turn of a dialogue.
 
     The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
     history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
@@ -172,7 +172,7 @@ class DialogSentimentDetectionMapper(LabelDetection, name="dialog_sentiment_dete
 
 
 class DialogSentimentIntensityMapper(TurnDetection, name="dialog_sentiment_intensity_mapper"):
-    """Rates how the user feels in each turn of a dialogue, from -5 to 5.
+    """Rates the user's sentiment in each turn of a dialogue from -5 to 5.
 
     The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
     history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it

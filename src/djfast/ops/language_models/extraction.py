@@ -47,7 +47,7 @@ class Extraction(ApiMapper):
 
 
 class ExtractEventMapper(Extraction, name="extract_event_mapper"):
-    """Finds the events of a text and the people in them: one row for each event.
+    """Extracts the events of a text and the people in them with a language model: one row for each event.
 
     The rows are copies of the row with two tags, the event and the list of its people, which is empty where there are
     none. A row goes where no answer of the model has an event, also when its neighbours have some: each row is decided
@@ -84,7 +84,7 @@ class ExtractEventMapper(Extraction, name="extract_event_mapper"):
 
 
 class ExtractKeywordMapper(Extraction, name="extract_keyword_mapper"):
-    """Finds the key words of a text.
+    """Extracts keywords from a text with a language model.
 
     The tag is the list of words between punctuation of any script, and the empty list where no answer of the model can
     be used. Parentheses in a key word do not end the list as they do in Data-Juicer. A row that has the tag stays as it
@@ -120,7 +120,7 @@ class ExtractKeywordMapper(Extraction, name="extract_keyword_mapper"):
 
 
 class ExtractEntityRelationMapper(Extraction, name="extract_entity_relation_mapper"):
-    """Finds the entities of a text and how they are related, in a conversation of several turns.
+    """Extracts entities and their relations from a text with a language model.
 
     The model is asked once, then up to `max_gleaning` times for what is missing; between these turns it may say that
     nothing is. Tags are lists of entities (`entity_name`, `entity_type`, `entity_entity_description`) and of relations
@@ -192,7 +192,7 @@ class ExtractEntityRelationMapper(Extraction, name="extract_entity_relation_mapp
 
 
 class ExtractEntityAttributeMapper(Extraction, name="extract_entity_attribute_mapper"):
-    """Sums up what a text says on attributes of entities, with excerpts.
+    """Extracts attributes of entities from a text with a language model, with excerpts that support them.
 
     One question for each entity and attribute, all at the same time. Tags are four lists of the same length, one place
     for each pair: all attributes of the first entity, then those of the next. A description is empty, and has no
@@ -241,7 +241,7 @@ class ExtractEntityAttributeMapper(Extraction, name="extract_entity_attribute_ma
 
 
 class ExtractNicknameMapper(Extraction, name="extract_nickname_mapper"):
-    """Finds what the people of a text call each other.
+    """Extracts the nicknames that the people of a text use for each other, with a language model.
 
     The tag is a list of relations like those of extract_entity_relation_mapper: who speaks, who is meant, the nickname
     as the description, each once, in the order of the answer. What is the name itself is left out. Where no answer can
@@ -285,7 +285,7 @@ class ExtractNicknameMapper(Extraction, name="extract_nickname_mapper"):
 
 
 class ExtractSupportTextMapper(Extraction, name="extract_support_text_mapper"):
-    """Finds the passage of a text that supports a summary, such as what extract_event_mapper has found.
+    """Extracts the passage of a text that supports a summary, such as an event of extract_event_mapper.
 
     The tag is the whole answer, or the summary itself where all answers are empty. A row stays as it is where its
     summary is no text, or the tag is there; one is rejected when the server gives no answer at all. With `drop_text`
@@ -314,7 +314,7 @@ class ExtractSupportTextMapper(Extraction, name="extract_support_text_mapper"):
 
 
 class RelationIdentityMapper(Extraction, name="relation_identity_mapper"):
-    """Finds what one person is to another in a text.
+    """Extracts the relation between two persons of a text with a language model.
 
     The tag is a word or phrase: the target is the source's ... Where the answer lacks the form asked for, its last
     conclusion (所以, 因此, 故, 可见 and a colon) counts. The tag is empty where no answer can be used, and without a question
@@ -376,7 +376,7 @@ class Form(ModelMapper):
 
 
 class LlmExtractMapper(Form, name="llm_extract_mapper"):
-    """Has a language model fill in a form from fields of the row.
+    """Extracts structured data from fields of the row with a language model.
 
     The tag is a mapping with exactly the keys of the form. Null is what the model does not say. Everything is null
     where no answer can be used, or where the row has none of the fields: then nothing is asked. With one key an answer

@@ -10,7 +10,7 @@ from djfast.ops.language_models.asking import EITHER_NAME, IS_HF_MODEL, SAMPLING
 
 
 class GenerateQaFromTextMapper(HfModelMapper, name="generate_qa_from_text_mapper"):
-    """Has a model write questions and answers about a text.
+    """Generates questions and answers about a text with a language model.
 
     Each pair becomes a row, with the other fields of the text's row; a question or an answer that it had is replaced. A row
     about which the model writes no pair disappears, and so does one with an empty text, about which nothing is asked. A row is
@@ -51,7 +51,7 @@ class GenerateQaFromTextMapper(HfModelMapper, name="generate_qa_from_text_mapper
 
 
 class GenerateQaFromExamplesMapper(HfModelMapper, name="generate_qa_from_examples_mapper"):
-    """Has a model write a dialogue after examples.
+    """Generates a dialogue after examples with a language model.
 
     The last question and answer go to their fields, those before to the history. All three are empty where the model writes no
     pair, or a dialogue that is too like one of the examples: ROUGE-L of their words, where each Chinese, Japanese or Korean
@@ -117,7 +117,7 @@ class GenerateQaFromExamplesMapper(HfModelMapper, name="generate_qa_from_example
 
 
 class LlmRayVllmEnginePipeline(Mapper, name="llm_ray_vllm_engine_pipeline"):
-    """Has a model answer the query of each row.
+    """Generates the response to the query of each row with a language model.
 
     The answer goes to the response field as it is. A row without a query, or with an empty one, stays as it is. A row is rejected
     if there is no answer at all. For speed with large models, start vLLM as a server and give its address.

@@ -103,37 +103,37 @@ class _Reading(NamedTuple):
 _READINGS = {
     "dialog": _Reading(
         "dialog_turn",
-        "The last turns of the history are read, with the query and the response. A history that is no list of pairs of strings\n"
-        "is an error of its row.",
+        "The OP reads the last turns of the history, the query and the response. If the history is not a list of pairs of\n"
+        "strings, the row is rejected.",
         {"dialog_history": [["I am Ada.", "Hello Ada!"]], "query": "Who am I?", "response": "You are Ada."},
     ),
-    "trace": _Reading("agent_trace", "The text is read.", {"text": "1. Search. 2. Read. 3. Answer."}),
+    "trace": _Reading("agent_trace", "The OP reads the text.", {"text": "1. Search. 2. Read. 3. Answer."}),
     "tools": _Reading(
         "agent_tool",
-        "The query and the response are read, with the tags of the tools that were called.",
+        "The OP reads the query, the response and the tags of the tools that were called.",
         {"query": "Find it.", "response": "Done.", "__dj__meta__": {"agent_tool_types": ["search"]}},
     ),
 }
 
-# tag and OP, what is read, what is judged
+# tag and OP, what is read, what is scored
 _JUDGES = (
-    ("dialog_memory_consistency", "dialog", "whether an assistant remembers what was said"),
-    ("dialog_coreference", "dialog", "whether an assistant knows what words such as `it` refer to"),
-    ("dialog_topic_shift", "dialog", "how an assistant deals with changes of topic"),
-    ("dialog_error_recovery", "dialog", "how an assistant recovers from mistakes"),
-    ("dialog_clarification_quality", "dialog", "how well an assistant asks back"),
-    ("dialog_proactivity", "dialog", "whether an assistant offers what is useful next"),
-    ("dialog_non_repetition", "dialog", "whether an assistant avoids repeating itself"),
-    ("agent_trace_coherence", "trace", "whether the steps of an agent follow from each other"),
-    ("agent_tool_relevance", "tools", "whether an agent calls tools that fit the request"),
+    ("dialog_memory_consistency", "dialog", "the assistant remembers what was said"),
+    ("dialog_coreference", "dialog", "the assistant resolves words such as `it` (coreference)"),
+    ("dialog_topic_shift", "dialog", "the assistant handles changes of topic"),
+    ("dialog_error_recovery", "dialog", "the assistant recovers from mistakes"),
+    ("dialog_clarification_quality", "dialog", "the assistant asks for clarification"),
+    ("dialog_proactivity", "dialog", "the assistant takes the initiative"),
+    ("dialog_non_repetition", "dialog", "the assistant avoids repeating itself"),
+    ("agent_trace_coherence", "trace", "the steps of an agent follow from each other"),
+    ("agent_tool_relevance", "tools", "the tools that an agent calls fit the request"),
 )
 
-_DOC = """Judges {question}, by a score from 1 to 5.
+_DOC = """Scores from 1 to 5 how well {question}.
 
-{what} The tag, named as the OP, holds `score`, `reason` and `eval_kind`; scores beyond the scale are drawn to its end. Where
-all that is read is empty, nothing is asked and the tag holds `skipped`. Where no answer of the model can be used it holds
-`error`. A row that has the tag is not judged again, unless `overwrite` is true. A row is rejected when the server gives no
-answer at all.
+{what} The tag, named like the OP, holds `score`, `reason` and `eval_kind`; scores outside the scale are moved to its nearer end.
+If everything that is read is empty, nothing is asked and the tag holds `skipped`. If no answer of the model can be used, the tag
+holds `error`. A row that has the tag is not judged again unless `overwrite` is true. If the server gives no answer, the row is
+rejected.
 """
 
 
@@ -175,7 +175,7 @@ _EVIDENCE_TAGS = (
 
 
 class AgentInsightLlmMapper(ApiMapper, name="agent_insight_llm_mapper"):
-    """Explains what other OPs found out about an agent's work.
+    """Explains with a language model what earlier OPs found out about an agent's work.
 
     The model reads the stats and tags of OPs that judge, count and detect bad cases, with the beginnings of the query and the
     response; a text that is very long is cut. Written are the tags `agent_insight_llm` (an object; a fixed one where no answer
@@ -235,7 +235,7 @@ class AgentInsightLlmMapper(ApiMapper, name="agent_insight_llm_mapper"):
 
 
 class AgentSkillInsightMapper(ApiMapper, name="agent_skill_insight_mapper"):
-    """Says in short phrases what an agent can do, by the names of its tools and skills.
+    """Describes with a language model what an agent can do, from the names of its tools and skills.
 
     The model reads the names in two tags, at most 30 of each. The tag that is written is a list of phrases, each once; it is
     empty where there are no names, which are not asked about, or where no answer of the model can be used. A row that has the
@@ -272,7 +272,7 @@ class AgentSkillInsightMapper(ApiMapper, name="agent_skill_insight_mapper"):
 
 
 class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
-    """Finds personal data and secrets that are left in texts, and takes them out if asked.
+    """Finds personal data and secrets that are left in texts with a language model, and redacts them if asked.
 
     Rules, and the spaCy models that are named, decide which rows are worth a question: those with digits in a row, an `@`,
     words of secrets or inner networks, long tokens, or words and forms that come with names. The tag lists up to 32 suspects

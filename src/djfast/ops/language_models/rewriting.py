@@ -41,7 +41,7 @@ class Optimization(ModelMapper):
 
 
 class OptimizeQaMapper(Optimization, name="optimize_qa_mapper"):
-    """Has a model make a question and its answer more detailed and more accurate.
+    """Rewrites a question and its answer with a language model to be more detailed and accurate.
 
     The fields stay as they are where no answer of the model can be used, also in part. A row is rejected when there is no answer
     at all. Missing and empty fields are shown to the model as empty texts.
@@ -59,7 +59,7 @@ class OptimizeQaMapper(Optimization, name="optimize_qa_mapper"):
 
 
 class OptimizeQueryMapper(Optimization, name="optimize_query_mapper"):
-    """Has a model make a question more detailed and clearer, with its answer before it.
+    """Rewrites a question with a language model to be more detailed and clearer.
 
     The field stays as it is where no answer of the model can be used. A row is rejected when there is no answer at all. Missing
     and empty fields are shown to the model as empty texts.
@@ -77,7 +77,7 @@ class OptimizeQueryMapper(Optimization, name="optimize_query_mapper"):
 
 
 class OptimizeResponseMapper(Optimization, name="optimize_response_mapper"):
-    """Has a model make the answer to a question more detailed and more accurate.
+    """Rewrites the answer to a question with a language model to be more detailed and accurate.
 
     The field stays as it is where no answer of the model can be used. A row is rejected when there is no answer at all. Missing
     and empty fields are shown to the model as empty texts.
@@ -95,7 +95,7 @@ class OptimizeResponseMapper(Optimization, name="optimize_response_mapper"):
 
 
 class PairPreferenceMapper(ApiMapper, name="pair_preference_mapper"):
-    """Has a model write a worse answer to a question, and say why it is worse, for training on preferences.
+    """Generates a worse answer to a question and the reason why it is worse, for preference training.
 
     Both fields are always written. They are empty where the model's last answer cannot be used, and one alone is where that
     answer has only the other. The text is shown as a reference; it may be missing, null or empty. A row is rejected when the
@@ -136,7 +136,7 @@ class PairPreferenceMapper(ApiMapper, name="pair_preference_mapper"):
 
 
 class OptimizePromptMapper(EitherModelMapper, name="optimize_prompt_mapper"):
-    """Has a model write new prompts after the one of each row.
+    """Generates new prompts after the one of each row with a language model.
 
     A row stands for itself and for `gen_num` rows more, which have a new prompt and are the same otherwise. What the model has
     written is an example for what it writes next. An attempt that gives no prompt in all its tries is left out, so a row that is

@@ -130,7 +130,7 @@ class LlmQualityScoreFilter(Scoring, name="llm_quality_score_filter"):
 
 
 class LlmDifficultyScoreFilter(Scoring, name="llm_difficulty_score_filter"):
-    """Keeps rows that a language model finds difficult, in language, ideas, knowledge, steps and ambiguity.
+    """Keeps rows that a language model scores as difficult, in language, ideas, knowledge, steps and ambiguity.
 
     The score is the mean of the dimensions divided by 5. Where no answer of the model can be used the score is 0, which is
     outside of the range as it stands by default, so that the row is dropped. The answer and its tags are written as texts of
@@ -154,7 +154,7 @@ class LlmDifficultyScoreFilter(Scoring, name="llm_difficulty_score_filter"):
 
 
 class LlmTaskRelevanceFilter(Scoring, name="llm_task_relevance_filter"):
-    """Keeps rows that help a language model to learn a task, as a language model says.
+    """Keeps rows that are relevant to a task, as scored by a language model.
 
     The task is told by samples, by a description, or by both. The score is the mean of the dimensions divided by 5. There is
     no upper bound. Where no answer of the model can be used the score is 0, and a row with the score 0 is kept. The answer and
@@ -226,7 +226,7 @@ class Condition(ModelFilter):
 
 
 class LlmConditionFilter(Condition, name="llm_condition_filter"):
-    """Keeps rows whose text meets a condition, given in words, as a language model says.
+    """Keeps rows whose text meets a condition in words, as judged by a language model.
 
     An empty text meets no condition, and every text meets the empty one; neither is asked about. An answer that says neither
     yes nor no is asked for again, and counts as no in the end. With the strategies cot and cot_shot the model thinks first and

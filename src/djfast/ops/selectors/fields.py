@@ -26,7 +26,7 @@ class FieldSelector(Selector):
 
 
 class TopkSpecifiedFieldSelector(FieldSelector, name="topk_specified_field_selector"):
-    """Takes the rows with the largest or smallest values of a field, in the order of the values.
+    """Selects the rows with the largest or smallest values of a field, in the order of the values.
 
     Values of a field of the row itself are compared as they are: all of them numbers and booleans, or all of them texts;
     both in one field are an error, and a row with a list or an object is rejected. Values of a nested field are compared as
@@ -62,7 +62,7 @@ class TopkSpecifiedFieldSelector(FieldSelector, name="topk_specified_field_selec
 
 
 class RangeSpecifiedFieldSelector(FieldSelector, name="range_specified_field_selector"):
-    """Takes the rows whose values of a field lie between two ranks, the largest first.
+    """Selects the rows whose values of a field rank between two positions, largest first.
 
     Rank 0 is the smallest value. Values are compared as numbers, a text by the number that it spells and a list by its
     mean; whatever else, null and the empty text included, is smaller than all numbers. Rows with equal values stay in their
@@ -99,7 +99,7 @@ class RangeSpecifiedFieldSelector(FieldSelector, name="range_specified_field_sel
 
 
 class FrequencySpecifiedFieldSelector(FieldSelector, name="frequency_specified_field_selector"):
-    """Takes all rows with the most frequent values of a field, or the rarest, value by value.
+    """Selects all rows that have the most frequent values of a field, or the rarest.
 
     `topk` and `top_ratio` count distinct values, not rows. Values are numbers, booleans and texts, the empty one included;
     null and a missing field are one value, and so are 1, 1.0 and true. A row with a list or an object is rejected. Equally
@@ -129,7 +129,7 @@ class FrequencySpecifiedFieldSelector(FieldSelector, name="frequency_specified_f
 
 
 class TagsSpecifiedFieldSelector(FieldSelector, name="tags_specified_field_selector"):
-    """Takes the rows whose value of a field is one of the given tags, in their order.
+    """Selects the rows whose value of a field is one of the given tags.
 
     The numbers 1 and 1.0 are equal, and so is the boolean true. Null and a missing field are no tag, the empty text may be
     one; a row with a list or an object is rejected. It looks at each row alone, so a single row is tested too, and a field

@@ -7,7 +7,7 @@ from djfast.errors import RecipeError
 
 
 class RandomSelector(Selector, name="random_selector"):
-    """Takes rows at random, shuffled; the same rows in every run.
+    """Selects random rows, shuffled; the same rows in every run.
 
     Texts, empty or not, are not looked at. The shuffle is that of numpy's `default_rng(42).permutation`. More rows than there
     are repeat the shuffled rows. A share so small that it comes to no row, a number that is exactly that of the rows, and

@@ -37,7 +37,7 @@ class Augmentation(Mapper):
 
 
 class NlpaugEnMapper(Augmentation, name="nlpaug_en_mapper"):
-    """Adds copies of rows whose English texts have random changes of words or characters, by the package nlpaug.
+    """Augments English texts: adds copies of rows with random changes of words or characters, by the package nlpaug.
 
     About three of ten words change, at least one and at most ten, or as many characters in as many words. A copy may equal the
     original where there is nothing to change; the empty text has no copies. Without any method the rows stay as they are, or
@@ -83,7 +83,7 @@ class NlpaugEnMapper(Augmentation, name="nlpaug_en_mapper"):
 
 
 class NlpcdaZhMapper(Augmentation, name="nlpcda_zh_mapper"):
-    """Adds copies of rows whose Chinese texts have random changes of words or characters, by the package nlpcda.
+    """Augments Chinese texts: adds copies of rows with random changes of words or characters, by the package nlpcda.
 
     About one of twenty words or characters changes. Copies differ from the text and from each other, so there may be fewer than
     asked for, and none of a short or empty text. They lose line feeds and outer white space. With `sequential` the first

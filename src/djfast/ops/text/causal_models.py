@@ -79,7 +79,7 @@ class CausalModelFilter(Filter):
 
 
 class LLMPerplexityFilter(CausalModelFilter, name="llm_perplexity_filter"):
-    """Keeps rows whose last message is neither too usual nor too surprising to a language model.
+    """Keeps rows whose last message has a perplexity in a range, under a language model.
 
     The value is the perplexity of the last message's tokens after the messages before it, which are joined by spaces, without
     a chat template. Messages are the field `messages`, or a query and a response made of other fields. Rows with fewer than
@@ -96,7 +96,7 @@ class LLMPerplexityFilter(CausalModelFilter, name="llm_perplexity_filter"):
 
 
 class InstructionFollowingDifficultyFilter(CausalModelFilter, name="instruction_following_difficulty_filter"):
-    """Keeps rows by how much the query helps a language model to foresee the response.
+    """Keeps rows by instruction-following difficulty: how much the query raises a language model's probability of the response.
 
     The value is the mean loss of the last message after the others, divided by its mean loss alone: small values mean that the
     query tells much, 1 that it tells nothing. Most values lie below 1, so the default range, which is Data-Juicer's, drops
@@ -116,7 +116,7 @@ class InstructionFollowingDifficultyFilter(CausalModelFilter, name="instruction_
 
 
 class InContextInfluenceFilter(CausalModelFilter, name="in_context_influence_filter"):
-    """Keeps rows that help a language model, as an example before them, to foresee the answers of validation rows.
+    """Keeps rows that, as an in-context example, raise a language model's probability of the answers of validation rows.
 
     The value is the mean, over the validation rows, of the answer's mean loss alone divided by its mean loss after the row.
     More than 1 means that the row helps. With `valid_as_demo` the validation rows are the examples, and the row's own answer is

@@ -9,7 +9,7 @@ _MODES = ("s2t", "t2s", "s2tw", "tw2s", "s2hk", "hk2s", "s2twp", "tw2sp", "t2tw"
 
 
 class ChineseConvertMapper(Mapper, name="chinese_convert_mapper"):
-    """Converts between the scripts of Chinese: simplified, traditional, those of Taiwan and Hong Kong, and Japanese.
+    """Converts Chinese between simplified and traditional characters, the variants of Taiwan and Hong Kong, and Japanese.
 
     Words are converted as a whole where the dictionaries have them; no word goes on behind U+0000. A text of ASCII
     alone ends at its first U+0000, as in Data-Juicer. The empty text stays empty.

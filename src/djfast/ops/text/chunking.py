@@ -8,7 +8,7 @@ from djfast.expr import Expr, call, row
 
 
 class TextChunkMapper(Mapper, name="text_chunk_mapper"):
-    r"""Cuts a text into chunks, each a row of its own; all other fields are repeated.
+    r"""Splits a text into chunks, one row each; all other fields are repeated.
 
     With a pattern alone the text is split at its matches: chunks of white space are dropped, so a blank text leaves no row,
     and what groups of the pattern match becomes chunks, too. With a length alone the text is cut into windows of that length,

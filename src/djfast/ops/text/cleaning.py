@@ -136,7 +136,7 @@ class CleanCopyrightMapper(Mapper, name="clean_copyright_mapper"):
 
 
 class CleanHtmlMapper(Mapper, name="clean_html_mapper"):
-    """Takes the text out of HTML.
+    """Extracts plain text from HTML.
 
     `<li>` and `<ol>`, spelled just so, become a line break and an asterisk; then the text is parsed as HTML5, and the
     texts of the document follow each other without separators. The title and the contents of scripts and styles are
@@ -160,7 +160,7 @@ class CleanHtmlMapper(Mapper, name="clean_html_mapper"):
 
 
 class ReplaceContentMapper(Mapper, name="replace_content_mapper"):
-    """Replaces what one or several patterns match.
+    """Replaces matches of one or several regular expressions.
 
     The patterns are applied one after the other; a dot matches line feeds too. Without a pattern nothing changes. The
     empty text stays empty unless a pattern matches it.
@@ -215,7 +215,7 @@ def _is_literal(pattern: str) -> bool:
 
 
 class FixUnicodeMapper(Mapper, name="fix_unicode_mapper"):
-    """Repairs text that was decoded wrongly and normalises it.
+    """Repairs wrongly decoded text (mojibake) and normalises Unicode.
 
     Mojibake is undone, HTML entities are unescaped (up to the first line with a `<`), curly quotes become straight,
     full-width letters and ligatures become plain ones, every line break becomes a line feed, control characters go.
@@ -274,7 +274,7 @@ class PunctuationNormalizationMapper(Mapper, name="punctuation_normalization_map
 
 
 class WhitespaceNormalizationMapper(Mapper, name="whitespace_normalization_mapper"):
-    """Trims a text and turns every kind of space into the plain one.
+    """Strips a text and replaces every kind of space by the plain one.
 
     Line breaks inside the text stay, runs of spaces are not shortened, and zero-width characters become spaces. A text
     of white space only becomes empty.

@@ -7,7 +7,7 @@ from djfast.expr import Expr, call, col
 
 
 class ExtractTablesFromHtmlMapper(Mapper, name="extract_tables_from_html_mapper"):
-    """Writes the tables of an HTML text to a tag: a list of tables of rows of cells, each cell a text.
+    """Extracts the tables of an HTML text into a tag: tables are lists of rows, rows are lists of cells, cells are strings.
 
     Tables come in the order of the text, nested ones after the one around them, whose rows and cells have theirs, too. Texts
     inside a cell are trimmed and joined without a space. Rows without cells and tables without rows are left out. HTML is read

@@ -7,7 +7,7 @@ from djfast.expr import Expr, call, col
 
 
 class LanguageIDScoreFilter(Filter, name="language_id_score_filter"):
-    """Keeps texts that the language model recognises with enough confidence, of any or of given languages.
+    """Keeps texts whose language is identified with enough confidence, of any or of given languages.
 
     The model sees the lowercased text with line feeds as spaces. It also answers for the empty text. The score of
     the first guess may lie marginally above 1. `reversed_range` concerns the score alone, never the languages.

@@ -7,7 +7,7 @@ from djfast.expr import Expr, call, col
 
 
 class ExpandMacroMapper(Mapper, name="expand_macro_mapper"):
-    r"""Puts in the macros that a LaTeX source defines without arguments.
+    r"""Expands the macros without arguments that a LaTeX source defines.
 
     Definitions are `\newcommand{\name}{value}` and `\def\name{value}`, each with its closing brace at the end of the
     line. First come the macros of `\newcommand`, then those of `\def`; a later macro also expands what an earlier one
@@ -30,7 +30,7 @@ class ExpandMacroMapper(Mapper, name="expand_macro_mapper"):
 
 
 class RemoveBibliographyMapper(Mapper, name="remove_bibliography_mapper"):
-    r"""Cuts a LaTeX source where its appendix or bibliography begins.
+    r"""Removes the appendix and bibliography from a LaTeX source.
 
     That is at the first `\appendix`, `\bibliography{...}` or `\begin{...}` of references, REFERENCES or
     thebibliography; all that follows goes, final line break included. The empty text stays empty.
@@ -83,7 +83,7 @@ class RemoveCommentsMapper(Mapper, name="remove_comments_mapper"):
 
 
 class RemoveHeaderMapper(Mapper, name="remove_header_mapper"):
-    r"""Removes what stands before the first heading of a LaTeX source.
+    r"""Removes everything before the first heading of a LaTeX source.
 
     Headings are `\chapter`, `\part`, `\section`, `\subsection`, `\subsubsection`, `\paragraph` and `\subparagraph`,
     with or without a star and a short title in brackets. The empty text stays empty.

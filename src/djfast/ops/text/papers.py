@@ -8,7 +8,7 @@ from djfast.expr import Expr, call, col, row
 
 
 class LatexMergeTexMapper(Mapper, name="latex_merge_tex_mapper"):
-    """Fills the text with the LaTeX sources in an archive.
+    """Merges the LaTeX sources of an archive into the text.
 
     The archive is a file whose name ends in `.zip`, `.tar`, `.tar.gz` or `.tgz`. Its members whose names end in `.tex` are
     joined in their order; bytes that are not UTF-8 become replacement characters. Nothing is ever written to disk, whatever
@@ -43,7 +43,7 @@ class LatexMergeTexMapper(Mapper, name="latex_merge_tex_mapper"):
 
 
 class LatexFigureContextExtractorMapper(Mapper, name="latex_figure_context_extractor_mapper"):
-    r"""Makes a row of every figure in a LaTeX source, with its images, caption, label and the paragraphs that refer to it.
+    r"""Extracts every figure of a LaTeX source into a row, with its images, caption, label and the paragraphs that cite it.
 
     Figures are the environments `figure`, `figure*` and `wrapfigure`. One with sub-figures (`subfigure`, `\subfigure`,
     `\subfloat`) gives a row for each of these, which knows the caption and label of the whole, and also has the paragraphs

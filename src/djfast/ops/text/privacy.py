@@ -10,7 +10,7 @@ _TEMPLATE = "a template, in which a backslash must be doubled"
 
 
 class PiiRedactionMapper(Mapper, name="pii_redaction_mapper"):
-    """Puts placeholders for private keys, addresses, paths, secrets, numbers and other things that tell of a person.
+    """Redacts personal data and secrets: private keys, addresses, paths, tokens, phone and id numbers.
 
     They are replaced in this order, each in what the one before has left: PEM blocks, JSON web tokens, links (only when asked
     for), IP addresses, MAC addresses, paths below the usual folders of users and systems, e-mail addresses, values of secrets

@@ -11,7 +11,7 @@ _IN_PROCESS = "the model runs in the process, by transformers"
 
 
 class SentenceAugmentationMapper(Mapper, name="sentence_augmentation_mapper"):
-    """Writes what a chat model makes of a sentence, such as a paraphrase, into a second field.
+    """Writes a variant of a sentence, such as a paraphrase, into a second field, with a chat model.
 
     The model sees the sentence in quotation marks and the task after it, by its chat template. Its answer loses outer white space
     and quotation marks. Draws are seeded by the prompt: the same sentence has the same answer in every run. The
@@ -45,7 +45,7 @@ class SentenceAugmentationMapper(Mapper, name="sentence_augmentation_mapper"):
 
 
 class TextTaggingByPromptMapper(Mapper, name="text_tagging_by_prompt_mapper"):
-    """Asks a chat model which tag fits a text, and writes its answer into the field `__dj__text_tags__`.
+    """Tags a text with a chat model, in the field `__dj__text_tags__`.
 
     The answer is not checked against the tags; outer white space is removed. By default the likeliest answer is taken, and draws
     are seeded by the prompt. The empty text is asked about, too. A text that is longer than the model can read is rejected.

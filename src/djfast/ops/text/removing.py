@@ -73,7 +73,7 @@ class RemoveNonChineseCharacterMapper(Mapper, name="remove_non_chinese_character
 
 
 class RemoveRepeatSentencesMapper(Mapper, name="remove_repeat_sentences_mapper"):
-    """Removes sentences that the text has had before.
+    """Removes sentences that repeat an earlier one of the text.
 
     A sentence ends with its line or behind `.`, `!`, `?`, their full-width forms, `……`, or a closing quotation mark
     after one of them. White space before a sentence belongs to it, but is not compared. A line whose sentences all go

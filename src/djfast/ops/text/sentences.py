@@ -9,7 +9,7 @@ _LANGUAGES = {"en": "english", "fr": "french", "pt": "portuguese", "es": "spanis
 
 
 class SentenceSplitMapper(Mapper, name="sentence_split_mapper"):
-    """Puts each sentence of a text on a line of its own.
+    """Splits a text into sentences, one a line.
 
     White space between sentences becomes one line feed; line feeds inside a sentence stay. Needs the Punkt model of the
     language, as NLTK has it: the folder `nltk_data/tokenizers/punkt_tab` in a folder of models, or the package that
