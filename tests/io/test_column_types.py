@@ -287,6 +287,26 @@ def test_empty_objects_come_back_from_parquet(tmp_path: Path, row: str) -> None:
     assert lines(again)[1]["x"] is None
 
 
+@pytest.mark.parametrize("process", [PLAIN, WHOLE], ids=["plain", "whole"])
+def test_objects_without_members_stand_beside_values_of_any_type(tmp_path: Path, process: list[Any]) -> None:
+    kind = pa.struct([("empty", pa.struct([])), ("price", pa.decimal128(5, 2)), ("at", pa.timestamp("ns", "UTC"))])
+    table = pa.table({"text": ["one", "two"], "x": pa.array([{"empty": {}, "price": Decimal("1.10"), "at": 5}, None], kind)})
+    target = run(tmp_path, table, process, "parquet")
+    (tmp_path / "again").mkdir()
+    assert read(run_file(tmp_path / "again", target, process, "arrow")).equals(table)
+
+
+@pytest.mark.parametrize("process", [PLAIN, WHOLE], ids=["plain", "whole"])
+def test_decimals_that_count_in_thousands_count_in_units_in_parquet(tmp_path: Path, process: list[Any]) -> None:
+    thousands = pa.array([Decimal("1E+3"), None], pa.decimal128(5, -3))
+    lists = pa.array([[Decimal("9E+20")], None], pa.list_(pa.decimal128(38, -20)))
+    table = pa.table({"text": ["one", "two"], "x": thousands, "y": lists})
+    written = read(run(tmp_path, table, process, "parquet"))
+    assert written.schema.types[1:] == [pa.decimal128(8, 0), pa.list_(pa.field("element", pa.decimal256(58, 0)))]
+    assert written.to_pylist() == table.to_pylist()
+    assert read(run(tmp_path, table, process, "arrow")).equals(table)
+
+
 @pytest.mark.parametrize("data", ["null\n", " null\n", 'null\n{"text": 1}\n', "null null\n"])
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_first_line_that_is_null_is_a_bad_row_like_any_other(tmp_path: Path, data: str, kind: str) -> None:

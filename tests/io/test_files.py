@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import djfast
 from djfast.errors import InputError
 from djfast.io.files import discover
 
@@ -73,3 +76,42 @@ def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
     make(tmp_path, "a.bin")
     with pytest.raises(InputError, match=r"looked for \.jsonl"):
         discover(str(tmp_path), [])
+
+
+@pytest.mark.parametrize("result", ["jsonl", "json", "csv", "parquet", "arrow", "hf", "tar", "jsonl.gz"])
+@pytest.mark.parametrize("settings", [{}, {"export_shard_rows": 1}], ids=["whole", "shards"])
+def test_a_folder_with_a_result_gives_the_rows_of_the_result(tmp_path: Path, result: str, settings: dict[str, Any]) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "one"}\n{"text": 5}\n{"text": "two"}\n{"text": ""}\n')
+    recipe = {"dataset_path": str(tmp_path / "in.jsonl"), "process": [{"text_length_filter": {"min_len": 1}}], **settings}
+    djfast.run({**recipe, "export_path": str(tmp_path / "out" / f"docs.{result}")})
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"docs.run.json", "docs_stats.jsonl", "docs.rejected.jsonl"} < names
+    notices: list[str] = []
+    files = discover(str(tmp_path / "out"), (), notices)
+    assert len(files) == (2 if settings else 1)
+    assert "what runs wrote beside their results is no input, " in notices[0]
+    rows = djfast.Dataset.from_files(tmp_path / "out").to_list()
+    assert [row["json"]["text"] if result == "tar" else row["text"] for row in rows] == ["one", "two"]
+
+
+def test_what_lies_beside_a_result_is_read_where_it_is_named_or_alone(tmp_path: Path) -> None:
+    make(tmp_path, "docs.jsonl", "docs.rejected.jsonl", "docs.run.json", "docs_stats.jsonl", "people_stats.jsonl")
+    assert found(tmp_path) == ["docs.jsonl", "people_stats.jsonl"]
+    assert found(tmp_path, "*.rejected.jsonl") == ["docs.rejected.jsonl"]
+    assert found(tmp_path, "*.jsonl") == ["docs.jsonl", "people_stats.jsonl"]
+    assert found(tmp_path, "docs_stats.jsonl") == ["docs_stats.jsonl"]
+
+
+def test_settings_are_no_data(tmp_path: Path) -> None:
+    pretty = json.dumps({str(number): "value" * 9 for number in range(2000)}, indent=1)
+    for name in ("dataset_infos.json", "package.json", "package-lock.json"):
+        (tmp_path / name).write_text(pretty if "lock" in name else '{"name": "x"}')
+    (tmp_path / "data.csv").write_text("text\n")
+    assert found(tmp_path) == ["data.csv"]
+    (tmp_path / "README.md").write_text("a long text" * 99)
+    (tmp_path / "data.csv").unlink()
+    assert "README.md" not in found(tmp_path)
+    for number in range(6):
+        (tmp_path / f"{number}.json").write_text('[{"text": "a"}, {"text": "b"}]')
+    (tmp_path / "data.csv").write_text("text\n")
+    assert "0.json" in found(tmp_path)

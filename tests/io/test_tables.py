@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import lzma
@@ -124,7 +125,10 @@ def test_bad_rows_of_csv_are_set_aside_one_by_one(tmp_path: Path) -> None:
         (35, "field 'text' is null"),
         (37, "the row must have 2 cells, got 1"),
     ]
-    assert read(tmp_path / "local" / "out.rejected.jsonl")[1]["row"] == "long,1,2"
+    bad = read(tmp_path / "local" / "out.rejected.jsonl")
+    misfit = {"text": "good", "n": "x"}
+    assert [row.get("row") for row in bad] == ["short", "long,1,2", misfit, None, {"text": None, "n": 3}, "end"]
+    assert base64.b64decode(bad[3]["row_base64"]) == b'{"text": "\xff\xfe", "n": "2"}'
 
 
 @pytest.mark.parametrize(

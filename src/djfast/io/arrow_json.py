@@ -374,7 +374,7 @@ def _decimal(precision: int, scale: int) -> Converter:
     unit = decimal.Decimal(1).scaleb(-scale)
 
     def convert(value: Any) -> decimal.Decimal:
-        if type(value) not in (int, str):
+        if type(value) not in (int, str, decimal.Decimal):
             raise Misfit(f"must be a decimal number in a string, got {shown(value)}")
         try:
             number = decimal.Decimal(value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 from collections.abc import Iterator
 from math import isfinite
@@ -285,9 +286,19 @@ def _block(table: _Table, chunk: _Chunk, kinds: pa.Schema, first: int) -> ArrowB
     if unread:
         good = iter(range(rows.num_rows))
         rows = rows.take(pa.array([None if i in unread else next(good) for i in range(count)], pa.int64())).combine_chunks()
-    columns = [_typed(_only_chunk(rows.column(i)), field, unread) for i, field in enumerate(kinds)]
+    cells = [_only_chunk(column) for column in rows.columns]
+    columns = [_typed(column, field, unread) for column, field in zip(cells, kinds)]
+    for position, row in unread.items():
+        if row.content is None:
+            unread[position] = row._replace(content=_as_it_stood(kinds.names, [column[position].as_py() for column in cells]))
     batch = pa.RecordBatch.from_arrays(columns, schema=kinds)
     return ArrowBlock(batch, table.path, range(first, first + count), unread)
+
+
+def _as_it_stood(names: list[str], cells: list[bytes | None]) -> str:
+    """Return a row with its cells as texts, as JSON; bytes that are no UTF-8 are half surrogates."""
+    texts = [None if cell is None else cell.decode("utf-8", "surrogateescape") for cell in cells]
+    return json.dumps(dict(zip(names, texts)), ensure_ascii=False)
 
 
 def _only_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -10,11 +10,15 @@ from djfast.errors import InputError
 from djfast.io import remote
 from djfast.io.formats import FORMATS, InputFile, format_of, readable_suffixes
 from djfast.io.generated_rows import GENERATED
+from djfast.io.json_values import is_lone_object
+from djfast.io.result_names import record_path, rejected_path, result_beside
 from djfast.io.saved_datasets import is_saved_dataset, saved_files
 
 _MAGIC = frozenset("*?[")  # of a pattern
 _NAMED = 3  # files of a notice that are named
 _TEXTS_FOR_ONE = 10  # texts that count as much as a file of data
+_OBJECTS_FOR_ONE = 5  # and files of JSON that hold one object each, as settings do
+_MOST_SETTINGS = 100  # so many files are not settings, and are not looked into
 
 
 def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = None) -> list[InputFile]:
@@ -31,8 +35,9 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
         Takes a sentence on files that can be read and were left out.
 
     A folder or pattern with several formats gives the files of the most frequent one, the larger of equally frequent ones.
-    Texts and documents, a README among them, are what is beside the data unless there are ten times as many of them. Files
-    without a byte are left out, but for texts.
+    Texts and documents, a README among them, are what is beside the data unless there are ten times as many of them; so are
+    files of JSON that hold one object, unless there are five times as many. What a run wrote beside its result (stats, rejected
+    rows, manifest, record) is left out unless there is nothing else, and files without a byte are, but for texts.
 
     Raises
     ------
@@ -52,6 +57,7 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
     if not known:
         looked_for = ", ".join(wanted) or readable_suffixes()
         raise InputError(f"no input file found; looked for {looked_for} among {len(candidates)} files, got {where!r}")
+    known = _without_side_files(where, known, notices)
     files = _data_among(known)
     if len(files) < len(known) and notices is not None:
         notices.append(_left_out(where, known, files))
@@ -123,6 +129,23 @@ def _is_wanted(path: str, suffixes: Sequence[str]) -> bool:
     return not suffixes or any(path.lower().endswith(suffix) for suffix in suffixes)
 
 
+def _without_side_files(where: str, files: list[InputFile], notices: list[str] | None) -> list[InputFile]:
+    """Leave out what runs wrote beside their results; all of them stay if there is nothing else."""
+    beside = [file for file in files if _is_side_file(file.path)]
+    if not beside or len(beside) == len(files):
+        return files
+    if notices is not None:
+        notices.append(f"{where}: what runs wrote beside their results is no input, {len(beside)} files: {_names_of(beside)}")
+    taken = set(beside)
+    return [file for file in files if file not in taken]
+
+
+def _is_side_file(path: str) -> bool:
+    """Tell whether a file lies beside a result: the record of the run is there, or its name is that of rejected rows."""
+    result = result_beside(path)
+    return result is not None and (path.endswith(rejected_path("")) or _is_file(record_path(result)))
+
+
 def _data_among(files: list[InputFile]) -> list[InputFile]:
     """Keep the files of the family that is the data."""
     families: dict[str, list[InputFile]] = {}
@@ -133,10 +156,20 @@ def _data_among(files: list[InputFile]) -> list[InputFile]:
 
     def weight(family: str) -> tuple[float, int]:
         found = families[family]
-        share = 1 / _TEXTS_FOR_ONE if FORMATS[found[0].format].is_document else 1
-        return len(found) * share, sum(file_size(file.path) for file in found)
+        return _weight(found), sum(file_size(file.path) for file in found)
 
     return families[max(families, key=weight)]
+
+
+def _weight(files: list[InputFile]) -> float:
+    """Return as how many files of data some files of one family count."""
+    if FORMATS[files[0].format].is_document:
+        return len(files) / _TEXTS_FOR_ONE
+    may_be_settings = [file for file in files if file.format == "json"]
+    if len(may_be_settings) > _MOST_SETTINGS:
+        return len(files)
+    settings = sum(is_lone_object(file.path) for file in may_be_settings)
+    return len(files) - settings + settings / _OBJECTS_FOR_ONE
 
 
 def _with_bytes(where: str, files: list[InputFile], notices: list[str] | None) -> list[InputFile]:

@@ -42,6 +42,20 @@ def head_of(path: str) -> bytes:
     return b""
 
 
+def is_lone_object(path: str) -> bool:
+    """Tell whether a file holds one JSON object and no more. Of a long one, which is read in part, line feeds in it tell."""
+    text = head_of(path).removeprefix(UTF8_MARK).decode("utf-8", "replace").strip()
+    if not text.startswith("{"):
+        return False
+    try:
+        _, end = _loose.raw_decode(text)
+    except json.JSONDecodeError as error:
+        return error.pos > len(text) - _CUT and "\n" in text
+    except (ValueError, RecursionError):
+        return False
+    return end == len(text)
+
+
 @lru_cache(maxsize=1024)
 def _form(path: str, version: object) -> JsonForm:
     del version

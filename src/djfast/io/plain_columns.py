@@ -53,8 +53,20 @@ def _is_empty(kind: pa.DataType) -> bool:
     return is_kind(kind, "struct") and kind.num_fields == 0
 
 
+def _has_negative_scale(kind: pa.DataType) -> bool:
+    return is_kind(kind, "decimal") and kind.scale < 0
+
+
 def _is_placeholder(kind: pa.DataType) -> bool:
     return is_kind(kind, "struct") and kind.num_fields == 1 and kind.field(0).name == EMPTY
+
+
+def without_placeholders(schema: pa.Schema) -> pa.Schema:
+    """Return a schema in which objects without members have none."""
+    for number, field in enumerate(schema):
+        if holds(field.type, _is_placeholder):
+            schema = schema.set(number, field.with_type(plain_type(field.type)))
+    return schema
 
 
 def plain_schema(schema: pa.Schema, where: str) -> pa.Schema:
@@ -201,7 +213,10 @@ def has_type(format_name: str, kind: pa.DataType) -> bool:
 
 
 def stored_schema(schema: pa.Schema) -> pa.Schema:
-    """Return a schema as Parquet has it: an object without members gets one that is always null, runs are written out."""
+    """Return a schema as Parquet has it.
+
+    An object without members gets one that is always null, runs are written out, and decimals count in units or smaller ones.
+    """
     import pyarrow as pa
 
     return pa.schema([field.with_type(_stored_type(field.type)) for field in schema], schema.metadata)
@@ -214,7 +229,9 @@ def _stored_type(kind: pa.DataType) -> pa.DataType:
         return _stored_type(kind.value_type)
     if _is_empty(kind):
         return pa.struct([(EMPTY, pa.null())])
-    if not holds(kind, _is_empty):
+    if _has_negative_scale(kind):
+        return (pa.decimal128 if kind.precision - kind.scale <= 38 else pa.decimal256)(kind.precision - kind.scale, 0)
+    if not holds(kind, lambda each: _is_empty(each) or _has_negative_scale(each)):
         return kind
     if is_kind(kind, "struct"):
         return pa.struct([field.with_type(_stored_type(field.type)) for field in inner_fields(kind)])

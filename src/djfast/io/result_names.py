@@ -49,6 +49,12 @@ def side_paths(path: str) -> list[str]:
     return [named(path) for named in (record_path, manifest_path, stats_path, rejected_path, failed_rejected_path)]
 
 
+def result_beside(path: str) -> str | None:
+    """Return the stem of the result that a file lies beside, by its name; None if that is no name of stats, rejected rows, ..."""
+    ending = next((ending for ending in sorted(side_paths(""), key=len, reverse=True) if path.endswith(ending)), None)
+    return path.removesuffix(ending) if ending is not None else None
+
+
 def shard_paths(path: str, suffix: str, count: int) -> list[str]:
     """Names of shards: ``<base>-<i>-of-<n>.<suffix>``, zero-padded to one digit more than the count has."""
     folder, base = os.path.split(_base(path))

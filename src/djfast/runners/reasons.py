@@ -70,10 +70,9 @@ def _fields_of(rejected: Rejected) -> str:
     if isinstance(row, bytes):
         text = row.decode("utf-8", "replace")
         try:
-            row = json.loads(text if text.lstrip().startswith("{") else "{" + text + "}")
+            row = json.loads(text) if text.lstrip().startswith("{") else json.loads("{" + text + "}").get("row")
         except (ValueError, RecursionError):
             return ""
-        row = row.get("row", row) if isinstance(row, dict) else row
     if not isinstance(row, dict):
         return ""
     names = [repr(name)[:40] for name in row]
