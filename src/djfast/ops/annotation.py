@@ -11,14 +11,14 @@ _NOTIFICATIONS = "djfast sends no messages; Label Studio has webhooks, and the r
 class HumanPreferenceAnnotationMapper(Mapper, name="human_preference_annotation_mapper"):
     """Asks people in Label Studio which of two answers is better.
 
-    Each row becomes one task, with the members `prompt`, `answer1` and `answer2`. Where it waits, the answer that was selected
-    and the other one go to their fields; a task that was skipped leaves them as they are. Where it does not wait, the rows stay
-    as they are, and the server has the tasks. A prompt may be missing or empty. A row that has not two answers is rejected, and
-    so are rows whose tasks could not be made, or were not done in time.
+    Each row becomes one task with the members `prompt`, `answer1` and `answer2`. If the OP waits for the answers, the
+    selected answer and the other one go to their fields; a skipped task leaves the fields as they are. If it does not wait,
+    the rows do not change, and the server has the tasks. A prompt may be missing or empty. A row is rejected if it does not
+    have two answers, or if its task could not be created or was not done in time.
 
-    Rows wait together, batch by batch, and each thread has one batch on its way: the recipe's `batch_bytes` says how much people
-    see at once. Each run makes its tasks anew, and a run with ranks makes one project a rank, unless `project_id` names one. The
-    environment's LABEL_STUDIO_API_KEY goes to the host of LABEL_STUDIO_URL only.
+    Rows wait together, batch by batch, and each thread has one batch in progress, so `batch_bytes` of the recipe decides how
+    much people see at once. Each run creates its tasks anew. A run with ranks creates one project per rank, unless
+    `project_id` names one. The key LABEL_STUDIO_API_KEY of the environment is sent only to the host of LABEL_STUDIO_URL.
     """
 
     acts_outside = True

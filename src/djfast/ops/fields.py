@@ -18,12 +18,12 @@ _HOLDERS = (STATS, META)  # fields whose members other OPs of the recipe may hav
 class GeneralFieldFilter(Filter, name="general_field_filter"):
     """Keeps rows that fulfil a condition on their fields.
 
-    A condition is written as in Python, with names of fields (`meta.score` is a member), numbers, quoted texts, True, False,
-    None, lists, tuples and sets, `and`, `or`, `not`, `in`, `not in`, signs and comparisons, also in chains: `1 < n <= 3`.
-    Anything else is an error when the recipe is loaded, and nothing is ever run as code. A missing field is null. Comparing
-    with null is false, `tag == None` too, so ask `not tag`; only `not in` is true with null. Where values cannot be compared
-    (`'a' < 1`), the row is rejected. Stats of earlier filters are `__dj__stats__.NAME`, tags `__dj__meta__.NAME`. An empty
-    or blank condition keeps every row. The parameters of intervals change nothing here.
+    A condition is written as in Python, with names of fields (`meta.score` is a member), numbers, quoted strings, True,
+    False, None, lists, tuples and sets, `and`, `or`, `not`, `in`, `not in`, signs and comparisons, also in chains: `1 < n <=
+    3`. Anything else is an error when the recipe is loaded; a condition is never run as code. A missing field is null. A
+    comparison with null is false, even `tag == None`, so write `not tag`; only `not in` is true with null. If values cannot
+    be compared (`'a' < 1`), the row is rejected. Stats of earlier filters are `__dj__stats__.NAME`, tags are
+    `__dj__meta__.NAME`. An empty or blank condition keeps every row. The parameters of intervals have no effect.
     """
 
     examples = (
@@ -91,9 +91,9 @@ class FieldFilter(Filter):
 class SpecifiedFieldFilter(FieldFilter, name="specified_field_filter"):
     """Keeps rows whose value of a field is one of the given ones.
 
-    Of a list every element must be; the empty list is kept. Values are equal as in Python, so 1, 1.0 and true are. A missing
-    field is null. A name that has the dots itself goes before nested fields, and lists on the way are looked through element
-    by element. Without a field or without values every row is kept.
+    If the value is a list, every element must be one of the given values; the empty list is kept. Values are compared as in
+    Python, so 1, 1.0 and true are equal. A missing field is null. A field whose name contains the dots has priority over
+    nested fields; lists on the path are searched element by element. Without `field_key` or `target_value` every row is kept.
     """
 
     examples = (
@@ -122,9 +122,9 @@ class SpecifiedFieldFilter(FieldFilter, name="specified_field_filter"):
 class SpecifiedNumericFieldFilter(FieldFilter, name="specified_numeric_field_filter"):
     """Keeps rows whose value of a field is a number in a range.
 
-    A text counts by the number that it spells, true is 1. Null, the empty text and texts that spell no number are dropped,
-    also when the range is reversed; so are the number 0 and false, as in Data-Juicer, although the text "0" counts. A row with
-    a list or an object is rejected. Without a field every row is kept.
+    A string counts as the number that it spells, true counts as 1. Null, the empty string and strings that spell no number
+    are dropped, even if the range is reversed; so are the number 0 and false, as in Data-Juicer, although the string "0"
+    counts. A row whose value is a list or an object is rejected. Without `field_key` every row is kept.
     """
 
     examples = (
@@ -158,9 +158,9 @@ class SpecifiedNumericFieldFilter(FieldFilter, name="specified_numeric_field_fil
 class SuffixFilter(Filter, name="suffix_filter"):
     """Keeps rows that come from files with one of the given suffixes.
 
-    The suffix of a row's file is its field `__dj__suffix__`, which the recipe's `add_suffix` gives it, with the dot: `.txt`.
-    It may be asked for without the dot, which Data-Juicer's filter does not find; upper and lower case differ. A row without
-    the field is rejected. Without suffixes every row is kept, also one with the empty text.
+    The suffix of a row's file is in the field `__dj__suffix__`, with the dot (`.txt`); the recipe key `add_suffix` writes it.
+    A suffix may be given without the dot, which Data-Juicer's filter does not find. Case matters. A row without the field is
+    rejected. Without suffixes every row is kept, also one with the empty text.
     """
 
     examples = (

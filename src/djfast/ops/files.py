@@ -42,14 +42,14 @@ class FetchingMapper(Mapper):
 class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
     """Downloads the files that rows name by http or https.
 
-    Other places are paths on this machine: with `save_field` they are read, with `save_dir` they stay as they are. Rows may
-    name files below the folder of the input, and servers with public addresses, at every step of a redirection; `local_roots`
-    of the recipe opens others. A file that cannot be fetched leaves its address in the field and null in `save_field`, and a
-    line in the log; the row stays. Servers that fail or break off are asked again. A row that names nothing, or an empty
-    list, is unchanged.
+    Values that are not http or https addresses are paths on this machine: with `save_field` the files are read, with
+    `save_dir` the paths do not change. Rows may name files below the folder of the input and servers with public addresses,
+    at every step of a redirection; `local_roots` of the recipe allows others. If a file cannot be downloaded, its address
+    stays in the field, `save_field` gets null, and the log gets a line; the row stays. If a server fails or closes the
+    connection, djfast tries again. A row that names nothing, or an empty list, does not change.
 
-    A file in `save_dir` has the last part of its address as its name, with a hash of the whole address, so that equal names from
-    two places are two files and a file that is there is not fetched again. It appears there when all of it has come.
+    In `save_dir`, a file is named after the last part of its address and a hash of the whole address, so equal names from two
+    places are two files, and a file that is already there is not downloaded again. It appears there when it is complete.
     """
 
     acts_outside = True
@@ -83,10 +83,11 @@ class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
 class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
     """Downloads the files that rows name in S3, as s3://BUCKET/KEY.
 
-    Other places are paths on this machine, below the folder of the input or one of `local_roots`, and addresses of the web
-    fail. Otherwise it does what download_file_mapper does: a file that cannot be fetched leaves its address and null, and a
-    row that names nothing, or an empty list, is unchanged. Credentials are taken from the environment first, then from the
-    parameters, then from where the AWS tools look; without any, only public files are found.
+    Values without `s3://` are paths on this machine, below the folder of the input or one of `local_roots`; addresses of the
+    web fail. Otherwise the OP works like download_file_mapper: if a file cannot be downloaded, its address stays and the
+    other field gets null; a row that names nothing, or an empty list, does not change. Credentials come from the environment
+    first, then from the parameters, then from the places where the AWS tools look; without any, only public files can be
+    read.
     """
 
     acts_outside = True
@@ -123,11 +124,11 @@ class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
 class S3UploadFileMapper(Mapper, name="s3_upload_file_mapper"):
     """Uploads the files that rows name to S3 and writes their S3 addresses into the rows.
 
-    Files lie below the folder of the input or one of the recipe's `local_roots`. The key is the prefix and the name of the
-    file. Where another file of that name but not of that size is in the bucket, and `skip_existing` is on, the file is not
-    uploaded. A file that cannot be uploaded keeps its path, with a line in the log; places in S3 and addresses of the web
-    stay as they are. A row that names nothing, or an empty list, is unchanged. Credentials are taken from the environment
-    first, then from the parameters, then from where the AWS tools look; without any there is an error before the run.
+    Files must lie below the folder of the input or one of the recipe's `local_roots`. The key is the prefix followed by the
+    name of the file. With `skip_existing`, a file is not uploaded if the bucket holds a file of that name with another size.
+    If a file cannot be uploaded, its path stays in the row, and the log gets a line. Addresses in S3 and of the web do not
+    change. A row that names nothing, or an empty list, does not change. Credentials come from the environment first, then
+    from the parameters, then from the places where the AWS tools look; without any, there is an error before the run.
     """
 
     acts_outside = True

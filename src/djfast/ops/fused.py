@@ -8,8 +8,8 @@ from djfast.declare import Example, Fused, param
 class GeneralFusedOp(Fused, name="general_fused_op"):
     """Runs the OPs of a list, one after the other.
 
-    It is the same as these OPs in its place: words, lines and models are shared between all OPs of a recipe, and a bad row is
-    lost alone. An empty list changes nothing, and empty texts are what they are to the OPs.
+    The result is the same as with these OPs in its place: all OPs of a recipe share words, lines and models, and a bad row is
+    rejected alone. An empty list changes nothing; empty texts are handled as these OPs handle them.
     """
 
     member_lists = ("fused_op_list",)
@@ -30,7 +30,8 @@ class GeneralFusedOp(Fused, name="general_fused_op"):
 class FusedSequentialBatchOp(Fused, name="fused_sequential_batch_op"):
     """Runs the OPs of two lists, one after the other.
 
-    It is the same as these OPs in its place. Empty lists change nothing, and empty texts are what they are to the OPs.
+    The result is the same as with these OPs in its place. Empty lists change nothing; empty texts are handled as these OPs
+    handle them.
     """
 
     member_lists = ("op_specs", "fused_ops")

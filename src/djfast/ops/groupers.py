@@ -9,8 +9,8 @@ from djfast.expr import Expr, call, col, field, row
 class NaiveGrouper(Grouper, name="naive_grouper"):
     """Groups all rows into one row.
 
-    Each field becomes the list of its values, null where a row has none; empty texts are values like others. An
-    input without rows stays one.
+    Each field becomes the list of its values, with null for a row that does not have it; empty texts are values like others.
+    An input without rows stays without rows.
     """
 
     examples = (
@@ -25,7 +25,7 @@ class NaiveGrouper(Grouper, name="naive_grouper"):
 class KeyValueGrouper(Grouper, name="key_value_grouper"):
     """Groups rows that have the same values in some fields into one row.
 
-    Values of different types differ: 1, 1.0 and "1" make three groups. A path that leads nowhere counts as null. Groups come
+    Values of different types differ: 1, 1.0 and "1" make three groups. A path that does not exist counts as null. Groups come
     in the order of their first rows. Rows with an empty text make one group, too.
     """
 
@@ -52,8 +52,8 @@ class KeyValueGrouper(Grouper, name="key_value_grouper"):
 class NaiveReverseGrouper(Mapper, name="naive_reverse_grouper"):
     """Splits grouped rows, whose fields are lists, into single rows.
 
-    The first field tells how many rows there are; a list that is shorter leaves its field out of the last ones. What
-    aggregators found is dropped. A row of empty lists stands for no rows.
+    The length of the first field's list is the number of rows; if another list is shorter, the last rows do not have its
+    field. The results of aggregators are dropped. A row of empty lists gives no rows.
     """
 
     batch_meta_export_path: str | None = param(

@@ -8,8 +8,8 @@ from djfast.declare import Example, Mapper, param
 class RayRepartitionPipeline(Mapper, name="ray_repartition_pipeline"):
     """Passes all rows on unchanged.
 
-    On Ray it cuts the data into blocks of equal size; here batches are sized by bytes and taken by whoever is free. Texts
-    are not looked at, empty or not.
+    On Ray this OP cuts the data into blocks of equal size. Here batches are sized by bytes, and a free thread takes the next
+    one. The OP does not read texts, empty or not.
     """
 
     examples = (Example(rows=[{"text": "a"}, {"text": ""}], params={"num_blocks": 4}, expect=[{"text": "a"}, {"text": ""}]),)

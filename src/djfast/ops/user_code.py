@@ -9,8 +9,9 @@ from djfast.expr import Expr, call, row
 class PythonLambdaMapper(Mapper, name="python_lambda_mapper"):
     """Applies a lambda of the recipe to every row.
 
-    It takes the row as a dictionary and returns a dictionary, whose fields replace those of the row. This runs code from the
-    recipe, with all that Python can do; DJFAST_USER_CODE=0 in the environment forbids it. An empty lambda changes nothing.
+    The lambda takes the row as a dictionary and returns a dictionary, whose fields replace those of the row. This runs code
+    from the recipe, with all that Python can do; DJFAST_USER_CODE=0 in the environment forbids it. An empty lambda changes
+    nothing.
     """
 
     lambda_str: str = param("A lambda with one argument, the row; empty changes nothing.", default="")
@@ -34,8 +35,8 @@ class PythonLambdaMapper(Mapper, name="python_lambda_mapper"):
 class PythonFileMapper(Mapper, name="python_file_mapper"):
     """Applies a function of a Python file to every row.
 
-    It takes the row as a dictionary and returns a dictionary, whose fields replace those of the row. The file is run when the
-    recipe is; DJFAST_USER_CODE=0 in the environment forbids it. An empty path changes nothing.
+    The function takes the row as a dictionary and returns a dictionary, whose fields replace those of the row. The file is
+    run when the recipe runs; DJFAST_USER_CODE=0 in the environment forbids it. An empty path changes nothing.
     """
 
     file_path: str = param("The file; empty changes nothing.", default="")

@@ -15,7 +15,7 @@ _LARGEST_WINDOW = 2**31 - 1
 class DocumentDeduplicator(Deduplicator, name="document_deduplicator"):
     """Removes exact duplicates; keeps the first of equal texts.
 
-    White space at both ends is always ignored, also with both options off. All empty texts are equal. With
+    White space at both ends is always ignored, even if both options are off. All empty texts are equal. With
     `ignore_non_character`, punctuation outside ASCII still counts.
     """
 
@@ -78,9 +78,9 @@ class SimilarDocumentDeduplicator(Deduplicator):
 class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_minhash_deduplicator"):
     """Removes near duplicates by MinHash and locality-sensitive hashing; keeps the first row of each group.
 
-    A text is the set of its windows of consecutive tokens. Rows that share a band of their signatures are duplicates,
-    and so are duplicates of duplicates; the true similarity is not computed. Texts shorter than a window, the empty
-    one included, are all duplicates of each other by default: see `short_texts`.
+    A text is the set of its windows of consecutive tokens. Rows that share a band of their signatures are duplicates, and so
+    are duplicates of duplicates; the exact similarity is not computed. By default, texts shorter than a window, the empty one
+    included, are all duplicates of each other: see `short_texts`.
     """
 
     source = 'Broder, "On the resemblance and containment of documents", 1997.'
@@ -167,9 +167,10 @@ class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_mi
 class DocumentMinhashDeduplicatorWithUid(DocumentMinhashDeduplicator, name="document_minhash_deduplicator_with_uid"):
     """Removes near duplicates by MinHash; keeps the row of each group with the smallest number.
 
-    As `document_minhash_deduplicator`, but it is the row's own number in the field `__dj__uid` that decides, not its place. The
-    order of the rows and the field stay. A row without an integer there is rejected. Texts shorter than a window, the empty
-    one included, are all duplicates of each other by default: see `short_texts`.
+    Like `document_minhash_deduplicator`, but the row of each group that stays is the one with the smallest integer in the
+    field `__dj__uid`, not the first one. The order of the rows and the field do not change. A row without an integer there is
+    rejected. By default, texts shorter than a window, the empty one included, are all duplicates of each other: see
+    `short_texts`.
     """
 
     examples = (
@@ -200,9 +201,9 @@ def numbered(key: Expr) -> Expr:
 class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_simhash_deduplicator"):
     """Removes near duplicates by SimHash; keeps the first row of each group.
 
-    Every window of consecutive tokens votes on the 64 bits of the hash, as often as it occurs. Rows within the
-    distance are duplicates, and so are duplicates of duplicates. Texts shorter than a window, the empty one included,
-    all hash to 0 and are duplicates of each other by default: see `short_texts`.
+    Every window of consecutive tokens votes on the 64 bits of the hash, once for each occurrence. Rows whose hashes differ in
+    at most `hamming_distance` bits are duplicates, and so are duplicates of duplicates. Texts shorter than a window, the
+    empty one included, have the hash 0, so by default they are all duplicates of each other: see `short_texts`.
     """
 
     source = 'Charikar, "Similarity estimation techniques from rounding algorithms", 2002.'

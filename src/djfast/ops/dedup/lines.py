@@ -9,9 +9,9 @@ from djfast.expr import Expr, call, col
 class DocumentLineDeduplicator(Surveyor, name="document_line_deduplicator"):
     """Removes lines that occur in many rows, such as menus and licence headers.
 
-    A line counts once for each row that has it. One that more rows have than the threshold allows is dropped from all of them:
-    no copy stays. No row is dropped; a text may become empty. Lines are compared without white space around them. A
-    data set of one row stays as it is.
+    A line counts once for each row that contains it. If more rows contain a line than `frequency_threshold` allows, the line
+    is removed from all of them: no copy stays. Rows are never dropped, but a text may become empty. White space around a line
+    is ignored. A data set of one row does not change.
     """
 
     frequency_threshold: int = param("Most rows that may have a line.", default=6, unit="rows", ge=0)

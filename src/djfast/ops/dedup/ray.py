@@ -19,8 +19,8 @@ class RayDocumentDeduplicator(DocumentDeduplicator, name="ray_document_deduplica
     """Removes exact duplicates, as document_deduplicator does.
 
     All empty texts are equal. A row without a text is rejected, as by every OP; on Ray all such rows count as one text. The
-    column `__dj__is_unique` of the Ray variant is not written, since it would be true in every row that stays, and the row
-    that stays is always the first.
+    column `__dj__is_unique` of the Ray variant is not written, since it would be true in every row that stays. The row that
+    stays is always the first.
     """
 
     backend: str = param("Where the hashes are held.", default="ray_actor", choices=("ray_actor", "redis"), no_effect=_ONE_ENGINE)
@@ -43,8 +43,8 @@ class RayMinhashDeduplicator(DocumentMinhashDeduplicator):
 class RayBtsMinhashDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_deduplicator"):
     """Removes near duplicates by MinHash, as document_minhash_deduplicator does.
 
-    The same windows, signatures and bands make the same groups as on Ray, where the row that stays depends on scheduling. Texts
-    shorter than a window, the empty one included, are all duplicates of each other by default: see `short_texts`.
+    The groups are the same as on Ray, where it depends on scheduling which row of a group stays. By default, texts shorter
+    than a window, the empty one included, are all duplicates of each other: see `short_texts`.
     """
 
     minhash_batch_size: int | str | None = param(
@@ -58,8 +58,8 @@ class RayBtsMinhashDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_de
 class RayBtsMinhashDeduplicatorWithUid(RayBtsMinhashDeduplicator, name="ray_bts_minhash_deduplicator_with_uid"):
     """Removes near duplicates by MinHash, as document_minhash_deduplicator_with_uid does.
 
-    The number in the field `__dj__uid` stays; on Ray it is dropped from the rows. Texts shorter than a window, the empty one
-    included, are all duplicates of each other by default: see `short_texts`.
+    The number in the field `__dj__uid` stays; on Ray it is removed from the rows. By default, texts shorter than a window,
+    the empty one included, are all duplicates of each other: see `short_texts`.
     """
 
     examples = DocumentMinhashDeduplicatorWithUid.examples
@@ -76,9 +76,9 @@ class RayBtsMinhashDeduplicatorWithUid(RayBtsMinhashDeduplicator, name="ray_bts_
 class RayBtsMinhashCppDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_cpp_deduplicator"):
     """Removes near duplicates by MinHash, as document_minhash_deduplicator does.
 
-    Data-Juicer's variant in C++ ignores `lowercase` and `ignore_pattern`, leaves the last window out and hashes otherwise; here
-    the parameters mean what they say, so at the margin other rows are duplicates. Texts shorter than a window, the empty one
-    included, are all duplicates of each other by default: see `short_texts`.
+    Data-Juicer's variant in C++ ignores `lowercase` and `ignore_pattern`, leaves out the last window and uses another hash.
+    Here the parameters have their usual meaning, so at the margin other rows are duplicates. By default, texts shorter than a
+    window, the empty one included, are all duplicates of each other: see `short_texts`.
     """
 
     notice = "it is the same as ray_bts_minhash_deduplicator here; Data-Juicer's hashes otherwise and ignores some parameters"

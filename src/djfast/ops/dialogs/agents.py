@@ -40,16 +40,17 @@ _FACTS = {
 class AgentDialogNormalizeMapper(Mapper, name="agent_dialog_normalize_mapper"):
     """Converts an agent's messages to turns of user and assistant.
 
-    A user's message begins a turn. What the assistant says is joined by blank lines; a message that only calls tools shows their
-    names, and a tool's answer follows under "[Tool result]". The content of a message may be a text, a list of blocks or one
-    block; other blocks than texts and thoughts are left out. An answer of a tool before the first turn is dropped.
+    A user's message begins a turn. The assistant's messages of a turn are joined by blank lines. If a message only calls
+    tools, the names of the tools stand in its place; a tool's answer follows under "[Tool result]". The content of a message
+    may be a string, a list of blocks or one block; only blocks of text and thoughts are used. A tool's answer before the
+    first turn is dropped.
 
-    It writes the dialogue to the text and to `history_key`, the last user's and assistant's part to the query and the response,
-    and what is known of the request to the meta: `agent_turn_count`, `agent_dialog_history_compressed`, `agent_tool_types`,
-    `agent_skill_types`, `agent_last_user_msg_idx`, `agent_last_assistant_msg_idx`, `agent_request_id`, `agent_request_model`,
-    `agent_pt` and `agent_total_cost_time_ms`. An empty response is taken from the choices. A row without messages, or with a
-    value that is no list of them, gets an empty text and no turn; what is no object in the list is passed over. Lists of names
-    that are empty hold one empty text.
+    The OP writes the dialogue to the text and to `history_key`, and the last user's and assistant's part to the query and the
+    response. It writes what is known of the request to the tags `agent_turn_count`, `agent_dialog_history_compressed`,
+    `agent_tool_types`, `agent_skill_types`, `agent_last_user_msg_idx`, `agent_last_assistant_msg_idx`, `agent_request_id`,
+    `agent_request_model`, `agent_pt` and `agent_total_cost_time_ms`. If the response is empty, it is taken from the choices.
+    A row without messages, or whose messages are not a list, gets an empty text and no turn; elements of the list that are
+    not objects are ignored. An empty list of names is written as a list with one empty string.
     """
 
     replaces_tags = True
@@ -186,8 +187,9 @@ class AgentDialogNormalizeMapper(Mapper, name="agent_dialog_normalize_mapper"):
 class AgentToolTypeMapper(Mapper, name="agent_tool_type_mapper"):
     """Tags the tools that were called most often.
 
-    The most frequent one goes to `primary_key`, the most frequent ones to `dominant_key` of the meta; of equals the first comes
-    first. Empty names are passed over; without any name the primary one is null and the list empty.
+    The OP writes the most frequent tool to the tag `primary_key` and the most frequent tools to the tag `dominant_key`; of
+    equally frequent tools the one that appears first comes first. Empty names are ignored. If there is no name, the primary
+    tool is null and the list is empty.
     """
 
     replaces_tags = True
@@ -225,10 +227,10 @@ class AgentToolTypeMapper(Mapper, name="agent_tool_type_mapper"):
 class ToolSuccessTaggerMapper(Mapper, name="tool_success_tagger_mapper"):
     """Counts tool calls that succeeded and failed.
 
-    An empty answer is unknown, one that an error pattern matches an error, any other a success. The meta gets
-    `tool_success_count`, `tool_fail_count`, `tool_unknown_count`, `tool_success_ratio` (successes among successes and errors,
-    null where there are none), and in `tool_results` the first 200 characters of each answer with its result. Content that is
-    no text counts as its JSON.
+    An empty answer of a tool is unknown, an answer that matches an error pattern is an error, any other is a success. The OP
+    writes the tags `tool_success_count`, `tool_fail_count`, `tool_unknown_count`, `tool_success_ratio` (the share of
+    successes among successes and errors, null if there are none), and `tool_results`, the first 200 characters of each answer
+    with its result. Content that is not a string counts as its JSON.
     """
 
     replaces_tags = True
@@ -298,13 +300,13 @@ class ToolSuccessTaggerMapper(Mapper, name="tool_success_tagger_mapper"):
 class AgentBadCaseSignalMapper(Mapper, name="agent_bad_case_signal_mapper"):
     """Collects signs that an agent failed at a task, from the tags of earlier OPs.
 
-    It calls no model: it reads the tags of tool_success_tagger_mapper, usage_counter_mapper, agent_dialog_normalize_mapper and
-    the judges of dialogues, the stats of perplexity_filter and the filters that ask a model, and the lengths of query and
-    response. What is absent, empty or of a wrong type gives no sign.
+    The OP calls no model. It reads the tags of tool_success_tagger_mapper, usage_counter_mapper,
+    agent_dialog_normalize_mapper and the judges of dialogues, the stats of perplexity_filter and of the filters that ask a
+    model, and the lengths of query and response. A value that is missing, empty or of a wrong type gives no signal.
 
-    The meta gets `agent_bad_case_signals`, a list of code, detail and weight, and `agent_bad_case_tier`: high_precision where a
-    tool failed or a model surely advised to discard the row, watchlist where there are enough signs of medium weight or exactly
-    one sign in all, else none.
+    It writes two tags: `agent_bad_case_signals`, a list of code, detail and weight, and `agent_bad_case_tier`. The tier is
+    high_precision if a tool failed or a model confidently advised to discard the row; watchlist if there are enough signals
+    of medium weight, or exactly one signal in all; none otherwise.
     """
 
     replaces_tags = True

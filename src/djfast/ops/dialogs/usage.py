@@ -10,10 +10,11 @@ from djfast.reserved import META
 class UsageCounterMapper(Mapper, name="usage_counter_mapper"):
     """Adds up the token usage of a row's requests.
 
-    Usages are looked for in `usage_key`, in the response's metadata, and in each choice with its message or delta. Tokens of the
-    prompt are `prompt_tokens` or `input_tokens`, those of the completion `completion_tokens` or `output_tokens`; what is no
-    number counts as absent. The meta gets the sums as `prompt_tokens` and `completion_tokens`. As in Data-Juicer, `total_tokens`
-    is the first total that is given and no sum; without one it is the sum of both, null when that is 0, as for an empty row.
+    The OP reads usages from `usage_key`, from the response's metadata, and from each choice with its message or delta. Tokens
+    of the prompt are `prompt_tokens` or `input_tokens`, those of the completion `completion_tokens` or `output_tokens`; a
+    value that is not a number is ignored. The tags `prompt_tokens` and `completion_tokens` are the sums. As in Data-Juicer,
+    `total_tokens` is the first total that is given, not a sum; if none is given, it is the sum of both, or null if that is 0,
+    as for an empty row.
     """
 
     replaces_tags = True

@@ -71,12 +71,12 @@ def _tokenizer_of(op: Aggregation) -> str | None:
 class NestedAggregator(Aggregation, name="nested_aggregator"):
     """Summarises the documents of a group with a language model, and the summaries again until one is left.
 
-    Documents go into one question as long as they fit into `max_token_num` together; else they are cut into groups of
-    about the same length. Tokens are counted by the tokenizer that `processor_config` in `model_params` names; without
-    one a token is a character of Chinese, Japanese or Korean, or four others. Nothing is asked about one document,
-    which is its own summary. A row stays as it is where one document is no text, or the result is there; it is rejected
-    if the server gives no answer at all. Parts without a usable answer are left out. An empty text is a
-    document like others.
+    Documents are put into one question as long as they fit into `max_token_num` together; otherwise they are cut into groups
+    of about the same length. Tokens are counted by the tokenizer that `processor_config` in `model_params` names; without
+    one, a token is one Chinese, Japanese or Korean character, or four other characters. A single document is its own summary;
+    nothing is asked about it. If one document is not a string, or the result is already there, the row does not change. If
+    the server gives no answer, the row is rejected. Parts without a usable answer are left out. An empty text is a document
+    like others.
     """
 
     what = "summary"
@@ -103,11 +103,10 @@ class NestedAggregator(Aggregation, name="nested_aggregator"):
 class EntityAttributeAggregator(Aggregation, name="entity_attribute_aggregator"):
     """Summarises with a language model what the documents of a group say about an attribute of an entity.
 
-    Documents that do not fit into `max_token_num` together are cut into groups; what is found in each is summed up as
-    by nested_aggregator, which also says how tokens are counted. Names mean themselves in patterns, also with spaces
-    and punctuation. A row stays as it is where one document is no text, or the result is there; it is rejected when
-    the server gives no answer at all. The result is empty where no answer can be used. An empty text is a document like
-    others.
+    If the documents do not fit into `max_token_num` together, they are cut into groups, and the results of the groups are
+    summarised as by nested_aggregator, which also says how tokens are counted. Special characters of names have no meaning in
+    patterns. If one document is not a string, or the result is already there, the row does not change. If the server gives no
+    answer, the row is rejected. If no answer can be used, the result is empty. An empty text is a document like others.
     """
 
     what = "attribute"
@@ -138,10 +137,10 @@ class EntityAttributeAggregator(Aggregation, name="entity_attribute_aggregator")
 class MostRelevantEntitiesAggregator(Aggregation, name="most_relevant_entities_aggregator"):
     """Ranks the entities in the documents of a group by their relevance to a given entity, with a language model.
 
-    The result is a list of names, the most relevant first. Documents are taken from the first one on while they fit
-    into `max_token_num` together; nested_aggregator says how tokens are counted. The list is empty where no answer can
-    be used or not even the first document fits. A row stays as it is where one document is no text, or the result is
-    there; it is rejected when the server gives no answer at all. An empty text is a document like others.
+    The result is a list of names, the most relevant first. Documents are used from the first one on as long as they fit into
+    `max_token_num` together; nested_aggregator says how tokens are counted. The list is empty if no answer can be used or the
+    first document does not fit. If one document is not a string, or the result is already there, the row does not change. If
+    the server gives no answer, the row is rejected. An empty text is a document like others.
     """
 
     what = "entities"
@@ -168,11 +167,10 @@ class MostRelevantEntitiesAggregator(Aggregation, name="most_relevant_entities_a
 class MetaTagsAggregator(Grouped, name="meta_tags_aggregator"):
     """Merges the tags of a group's rows into fewer ones with a language model.
 
-    The model is told how often each tag occurs and puts it into a class, one of `target_tags` where these are given:
-    what it says of other tags and classes is left out. A tag that it does not name stays. Tags may have spaces and
-    punctuation, which they may not in Data-Juicer. A row stays as it is if one tag is neither a string nor a list of
-    strings, or if no answer can be used; it is rejected if the server gives no answer at all. The OP does not read
-    texts, so they may be empty.
+    The model reads how often each tag occurs and assigns it to a class, one of `target_tags` if these are given. Other tags
+    and classes in its answer are ignored. A tag that it does not name stays. Unlike in Data-Juicer, tags may contain spaces
+    and punctuation. A row does not change if one tag is neither a string nor a list of strings, or if no answer can be used.
+    If the server gives no answer, the row is rejected. The OP does not read texts, so they may be empty.
     """
 
     rewrites_tags = True

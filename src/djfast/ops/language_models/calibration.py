@@ -46,8 +46,8 @@ class Calibration(ApiMapper):
 class CalibrateQaMapper(Calibration, name="calibrate_qa_mapper"):
     """Corrects a question and its answer with a language model and a reference text.
 
-    The fields stay as they are where no answer of the model can be used, also in part. A row is rejected when the server gives
-    no answer at all. An empty text is asked about like any other.
+    If no answer of the model can be used, or a part of it cannot, the fields do not change. If the server gives no answer,
+    the row is rejected. An empty text is asked about like any other.
     """
 
     asks_for = "qa"
@@ -64,8 +64,8 @@ class CalibrateQaMapper(Calibration, name="calibrate_qa_mapper"):
 class CalibrateQueryMapper(Calibration, name="calibrate_query_mapper"):
     """Corrects a question with a language model and a reference text.
 
-    The field stays as it is where no answer of the model can be used. A row is rejected when the server gives no answer at
-    all. An empty text is asked about like any other.
+    If no answer of the model can be used, the field does not change. If the server gives no answer, the row is rejected. An
+    empty text is asked about like any other.
     """
 
     asks_for = "query"
@@ -82,8 +82,8 @@ class CalibrateQueryMapper(Calibration, name="calibrate_query_mapper"):
 class CalibrateResponseMapper(Calibration, name="calibrate_response_mapper"):
     """Corrects the answer to a question with a language model and a reference text.
 
-    The field stays as it is where no answer of the model can be used. A row is rejected when the server gives no answer at
-    all. An empty text is asked about like any other.
+    If no answer of the model can be used, the field does not change. If the server gives no answer, the row is rejected. An
+    empty text is asked about like any other.
     """
 
     asks_for = "response"

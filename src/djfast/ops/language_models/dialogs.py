@@ -91,12 +91,12 @@ class LabelDetection(TurnDetection):
 class DialogIntentDetectionMapper(LabelDetection, name="dialog_intent_detection_mapper"):
     """Labels the user's intent in each turn of a dialogue.
 
-    The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
-    history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
-    said about them. Each label is listed once, in the order of turns; reasons are listed for each turn. A turn without an
-    answer that can be used has an empty reason. The fields stay as they are. A row that has both tags is not asked about. A
-    history that is no list of pairs of strings is an error of its row; a row is rejected, too, when the server gives no answer
-    at all. A dialogue without turns gets empty lists.
+    The turns are the pairs of the history and, unless the query is empty, the last query with its response; if the last pair of
+    the history has the same query, it counts once. The model is asked turn by turn and sees the earlier turns with its own
+    answers. The list of labels has no repeats and is in the order of turns; the list of reasons has one entry per turn, which is
+    empty if no answer can be used. The fields do not change. Nothing is asked about a row that has both tags. A row is rejected
+    if its history is not a list of pairs of strings, or if the server gives no answer. A dialogue without turns gets empty
+    lists.
     """
 
     detects = "intent"
@@ -122,12 +122,12 @@ class DialogIntentDetectionMapper(LabelDetection, name="dialog_intent_detection_
 class DialogTopicDetectionMapper(LabelDetection, name="dialog_topic_detection_mapper"):
     """Labels the topic of each turn of a dialogue.
 
-    The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
-    history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
-    said about them. Each label is listed once, in the order of turns; reasons are listed for each turn. A turn without an
-    answer that can be used has an empty reason. The fields stay as they are. A row that has both tags is not asked about. A
-    history that is no list of pairs of strings is an error of its row; a row is rejected, too, when the server gives no answer
-    at all. A dialogue without turns gets empty lists.
+    The turns are the pairs of the history and, unless the query is empty, the last query with its response; if the last pair of
+    the history has the same query, it counts once. The model is asked turn by turn and sees the earlier turns with its own
+    answers. The list of labels has no repeats and is in the order of turns; the list of reasons has one entry per turn, which is
+    empty if no answer can be used. The fields do not change. Nothing is asked about a row that has both tags. A row is rejected
+    if its history is not a list of pairs of strings, or if the server gives no answer. A dialogue without turns gets empty
+    lists.
     """
 
     detects = "topic"
@@ -148,12 +148,12 @@ class DialogTopicDetectionMapper(LabelDetection, name="dialog_topic_detection_ma
 class DialogSentimentDetectionMapper(LabelDetection, name="dialog_sentiment_detection_mapper"):
     """Labels the user's sentiment in each turn of a dialogue.
 
-    The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
-    history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
-    said about them. Each label is listed once, in the order of turns; reasons are listed for each turn. A turn without an
-    answer that can be used has an empty reason. The fields stay as they are. A row that has both tags is not asked about. A
-    history that is no list of pairs of strings is an error of its row; a row is rejected, too, when the server gives no answer
-    at all. A dialogue without turns gets empty lists.
+    The turns are the pairs of the history and, unless the query is empty, the last query with its response; if the last pair of
+    the history has the same query, it counts once. The model is asked turn by turn and sees the earlier turns with its own
+    answers. The list of labels has no repeats and is in the order of turns; the list of reasons has one entry per turn, which is
+    empty if no answer can be used. The fields do not change. Nothing is asked about a row that has both tags. A row is rejected
+    if its history is not a list of pairs of strings, or if the server gives no answer. A dialogue without turns gets empty
+    lists.
     """
 
     detects = "sentiment"
@@ -174,12 +174,12 @@ class DialogSentimentDetectionMapper(LabelDetection, name="dialog_sentiment_dete
 class DialogSentimentIntensityMapper(TurnDetection, name="dialog_sentiment_intensity_mapper"):
     """Rates the user's sentiment in each turn of a dialogue from -5 to 5.
 
-    The turns are the pairs of the history and, unless the query is empty, the last query with its response; a last pair of the
-    history that asks the same is not counted twice. The model is asked turn by turn and sees the earlier turns with what it
-    said about them. The numbers are listed for each turn as the model gives them, also those beyond the scale; an answer
-    without an integer is asked for again, and 0 in the end. The fields stay as they are. A row that has both tags is not
-    asked about. A history that is no list of pairs of strings is an error of its row; a row is rejected, too, when the server
-    gives no answer at all. A dialogue without turns gets empty lists.
+    The turns are the pairs of the history and, unless the query is empty, the last query with its response; if the last pair of
+    the history has the same query, it counts once. The model is asked turn by turn and sees the earlier turns with its own
+    answers. The list of numbers has one entry per turn, as the model gives them, even outside the scale. If an answer has no
+    integer, the model is asked again; if no answer has one, the number is 0. The fields do not change. Nothing is asked about a
+    row that has both tags. A row is rejected if its history is not a list of pairs of strings, or if the server gives no answer.
+    A dialogue without turns gets empty lists.
     """
 
     detects = "intensity"

@@ -49,10 +49,10 @@ class Extraction(ApiMapper):
 class ExtractEventMapper(Extraction, name="extract_event_mapper"):
     """Extracts the events of a text and the people in them with a language model: one row for each event.
 
-    The rows are copies of the row with two tags, the event and the list of its people, which is empty where there are
-    none. A row goes where no answer of the model has an event, also when its neighbours have some: each row is decided
-    for itself. It is rejected when the server gives no answer at all. A row that has both tags stays as it is. With
-    `drop_text` the new rows have no text. An empty text is asked about like any other.
+    Each new row is a copy of the row with two tags: the event, and the list of its people, which may be empty. If no answer
+    of the model has an event, the row is dropped; each row is decided on its own, not with its batch. If the server gives no
+    answer, the row is rejected. A row that has both tags does not change. With `drop_text` the new rows have no text. An
+    empty text is asked about like any other.
     """
 
     what = "events"
@@ -86,10 +86,10 @@ class ExtractEventMapper(Extraction, name="extract_event_mapper"):
 class ExtractKeywordMapper(Extraction, name="extract_keyword_mapper"):
     """Extracts keywords from a text with a language model.
 
-    The tag is the list of words between punctuation of any script, and the empty list where no answer of the model can
-    be used. Parentheses in a key word do not end the list as they do in Data-Juicer. A row that has the tag stays as it
-    is; one is rejected when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked
-    about like any other.
+    The tag is the list of words between punctuation of any script; the list is empty if no answer of the model can be used.
+    Unlike in Data-Juicer, parentheses in a keyword do not end the list. Nothing is asked about a row that has the tag. If the
+    server gives no answer, the row is rejected. With `drop_text` the text is removed. An empty text is asked about like any
+    other.
     """
 
     what = "keywords"
@@ -122,14 +122,14 @@ class ExtractKeywordMapper(Extraction, name="extract_keyword_mapper"):
 class ExtractEntityRelationMapper(Extraction, name="extract_entity_relation_mapper"):
     """Extracts entities and their relations from a text with a language model.
 
-    The model is asked once, then up to `max_gleaning` times for what is missing; between these turns it may say that
-    nothing is. Tags are lists of entities (`entity_name`, `entity_type`, `entity_entity_description`) and of relations
-    (`relation_source_entity`, `relation_target_entity`, `relation_description`, `relation_keywords`,
-    `relation_strength`), each once, in the order in which the model names them. Where there is none the list has one
-    entry of empty texts and strength 0. The conversation begins anew, up to `try_num` times, when no entity was found.
-    Balanced parentheses in a description do not end it as they do in Data-Juicer. A row that has both tags stays as it
-    is; one is rejected when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked
-    about like any other.
+    The model is asked once, then up to `max_gleaning` times for what is missing; between these turns it may say that nothing
+    is missing. The tags are lists without repeats, in the order in which the model names their entries: entities
+    (`entity_name`, `entity_type`, `entity_entity_description`) and relations (`relation_source_entity`,
+    `relation_target_entity`, `relation_description`, `relation_keywords`, `relation_strength`). If there are none, the list
+    has one entry of empty strings and strength 0. If no entity was found, the conversation starts again, up to `try_num`
+    times. Unlike in Data-Juicer, balanced parentheses in a description do not end it. Nothing is asked about a row that has
+    both tags. If the server gives no answer, the row is rejected. With `drop_text` the text is removed. An empty text is
+    asked about like any other.
     """
 
     what = "entities and relations"
@@ -194,11 +194,11 @@ class ExtractEntityRelationMapper(Extraction, name="extract_entity_relation_mapp
 class ExtractEntityAttributeMapper(Extraction, name="extract_entity_attribute_mapper"):
     """Extracts attributes of entities from a text with a language model, with excerpts that support them.
 
-    One question for each entity and attribute, all at the same time. Tags are four lists of the same length, one place
-    for each pair: all attributes of the first entity, then those of the next. A description is empty, and has no
-    excerpts, where no answer can be used. Names mean themselves in patterns, also with spaces and punctuation, which
-    they do not in Data-Juicer. A row that has all four tags stays as it is; one is rejected when the server gives no
-    answer to one question. With `drop_text` the text goes. An empty text is asked about like any other.
+    The OP asks one question for each entity and attribute, all at the same time. It writes four tags, lists of the same
+    length with one entry for each pair: all attributes of the first entity, then those of the next. If no answer can be used,
+    the description is empty and has no excerpts. Unlike in Data-Juicer, special characters of names have no meaning in
+    patterns. Nothing is asked about a row that has all four tags. If the server does not answer one of the questions, the row
+    is rejected. With `drop_text` the text is removed. An empty text is asked about like any other.
     """
 
     what = "attributes"
@@ -243,10 +243,11 @@ class ExtractEntityAttributeMapper(Extraction, name="extract_entity_attribute_ma
 class ExtractNicknameMapper(Extraction, name="extract_nickname_mapper"):
     """Extracts the nicknames that the people of a text use for each other, with a language model.
 
-    The tag is a list of relations like those of extract_entity_relation_mapper: who speaks, who is meant, the nickname
-    as the description, each once, in the order of the answer. What is the name itself is left out. Where no answer can
-    be used the list has one entry of empty texts. A row that has the tag stays as it is; one is rejected when the
-    server gives no answer at all. With `drop_text` the text goes. An empty text is asked about like any other.
+    The tag is a list of relations like those of extract_entity_relation_mapper, without repeats, in the order of the answer:
+    the speaker, the person who is meant, and the nickname as the description. A nickname that equals the name is left out. If
+    no answer can be used, the list has one entry of empty strings. Nothing is asked about a row that has the tag. If the
+    server gives no answer, the row is rejected. With `drop_text` the text is removed. An empty text is asked about like any
+    other.
     """
 
     what = "nicknames"
@@ -287,9 +288,9 @@ class ExtractNicknameMapper(Extraction, name="extract_nickname_mapper"):
 class ExtractSupportTextMapper(Extraction, name="extract_support_text_mapper"):
     """Extracts the passage of a text that supports a summary, such as an event of extract_event_mapper.
 
-    The tag is the whole answer, or the summary itself where all answers are empty. A row stays as it is where its
-    summary is no text, or the tag is there; one is rejected when the server gives no answer at all. With `drop_text`
-    the text goes. An empty text is asked about like any other.
+    The tag is the whole answer, or the summary itself if all answers are empty. If the summary is not a string, or the row
+    has the tag, the row does not change. If the server gives no answer, the row is rejected. With `drop_text` the text is
+    removed. An empty text is asked about like any other.
     """
 
     what = "support"
@@ -316,11 +317,11 @@ class ExtractSupportTextMapper(Extraction, name="extract_support_text_mapper"):
 class RelationIdentityMapper(Extraction, name="relation_identity_mapper"):
     """Extracts the relation between two persons of a text with a language model.
 
-    The tag is a word or phrase: the target is the source's ... Where the answer lacks the form asked for, its last
-    conclusion (所以, 因此, 故, 可见 and a colon) counts. The tag is empty where no answer can be used, and without a question
-    where one of the two has no name. Names mean themselves in patterns. A row that has the tag stays as it is; one is
-    rejected when the server gives no answer at all. With `drop_text` the text goes. An empty text is asked about like
-    any other.
+    The tag is a word or phrase that completes "the target is the source's ...". If the answer does not have the form asked
+    for, its last conclusion (所以, 因此, 故, 可见 and a colon) counts. The tag is empty if no answer can be used, or if one of
+    the two has no name; in the second case nothing is asked. Special characters of names have no meaning in patterns. Nothing is
+    asked about a row that has the tag. If the server gives no answer, the row is rejected. With `drop_text` the text is
+    removed. An empty text is asked about like any other.
     """
 
     what = "relation"
@@ -378,12 +379,12 @@ class Form(ModelMapper):
 class LlmExtractMapper(Form, name="llm_extract_mapper"):
     """Extracts structured data from fields of the row with a language model.
 
-    The tag is a mapping with exactly the keys of the form. Null is what the model does not say. Everything is null
-    where no answer can be used, or where the row has none of the fields: then nothing is asked. With one key an answer
-    that is a list is its value. The model is asked again where its answer is no JSON, which Data-Juicer does not do,
-    and `strategy` may be a plain text. A row that has the tag stays as it is; one is rejected when the server gives no
-    answer at all. Tokens are added up in the tag `llm_semantic_usage`; the cost is 0 where `model_params` has no
-    `prices`. An empty text is a value like others.
+    The tag is a mapping with exactly the keys of `output_schema`; what the model does not say is null. All values are null if
+    no answer can be used, or if the row has none of the fields; in the second case nothing is asked. If the schema has one
+    key, an answer that is a list is its value. Unlike in Data-Juicer, the model is asked again if its answer is not JSON, and
+    `strategy` may be a plain string. Nothing is asked about a row that has the tag. If the server gives no answer, the row is
+    rejected. The tag `llm_semantic_usage` adds up the tokens; the cost is 0 if `model_params` has no `prices`. An empty text
+    is a value like others.
     """
 
     rewrites_tags = True

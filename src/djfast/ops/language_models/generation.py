@@ -12,9 +12,9 @@ from djfast.ops.language_models.asking import EITHER_NAME, IS_HF_MODEL, SAMPLING
 class GenerateQaFromTextMapper(HfModelMapper, name="generate_qa_from_text_mapper"):
     """Generates questions and answers about a text with a language model.
 
-    Each pair becomes a row, with the other fields of the text's row; a question or an answer that it had is replaced. A row
-    about which the model writes no pair disappears, and so does one with an empty text, about which nothing is asked. A row is
-    rejected when there is no answer at all. The model reads the text and nothing else, so it must be trained for this.
+    Each pair becomes a row with the other fields of the row; its question and answer replace those of the row. If the model
+    writes no pair, the row is dropped. A row with an empty text is dropped without a question. If the server gives no answer,
+    the row is rejected. The model reads the text and nothing else, so it must be trained for this.
     """
 
     hf_model: str = param(EITHER_NAME, default="alibaba-pai/pai-qwen1_5-7b-doc2qa")
@@ -53,13 +53,13 @@ class GenerateQaFromTextMapper(HfModelMapper, name="generate_qa_from_text_mapper
 class GenerateQaFromExamplesMapper(HfModelMapper, name="generate_qa_from_examples_mapper"):
     """Generates a dialogue after examples with a language model.
 
-    The last question and answer go to their fields, those before to the history. All three are empty where the model writes no
-    pair, or a dialogue that is too like one of the examples: ROUGE-L of their words, where each Chinese, Japanese or Korean
-    character is a word. A row is rejected when there is no answer at all. What the row holds is not shown to the model, so an
+    The last question and answer go to their fields, earlier ones to the history. All three are empty if the model writes no
+    pair, or if the dialogue is too similar to one of the examples, measured by ROUGE-L of their words; each Chinese, Japanese
+    or Korean character is a word. If the server gives no answer, the row is rejected. The model does not see the row, so an
     empty text changes nothing.
 
-    Examples are drawn by the content of the row, where Data-Juicer draws anew in each run. So rows that are equal get the same
-    dialogue: give each a field of its own, such as the `number_key` of a `generated_dataset_config`.
+    Examples are chosen by the content of the row, whereas Data-Juicer draws new ones in each run. So equal rows get the same
+    dialogue: give each row a field of its own, such as the `number_key` of a `generated_dataset_config`.
     """
 
     seed_file: str = param(
@@ -119,8 +119,8 @@ class GenerateQaFromExamplesMapper(HfModelMapper, name="generate_qa_from_example
 class LlmRayVllmEnginePipeline(Mapper, name="llm_ray_vllm_engine_pipeline"):
     """Generates the response to the query of each row with a language model.
 
-    The answer goes to the response field as it is. A row without a query, or with an empty one, stays as it is. A row is rejected
-    if there is no answer at all. For speed with large models, start vLLM as a server and give its address.
+    The answer is written to the response field unchanged. If the query is missing or empty, the row does not change. If the
+    server gives no answer, the row is rejected. For speed with large models, start vLLM as a server and give its address.
     """
 
     api_or_hf_model: str | None = param(EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")

@@ -130,7 +130,9 @@ _JUDGES = (
 
 _DOC = """Scores from 1 to 5 how well {question}.
 
-{what} The tag, named like the OP, holds `score`, `reason` and `eval_kind`; scores outside the scale are moved to its nearer end.
+{what}
+
+The tag, named like the OP, holds `score`, `reason` and `eval_kind`; scores outside the scale are moved to its nearer end.
 If everything that is read is empty, nothing is asked and the tag holds `skipped`. If no answer of the model can be used, the tag
 holds `error`. A row that has the tag is not judged again unless `overwrite` is true. If the server gives no answer, the row is
 rejected.
@@ -177,11 +179,11 @@ _EVIDENCE_TAGS = (
 class AgentInsightLlmMapper(ApiMapper, name="agent_insight_llm_mapper"):
     """Explains with a language model what earlier OPs found out about an agent's work.
 
-    The model reads the stats and tags of OPs that judge, count and detect bad cases, with the beginnings of the query and the
-    response; a text that is very long is cut. Written are the tags `agent_insight_llm` (an object; a fixed one where no answer
-    can be used), `agent_insight_llm_raw` (the answer, at most 8000 characters) and `agent_pipeline_output_lang`. A row that has
-    the tag is not asked about, nor is one of another tier than those wanted. Null and missing fields, and empty texts, are
-    empty evidence. A row is rejected when the server gives no answer at all.
+    The model reads the stats and tags of OPs that judge, count and detect bad cases, and the beginnings of the query and the
+    response; very long strings are cut. The OP writes the tags `agent_insight_llm` (an object; a fixed one if no answer can
+    be used), `agent_insight_llm_raw` (the answer, at most 8000 characters) and `agent_pipeline_output_lang`. Nothing is asked
+    about a row that has the tag or whose tier is not among `run_for_tiers`. Null and missing fields and empty texts count as
+    no evidence. If the server gives no answer, the row is rejected.
     """
 
     examples = (
@@ -237,9 +239,9 @@ class AgentInsightLlmMapper(ApiMapper, name="agent_insight_llm_mapper"):
 class AgentSkillInsightMapper(ApiMapper, name="agent_skill_insight_mapper"):
     """Describes with a language model what an agent can do, from the names of its tools and skills.
 
-    The model reads the names in two tags, at most 30 of each. The tag that is written is a list of phrases, each once; it is
-    empty where there are no names, which are not asked about, or where no answer of the model can be used. A row that has the
-    tag is not asked about. A row is rejected when the server gives no answer at all.
+    The model reads the names in two tags, at most 30 of each. The OP writes a list of phrases without repeats. The list is
+    empty if there are no names, in which case nothing is asked, or if no answer of the model can be used. Nothing is asked
+    about a row that has the tag. If the server gives no answer, the row is rejected.
     """
 
     examples = (
@@ -274,14 +276,14 @@ class AgentSkillInsightMapper(ApiMapper, name="agent_skill_insight_mapper"):
 class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
     """Finds personal data and secrets that are left in texts with a language model, and redacts them if asked.
 
-    Rules, and the spaCy models that are named, decide which rows are worth a question: those with digits in a row, an `@`,
-    words of secrets or inner networks, long tokens, or words and forms that come with names. The tag lists up to 32 suspects
-    with `field`, `category` and `evidence`, and says whether the row is `likely_clean`. Where all that is read is empty, or
-    the rules see nothing, it holds `skipped`; where no answer of the model can be used it holds `error`, and a second tag the
-    answer. The redaction `evidence` replaces each piece of evidence of two characters or more in its field, the longest first,
-    and `whole_field` the fields that have suspects; `redaction_applied` says whether anything was replaced. Fields that are no
-    texts are not read. A row that has the tag is left alone, unless `overwrite` is true. A row is rejected when the server
-    gives no answer at all.
+    Rules, and the spaCy models that are named, decide which rows are worth a question: rows with several digits in a row, an
+    `@`, words that hint at secrets or internal networks, long tokens, or words that come with names. The tag lists up to 32
+    suspects with `field`, `category` and `evidence`, and says whether the row is `likely_clean`. If everything that is read
+    is empty, or the rules find nothing, the tag holds `skipped`. If no answer of the model can be used, it holds `error`, and
+    a second tag holds the answer. The redaction `evidence` replaces each piece of evidence of two characters or more in its
+    field, the longest first; `whole_field` replaces the fields that have suspects. `redaction_applied` says whether anything
+    was replaced. Fields that are not strings are not read. A row that has the tag does not change, unless `overwrite` is
+    true. If the server gives no answer, the row is rejected.
     """
 
     settings: ClassVar[dict[str, Any]] = {"max_tokens": 512, "temperature": 0.1}

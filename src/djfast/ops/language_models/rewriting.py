@@ -43,8 +43,8 @@ class Optimization(ModelMapper):
 class OptimizeQaMapper(Optimization, name="optimize_qa_mapper"):
     """Rewrites a question and its answer with a language model to be more detailed and accurate.
 
-    The fields stay as they are where no answer of the model can be used, also in part. A row is rejected when there is no answer
-    at all. Missing and empty fields are shown to the model as empty texts.
+    If no answer of the model can be used, or a part of it cannot, the fields do not change. If the server gives no answer,
+    the row is rejected. Missing and empty fields are shown to the model as empty strings.
     """
 
     asks_for = "qa"
@@ -61,8 +61,8 @@ class OptimizeQaMapper(Optimization, name="optimize_qa_mapper"):
 class OptimizeQueryMapper(Optimization, name="optimize_query_mapper"):
     """Rewrites a question with a language model to be more detailed and clearer.
 
-    The field stays as it is where no answer of the model can be used. A row is rejected when there is no answer at all. Missing
-    and empty fields are shown to the model as empty texts.
+    The model sees the question and its answer. If no answer of the model can be used, the field does not change. If the
+    server gives no answer, the row is rejected. Missing and empty fields are shown to the model as empty strings.
     """
 
     asks_for = "query"
@@ -79,8 +79,8 @@ class OptimizeQueryMapper(Optimization, name="optimize_query_mapper"):
 class OptimizeResponseMapper(Optimization, name="optimize_response_mapper"):
     """Rewrites the answer to a question with a language model to be more detailed and accurate.
 
-    The field stays as it is where no answer of the model can be used. A row is rejected when there is no answer at all. Missing
-    and empty fields are shown to the model as empty texts.
+    If no answer of the model can be used, the field does not change. If the server gives no answer, the row is rejected.
+    Missing and empty fields are shown to the model as empty strings.
     """
 
     asks_for = "response"
@@ -97,9 +97,9 @@ class OptimizeResponseMapper(Optimization, name="optimize_response_mapper"):
 class PairPreferenceMapper(ApiMapper, name="pair_preference_mapper"):
     """Generates a worse answer to a question and the reason why it is worse, for preference training.
 
-    Both fields are always written. They are empty where the model's last answer cannot be used, and one alone is where that
-    answer has only the other. The text is shown as a reference; it may be missing, null or empty. A row is rejected when the
-    server gives no answer at all.
+    Both fields are always written. If the model's last answer cannot be used, they are empty; if it has only one of the two,
+    the other is empty. The model sees the text as a reference; it may be missing, null or empty. If the server gives no
+    answer, the row is rejected.
     """
 
     system_prompt: str | None = param(_SYSTEM, default=None)
@@ -138,13 +138,13 @@ class PairPreferenceMapper(ApiMapper, name="pair_preference_mapper"):
 class OptimizePromptMapper(EitherModelMapper, name="optimize_prompt_mapper"):
     """Generates new prompts after the one of each row with a language model.
 
-    A row stands for itself and for `gen_num` rows more, which have a new prompt and are the same otherwise. What the model has
-    written is an example for what it writes next. An attempt that gives no prompt in all its tries is left out, so a row that is
-    not kept may leave nothing behind. A row without a prompt, and one whose prompt is empty, stays as it is. A row is rejected
-    when there is no answer at all.
+    The OP adds `gen_num` rows to each row. They have a new prompt and otherwise equal the row. Each new prompt is an example
+    for the next one. An attempt without a usable prompt in all its tries is left out, so if the row itself is not kept,
+    nothing may be left of it. A row whose prompt is missing or empty does not change. If the server gives no answer, the row
+    is rejected.
 
-    Data-Juicer draws its first examples at random from whatever rows lie in the same batch, and makes `gen_num` prompts for each
-    batch. Here examples are the row's own prompt and those that came of it, so that results depend on the row alone.
+    Data-Juicer draws its first examples at random from the rows that happen to be in the same batch, and makes `gen_num`
+    prompts for each batch. Here examples are the row's own prompt and those made from it, so results depend on the row alone.
     """
 
     is_hf_model: bool = param("Whether the model runs in this process, by the package transformers.", default=False)

@@ -85,10 +85,10 @@ def _said(scores: str) -> str:
 class LlmAnalysisFilter(Scoring, name="llm_analysis_filter"):
     """Keeps rows that a language model scores high in clarity, relevance, usefulness and fluency.
 
-    The score is the mean of the dimensions divided by 5. Where no answer of the model can be used the score is 0, and a row
-    with the score 0 is kept. The answer and its tags are written as texts of JSON. An answer is repaired where its JSON is
-    badly written, and objects may be nested in it. A row is rejected when the server gives no answer at all. An
-    empty text is asked about like any other.
+    The score is the mean of the dimensions divided by 5. If no answer of the model can be used, the score is 0, and a row
+    with the score 0 is kept. The answer and its tags are written as strings of JSON. An answer in broken JSON is repaired,
+    and objects may be nested in it. If the server gives no answer, the row is rejected. An empty text is asked about like any
+    other.
     """
 
     prompt = "analysis_score"
@@ -108,9 +108,9 @@ class LlmAnalysisFilter(Scoring, name="llm_analysis_filter"):
 class LlmQualityScoreFilter(Scoring, name="llm_quality_score_filter"):
     """Keeps rows that a language model scores high in accuracy, grammar, informativeness and coherence.
 
-    The score is the mean of the dimensions divided by 5. Where no answer of the model can be used the score is 0, which is
-    outside of the range as it stands by default, so that the row is dropped. The answer and its tags are written as texts of
-    JSON. A row is rejected when the server gives no answer at all. An empty text is asked about like any other.
+    The score is the mean of the dimensions divided by 5. If no answer of the model can be used, the score is 0, which is
+    outside the default range, so the row is dropped. The answer and its tags are written as strings of JSON. If the server
+    gives no answer, the row is rejected. An empty text is asked about like any other.
     """
 
     prompt = "quality_score"
@@ -132,9 +132,9 @@ class LlmQualityScoreFilter(Scoring, name="llm_quality_score_filter"):
 class LlmDifficultyScoreFilter(Scoring, name="llm_difficulty_score_filter"):
     """Keeps rows that a language model scores as difficult, in language, ideas, knowledge, steps and ambiguity.
 
-    The score is the mean of the dimensions divided by 5. Where no answer of the model can be used the score is 0, which is
-    outside of the range as it stands by default, so that the row is dropped. The answer and its tags are written as texts of
-    JSON. A row is rejected when the server gives no answer at all. An empty text is asked about like any other.
+    The score is the mean of the dimensions divided by 5. If no answer of the model can be used, the score is 0, which is
+    outside the default range, so the row is dropped. The answer and its tags are written as strings of JSON. If the server
+    gives no answer, the row is rejected. An empty text is asked about like any other.
     """
 
     prompt = "difficulty_score"
@@ -156,10 +156,10 @@ class LlmDifficultyScoreFilter(Scoring, name="llm_difficulty_score_filter"):
 class LlmTaskRelevanceFilter(Scoring, name="llm_task_relevance_filter"):
     """Keeps rows that are relevant to a task, as scored by a language model.
 
-    The task is told by samples, by a description, or by both. The score is the mean of the dimensions divided by 5. There is
-    no upper bound. Where no answer of the model can be used the score is 0, and a row with the score 0 is kept. The answer and
-    its tags are written as texts of JSON. A row is rejected when the server gives no answer at all. An empty text is asked
-    about like any other.
+    The task is given by samples, by a description, or by both. The score is the mean of the dimensions divided by 5. There is
+    no upper bound. If no answer of the model can be used, the score is 0, and a row with the score 0 is kept. The answer and
+    its tags are written as strings of JSON. If the server gives no answer, the row is rejected. An empty text is asked about
+    like any other.
     """
 
     prompt = "task_relevance"
@@ -228,11 +228,11 @@ class Condition(ModelFilter):
 class LlmConditionFilter(Condition, name="llm_condition_filter"):
     """Keeps rows whose text meets a condition in words, as judged by a language model.
 
-    An empty text meets no condition, and every text meets the empty one; neither is asked about. An answer that says neither
-    yes nor no is asked for again, and counts as no in the end. With the strategies cot and cot_shot the model thinks first and
-    decides in its last line. Tokens add up in `llm_semantic_usage` over all filters of a row; the cost is 0 where model_params
-    has no prices. Two such filters in a recipe each decide anew, the stat is that of the last. The interval parameters mean
-    nothing here. A row is rejected when the server gives no answer at all.
+    An empty text meets no condition, and every text meets the empty condition; neither is asked about. If an answer says
+    neither yes nor no, the model is asked again; if no answer does, it counts as no. With the strategies cot and cot_shot the
+    model reasons first and decides in its last line. `llm_semantic_usage` adds up the tokens of all filters of a row; the
+    cost is 0 if model_params has no prices. Two such filters in a recipe decide independently; the stat is that of the last
+    one. The parameters of intervals have no effect. If the server gives no answer, the row is rejected.
     """
 
     examples = (  # type: ignore[misc]

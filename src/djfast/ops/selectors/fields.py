@@ -28,11 +28,11 @@ class FieldSelector(Selector):
 class TopkSpecifiedFieldSelector(FieldSelector, name="topk_specified_field_selector"):
     """Selects the rows with the largest or smallest values of a field, in the order of the values.
 
-    Values of a field of the row itself are compared as they are: all of them numbers and booleans, or all of them texts;
-    both in one field are an error, and a row with a list or an object is rejected. Values of a nested field are compared as
-    numbers, a text by the number that it spells and a list by its mean; the empty text is none. Rows with equal values stay
-    in their order; rows whose value is null, missing or no number come last, in their order. Without `topk` and `top_ratio`,
-    and with fewer than two rows, all rows pass.
+    Values of a field of the row itself are compared as they are. They must be all numbers and booleans, or all strings; both
+    in one field are an error. A row whose value is a list or an object is rejected. Values of a nested field are compared as
+    numbers: a string by the number that it spells, a list by its mean; the empty string is not a number. Rows with equal
+    values stay in their order. Rows whose value is null, missing or not a number come last, in their order. If neither `topk`
+    nor `top_ratio` is given, or there are fewer than two rows, all rows stay.
     """
 
     examples = (
@@ -64,9 +64,10 @@ class TopkSpecifiedFieldSelector(FieldSelector, name="topk_specified_field_selec
 class RangeSpecifiedFieldSelector(FieldSelector, name="range_specified_field_selector"):
     """Selects the rows whose values of a field rank between two positions, largest first.
 
-    Rank 0 is the smallest value. Values are compared as numbers, a text by the number that it spells and a list by its
-    mean; whatever else, null and the empty text included, is smaller than all numbers. Rows with equal values stay in their
-    order. Without a lower and an upper bound, and with fewer than two rows, all rows pass; bounds that meet take none.
+    Rank 0 is the smallest value. Values are compared as numbers: a string by the number that it spells, a list by its mean.
+    Any other value, null and the empty string included, is smaller than all numbers. Rows with equal values stay in their
+    order. If neither a lower nor an upper bound is given, or there are fewer than two rows, all rows stay. If the bounds are
+    equal, no row stays.
     """
 
     examples = (
@@ -101,10 +102,10 @@ class RangeSpecifiedFieldSelector(FieldSelector, name="range_specified_field_sel
 class FrequencySpecifiedFieldSelector(FieldSelector, name="frequency_specified_field_selector"):
     """Selects all rows that have the most frequent values of a field, or the rarest.
 
-    `topk` and `top_ratio` count distinct values, not rows. Values are numbers, booleans and texts, the empty one included;
-    null and a missing field are one value, and so are 1, 1.0 and true. A row with a list or an object is rejected. Equally
-    frequent values come in the order in which they appear first. Without `topk` and `top_ratio`, and with fewer than two
-    rows, all rows pass.
+    `topk` and `top_ratio` count distinct values, not rows. Values are numbers, booleans and strings, the empty one included.
+    Null and a missing field are the same value, and so are 1, 1.0 and true. A row whose value is a list or an object is
+    rejected. Equally frequent values come in the order in which they first appear. If neither `topk` nor `top_ratio` is
+    given, or there are fewer than two rows, all rows stay.
     """
 
     examples = (
@@ -131,9 +132,9 @@ class FrequencySpecifiedFieldSelector(FieldSelector, name="frequency_specified_f
 class TagsSpecifiedFieldSelector(FieldSelector, name="tags_specified_field_selector"):
     """Selects the rows whose value of a field is one of the given tags.
 
-    The numbers 1 and 1.0 are equal, and so is the boolean true. Null and a missing field are no tag, the empty text may be
-    one; a row with a list or an object is rejected. It looks at each row alone, so a single row is tested too, and a field
-    that no row has takes none.
+    1, 1.0 and true are equal. Null and a missing field are never a tag; the empty string may be one. A row whose value is a
+    list or an object is rejected. The OP decides each row on its own, so it also tests the row of a data set of one row. If
+    no row has the field, no row stays.
     """
 
     examples = (

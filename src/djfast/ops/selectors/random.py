@@ -9,9 +9,9 @@ from djfast.errors import RecipeError
 class RandomSelector(Selector, name="random_selector"):
     """Selects random rows, shuffled; the same rows in every run.
 
-    Texts, empty or not, are not looked at. The shuffle is that of numpy's `default_rng(42).permutation`. More rows than there
-    are repeat the shuffled rows. A share so small that it comes to no row, a number that is exactly that of the rows, and
-    fewer than two rows let all pass, in their order.
+    The OP does not read texts, empty or not. The shuffle is that of numpy's `default_rng(42).permutation`. If more rows are
+    asked for than there are, the shuffled rows are repeated. All rows stay in their order if the share comes to less than one
+    row, if exactly as many rows are asked for as there are, or if there are fewer than two rows.
     """
 
     examples = (

@@ -39,9 +39,9 @@ class Augmentation(Mapper):
 class NlpaugEnMapper(Augmentation, name="nlpaug_en_mapper"):
     """Augments English texts: adds copies of rows with random changes of words or characters, by the package nlpaug.
 
-    About three of ten words change, at least one and at most ten, or as many characters in as many words. A copy may equal the
-    original where there is nothing to change; the empty text has no copies. Without any method the rows stay as they are, or
-    all go without `keep_original_sample`. White space between words becomes one space.
+    About three of ten words change, at least one and at most ten, or as many characters in as many words. A copy may equal
+    the original if there is nothing to change; the empty text has no copies. If no method is set, the rows do not change, or
+    all are dropped without `keep_original_sample`. White space between words becomes one space.
     """
 
     source = "Ma, nlpaug, 2019 (https://github.com/makcedward/nlpaug)."
@@ -85,10 +85,10 @@ class NlpaugEnMapper(Augmentation, name="nlpaug_en_mapper"):
 class NlpcdaZhMapper(Augmentation, name="nlpcda_zh_mapper"):
     """Augments Chinese texts: adds copies of rows with random changes of words or characters, by the package nlpcda.
 
-    About one of twenty words or characters changes. Copies differ from the text and from each other, so there may be fewer than
-    asked for, and none of a short or empty text. They lose line feeds and outer white space. With `sequential` the first
-    method that changes the text makes the copies. Without any method the rows stay as they are, or all go without
-    `keep_original_sample`.
+    About one of twenty words or characters changes. Copies differ from the text and from each other, so there may be fewer
+    than asked for, and none of a short or empty text. Copies have no line feeds and no white space at their ends. With
+    `sequential` the first method that changes the text makes the copies. If no method is set, the rows do not change, or all
+    are dropped without `keep_original_sample`.
     """
 
     source = "Jiang, nlpcda, 2020 (https://github.com/425776024/nlpcda)."

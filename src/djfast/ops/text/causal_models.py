@@ -82,8 +82,9 @@ class LLMPerplexityFilter(CausalModelFilter, name="llm_perplexity_filter"):
     """Keeps rows whose last message has a perplexity in a range, under a language model.
 
     The value is the perplexity of the last message's tokens after the messages before it, which are joined by spaces, without
-    a chat template. Messages are the field `messages`, or a query and a response made of other fields. Rows with fewer than
-    two tokens, such as those of an empty text, or more than the model can read, are rejected.
+    a chat template. Messages are the field `messages`, or a query and a response that templates make of other fields. Rows
+    with fewer than two tokens, such as those of an empty text, and rows with more tokens than the model can read are
+    rejected.
     """
 
     def stats(self) -> dict[str, Expr]:
@@ -96,12 +97,12 @@ class LLMPerplexityFilter(CausalModelFilter, name="llm_perplexity_filter"):
 
 
 class InstructionFollowingDifficultyFilter(CausalModelFilter, name="instruction_following_difficulty_filter"):
-    """Keeps rows by instruction-following difficulty: how much the query raises a language model's probability of the response.
+    """Keeps rows by instruction-following difficulty: how much the query helps a language model to predict the response.
 
-    The value is the mean loss of the last message after the others, divided by its mean loss alone: small values mean that the
-    query tells much, 1 that it tells nothing. Most values lie below 1, so the default range, which is Data-Juicer's, drops
-    almost every row. Rows whose last message has fewer than two tokens, such as an empty one, or with more than the model
-    can read, are rejected.
+    The value is the mean loss of the last message after the others, divided by its mean loss alone: small values mean that
+    the query helps much, 1 that it does not help. Most values lie below 1, so the default range, which is Data-Juicer's,
+    drops almost every row. Rows whose last message has fewer than two tokens, such as an empty one, and rows with more tokens
+    than the model can read are rejected.
     """
 
     source = "Li et al., \"From quantity to quality: boosting LLM performance with self-guided data selection\", 2023."
@@ -119,9 +120,9 @@ class InContextInfluenceFilter(CausalModelFilter, name="in_context_influence_fil
     """Keeps rows that, as an in-context example, raise a language model's probability of the answers of validation rows.
 
     The value is the mean, over the validation rows, of the answer's mean loss alone divided by its mean loss after the row.
-    More than 1 means that the row helps. With `valid_as_demo` the validation rows are the examples, and the row's own answer is
-    foreseen. Rows with fewer than two tokens, such as those of an empty text, or more than the model can read, are
-    rejected.
+    More than 1 means that the row helps. With `valid_as_demo` the validation rows are the examples and the loss is that of
+    the row's own answer. Rows with fewer than two tokens, such as those of an empty text, and rows with more tokens than the
+    model can read are rejected.
     """
 
     valid_dataset: list[dict] | None = param(  # type: ignore[type-arg]

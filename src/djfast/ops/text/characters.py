@@ -9,9 +9,9 @@ from djfast.expr import Expr, call, col
 class AlphanumericFilter(Filter, name="alphanumeric_filter"):
     """Keeps texts whose share of letters and digits lies in a range.
 
-    Letters and digits are those of every script. The empty text has the share 0. With `tokenization` the stat is
-    another one, `alpha_token_ratio`: letters, digits not counted, per token of the tokenizer
-    EleutherAI/pythia-6.9b-deduped. It is usually above 1, so both limits need other values then.
+    Letters and digits of every script count. The empty text has the share 0. With `tokenization` the stat is another one,
+    `alpha_token_ratio`: the number of letters, without digits, per token of the tokenizer EleutherAI/pythia-6.9b-deduped.
+    That ratio is usually above 1, so both limits need other values.
     """
 
     examples = (
@@ -52,8 +52,9 @@ class AlphanumericFilter(Filter, name="alphanumeric_filter"):
 class SpecialCharactersFilter(Filter, name="special_characters_filter"):
     """Keeps texts whose share of special characters lies in a range.
 
-    Special are white space, digits, punctuation, symbols and emoji of one code point, and by inheritance a few letters
-    (for example U+4E00); a no-break space is not. Ordinary English scores about 0.2. The empty text has the share 0.
+    Special characters are white space, digits, punctuation, symbols and emoji of one code point, and, as in Data-Juicer's
+    table, a few letters (for example U+4E00); a no-break space is not one. Ordinary English has a share of about 0.2. The
+    empty text has the share 0.
     """
 
     examples = (

@@ -11,8 +11,8 @@ _MODES = ("s2t", "t2s", "s2tw", "tw2s", "s2hk", "hk2s", "s2twp", "tw2sp", "t2tw"
 class ChineseConvertMapper(Mapper, name="chinese_convert_mapper"):
     """Converts Chinese between simplified and traditional characters, the variants of Taiwan and Hong Kong, and Japanese.
 
-    Words are converted as a whole where the dictionaries have them; no word goes on behind U+0000. A text of ASCII
-    alone ends at its first U+0000, as in Data-Juicer. The empty text stays empty.
+    Words that the dictionaries contain are converted as a whole. U+0000 ends a word. As in Data-Juicer, a text of ASCII
+    characters only is cut at its first U+0000. The empty text stays empty.
     """
 
     source = "OpenCC 1.1 with its own dictionaries."

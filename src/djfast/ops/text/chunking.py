@@ -10,16 +10,16 @@ from djfast.expr import Expr, call, row
 class TextChunkMapper(Mapper, name="text_chunk_mapper"):
     r"""Splits a text into chunks, one row each; all other fields are repeated.
 
-    With a pattern alone the text is split at its matches: chunks of white space are dropped, so a blank text leaves no row,
-    and what groups of the pattern match becomes chunks, too. With a length alone the text is cut into windows of that length,
-    each `overlap_len` before the end of the last one. With both the text is cut where the last match inside such a window
-    lies, and at its end where there is none; only then chunks overlap. A text that is short enough stays one row, also the
-    empty one. Patterns are those of the `regex` package, for which white space and words are a little different from Python's
-    `re`: `\s` leaves out U+001C to U+001F, and marks are word characters. A text that the pattern needs too long for is rejected,
-    and so is one with more than a million chunks or whose overlaps repeat it too often.
+    With a pattern alone, the text is split at its matches. Chunks of white space are dropped, so a blank text gives no row,
+    and the matches of groups in the pattern become chunks, too. With a length alone, the text is cut into windows of that
+    length, each `overlap_len` before the end of the last one. With both, the text is cut at the last match inside such a
+    window, or at the end of the window if there is no match; only then chunks overlap. A text that is short enough stays one
+    row, also the empty one. Patterns are those of the `regex` package, whose white space and words differ slightly from
+    Python's `re`: `\s` does not include U+001C to U+001F, and marks are word characters. A text is rejected if the pattern
+    takes too long, if it has more than a million chunks, or if overlaps repeat it too often.
 
-    With a tokenizer, lengths are in tokens. The text is tokenised once and chunks are pieces of the text as it is, so a chunk
-    that begins inside a token has one token less or more when it is tokenised again. The tokenizer is read from disk.
+    With a tokenizer, lengths are in tokens. The text is tokenised once, and chunks are pieces of the text, so a chunk that
+    begins inside a token may have one token more or less when it is tokenised again. The tokenizer is read from disk.
     """
 
     examples = (

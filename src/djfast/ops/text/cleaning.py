@@ -41,8 +41,8 @@ class PatternCleaner(Mapper):
 class CleanEmailMapper(PatternCleaner, name="clean_email_mapper"):
     """Removes or replaces e-mail addresses.
 
-    The built-in pattern wants lowercase letters after the @: `A@EXAMPLE.com` stays. A given pattern is compiled so
-    that a dot matches line feeds too. The empty text stays empty.
+    The built-in pattern requires lowercase letters after the @: `A@EXAMPLE.com` stays. In a pattern that you give, a dot also
+    matches line feeds. The empty text stays empty.
     """
 
     examples = (
@@ -66,8 +66,8 @@ class CleanEmailMapper(PatternCleaner, name="clean_email_mapper"):
 class CleanLinksMapper(PatternCleaner, name="clean_links_mapper"):
     """Removes or replaces links.
 
-    The built-in pattern finds schemes (`https://`, `mailto:`), `www.` and domains followed by a slash; a bare
-    `foo.com` stays. Text without spaces after a link, such as Chinese, goes with it. The empty text stays empty.
+    The built-in pattern finds schemes (`https://`, `mailto:`), `www.`, and domains followed by a slash; a bare `foo.com`
+    stays. Text that follows a link without a space, as in Chinese, is removed with it. The empty text stays empty.
     """
 
     examples = (
@@ -91,8 +91,8 @@ class CleanLinksMapper(PatternCleaner, name="clean_links_mapper"):
 class CleanIpMapper(PatternCleaner, name="clean_ip_mapper"):
     """Removes or replaces IP addresses.
 
-    The built-in pattern finds IPv4 addresses and IPv6 addresses of eight groups; `::1` stays. It looks at no boundary:
-    of `1.2.3.4.5` the first four numbers go, and `00.1.2.3` becomes `0`. The empty text stays empty.
+    The built-in pattern finds IPv4 addresses and IPv6 addresses of eight groups; `::1` stays. The pattern ignores word
+    boundaries: of `1.2.3.4.5` the first four numbers are removed, and `00.1.2.3` becomes `0`. The empty text stays empty.
     """
 
     examples = (
@@ -116,9 +116,9 @@ class CleanIpMapper(PatternCleaner, name="clean_ip_mapper"):
 class CleanCopyrightMapper(Mapper, name="clean_copyright_mapper"):
     """Removes the copyright notice of a source file.
 
-    The first block comment (`/* ... */`), wherever it stands, goes if it says "copyright" in any case; if it does not,
-    nothing changes. A text without block comments loses its leading lines that are empty or start with `//`, `#` or
-    `--`, whatever they say, Markdown headings included. The empty text stays empty.
+    The first block comment (`/* ... */`) of the text is removed if it contains "copyright" in any case; otherwise nothing
+    changes. If a text has no block comment, its leading lines that are empty or begin with `//`, `#` or `--` are removed,
+    whatever they say, Markdown headings included. The empty text stays empty.
     """
 
     examples = (
@@ -138,11 +138,11 @@ class CleanCopyrightMapper(Mapper, name="clean_copyright_mapper"):
 class CleanHtmlMapper(Mapper, name="clean_html_mapper"):
     """Extracts plain text from HTML.
 
-    `<li>` and `<ol>`, spelled just so, become a line break and an asterisk; then the text is parsed as HTML5, and the
-    texts of the document follow each other without separators. The title and the contents of scripts and styles are
-    among them; comments and templates are not. Text without markup loses its leading white space, carriage returns
-    become line feeds and U+0000 goes. A row with more than 10000 elements open at once is rejected, and so is one that
-    leaves so many formatting elements open that parsing would copy millions of them. The empty text stays empty.
+    First, `<li>` and `<ol>`, in exactly this spelling, are replaced by a line break and an asterisk. Then the text is parsed
+    as HTML5, and the strings of the document are joined without separators. They include the title and the contents of
+    scripts and styles, but not comments and templates. A text without markup loses its leading white space; carriage returns
+    become line feeds and U+0000 is removed. A row is rejected if more than 10000 elements are open at once, or if so many
+    formatting elements stay open that parsing would copy millions of them. The empty text stays empty.
     """
 
     source = "HTML5 as parsed by Lexbor."
@@ -162,8 +162,8 @@ class CleanHtmlMapper(Mapper, name="clean_html_mapper"):
 class ReplaceContentMapper(Mapper, name="replace_content_mapper"):
     """Replaces matches of one or several regular expressions.
 
-    The patterns are applied one after the other; a dot matches line feeds too. Without a pattern nothing changes. The
-    empty text stays empty unless a pattern matches it.
+    The patterns are applied one after the other; a dot also matches line feeds. Without a pattern nothing changes. The empty
+    text stays empty unless a pattern matches it.
     """
 
     examples = (
@@ -217,9 +217,9 @@ def _is_literal(pattern: str) -> bool:
 class FixUnicodeMapper(Mapper, name="fix_unicode_mapper"):
     """Repairs wrongly decoded text (mojibake) and normalises Unicode.
 
-    Mojibake is undone, HTML entities are unescaped (up to the first line with a `<`), curly quotes become straight,
-    full-width letters and ligatures become plain ones, every line break becomes a line feed, control characters go.
-    The empty text stays empty.
+    Mojibake is undone, HTML entities are unescaped (up to the first line that contains `<`), curly quotes become straight,
+    full-width letters and ligatures become plain letters, every line break becomes a line feed, and control characters are
+    removed. The empty text stays empty.
     """
 
     source = "Speer, ftfy, 2019: the rules of release 6.3."
@@ -255,9 +255,9 @@ class FixUnicodeMapper(Mapper, name="fix_unicode_mapper"):
 class PunctuationNormalizationMapper(Mapper, name="punctuation_normalization_mapper"):
     """Replaces Chinese and typographic punctuation by its ASCII counterpart.
 
-    One code point at a time; `…` becomes three dots, `—` a hyphen between spaces. The full-width digit one becomes a
-    double quote: an old error of the table that published data sets carry. The left single quote stays. The empty
-    text stays empty.
+    Each code point is replaced on its own; `…` becomes three dots, `—` a hyphen between spaces. The full-width digit one
+    becomes a double quote: an old error of the table, which published data sets contain. The left single quote stays. The
+    empty text stays empty.
     """
 
     examples = (
@@ -276,8 +276,8 @@ class PunctuationNormalizationMapper(Mapper, name="punctuation_normalization_map
 class WhitespaceNormalizationMapper(Mapper, name="whitespace_normalization_mapper"):
     """Strips a text and replaces every kind of space by the plain one.
 
-    Line breaks inside the text stay, runs of spaces are not shortened, and zero-width characters become spaces. A text
-    of white space only becomes empty.
+    Line breaks inside the text stay, runs of spaces are not shortened, and zero-width characters become spaces. A text of
+    white space only becomes empty.
     """
 
     examples = (

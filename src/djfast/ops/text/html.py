@@ -9,10 +9,11 @@ from djfast.expr import Expr, call, col
 class ExtractTablesFromHtmlMapper(Mapper, name="extract_tables_from_html_mapper"):
     """Extracts the tables of an HTML text into a tag: tables are lists of rows, rows are lists of cells, cells are strings.
 
-    Tables come in the order of the text, nested ones after the one around them, whose rows and cells have theirs, too. Texts
-    inside a cell are trimmed and joined without a space. Rows without cells and tables without rows are left out. HTML is read
-    as it stands: a cell that is never closed holds what follows it. A text without tables, the empty one too, gets the empty
-    list. A row that has the tag already keeps it; one whose tables would be huge, as unclosed cells can make them, is rejected.
+    Tables come in the order of the text. A nested table follows the table around it, whose rows and cells also contain those
+    of the nested one. Strings inside a cell are stripped and joined without a space. Rows without cells and tables without
+    rows are left out. HTML is not repaired: a cell that is never closed contains what follows it. A text without tables, the
+    empty one included, gets the empty list. A row that has the tag keeps it. A row whose tables would be huge, as unclosed
+    cells can make them, is rejected.
     """
 
     examples = (

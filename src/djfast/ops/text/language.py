@@ -9,8 +9,8 @@ from djfast.expr import Expr, call, col
 class LanguageIDScoreFilter(Filter, name="language_id_score_filter"):
     """Keeps texts whose language is identified with enough confidence, of any or of given languages.
 
-    The model sees the lowercased text with line feeds as spaces. It also answers for the empty text. The score of
-    the first guess may lie marginally above 1. `reversed_range` concerns the score alone, never the languages.
+    The model reads the lowercased text, with line feeds as spaces. It also answers for the empty text. The score of the first
+    guess may be slightly above 1. `reversed_range` reverses the range of the score only, never the languages.
     """
 
     source = 'Joulin et al., "Bag of tricks for efficient text classification", 2016 (the lid.176 model).'
@@ -40,8 +40,9 @@ class LanguageIDScoreFilter(Filter, name="language_id_score_filter"):
 class PerplexityFilter(Filter, name="perplexity_filter"):
     """Keeps texts whose perplexity under an n-gram model lies in a range.
 
-    The text is split by the SentencePiece model of the language, each line is scored with its end of sentence, and
-    the value is rounded to one decimal. Lower means closer to the model's training text. The empty text has 0.
+    The SentencePiece model of the language splits the text, the KenLM model scores each line with its end of sentence, and
+    the value is rounded to one decimal. Lower means closer to the model's training text. The empty text has 0. Needs
+    `LANG.sp.model` and `LANG.arpa.bin` in a folder of models (`djfast fetch`).
     """
 
     source = 'Heafield, "KenLM: faster and smaller language model queries", 2011.'

@@ -9,11 +9,11 @@ from djfast.expr import Expr, call, col
 class ExpandMacroMapper(Mapper, name="expand_macro_mapper"):
     r"""Expands the macros without arguments that a LaTeX source defines.
 
-    Definitions are `\newcommand{\name}{value}` and `\def\name{value}`, each with its closing brace at the end of the
-    line. First come the macros of `\newcommand`, then those of `\def`; a later macro also expands what an earlier one
-    put in. The definitions are expanded too: `\newcommand{\x}{y}` becomes `\newcommand{y}{y}`. Of two uses side by
-    side (`\x\x`) the second stays, and so does a use that ends the text. A row is rejected when its macros make it longer
-    than 16 times its length and 64 KiB, or when it has so many that this takes too long. The empty text stays empty.
+    Definitions are `\newcommand{\name}{value}` and `\def\name{value}`, each with its closing brace at the end of the line.
+    The macros of `\newcommand` are expanded first, then those of `\def`; a later macro also expands in the value of an
+    earlier one. The definitions are expanded too: `\newcommand{\x}{y}` becomes `\newcommand{y}{y}`. Of two uses side by side
+    (`\x\x`) the second is not expanded, nor is a use at the end of the text. A row is rejected if its macros make it longer
+    than 16 times its length and 64 KiB, or if it has so many that this takes too long. The empty text stays empty.
     """
 
     examples = (
@@ -32,8 +32,8 @@ class ExpandMacroMapper(Mapper, name="expand_macro_mapper"):
 class RemoveBibliographyMapper(Mapper, name="remove_bibliography_mapper"):
     r"""Removes the appendix and bibliography from a LaTeX source.
 
-    That is at the first `\appendix`, `\bibliography{...}` or `\begin{...}` of references, REFERENCES or
-    thebibliography; all that follows goes, final line break included. The empty text stays empty.
+    Everything is removed from the first `\appendix`, `\bibliography{...}` or `\begin{...}` of references, REFERENCES or
+    thebibliography on, the final line break included. The empty text stays empty.
     """
 
     examples = (
@@ -52,9 +52,8 @@ class RemoveBibliographyMapper(Mapper, name="remove_bibliography_mapper"):
 class RemoveCommentsMapper(Mapper, name="remove_comments_mapper"):
     r"""Removes comments from a LaTeX source.
 
-    A comment behind something takes the character before its percent sign along, even a line feed: `a%b` becomes
-    empty. `\%` is no comment, and a percent sign that ends its line stays, unless it also starts it. The empty text
-    stays empty.
+    A comment after other text also removes the character before its percent sign, even a line feed: `a%b` becomes empty. `\%`
+    is not a comment. A percent sign at the end of a line stays, unless it also begins the line. The empty text stays empty.
     """
 
     examples = (

@@ -10,8 +10,8 @@ from djfast.ops.text.tokenization import LARGEST_INT, count_pieces
 class TextLengthFilter(Filter, name="text_length_filter"):
     """Keeps texts whose number of code points lies in a range.
 
-    Code points are counted, not bytes and not what a reader sees as one character: an accent that is stored
-    separately counts. The empty text has length 0.
+    The OP counts code points, not bytes and not what a reader sees as one character: an accent that is stored separately
+    counts. The empty text has length 0.
     """
 
     examples = (
@@ -46,9 +46,9 @@ class TextLengthFilter(Filter, name="text_length_filter"):
 class AverageLineLengthFilter(Filter, name="average_line_length_filter"):
     """Keeps texts whose average line length lies in a range.
 
-    The average is the length of the whole text, line separators included, divided by the number of lines, so it is
-    a little larger than the mean of the line lengths. Lines end at every Unicode line boundary; a separator at the
-    end of the text opens no further line. The empty text has no lines and the average 0.
+    The average is the length of the whole text, line separators included, divided by the number of lines, so it is a little
+    larger than the mean of the line lengths. Lines end at every Unicode line boundary. A separator at the end of the text
+    does not begin another line. The empty text has no lines and the average 0.
     """
 
     examples = (
@@ -87,7 +87,7 @@ class AverageLineLengthFilter(Filter, name="average_line_length_filter"):
 class MaximumLineLengthFilter(Filter, name="maximum_line_length_filter"):
     """Keeps texts whose longest line has a length in a range.
 
-    Lines end at every Unicode line boundary and are measured without their separator. The empty text has no lines
+    Lines end at every Unicode line boundary; the length of a line does not include its separator. The empty text has no lines
     and the maximum 0.
     """
 
@@ -123,9 +123,9 @@ class MaximumLineLengthFilter(Filter, name="maximum_line_length_filter"):
 class WordsNumFilter(Filter, name="words_num_filter"):
     """Keeps texts whose number of words lies in a range.
 
-    Words stand between spaces, line feeds and tabs. Punctuation, digits and symbols are stripped from
-    both ends of each word; words that become empty are not counted, so numbers and emoji do not count. The empty text has 0.
-    In a script without spaces, such as Chinese, each line is one word unless `tokenization` is on.
+    Words are separated by spaces, line feeds and tabs. Punctuation, digits and symbols are stripped from both ends of each
+    word; words that become empty are not counted, so numbers and emoji do not count. The empty text has 0 words. In a script
+    without spaces, such as Chinese, each line is one word unless `tokenization` is on.
     """
 
     examples = (
@@ -163,8 +163,8 @@ class WordsNumFilter(Filter, name="words_num_filter"):
 class TokenNumFilter(Filter, name="token_num_filter"):
     """Keeps texts whose number of tokens lies in a range.
 
-    Tokens are those of a Hugging Face tokenizer, without the special tokens that it adds around a text. The empty
-    text has 0. The tokenizer is read from disk; nothing is downloaded.
+    Tokens are those of a Hugging Face tokenizer, without the special tokens that it adds around a text. The empty text has 0.
+    The tokenizer is read from disk; nothing is downloaded.
     """
 
     hf_tokenizer: str = param(

@@ -11,9 +11,9 @@ class LatexMergeTexMapper(Mapper, name="latex_merge_tex_mapper"):
     """Merges the LaTeX sources of an archive into the text.
 
     The archive is a file whose name ends in `.zip`, `.tar`, `.tar.gz` or `.tgz`. Its members whose names end in `.tex` are
-    joined in their order; bytes that are not UTF-8 become replacement characters. Nothing is ever written to disk, whatever
-    the names of members say. A file that is missing, of another kind, broken or without sources gives the empty text. One
-    that unpacks to more than 1 GiB or has more than 100000 members is rejected, and so is a row that names no file.
+    joined in their order; bytes that are not UTF-8 become replacement characters. Nothing is written to disk, whatever the
+    names of members are. If the file is missing, of another kind, broken or without sources, the text becomes empty. A row is
+    rejected if its archive unpacks to more than 1 GiB or has more than 100000 members, or if the row names no file.
     """
 
     examples = (
@@ -45,11 +45,11 @@ class LatexMergeTexMapper(Mapper, name="latex_merge_tex_mapper"):
 class LatexFigureContextExtractorMapper(Mapper, name="latex_figure_context_extractor_mapper"):
     r"""Extracts every figure of a LaTeX source into a row, with its images, caption, label and the paragraphs that cite it.
 
-    Figures are the environments `figure`, `figure*` and `wrapfigure`. One with sub-figures (`subfigure`, `\subfigure`,
-    `\subfloat`) gives a row for each of these, which knows the caption and label of the whole, and also has the paragraphs
-    that refer to the whole. One with two or more minipages gives a row for each minipage that holds no table. Only what has an
-    `\includegraphics` is a figure; a row without figures, such as one with the empty text, is dropped. Images are the paths as
-    they are written. Captions may hold braces; an escaped brace is no brace. Comments are not told from text. Floats,
+    Figures are the environments `figure`, `figure*` and `wrapfigure` that contain an `\includegraphics`. A figure with
+    sub-figures (`subfigure`, `\subfigure`, `\subfloat`) gives one row for each of these, with the caption and label of the
+    whole figure and the paragraphs that cite it. A figure with two or more minipages gives one row for each minipage that
+    contains no table. A row without figures, such as one with the empty text, is dropped. Images are the paths as written in
+    the source. Captions may contain braces; an escaped brace does not count as one. Comments are not recognised. Floats,
     displayed formulas and listings belong to no paragraph.
     """
 

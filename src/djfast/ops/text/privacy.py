@@ -12,14 +12,15 @@ _TEMPLATE = "a template, in which a backslash must be doubled"
 class PiiRedactionMapper(Mapper, name="pii_redaction_mapper"):
     """Redacts personal data and secrets: private keys, addresses, paths, tokens, phone and id numbers.
 
-    They are replaced in this order, each in what the one before has left: PEM blocks, JSON web tokens, links (only when asked
-    for), IP addresses, MAC addresses, paths below the usual folders of users and systems, e-mail addresses, values of secrets
-    (`token=...`; the name stays), ids (`user_id: 9` becomes `user_id[ID_REDACTED]`), names of channels, open ids, phone
-    numbers, Chinese id cards, and the given patterns. Texts in the fields of `redact_keys` are redacted, and in messages the
-    contents and the arguments of tool calls. Then, in the whole row, every text that is an element of a list or has the name
-    `file_path`, `path`, `file`, `arguments` or `file_paths` is, so a secret in the arguments of a tool call is replaced twice.
-    Lists of images, audios and videos stay as they are, other than in Data-Juicer, whose media can no longer be found after
-    it; so do columns of hashes, and dialogues of more than two parts keep them all. The empty text stays empty.
+    The OP replaces, in this order, each in what the replacements before it have left: PEM blocks, JSON web tokens, links
+    (only with `mask_urls`), IP addresses, MAC addresses, paths below the usual folders of users and systems, e-mail
+    addresses, values of secrets (`token=...`; the name stays), ids (`user_id: 9` becomes `user_id[ID_REDACTED]`), names of
+    channels, open ids, phone numbers, Chinese id cards, and your own patterns. It redacts strings in the fields of
+    `redact_keys`, and in messages the contents and the arguments of tool calls. Then it redacts, in the whole row, every
+    string that is an element of a list or is called `file_path`, `path`, `file`, `arguments` or `file_paths`, so a secret in
+    the arguments of a tool call is replaced twice. Lists of images, audios and videos do not change (Data-Juicer redacts
+    them, and the media can no longer be found), nor do columns of hashes. Dialogues of more than two parts keep all parts.
+    The empty text stays empty.
     """
 
     examples = (

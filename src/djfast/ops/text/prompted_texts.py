@@ -13,10 +13,10 @@ _IN_PROCESS = "the model runs in the process, by transformers"
 class SentenceAugmentationMapper(Mapper, name="sentence_augmentation_mapper"):
     """Writes a variant of a sentence, such as a paraphrase, into a second field, with a chat model.
 
-    The model sees the sentence in quotation marks and the task after it, by its chat template. Its answer loses outer white space
-    and quotation marks. Draws are seeded by the prompt: the same sentence has the same answer in every run. The
-    empty text is given to the model, too. A sentence that is longer than the model can read is rejected. Without `task_sentence`
-    the plan fails, where Data-Juicer would empty both fields.
+    The model reads the sentence in quotation marks, followed by the task, in its chat template. White space and quotation
+    marks are stripped from its answer. Sampling is seeded by the prompt: the same sentence has the same answer in every run.
+    The model is also asked about the empty text. A sentence that is longer than the model can read is rejected. Without
+    `task_sentence` the recipe is an error; Data-Juicer would empty both fields.
     """
 
     hf_model: str = param(_MODEL, default="Qwen/Qwen2-7B-Instruct")
@@ -47,8 +47,9 @@ class SentenceAugmentationMapper(Mapper, name="sentence_augmentation_mapper"):
 class TextTaggingByPromptMapper(Mapper, name="text_tagging_by_prompt_mapper"):
     """Tags a text with a chat model, in the field `__dj__text_tags__`.
 
-    The answer is not checked against the tags; outer white space is removed. By default the likeliest answer is taken, and draws
-    are seeded by the prompt. The empty text is asked about, too. A text that is longer than the model can read is rejected.
+    The answer is stripped of white space but not compared with the tags. By default the likeliest answer is taken; sampling
+    is seeded by the prompt. The model is also asked about the empty text. A text that is longer than the model can read is
+    rejected.
     """
 
     hf_model: str = param(_MODEL, default="Qwen/Qwen2.5-7B-Instruct")

@@ -62,7 +62,7 @@ class QueryIntentDetectionMapper(QueryDetection, name="query_intent_detection_ma
     """Tags the intent of the query.
 
     The field `query_key` is translated, whatever its language, then classified; the likeliest label and its score become tags.
-    The empty query is classified, too. What is longer than a model can read is cut.
+    The empty query is classified, too. A query that is longer than a model can read is cut.
     """
 
     hf_model: str = param(_MODEL, default="bespin-global/klue-roberta-small-3i4k-intent-classification")
@@ -74,7 +74,7 @@ class QuerySentimentDetectionMapper(QueryDetection, name="query_sentiment_detect
     """Tags the sentiment of the query.
 
     The field `query_key` is translated, whatever its language, then classified; the likeliest label and its score become tags.
-    The empty query is classified, too. What is longer than a model can read is cut.
+    The empty query is classified, too. A query that is longer than a model can read is cut.
     """
 
     hf_model: str = param(_MODEL, default="mrm8488/distilroberta-finetuned-financial-news-sentiment-analysis")
@@ -86,7 +86,7 @@ class QueryTopicDetectionMapper(QueryDetection, name="query_topic_detection_mapp
     """Tags the topic of the query.
 
     The field `query_key` is translated, whatever its language, then classified; the likeliest label and its score become tags.
-    The empty query is classified, too. What is longer than a model can read is cut.
+    The empty query is classified, too. A query that is longer than a model can read is cut.
     """
 
     hf_model: str = param(_MODEL, default="dstefa/roberta-base_topic_classification_nyt_news")

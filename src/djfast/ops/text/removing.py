@@ -13,10 +13,9 @@ SUBSTRINGS = ("http", "www", ".com", "href", "//")
 class RemoveLongWordsMapper(Mapper, name="remove_long_words_mapper"):
     """Removes words that are too long or too short.
 
-    Words stand between spaces, tabs and line feeds. One is kept if its length lies in the range, as it stands or
-    without the special characters at its ends; it is kept as it stands. White space is shortened even where no word
-    goes: one space between words, one tab between cells, no empty line. The empty text stays empty, and so becomes one
-    of white space.
+    Words are separated by spaces, tabs and line feeds. A word stays unchanged if its length lies in the range, either as it
+    is or without the special characters at its ends. White space is shortened even if no word is removed: one space between
+    words, one tab between cells, no empty line. The empty text and a text of white space become empty.
     """
 
     examples = (
@@ -43,8 +42,8 @@ class RemoveLongWordsMapper(Mapper, name="remove_long_words_mapper"):
 class RemoveNonChineseCharacterMapper(Mapper, name="remove_non_chinese_character_mapper"):
     """Removes every character that is not used in Chinese texts.
 
-    Kept are U+4E00 to U+9FA5 and what the parameters name. Line feeds and tabs always go, and with `keep_punc: false`
-    spaces too. The empty text stays empty.
+    U+4E00 to U+9FA5 and the characters that the parameters name stay. Line feeds and tabs are always removed, and with
+    `keep_punc: false` spaces too. The empty text stays empty.
     """
 
     examples = (
@@ -75,10 +74,10 @@ class RemoveNonChineseCharacterMapper(Mapper, name="remove_non_chinese_character
 class RemoveRepeatSentencesMapper(Mapper, name="remove_repeat_sentences_mapper"):
     """Removes sentences that repeat an earlier one of the text.
 
-    A sentence ends with its line or behind `.`, `!`, `?`, their full-width forms, `……`, or a closing quotation mark
-    after one of them. White space before a sentence belongs to it, but is not compared. A line whose sentences all go
-    stays as an empty one. With `ignore_special_character` letters that are neither Latin nor Chinese are not compared
-    either: Cyrillic or accented sentences may then count as equal. The empty text stays empty.
+    A sentence ends at the end of its line or after `.`, `!`, `?`, their full-width forms, `……`, or a closing quotation mark
+    after one of them. White space before a sentence belongs to it but is not compared. If all sentences of a line are
+    removed, an empty line stays. With `ignore_special_character`, letters that are neither Latin nor Chinese are not compared
+    either, so Cyrillic or accented sentences may count as equal. The empty text stays empty.
     """
 
     examples = (
@@ -133,8 +132,8 @@ class RemoveRepeatSentencesMapper(Mapper, name="remove_repeat_sentences_mapper")
 class RemoveSpecificCharsMapper(Mapper, name="remove_specific_chars_mapper"):
     """Removes all occurrences of given characters.
 
-    Each character stands for itself; an entry of a list that has several stands for each of them. Without characters
-    nothing changes. The empty text stays empty.
+    Each character stands for itself; an entry of a list that has several characters stands for each of them. Without
+    characters nothing changes. The empty text stays empty.
     """
 
     examples = (
@@ -161,10 +160,10 @@ class RemoveSpecificCharsMapper(Mapper, name="remove_specific_chars_mapper"):
 class RemoveTableTextMapper(Mapper, name="remove_table_text_mapper"):
     r"""Removes lines that look like the rows of a table.
 
-    Two or more lines that follow each other go if they have the same number of cells: runs without white space, with
-    exactly one space, tab or `|` between them. Blank lines between and after them go with them. Any two neighbouring
-    lines of two words are such a table. The first line never is a row, nor is a last one without a line feed, nor one
-    that ends in CR LF. The empty text stays empty.
+    Two or more consecutive lines are removed if they have the same number of cells. A cell is a run without white space;
+    cells are separated by exactly one space, tab or `|`. Blank lines between and after them are removed too. Any two
+    consecutive lines of two words are such a table. The first line is never a row, nor is a last line without a line feed or
+    one that ends in CR LF. The empty text stays empty.
     """
 
     examples = (
@@ -199,10 +198,10 @@ class RemoveTableTextMapper(Mapper, name="remove_table_text_mapper"):
 class RemoveWordsWithIncorrectSubstringsMapper(Mapper, name="remove_words_with_incorrect_substrings_mapper"):
     """Removes words that contain one of some substrings.
 
-    Looked at is the word without the special characters at its ends; case matters. White space is shortened even where
-    no word goes: one space between words, one tab between cells, no empty line. With tokenization the pieces of a
-    SentencePiece model take the place of the words; where one goes, the rest is joined without spaces, else the text
-    stays as it is. The empty text stays empty.
+    The OP compares the word without the special characters at its ends; case matters. White space is shortened even if no
+    word is removed: one space between words, one tab between cells, no empty line. With `tokenization`, the pieces of a
+    SentencePiece model take the place of words: if a piece is removed, the rest is joined without spaces; otherwise the text
+    does not change. The empty text stays empty.
     """
 
     examples = (

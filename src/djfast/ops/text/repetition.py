@@ -10,9 +10,9 @@ from djfast.ops.text.tokenization import LARGEST_INT, refined_words
 class CharacterRepetitionFilter(Filter, name="character_repetition_filter"):
     """Keeps texts whose character n-gram repetition ratio lies between `min_ratio` and `max_ratio`.
 
-    Of the distinct n-grams, the k most frequent ones are summed and divided by the number of all n-grams; k is the
-    root of the number of distinct ones, rounded down, but never counts n-grams that occur once. Case matters. A text
-    shorter than `rep_len`, the empty one included, has the ratio 0.
+    The ratio is the number of occurrences of the k most frequent n-grams, divided by the number of all n-grams. k is the
+    square root of the number of distinct n-grams, rounded down; n-grams that occur once are not among the k. Case matters. A
+    text shorter than `rep_len`, the empty one included, has the ratio 0.
     """
 
     examples = (
@@ -44,8 +44,8 @@ class CharacterRepetitionFilter(Filter, name="character_repetition_filter"):
 class WordRepetitionFilter(Filter, name="word_repetition_filter"):
     """Keeps texts whose word n-gram repetition ratio lies between `min_ratio` and `max_ratio`.
 
-    The ratio is the share of n-grams that occur more than once. Words are lowercased and lose the special characters
-    at their ends. A text with fewer than `rep_len` words, the empty one included, has the ratio 0.
+    The ratio is the share of n-grams that occur more than once. Words are lowercased and stripped of special characters at
+    their ends. A text with fewer than `rep_len` words, the empty one included, has the ratio 0.
     """
 
     examples = (

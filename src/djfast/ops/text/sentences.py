@@ -12,7 +12,7 @@ class SentenceSplitMapper(Mapper, name="sentence_split_mapper"):
     """Splits a text into sentences, one a line.
 
     White space between sentences becomes one line feed; line feeds inside a sentence stay. Needs the Punkt model of the
-    language, as NLTK has it: the folder `nltk_data/tokenizers/punkt_tab` in a folder of models, or the package that
+    language in NLTK's format: the folder `nltk_data/tokenizers/punkt_tab` in a folder of models, or the package that
     `djfast[sentences]` brings. The empty text stays empty.
     """
 

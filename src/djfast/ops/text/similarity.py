@@ -15,8 +15,8 @@ _AT_ONCE = "Texts that a model in the process reads together. More are faster on
 class TextPairSimilarityFilter(Filter, name="text_pair_similarity_filter"):
     """Keeps rows whose two texts are similar, by the text features of a CLIP model.
 
-    The value is the cosine of both. A row where one text is missing, null or empty has no value and is kept. A row with a text
-    that is longer than the model can read, mostly 77 tokens, is rejected.
+    The value is the cosine similarity of both. If one text is missing, null or empty, the row has no value and is kept. If a
+    text is longer than the model can read, usually 77 tokens, the row is rejected.
     """
 
     source = 'Radford et al., "Learning transferable visual models from natural language supervision", 2021.'
@@ -57,9 +57,9 @@ class TextPairSimilarityFilter(Filter, name="text_pair_similarity_filter"):
 class TextEmbdSimilarityFilter(Filter, name="text_embd_similarity_filter"):
     """Keeps rows that are similar to validation rows, by embeddings of a server or of a model in the process.
 
-    The value is the mean of the cosines to all validation rows. A row without the fields of the template must have
-    `messages`, whose texts take their places. A row for which there is no embedding is rejected with the reason, where
-    Data-Juicer keeps it unjudged; so is the empty text, where the model or server refuses it.
+    The value is the mean of the cosine similarities to all validation rows. A row without the fields of the template must
+    have `messages`, whose texts are used instead. A row is rejected if there is no embedding for it, where Data-Juicer keeps
+    it; so is the empty text if the model or server refuses it.
     """
 
     acts_outside = True

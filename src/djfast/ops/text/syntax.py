@@ -24,8 +24,8 @@ class SyntaxFilter(Filter):
 class TextActionFilter(SyntaxFilter, name="text_action_filter"):
     """Keeps texts with enough verbs.
 
-    A verb is a word that the model takes for a verb and not for an auxiliary. Media tokens are not read. The empty text has
-    none. A text longer than the model's limit, mostly a million characters, is rejected.
+    A verb is a word that the model tags as a verb, not as an auxiliary. Media tokens are not read. The empty text has no
+    verbs. A text that is longer than the model's limit, usually a million characters, is rejected.
     """
 
     min_action_num: int = param("Smallest number of verbs kept.", default=1)
@@ -42,9 +42,9 @@ class TextActionFilter(SyntaxFilter, name="text_action_filter"):
 class TextEntityDependencyFilter(SyntaxFilter, name="text_entity_dependency_filter"):
     """Keeps texts whose entities have enough dependency edges with other words.
 
-    Entities are nouns, names and personal pronouns. An edge leads from each to its head, and from each word but punctuation
-    to the entity that is its head. A text without entities, such as the empty one, is dropped, also with `reversed_range`. A
-    text longer than the model's limit, mostly a million characters, is rejected.
+    Entities are nouns, names and personal pronouns. Edges are counted from each entity to its head, and to each entity from
+    the words whose head it is, punctuation excepted. A text without entities, such as the empty one, is dropped, even with
+    `reversed_range`. A text that is longer than the model's limit, usually a million characters, is rejected.
     """
 
     min_dependency_num: int = param("Smallest number of edges kept.", default=1)

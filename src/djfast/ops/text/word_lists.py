@@ -28,9 +28,9 @@ class WordListFilter(Filter):
 class StopWordsFilter(WordListFilter, name="stopwords_filter"):
     """Keeps texts whose share of stop words lies in a range: running text has many, lists of keywords few.
 
-    Words are lowercased and lose the special characters at their ends; the entries of the list are compared as they
-    stand, so one with a capital letter or a special character at its end never matches. A text without words, the
-    empty one included, has the share 0. With `use_words_aug` the groups count as words too.
+    Words are lowercased and stripped of special characters at their ends. The entries of the list are compared as they are,
+    so an entry with a capital letter, or with a special character at its end, never matches. A text without words, the empty
+    one included, has the share 0. With `use_words_aug` the groups count as words too.
     """
 
     min_ratio: float | None = param("Smallest share kept; null sets no limit.", default=0.3, ge=0)
@@ -53,9 +53,9 @@ class StopWordsFilter(WordListFilter, name="stopwords_filter"):
 class FlaggedWordsFilter(WordListFilter, name="flagged_words_filter"):
     """Keeps texts whose share of flagged words lies in a range.
 
-    Words are lowercased and lose the special characters at their ends; the entries of the list are compared as they
-    stand. An entry of several words matches only with `use_words_aug`, a group of its size and the right text between
-    the words. A text without words, the empty one included, has the share 0.
+    Words are lowercased and stripped of special characters at their ends; the entries of the list are compared as they are.
+    An entry of several words matches only with `use_words_aug`, a group size that fits and the right string between the
+    words. A text without words, the empty one included, has the share 0.
     """
 
     min_ratio: float | None = param("Smallest share kept; null sets no limit.", default=0.0, ge=0)
