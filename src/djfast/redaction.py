@@ -7,17 +7,19 @@ from typing import Any
 
 # Names of parameters are narrower than names inside a mapping: `text_key` and `max_tokens` are no secrets, but in a mapping of
 # credentials nearly everything is.
-_ALWAYS = r"passw|(^|[_-])pwd$|passphrase|secret|credential|authorization|(^|[_-])(cookie|bearer|organization)"
+_ALWAYS = r"passw|(^|[_-])pwd$|passphrase|secret|credential|authorization|(^|[_-])(cookie|bearer|organization|headers$)"
 _SECRET_PARAMETER = (
     rf"(?i){_ALWAYS}|(api|access|private|signing)[_-]?key|(^|(auth|session|access|api|hf|refresh|id|bearer)[_-]?)token$"
 )
 _SECRET_ENTRY = rf"(?i){_ALWAYS}|key|token|(^|[_-])(auth|sig(nature)?)$"
+_SECRET_IN_QUERY = rf"{_SECRET_ENTRY}|^(code|access|ticket|pat|sas|jwt|otp|pin|pass|pw)$"
 _SECRET_VARIABLE = (
     rf"(?i){_ALWAYS}|key|token|(^|_)(auth|pat|pass|dsn|sas|sig|sk|pw|pin|otp|jwt|cert|private|login|session)(_|$)"
 )
 _USER = re.compile(r"(?i)(?<=://)[^/?#\s'\"]*@")
-_QUERY = re.compile(r"(?i)(?<=[?&;])([\w.~%-]+)=([^&;#\s'\"]+)")
+_QUERY = re.compile(r"(?i)(?<=[?&;#])([\w.~%-]+)=([^&;#\s'\"]+)")
 _LEAST_CHARACTERS = 4  # of a value that is looked for in messages
+_LEAST_OF_SECRETS = 8  # of one that the recipe names: in place of keys there may be words
 
 _remembered: dict[str, str] = {}
 
@@ -29,7 +31,7 @@ def is_secret(name: str) -> bool:
 
 def is_secret_entry(name: str) -> bool:
     """Whether the value of this part of an address's query must not be shown."""
-    return re.search(_SECRET_ENTRY, name) is not None
+    return re.search(_SECRET_IN_QUERY, name) is not None
 
 
 def looks_secret(variable: str) -> bool:
@@ -92,9 +94,15 @@ def redacted(value: Any) -> Any:
 
 
 class Secret(str):
-    """A text that is not shown where plans, OPs or errors are."""
+    """A text that is not shown where plans, OPs or errors are, nor in messages of others."""
 
     __slots__ = ()
+
+    def __new__(cls, text: str) -> Secret:
+        """Keep it out of all messages from now on."""
+        if len(text) >= _LEAST_OF_SECRETS:
+            _remembered.setdefault(str(text), "***")
+        return super().__new__(cls, text)
 
     def __repr__(self) -> str:
         """Return stars."""

@@ -99,6 +99,7 @@ def test_public_addresses_are(address):
 def test_servers_of_the_own_network_are_not_asked(rows, server: Server):  # noqa: F811
     port = server.server_address[1]
     hosts = ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.0.0.1", "[::ffff:127.0.0.1]", "0.0.0.0", "a@127.0.0.1"]
+    hosts += ["127。0。0。1", "①②⑦.0.0.1", "１２７．０．０．１", "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ", "127.0.0.1.", "127.0.\t0.1"]
     assert rows([f"http://{host}:{port}/a" for host in hosts]) == [None] * len(hosts)
     assert not server.asked
     assert rows([f"{server.url}/a", f"{server.url}/to/there"], local_roots=[server.url]) != [None, None]

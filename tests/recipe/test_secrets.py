@@ -118,6 +118,7 @@ def test_a_job_does_not_go_on_with_another_value(recipe, monkeypatch, capsys):
         ("s3://k:s@b/o", "s3://b/o"),
         ("http://h/?X-Amz-Signature=S&X-Amz-Credential=S&x=y z", "http://h/?X-Amz-Signature=***&X-Amz-Credential=***&x=y z"),
         ("http://h/?access_token=S http://a:b@h", "http://h/?access_token=*** http://h"),
+        ("http://h/f?code=S&version=2 http://h/#access_token=S&state=1", "http://h/f?code=***&version=2 http://h/#access_token=***&state=1"),
         ("mail me@x.io about x://y", "mail me@x.io about x://y"),
     ],
 )
@@ -132,7 +133,8 @@ def test_a_plan_shows_no_secrets_of_parameters(recipe, capsys):
             {
                 "optimize_query_mapper": {
                     "api_endpoint": f"http://user:{SECRET}@h.example/v1?api_key={SECRET}&sig={SECRET}",
-                    "model_params": {name: SECRET for name in names} | {"base_url": f"http://u:{SECRET}@h"},
+                    "model_params": {name: SECRET for name in names}
+                    | {"base_url": f"http://u:{SECRET}@h", "extra_headers": {"X-Custom": SECRET}, "default_headers": [SECRET]},
                     "sampling_params": {"max_tokens": 5},
                 }
             }
@@ -144,6 +146,20 @@ def test_a_plan_shows_no_secrets_of_parameters(recipe, capsys):
     assert SECRET not in out
     assert "max_tokens" in out
     assert SECRET not in json.dumps(load_recipe(path).text)
+
+
+def test_what_a_recipe_gives_as_a_secret_is_not_in_messages_of_others(recipe, tmp_path, capsys):
+    key = "correct horse battery"
+    (tmp_path / "ops.py").write_text(
+        "import djfast\n\n@djfast.mapper\ndef call_mapper(row, api_key: str):\n"
+        "    raise ValueError(f'no access with {api_key}')\n"
+    )
+    path = recipe([{"call_mapper": {"api_key": key}}])
+    assert main(["run", str(path), f"--custom_operator_paths={tmp_path / 'ops.py'}"]) == 1
+    said = capsys.readouterr().err
+    assert "no access with ***" in said
+    assert key not in said
+    assert [key in file.read_text() for file in (tmp_path / "out").iterdir()] == [False]
 
 
 @pytest.mark.parametrize(("modes", "expected"), [((0o644, 0o644), 0o644), ((0o600, 0o644), 0o600), ((0o644, 0o640), 0o640)])

@@ -13,6 +13,7 @@ from djfast.functions.confinement import confined
 from djfast.functions.failures import Failures, innermost, place_of
 from djfast.functions.rows import Row, alike_together, alone_when_it_fails
 from djfast.plain_values import type_name
+from djfast.redaction import guarded
 from djfast.reserved import META, STATS
 
 CUSTOM: dict[str, Callable[..., Any]] = {}  # OP -> the function, or the class written for Data-Juicer
@@ -51,13 +52,13 @@ def source_file(op: str | Function) -> str:
 
 def bind_custom_mapper_of_rows(op: str | Function, params: str) -> Callable[[Row], Any]:
     """Return the function that gives a row to a user's function."""
-    function, given = function_of(op), json.loads(params)
+    function, given = function_of(op), _given(params)
     return _failures(op).guarded(lambda row: mapped_rows(function(row, **given)))
 
 
 def bind_custom_filter_of_rows(op: str | Function, params: str) -> Callable[[Row], Any]:
     """Return the function that asks a user's function whether a row is kept."""
-    function, given = function_of(op), json.loads(params)
+    function, given = function_of(op), _given(params)
 
     def decided(row: Row) -> tuple[Row, bool]:
         answer = function(dict(row), **given)
@@ -75,7 +76,7 @@ def bind_custom_mapper_of_batches(op: str | Function, params: str) -> Callable[[
     """Return the function that gives rows to a user's function as a record batch."""
     from djfast.functions.record_batches import shape, through_batches
 
-    function, given = function_of(op), json.loads(params)
+    function, given = function_of(op), _given(params)
     ask = confined(lambda batch: function(batch, **given))
     called = alone_when_it_fails(lambda rows: through_batches(ask, rows))
     return _failures(op).among(alike_together(called, shape))
@@ -85,7 +86,7 @@ def bind_custom_filter_of_batches(op: str | Function, params: str) -> Callable[[
     """Return the function that asks a user's function which rows of a record batch are kept."""
     from djfast.functions.record_batches import decisions, shape
 
-    function, given = function_of(op), json.loads(params)
+    function, given = function_of(op), _given(params)
     ask = confined(lambda batch: function(batch, **given))
     called = alone_when_it_fails(lambda rows: decisions(ask, rows))
     return _failures(op).among(alike_together(called, shape))
@@ -233,6 +234,13 @@ def with_columns(rows: list[Row], columns: Mapping[str, Any]) -> list[Row]:
     return [{name: values[at] for name, values in lists.items()} for at in range(count)]
 
 
+def _given(params: str) -> Any:
+    """Return parameters from their JSON. Those that are named like secrets are kept out of all messages from now on."""
+    given = json.loads(params)
+    guarded(given)
+    return given
+
+
 def _failures(op: str | Function) -> Failures:
     function = function_of(op)
     if isinstance(function, type):  # written for Data-Juicer
@@ -249,7 +257,7 @@ def _instance(op: str, params: str, text_key: str) -> Any:
     RecipeError
         If its `__init__` does.
     """
-    own, common = json.loads(params)
+    own, common = _given(params)
     cls = CUSTOM[op]
     common = {**common, "text_key": text_key}
     try:

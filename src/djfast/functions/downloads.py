@@ -98,9 +98,12 @@ def _public_resolver(access: Access) -> Any:
 
 
 async def _once(session: Any, url: str, path: Path | None, max_bytes: int, access: Access) -> Path | bytes:
+    from yarl import URL
+
     for _ in range(_MOST_REDIRECTS):
-        access.check_address(url)
-        async with session.get(url, allow_redirects=False) as response:
+        address = URL(url)  # as aiohttp reads it: digits and dots of other scripts are those of ASCII
+        access.check_address(str(address))
+        async with session.get(address, allow_redirects=False) as response:
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 return await _content(response, path, max_bytes)
             url = urljoin(str(response.url), response.headers["Location"])

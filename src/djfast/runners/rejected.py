@@ -10,6 +10,7 @@ from djfast.errors import TooManyErrors
 from djfast.io.commit import Staging
 from djfast.io.durable import writing
 from djfast.io.result_names import failed_rejected_path, rejected_path
+from djfast.redaction import safe
 from djfast.runners.reasons import ReasonCounts, reason_lines
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class RejectedRows:
         return self.by_op.get(EXPORT, 0)
 
     def _write(self, rejected: Rejected, staging: Staging) -> None:
-        entry = {"op": rejected.op, "reason": rejected.reason, "file": rejected.file, "line": rejected.line}
+        entry = {"op": rejected.op, "reason": safe(rejected.reason), "file": rejected.file, "line": rejected.line}
         head = json.dumps(entry, ensure_ascii=False)[:-1].encode("utf-8", "backslashreplace")
         with self._writing(staging):
             if self._file is None:
