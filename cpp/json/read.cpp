@@ -100,6 +100,15 @@ class Path {
     return nullptr;
   }
 
+  /// Whether the key of an object around what `find` found occurs more than once.
+  bool is_in_repeated() const noexcept {
+    for (const auto& [whole, first] : steps_) {
+      if (!whole->is_missing() || first == nullptr) return false;
+      if (first->is_repeated) return true;
+    }
+    return false;
+  }
+
  private:
   struct Step {
     WantedKey* whole;
@@ -201,6 +210,7 @@ class LineReader {
     for (std::size_t path = 0; path < paths_.size(); ++path) {
       const WantedKey* key = paths_[path].find();
       Field& field = lines_.fields[path].emplace_back(key == nullptr ? Field{} : key->field());
+      if (key != nullptr && paths_[path].is_in_repeated()) field.is_repeated = true;
       if (field.kind != Kind::text) continue;
       field.text = text_of(*key, block_end_, strings_, arena_);
       if (field.text.data() == nullptr) {

@@ -40,27 +40,6 @@ bool is_inside(const char* at, std::string_view span) noexcept {
   return at >= span.data() && at < span.data() + span.size();
 }
 
-/// Appends every member that has the key of `member`, in the object that `member` stands in.
-void find_repeats(std::string_view object, std::string_view member, std::string_view name,
-                  std::vector<std::string_view>& repeats) {
-  const auto& strings = kernels::json::string_kernels();
-  for (bool is_found = false; !is_found;) {
-    MemberList list;
-    Cursor(object, object.data() + object.size(), strings).document(&list);
-    const auto around =
-        std::ranges::find_if(list.all, [&](const auto& each) { return is_inside(member.data(), each.member); });
-    if (around == list.all.end()) throw InternalError("a changed field is not a member of its line");
-    if (around->member.data() != member.data()) {
-      object = around->value;
-      continue;
-    }
-    is_found = true;
-    for (const auto& each : list.all) {
-      if (spells(each.key, name, strings)) repeats.push_back(each.member);
-    }
-  }
-}
-
 /// The unescaped key of a member.
 std::string key_of(std::string_view member) {
   const auto& strings = kernels::json::string_kernels();
@@ -70,6 +49,25 @@ std::string key_of(std::string_view member) {
   if (name_end == nullptr) throw InternalError("a changed field has a key that is not Unicode");
   name.resize(static_cast<std::size_t>(name_end - name.data()));
   return name;
+}
+
+/// Appends every other member that has the key of `member`, in the object that it stands in, and every other one that has
+/// the key of an object around it.
+void find_repeats(std::string_view object, std::string_view member, std::vector<std::string_view>& repeats) {
+  const auto& strings = kernels::json::string_kernels();
+  for (bool is_found = false; !is_found;) {
+    MemberList list;
+    Cursor(object, object.data() + object.size(), strings).document(&list);
+    const auto around =
+        std::ranges::find_if(list.all, [&](const auto& each) { return is_inside(member.data(), each.member); });
+    if (around == list.all.end()) throw InternalError("a changed field is not a member of its line");
+    const std::string name = key_of(around->member);
+    for (const auto& each : list.all) {
+      if (each.member.data() != around->member.data() && spells(each.key, name, strings)) repeats.push_back(each.member);
+    }
+    is_found = around->member.data() == member.data();
+    object = around->value;
+  }
 }
 
 bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -178,18 +176,22 @@ void append_line(std::string& out, std::string_view line, std::span<const Change
     const Field* const field = change.field;
     if (field->kind == Kind::missing) {
       has_additions = has_additions || !change.removes();
-    } else if (!change.removes()) {
-      edits.push_back({field->raw.data(), field->raw.data() + field->raw.size(), change.value, change.is_text});
-    } else if (field->is_repeated) {
-      find_repeats(line, field->member, key_of(field->member), removed);
-    } else {
+      continue;
+    }
+    if (field->is_repeated) find_repeats(line, field->member, removed);
+    if (change.removes()) {
       removed.push_back(field->member);
+    } else {
+      edits.push_back({field->raw.data(), field->raw.data() + field->raw.size(), change.value, change.is_text});
     }
   }
   const char* cut_until = nullptr;
   const char* cut_from = nullptr;
   if (!removed.empty()) {
-    std::ranges::sort(removed, {}, [](std::string_view member) { return member.data(); });
+    const auto place = [](std::string_view member) { return member.data(); };
+    std::ranges::sort(removed, {}, place);
+    const auto same = std::ranges::unique(removed, {}, place);
+    removed.erase(same.begin(), same.end());
     const auto cuts = cuts_of(line, removed);
     cut_from = cuts.back().begin;
     cut_until = cuts.back().end;

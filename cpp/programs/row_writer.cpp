@@ -156,13 +156,13 @@ class RowWriter {
       const json::Field* field = field_of(batch_, value.field, row);
       if (const Texts* texts = texts_of(batch_, value)) {
         const std::string_view text = (*texts)[row];
-        if (field->kind == json::Kind::text && is_same(field->text, text)) continue;
+        if (field->kind == json::Kind::text && !field->is_repeated && is_same(field->text, text)) continue;
         changes_.push_back({field, value.name, text, true});
         continue;
       }
       values_[i].clear();
       append_value(values_[i], batch_, value, row);
-      if (values_[i].empty() || values_[i] == field->raw) continue;
+      if (values_[i].empty() || (!field->is_repeated && values_[i] == field->raw)) continue;
       changes_.push_back({field, value.name, values_[i]});
     }
   }

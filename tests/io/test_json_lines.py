@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import djfast
 from djfast import _native
 from djfast.errors import UserError
 
@@ -447,8 +448,8 @@ def test_bytes_around_a_replaced_value_stay(line, path):
     fields = read_one(line, path)
     if isinstance(fields, str):
         return
-    kind, raw, _, _ = fields[0]
-    if kind == "missing":
+    kind, raw, _, is_repeated = fields[0]
+    if kind == "missing" or is_repeated:
         return
     edited = _native.edit_json_line(line, [(path, "", b"<new>")])
     before, found, after = edited.partition(b"<new>")
@@ -485,6 +486,33 @@ def test_a_line_without_changes_stays_as_it_is():
 )
 def test_removing_members_leaves_the_commas_right(line, removed, expected):
     assert _native.edit_json_line(line, [(path, path, b"") for path in removed.split()]) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "paths", "expected"),
+    [
+        (b'{"a": 1, "b": 2, "a": 3}', "a", b'{"b": 2, "a": 0}'),
+        (b'{"a": 1, "\\u0061": 2, "a": 3 }', "a", b'{"a": 0 }'),
+        (b'{"m": {"a": 1}, "m": {"x": 1, "a": 2}, "b": 3}', "m.a", b'{"m": {"x": 1, "a": 0}, "b": 3}'),
+        (b'{"m": 1, "m": {"a": 1, "a": 2, "x": {"m": 1}}}', "m.a", b'{"m": {"a": 0, "x": {"m": 1}}}'),
+        (b'{"m": 1, "m": {"a": 1, "b": 1, "a": 2, "b": 2}, "b": 9}', "m.a m.b", b'{"m": {"a": 0, "b": 0}, "b": 9}'),
+        (b'{"m": {"a": {"m": 1}, "a": {"m": {"a": 2}}}}', "m.a", b'{"m": {"a": 0}}'),
+    ],
+)
+def test_a_repeated_field_is_written_once(line, paths, expected):
+    assert _native.edit_json_line(line, [(path, path, b"0") for path in paths.split()]) == expected
+
+
+@pytest.mark.parametrize("text", ["no mail", "a@b.co"])
+def test_a_mapper_leaves_no_earlier_value_of_its_field(text, tmp_path):
+    line = '{"text": "a@b.co", "id": 1, "text": ' + json.dumps(text) + "}\n"
+    (tmp_path / "in.jsonl").write_text(line)
+    data = djfast.Dataset.from_jsonl(tmp_path / "in.jsonl")
+    for processed in (data.process("clean_email_mapper"), data.process("clean_email_mapper", "document_deduplicator")):
+        processed.export(tmp_path / "out.jsonl")
+        assert "a@b.co" not in (tmp_path / "out.jsonl").read_text()
+    data.process({"text_length_filter": {"min_len": 1}}).export(tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text() == line
 
 
 @pytest.mark.parametrize(

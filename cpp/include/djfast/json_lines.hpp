@@ -20,7 +20,7 @@ struct Field {
   std::string_view raw;     // the value as it stands in the line, quotes included; empty when missing
   std::string_view member;  // key, colon and value as they stand in the line; empty when missing
   std::string_view text;    // kind text: the unescaped value, in the line itself when it has no escape, else in the arena
-  bool is_repeated = false; // the key occurs more than once in its object; this is the last occurrence, the one that counts
+  bool is_repeated = false; // its key, or that of an object around it, occurs more than once; this is the last one, which counts
 };
 
 /// The lines of a block, blank ones left out.
