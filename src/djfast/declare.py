@@ -232,11 +232,12 @@ class Op:
     response_key: str = param("Field of the response.", default="response")
     history_key: str = param("Field of the dialogue history.", default="history")
     index_key: str | None = param(
-        "Field that gets the number of each row, from 0, as the rows come to this OP; they wait for it.", default=None
+        "Field that gets the number of each row, from 0, in the order in which rows reach this OP; all rows wait for it.",
+        default=None,
     )
     work_dir: str | None = param("Folder for side files.", default=None, no_effect="the run's folder is used")
     accelerator: str | None = param(
-        "Where the OP runs: cuda takes it to the ranks that own a device, where the recipe has device_ranks.",
+        "Where the OP runs: with cuda it runs on the ranks that own a device, if the recipe sets device_ranks.",
         default=None,
         choices=(None, "cpu", "cuda"),
     )
@@ -414,9 +415,11 @@ class Filter(Op):
 
     min_closed_interval: bool = param("Whether the lower bound itself belongs to the kept range.", default=True)
     max_closed_interval: bool = param("Whether the upper bound itself belongs to the kept range.", default=True)
-    reversed_range: bool = param("Keep what lies outside; the two flags then still say whether a bound is kept.", default=False)
+    reversed_range: bool = param(
+        "Keep the rows outside the range instead; the two flags still say whether a value on a bound is kept.", default=False
+    )
     stats_export_path: str | None = param(
-        "File of JSON lines for the rows that come to this filter, with their stats; they wait for it.", default=None
+        "File of JSON lines for all rows that reach this filter, with their stats; all rows wait for it.", default=None
     )
 
     def stats(self) -> dict[str, Expr]:

@@ -26,25 +26,27 @@ class HumanPreferenceAnnotationMapper(Mapper, name="human_preference_annotation_
     label_config_file: str | None = param("File with the labelling interface, XML of Label Studio.", default=None)
     answer1_key: str = param("Field of the first answer, which is shown at the left.", default="answer1")
     answer2_key: str = param("Field of the second answer.", default="answer2")
-    prompt_key: str = param("Field of what was asked.", default="prompt")
+    prompt_key: str = param("Field of the prompt.", default="prompt")
     chosen_key: str = param("Field that the better answer is written to.", default="chosen")
     rejected_key: str = param("Field that the other answer is written to.", default="rejected")
     api_url: str | None = param("Address of the server, http or https; null is LABEL_STUDIO_URL.", default=None)
     api_key: str | None = param("Token of the server; null is LABEL_STUDIO_API_KEY.", default=None, is_secret=True)
     label_config: str | None = param(
-        "The labelling interface as XML; it goes before the file. Null of both takes one that comes with djfast.", default=None
+        "The labelling interface as XML; it has priority over the file. If both are null, the one that comes with djfast is "
+        "used.",
+        default=None,
     )
-    project_name_prefix: str = param("Beginning of the name of a new project; the time follows.", default="DataJuicer_Annotation")
-    wait_for_annotations: bool = param("Whether rows wait for what people say.", default=False)
+    project_name_prefix: str = param("Prefix of the name of a new project; the time follows.", default="DataJuicer_Annotation")
+    wait_for_annotations: bool = param("Whether rows wait for the answers of people.", default=False)
     timeout: float = param("How long they wait.", default=3600, unit="seconds", ge=0)
     poll_interval: float = param("How often the server is asked.", default=60, unit="seconds", ge=0.01)
     samples_per_task: int = param("Rows of a task.", default=1, refused="people compare the two answers of one row")
-    max_tasks_per_batch: int = param("Tasks that are sent at once.", default=100, unit="tasks", ge=1)
+    max_tasks_per_batch: int = param("Number of tasks in one request.", default=100, unit="tasks", ge=1)
     project_id: int | None = param("Project that gets the tasks; null makes a new one.", default=None)
     notification_config: dict | None = param(  # type: ignore[type-arg]
-        "Whom to tell.", default=None, no_effect=_NOTIFICATIONS, is_secret=True
+        "Receivers of notifications.", default=None, no_effect=_NOTIFICATIONS, is_secret=True
     )
-    notification_events: dict | None = param("What to tell.", default=None, no_effect=_NOTIFICATIONS)  # type: ignore[type-arg]
+    notification_events: dict | None = param("Events that send a notification.", default=None, no_effect=_NOTIFICATIONS)  # type: ignore[type-arg]
 
     def assign(self) -> dict[str, Expr]:
         """Return the better and the other answer."""

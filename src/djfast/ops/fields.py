@@ -40,7 +40,7 @@ class GeneralFieldFilter(Filter, name="general_field_filter"):
         Example(rows=[{"text": "a"}, {"text": ""}], params={}, expect=[{"text": "a"}, {"text": ""}]),
     )
 
-    filter_condition: str = param("Condition that kept rows fulfil; a blank one keeps every row.", default="")
+    filter_condition: str = param("Condition that a row must fulfil to be kept; a blank one keeps every row.", default="")
 
     def validate(self) -> None:
         """Check the condition."""
@@ -74,7 +74,9 @@ def _member(path: tuple[str, ...]) -> Expr:
 class FieldFilter(Filter):
     """What filters on the value of one field have in common."""
 
-    field_key: str = param("Field to look at; dots reach into nested fields. With an empty name all rows pass.", default="")
+    field_key: str = param(
+        "Field that is tested; dots reach into nested fields. With an empty name every row is kept.", default=""
+    )
 
     def stats(self) -> dict[str, Expr]:
         """Value of the field, under its name."""

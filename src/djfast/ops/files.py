@@ -13,16 +13,16 @@ class FetchingMapper(Mapper):
     """What mappers that fetch files have in common."""
 
     download_field: str | None = param(
-        "Field with the place of a file, or with a list of them; null changes nothing.", default=None
+        "Field with the address or path of a file, or a list of them; null changes nothing.", default=None
     )
     save_dir: str | None = param("Folder for the files; the field then holds their paths.", default=None)
     save_field: str | None = param(
-        'Field for the contents, bytes (in JSON `{"__dj__bytes__": base64}`); null takes image_bytes_key where there is no '
-        "save_dir. All contents of a batch are in memory at once: many or large files are better kept in save_dir.",
+        'Field for the contents, as bytes (in JSON `{"__dj__bytes__": base64}`); null takes image_bytes_key if save_dir is '
+        "not given. All contents of a batch are in memory at once, so keep many or large files in save_dir.",
         default=None,
     )
     timeout: int = param("Longest time for a request.", default=30, unit="seconds", ge=1)
-    max_concurrent: int = param("Requests at once, from one thread.", default=10, ge=1, le=1000)
+    max_concurrent: int = param("Number of simultaneous requests of one thread.", default=10, ge=1, le=1000)
     max_bytes: int = param("Largest file; one that is larger counts as failed.", default=2**30, unit="bytes", ge=0)
 
     def _contents_field(self) -> str | None:
@@ -68,11 +68,11 @@ class DownloadFileMapper(FetchingMapper, name="download_file_mapper"):
     )
 
     resume_download: bool = param(
-        "Fill a save_field that is there already where it is empty, and anew where it is not of as many files; otherwise such a "
-        "row is rejected.",
+        "Whether a row that has save_field is continued: empty entries are filled, and all are filled again if their number "
+        "differs from that of the files. If false, such a row is rejected.",
         default=False,
     )
-    retries: int = param("How often a server is asked again that fails or breaks off.", default=2, ge=0, le=10)
+    retries: int = param("How often a failed or interrupted download is tried again.", default=2, ge=0, le=10)
 
     def assign(self) -> dict[str, Expr]:
         """Return the paths, the contents, or both."""
@@ -101,13 +101,14 @@ class S3DownloadFileMapper(FetchingMapper, name="s3_download_file_mapper"):
     )
 
     resume_download: bool = param(
-        "Take files that are in save_dir already, and fill a save_field that is there already where it is empty.", default=False
+        "Whether files that are already in save_dir are used, and empty entries of an existing save_field are filled.",
+        default=False,
     )
-    aws_access_key_id: str | None = param("Key, where the environment has none.", default=None, is_secret=True)
-    aws_secret_access_key: str | None = param("Its secret.", default=None, is_secret=True)
+    aws_access_key_id: str | None = param("Access key, if the environment has none.", default=None, is_secret=True)
+    aws_secret_access_key: str | None = param("Secret of the access key.", default=None, is_secret=True)
     aws_session_token: str | None = param("Token of a session.", default=None, is_secret=True)
     aws_region: str | None = param("Region; null leaves it to the environment.", default=None)
-    endpoint_url: str | None = param("Address of another store than that of AWS.", default=None)
+    endpoint_url: str | None = param("Address of a store other than that of AWS.", default=None)
 
     def assign(self) -> dict[str, Expr]:
         """Return the paths, the contents, or both."""
@@ -137,15 +138,15 @@ class S3UploadFileMapper(Mapper, name="s3_upload_file_mapper"):
 
     upload_field: str | None = param("Field with a path or with a list of them; null changes nothing.", default=None)
     s3_bucket: str | None = param("Bucket; it must be given with upload_field.", default=None)
-    s3_prefix: str = param("What keys begin with; a slash follows it.", default="")
-    aws_access_key_id: str | None = param("Key, where the environment has none.", default=None, is_secret=True)
-    aws_secret_access_key: str | None = param("Its secret.", default=None, is_secret=True)
+    s3_prefix: str = param("Prefix of the keys; a slash follows it.", default="")
+    aws_access_key_id: str | None = param("Access key, if the environment has none.", default=None, is_secret=True)
+    aws_secret_access_key: str | None = param("Secret of the access key.", default=None, is_secret=True)
     aws_session_token: str | None = param("Token of a session.", default=None, is_secret=True)
     aws_region: str | None = param("Region; null leaves it to the environment.", default=None)
-    endpoint_url: str | None = param("Address of another store than that of AWS.", default=None)
-    remove_local: bool = param("Delete a file here when it was uploaded.", default=False)
-    skip_existing: bool = param("Leave what is in the bucket already, instead of replacing it.", default=True)
-    max_concurrent: int = param("Requests at once, from one thread.", default=10, ge=1, le=1000)
+    endpoint_url: str | None = param("Address of a store other than that of AWS.", default=None)
+    remove_local: bool = param("Whether a file is deleted here after its upload.", default=False)
+    skip_existing: bool = param("Whether a file that is already in the bucket stays instead of being replaced.", default=True)
+    max_concurrent: int = param("Number of simultaneous requests of one thread.", default=10, ge=1, le=1000)
 
     def validate(self) -> None:
         """Check that there is a bucket."""

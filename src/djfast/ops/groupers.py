@@ -57,7 +57,7 @@ class NaiveReverseGrouper(Mapper, name="naive_reverse_grouper"):
     """
 
     batch_meta_export_path: str | None = param(
-        "File of JSON lines for what aggregators found, one for each row of lists.", default=None
+        "File of JSON lines for the results of aggregators, one line for each grouped row.", default=None
     )
 
     examples = (

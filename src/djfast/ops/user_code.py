@@ -15,7 +15,7 @@ class PythonLambdaMapper(Mapper, name="python_lambda_mapper"):
     """
 
     lambda_str: str = param("A lambda with one argument, the row; empty changes nothing.", default="")
-    batched: bool = param("Hand over up to 1000 rows at once, as a dictionary of lists.", default=False)
+    batched: bool = param("Whether the function gets up to 1000 rows at once, as a dictionary of lists.", default=False)
 
     examples = (
         Example(
@@ -41,7 +41,7 @@ class PythonFileMapper(Mapper, name="python_file_mapper"):
 
     file_path: str = param("The file; empty changes nothing.", default="")
     function_name: str = param("The function, of one argument.", default="process_single")
-    batched: bool = param("Hand over up to 1000 rows at once, as a dictionary of lists.", default=False)
+    batched: bool = param("Whether the function gets up to 1000 rows at once, as a dictionary of lists.", default=False)
 
     examples = (Example(rows=[{"text": "as it was"}], params={}, expect=[{"text": "as it was"}]),)
 

@@ -33,9 +33,7 @@ class DocumentDeduplicator(Deduplicator, name="document_deduplicator"):
     )
 
     lowercase: bool = param("Compare without regard to case.", default=False)
-    ignore_non_character: bool = param(
-        "Compare without white space, decimal digits and ASCII punctuation.", default=False
-    )
+    ignore_non_character: bool = param("Compare without white space, decimal digits and ASCII punctuation.", default=False)
 
     def key(self) -> Expr:
         """MD5 of the text in its compared form."""
@@ -62,9 +60,9 @@ class SimilarDocumentDeduplicator(Deduplicator):
     lowercase: bool = param("Compare without regard to case.", default=True)
     ignore_pattern: str | None = param("Regular expression whose matches are removed before comparing.", default=None)
     short_texts: str = param(
-        "What happens to texts with fewer tokens than a window, which have nothing to compare: `merge` takes all "
-        "of them for duplicates of each other and keeps the first, as Data-Juicer does, and the run says how many these were; "
-        "`exact` takes those with the same tokens for duplicates and keeps all others; `keep` keeps every one.",
+        "What happens to texts with fewer tokens than a window, which have no window to compare: `merge` treats all of them as "
+        "duplicates of each other and keeps the first, as Data-Juicer does, and the run reports how many there were; `exact` "
+        "treats those with the same tokens as duplicates; `keep` keeps all.",
         default="merge",
         choices=("merge", "keep", "exact"),
     )
@@ -108,14 +106,14 @@ class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_mi
         choices=("space", "punctuation", "character", "sentencepiece"),
     )
     window_size: int = param("Tokens in a window.", default=5, unit="tokens", ge=1, le=_LARGEST_WINDOW)
-    num_permutations: int = param("Length of a signature; more is more exact and slower.", default=256, ge=1, le=4096)
-    jaccard_threshold: float = param(
-        "Similarity from which the banding takes rows for duplicates.", default=0.7, ge=0, le=1
-    )
+    num_permutations: int = param("Number of hashes in a signature; more are more exact and slower.", default=256, ge=1, le=4096)
+    jaccard_threshold: float = param("Jaccard similarity above which rows count as duplicates.", default=0.7, ge=0, le=1)
     num_bands: int | None = param(
-        "Bands of a signature; null, here or in num_rows_per_band, chooses both by the threshold.", default=None, ge=1
+        "Number of bands of a signature. If it or num_rows_per_band is null, both are chosen from jaccard_threshold.",
+        default=None,
+        ge=1,
     )
-    num_rows_per_band: int | None = param("Signature values in a band.", default=None, ge=1)
+    num_rows_per_band: int | None = param("Number of hashes in a band.", default=None, ge=1)
     tokenizer_model: str | None = param("SentencePiece model for `tokenization: sentencepiece`.", default=None)
     hash: str = param(
         "Hash of the windows: `data-juicer` gives the same rows as Data-Juicer (SHA-1), `fast` is a faster one whose "
@@ -226,19 +224,16 @@ class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_si
         choices=("space", "punctuation", "character"),
     )
     window_size: int = param("Tokens in a window.", default=6, unit="tokens", ge=1, le=_LARGEST_WINDOW)
-    num_blocks: int = param(
-        "Blocks of the search; only bounds the distance, the search here is exact.", default=6, ge=1, le=64
-    )
+    num_blocks: int = param("Upper bound of hamming_distance; the search itself is exact.", default=6, ge=1, le=64)
     hamming_distance: int = param(
-        "Most bits in which duplicates differ; below num_blocks.", default=4, unit="bits", ge=0
+        "Largest number of bits in which duplicates differ; must be less than num_blocks.", default=4, unit="bits", ge=0
     )
 
     def validate(self) -> None:
         """Check the distance against the blocks."""
         if self.hamming_distance >= self.num_blocks:
             raise RecipeError(
-                f"{self.spec.name}: hamming_distance must be < num_blocks ({self.num_blocks}), "
-                f"got {self.hamming_distance}"
+                f"{self.spec.name}: hamming_distance must be < num_blocks ({self.num_blocks}), got {self.hamming_distance}"
             )
 
     def key(self) -> Expr:

@@ -14,11 +14,11 @@ class DocumentLineDeduplicator(Surveyor, name="document_line_deduplicator"):
     is ignored. A data set of one row does not change.
     """
 
-    frequency_threshold: int = param("Most rows that may have a line.", default=6, unit="rows", ge=0)
-    lowercase: bool = param("Compare without regard to case.", default=False)
-    ignore_special_character: bool = param(
-        "Compare without white space, decimal digits and ASCII punctuation.", default=False
+    frequency_threshold: int = param(
+        "Largest number of rows that may contain a line; a line that more rows contain is removed.", default=6, unit="rows", ge=0
     )
+    lowercase: bool = param("Compare without regard to case.", default=False)
+    ignore_special_character: bool = param("Compare without white space, decimal digits and ASCII punctuation.", default=False)
     min_line_length: int = param("Shorter lines stay.", default=2, unit="code points")
     skip_brackets: bool = param("Lines of brackets and semicolons only stay.", default=True)
     skip_markdown_headers: bool = param("Lines that begin with `#` stay.", default=True)

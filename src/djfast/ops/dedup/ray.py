@@ -32,11 +32,11 @@ class RayMinhashDeduplicator(DocumentMinhashDeduplicator):
     """What the Ray variants of MinHash have in common: parameters of a distributed search that has no counterpart here."""
 
     union_find_parallel_num: int | str | None = param("Workers of the search.", default="auto", no_effect=_EXACT)
-    union_threshold: int | None = param("Pairs that are joined at once.", default=256, no_effect=_EXACT)
+    union_threshold: int | None = param("Pairs that are merged at once.", default=256, no_effect=_EXACT)
     max_pending_edge_buffer_task: int | None = param("Tasks that wait.", default=20, no_effect=_EXACT)
-    num_edge_buffer_task_returns: int | None = param("Tasks that are waited for.", default=10, no_effect=_EXACT)
+    num_edge_buffer_task_returns: int | None = param("Tasks to wait for.", default=10, no_effect=_EXACT)
     max_pending_filter_tasks: int | None = param("Tasks that wait.", default=20, no_effect=_EXACT)
-    num_filter_task_returns: int | None = param("Tasks that are waited for.", default=10, no_effect=_EXACT)
+    num_filter_task_returns: int | None = param("Tasks to wait for.", default=10, no_effect=_EXACT)
     merge_batch_size: int | None = param("Rows that are merged at once.", default=1000, no_effect=_EXACT)
 
 

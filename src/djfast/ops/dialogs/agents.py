@@ -118,15 +118,15 @@ class AgentDialogNormalizeMapper(Mapper, name="agent_dialog_normalize_mapper"):
     choices_key: str = param("Field of the choices that a model answered with.", default="choices")
     history_key: str = param("Field that gets the pairs of user and assistant.", default="dialog_history")
     extract_tool_skill_tags: bool = param(
-        "Collect the tools that were called, and the skills: files X/SKILL.md and headings of one word.", default=True
+        "Whether the called tools and the skills are collected: files X/SKILL.md and headings of one word.", default=True
     )
     include_system_in_first_user: bool = param(
-        "Put what the system says before the next user's message, instead of leaving it out.", default=False
+        "Whether a system message is put before the next user's message instead of being left out.", default=False
     )
-    user_label: str = param("Who speaks, in the text.", default="User")
-    assistant_label: str = param("Who answers, in the text.", default="Assistant")
-    copy_lineage_fields: bool = param("Copy request_model, pt and total_cost_time to the meta.", default=True)
-    copy_request_id: bool = param("Copy the first request id that is not blank to the meta, as a text.", default=True)
+    user_label: str = param("Name of the user in the text.", default="User")
+    assistant_label: str = param("Name of the assistant in the text.", default="Assistant")
+    copy_lineage_fields: bool = param("Whether request_model, pt and total_cost_time are copied to tags.", default=True)
+    copy_request_id: bool = param("Whether the first request id that is not blank is copied to a tag, as a string.", default=True)
     request_id_keys: list[str] = param("Fields that may hold a request id.", default=["request_id", "trace_id", "id"])
     history_tool_result_max_chars: int = param(
         "Longest answer of one tool; 0 or less sets no limit.", default=10000, unit="characters"
@@ -138,8 +138,8 @@ class AgentDialogNormalizeMapper(Mapper, name="agent_dialog_normalize_mapper"):
         "Longest part of the user in a turn; 0 or less sets no limit.", default=0, unit="characters"
     )
     history_compress_head_ratio: float = param(
-        "Share of a part that is too long which is kept of its head, within 0.35 and 0.85; the rest is kept of its tail. Limits "
-        "below 528 leave no room for two parts, and only the head stays.",
+        "If a part is too long, the share of the limit that its head gets, from 0.35 to 0.85; its tail gets the rest. With a "
+        "limit below 528 only the head stays.",
         default=0.62,
     )
 
@@ -216,7 +216,7 @@ class AgentToolTypeMapper(Mapper, name="agent_tool_type_mapper"):
     tool_types_meta_key: str = param("Tag with the names of the tools.", default="agent_tool_types")
     primary_key: str = param("Tag that gets the most frequent name.", default="primary_tool_type")
     dominant_key: str = param("Tag that gets the most frequent names.", default="dominant_tool_types")
-    top_k_dominant: int = param("Most names in that list.", default=5, ge=1)
+    top_k_dominant: int = param("Largest number of names in `dominant_key`.", default=5, ge=1)
 
     def tags(self) -> dict[str, Expr]:
         """Return the most frequent name, and the most frequent ones."""
@@ -270,14 +270,15 @@ class ToolSuccessTaggerMapper(Mapper, name="tool_success_tagger_mapper"):
     )
 
     messages_key: str = param("Field of the messages.", default="messages")
-    tool_role_names: list[str] | None = param("Roles of tools, in any case; null takes tool and tool_use.", default=None)
+    tool_role_names: list[str] | None = param("Roles of tools; case does not matter. Null takes tool and tool_use.", default=None)
     success_patterns: list[str] | None = param(
         "Patterns of success.", default=None, no_effect="every answer that is neither empty nor an error is a success"
     )
     error_patterns: list[str] | None = param(
-        "Patterns of errors, for the package regex; null or an empty list takes those for English and Chinese.", default=None
+        "Patterns of errors, for the package regex; null or an empty list takes the built-in ones for English and Chinese.",
+        default=None,
     )
-    store_per_tool_results: bool = param("Write tool_results.", default=True)
+    store_per_tool_results: bool = param("Whether tool_results is written.", default=True)
 
     def tags(self) -> dict[str, Expr]:
         """Return the counts, their ratio, and the results."""
@@ -345,57 +346,70 @@ class AgentBadCaseSignalMapper(Mapper, name="agent_bad_case_signal_mapper"):
         ),
     )
 
-    signal_on_tool_fail: bool = param("Take failed tools for a sign, of high weight.", default=True)
-    min_tool_fail_count_for_signal: int = param("Failed answers of tools from which on they are one.", default=1)
-    signal_on_low_tool_success_ratio: bool = param("Take a low share of successful answers of tools for a sign.", default=True)
-    tool_success_ratio_max_for_signal: float = param("Largest share that is low.", default=0.499)
-    min_tool_rounds_for_ratio_signal: int = param("Least answers of tools for that.", default=2)
-    signal_on_suspect_empty_response: bool = param("Take a short response to a long query for a sign.", default=True)
+    signal_on_tool_fail: bool = param("Whether failed tools are a signal, of high weight.", default=True)
+    min_tool_fail_count_for_signal: int = param("Smallest number of failed tool calls that is a signal.", default=1)
+    signal_on_low_tool_success_ratio: bool = param("Whether a low share of successful tool calls is a signal.", default=True)
+    tool_success_ratio_max_for_signal: float = param("Largest share of successful tool calls that counts as low.", default=0.499)
+    min_tool_rounds_for_ratio_signal: int = param("Smallest number of tool calls for that signal.", default=2)
+    signal_on_suspect_empty_response: bool = param("Whether a short response to a long query is a signal.", default=True)
     min_query_len_for_empty_check: int = param(
-        "Least length of a long query, without space around it.", default=80, unit="characters"
+        "Smallest length of a long query, without white space at its ends.", default=80, unit="characters"
     )
-    max_response_len_for_empty_check: int = param("Most length of a short response.", default=20, unit="characters")
-    max_total_tokens: int | None = param("Tokens above which a request used too many; null sets no limit.", default=None)
+    max_response_len_for_empty_check: int = param("Largest length of a short response.", default=20, unit="characters")
+    max_total_tokens: int | None = param(
+        "Number of tokens above which a request gives a signal; null sets no limit.", default=None
+    )
     max_latency_ms: int | None = param(
-        "Time above which a request took too long; null sets no limit.", default=None, unit="milliseconds"
+        "Time above which a request gives a signal; null sets no limit.", default=None, unit="milliseconds"
     )
     calibration_json_path: str | None = param(
         "File with other limits: {default: {max_total_tokens, max_latency_ms, perplexity_high_threshold}, by_request_model: "
-        "{MODEL: the same}}. It is read with auto_calibrate_thresholds.",
+        "{MODEL: the same}}. It is read if auto_calibrate_thresholds is true.",
         default=None,
     )
-    auto_calibrate_thresholds: bool = param("Take limits from that file.", default=False)
-    calibration_manual_overrides_auto: bool = param("Let limits that are given here go before those of the file.", default=True)
+    auto_calibrate_thresholds: bool = param("Whether limits are read from calibration_json_path.", default=False)
+    calibration_manual_overrides_auto: bool = param(
+        "Whether limits given here have priority over those of the file.", default=True
+    )
     auto_enable_perplexity_from_calibration: bool = param(
-        "Take a high perplexity for a sign where the file has a limit for it.", default=True
+        "Whether a high perplexity is a signal if the file has a limit for it.", default=True
     )
-    signal_on_llm_analysis_low: bool = param("Take a low llm_analysis_score for a sign.", default=True)
-    llm_analysis_score_max_for_bad: float = param("Largest score that is low.", default=0.28)
-    llm_analysis_discard_must_be_strict: bool = param("Only where the record recommends to discard the row.", default=True)
+    signal_on_llm_analysis_low: bool = param("Whether a low llm_analysis_score is a signal.", default=True)
+    llm_analysis_score_max_for_bad: float = param("Largest score that counts as low.", default=0.28)
+    llm_analysis_discard_must_be_strict: bool = param(
+        "Whether that score counts only if the record recommends to discard the row.", default=True
+    )
     high_precision_llm_analysis_discard_threshold: float = param(
-        "Largest score with which that recommendation has high weight.", default=0.24
+        "Largest score at which that recommendation has high weight.", default=0.24
     )
-    signal_on_llm_text_quality_low: bool = param("Take a low llm_quality_score for a sign.", default=True)
-    llm_text_quality_score_max_for_bad: float = param("Largest score that is low.", default=0.28)
-    llm_text_quality_discard_must_be_strict: bool = param("Only where the record recommends to discard the row.", default=True)
+    signal_on_llm_text_quality_low: bool = param("Whether a low llm_quality_score is a signal.", default=True)
+    llm_text_quality_score_max_for_bad: float = param("Largest score that counts as low.", default=0.28)
+    llm_text_quality_discard_must_be_strict: bool = param(
+        "Whether that score counts only if the record recommends to discard the row.", default=True
+    )
     high_precision_llm_text_quality_discard_threshold: float = param(
-        "Largest score with which that recommendation has high weight.", default=0.24
+        "Largest score at which that recommendation has high weight.", default=0.24
     )
-    signal_on_negative_sentiment_hint: bool = param("Take a bad mood in dialog_sentiment_labels for a sign.", default=False)
+    signal_on_negative_sentiment_hint: bool = param(
+        "Whether a negative sentiment in dialog_sentiment_labels is a signal.", default=False
+    )
     negative_sentiment_substrings: list[str] | None = param(
-        "What labels of a bad mood contain, in any case; null or an empty list takes some English and Chinese words.",
+        "Strings that labels of a negative sentiment contain; case does not matter. Null or an empty list takes some English "
+        "and Chinese words.",
         default=None,
     )
-    signal_on_high_perplexity: bool = param("Take a high perplexity for a sign.", default=False)
-    perplexity_high_threshold: float = param("Least perplexity that is high.", default=800.0)
-    signal_hard_query_poor_reply: bool = param("Take a poor reply to a hard query for a sign.", default=False)
-    hard_query_difficulty_min: float = param("Least llm_difficulty_score of a hard query.", default=0.72)
+    signal_on_high_perplexity: bool = param("Whether a high perplexity is a signal.", default=False)
+    perplexity_high_threshold: float = param("Smallest perplexity that counts as high.", default=800.0)
+    signal_hard_query_poor_reply: bool = param("Whether a poor reply to a hard query is a signal.", default=False)
+    hard_query_difficulty_min: float = param("Smallest llm_difficulty_score of a hard query.", default=0.72)
     poor_reply_quality_max: float = param("Largest llm_quality_score of a poor reply.", default=0.36)
-    high_precision_on_tool_fail_alone: bool = param("Whether failed tools alone make high_precision, or watchlist.", default=True)
-    min_medium_signals_for_watchlist: int = param("Signs of medium weight that make watchlist.", default=2)
-    signal_on_low_dialog_quality_meta: bool = param("Take low scores of judges for a sign.", default=True)
-    dialog_quality_low_score_threshold: float = param("Largest score that is low.", default=2.0)
-    min_dialog_quality_low_axes_for_signal: int = param("Low scores from which on they are one.", default=1)
+    high_precision_on_tool_fail_alone: bool = param(
+        "Whether failed tools alone give the tier high_precision, instead of watchlist.", default=True
+    )
+    min_medium_signals_for_watchlist: int = param("Number of signals of medium weight that gives the tier watchlist.", default=2)
+    signal_on_low_dialog_quality_meta: bool = param("Whether low scores of judges are a signal.", default=True)
+    dialog_quality_low_score_threshold: float = param("Largest score that counts as low.", default=2.0)
+    min_dialog_quality_low_axes_for_signal: int = param("Smallest number of low scores that is a signal.", default=1)
 
     def tags(self) -> dict[str, Expr]:
         """Return the signs, and how sure they make one."""

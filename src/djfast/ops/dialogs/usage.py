@@ -37,7 +37,7 @@ class UsageCounterMapper(Mapper, name="usage_counter_mapper"):
     choices_key: str = param("Field of the choices.", default="choices")
     usage_key: str = param("Field of the usage.", default="usage")
     response_metadata_key: str = param("Field of the response's metadata.", default="response_metadata")
-    dedupe_identical_usage: bool = param("Count usages with the same numbers once.", default=True)
+    dedupe_identical_usage: bool = param("Whether usages with the same numbers count once.", default=True)
 
     def tags(self) -> dict[str, Expr]:
         """Return the three counts."""

@@ -9,11 +9,11 @@ from djfast.errors import RecipeError
 from djfast.expr import Expr, call, row
 from djfast.ops.language_models.asking import ApiMapper
 
-_SYSTEM = "Instruction of the model; null takes the one that comes with djfast."
-_INPUT_KEY = "Tag with the documents; empty takes the texts."
+_SYSTEM = "System prompt; null takes the one that comes with djfast."
+_INPUT_KEY = "Tag with the documents; an empty name takes the texts."
 _MODEL_PARAMS = "Settings of the client (`base_url`); `processor_config` names a tokenizer."
 _PATTERN = "Regular expression of the answer, in which spaces mean nothing: "
-_MAX_TOKENS = "Most tokens of the documents in one question; null is no limit."
+_MAX_TOKENS = "Largest number of tokens of the documents in one question; null sets no limit."
 _TOKENIZER = ("processor_config", "pretrained_model_name_or_path")
 
 
@@ -82,7 +82,7 @@ class NestedAggregator(Aggregation, name="nested_aggregator"):
     what = "summary"
 
     system_prompt: str | None = param(_SYSTEM, default=None)
-    sub_doc_template: str | None = param("How one document is shown; its text is `{text}`.", default=None)
+    sub_doc_template: str | None = param("Template of one document, with `{text}`.", default=None)
     input_template: str | None = param("What the model reads; the documents are `{sub_docs}`.", default=None)
 
     examples = (
@@ -114,12 +114,14 @@ class EntityAttributeAggregator(Aggregation, name="entity_attribute_aggregator")
     entity: str = param("The entity.")
     attribute: str = param("The attribute.")
     output_key: str = param("Name of the result in `__dj__batch_meta__`.", default="entity_attribute")
-    word_limit: int = param("How long the summary may be.", default=100, unit="words", ge=1)
+    word_limit: int = param("Length of the summary.", default=100, unit="words", ge=1)
     system_prompt_template: str | None = param(
         "Instruction of the model, made of `{entity}`, `{attribute}`, `{word_limit}` and `{example}`.", default=None
     )
-    example_prompt: str | None = param("Example of an answer, as it stands.", default=None)
-    input_template: str | None = param("What the model reads, made of `{entity}`, `{attribute}` and `{sub_docs}`.", default=None)
+    example_prompt: str | None = param("Example of an answer, in full.", default=None)
+    input_template: str | None = param(
+        "Template of what the model reads, with `{entity}`, `{attribute}` and `{sub_docs}`.", default=None
+    )
     output_pattern_template: str | None = param(
         _PATTERN + "its group holds the summary. It may name `{entity}` and `{attribute}`.", default=None
     )
@@ -150,7 +152,7 @@ class MostRelevantEntitiesAggregator(Aggregation, name="most_relevant_entities_a
     output_key: str = param("Name of the result in `__dj__batch_meta__`.", default="most_relevant_entities")
     system_prompt_template: str | None = param("Instruction of the model, made of `{entity}` and `{entity_type}`.", default=None)
     input_template: str | None = param(
-        "What the model reads, made of `{entity}`, `{entity_type}` and `{sub_docs}`.", default=None
+        "Template of what the model reads, with `{entity}`, `{entity_type}` and `{sub_docs}`.", default=None
     )
     output_pattern: str | None = param(_PATTERN + "its group holds the list.", default=None)
 
@@ -176,11 +178,13 @@ class MetaTagsAggregator(Grouped, name="meta_tags_aggregator"):
     rewrites_tags = True
 
     meta_tag_key: str = param("Name of the tag.", default="dialog_sentiment_labels")
-    target_tags: list[str] | None = param("Classes to choose from; null leaves them to the model.", default=None)
+    target_tags: list[str] | None = param("Classes that the model chooses from; null leaves the choice to it.", default=None)
     system_prompt: str | None = param(_SYSTEM, default=None)
-    input_template: str | None = param("What the model reads, made of `{target_tag_str}` and `{tag_strs}`.", default=None)
-    target_tag_template: str | None = param("How classes are shown; they are `{target_tags}`.", default=None)
-    tag_template: str | None = param("How a `{tag}` that occurs `{cnt}` times is shown.", default=None)
+    input_template: str | None = param(
+        "Template of what the model reads, with `{target_tag_str}` and `{tag_strs}`.", default=None
+    )
+    target_tag_template: str | None = param("Template of the classes, with `{target_tags}`.", default=None)
+    tag_template: str | None = param("Template of a `{tag}` that occurs `{cnt}` times.", default=None)
     output_pattern: str | None = param(_PATTERN + "two groups, a tag and its class; all matches are taken.", default=None)
 
     examples = (

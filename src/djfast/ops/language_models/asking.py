@@ -6,15 +6,15 @@ from typing import Any
 
 from djfast.declare import Filter, Mapper, Op, param
 
-SERVED_NAME = "Name of the model, as the server knows it; null takes the first one that the server lists."
+SERVED_NAME = "Name of the model on the server; null takes the first one that the server lists."
 EITHER_NAME = (
-    "Name of the model as the server knows it, where null takes the first one that it lists, or, with is_hf_model, its folder or "
-    "its name in the Hugging Face cache."
+    "Name of the model on the server; null takes the first one that the server lists. With is_hf_model, a folder or a name in "
+    "the Hugging Face cache."
 )
 IS_HF_MODEL = "Whether the model runs in this process, by the package transformers."
-_ENDPOINT = "URL, or a path below OPENAI_BASE_URL; null is the one for chats. The key is OPENAI_API_KEY of the environment."
-_RESPONSE_PATH = "Where the text stands in the server's answer; null is `choices.0.message.content`."
-_TRY_NUM = "How often it is asked until an answer can be used."
+_ENDPOINT = "URL, or a path below OPENAI_BASE_URL; null is `/chat/completions`. The key is OPENAI_API_KEY of the environment."
+_RESPONSE_PATH = "Path of the text in the server's response; null is `choices.0.message.content`."
+_TRY_NUM = "How often the model is asked until an answer can be used."
 _MODEL_PARAMS = (
     "Settings of the client (`base_url`, `prices`, `timeout` in seconds, `max_retries`), or of a model that runs in the process."
 )

@@ -14,12 +14,12 @@ class Calibration(ApiMapper):
 
     asks_for: ClassVar[str]
 
-    system_prompt: str | None = param("Instruction of the model; null takes the one that comes with djfast.", default=None)
-    input_template: str | None = param("What the model reads, made of `{reference}` and `{qa_pair}`.", default=None)
-    reference_template: str | None = param("How the reference is shown; its text is `{text}`.", default=None)
-    qa_pair_template: str | None = param("How `{query}` and `{response}` are shown.", default=None)
+    system_prompt: str | None = param("System prompt; null takes the one that comes with djfast.", default=None)
+    input_template: str | None = param("Template of what the model reads, with `{reference}` and `{qa_pair}`.", default=None)
+    reference_template: str | None = param("Template of the reference, with `{text}`.", default=None)
+    qa_pair_template: str | None = param("Template of a pair, with `{query}` and `{response}`.", default=None)
     output_pattern: str | None = param(
-        "Regular expression of the answer: its last group, or for a pair its first two, is what is taken.", default=None
+        "Regular expression of the answer: its last group is taken, or its first two for a pair.", default=None
     )
 
     def assign(self) -> dict[str, Expr]:

@@ -12,8 +12,8 @@ from djfast.reserved import META
 _CANDIDATES = "Labels that the model chooses from; null leaves the choice to it."
 _ANALYSIS_KEY = "Tag of the model's reasons: a list of strings, one for each turn; null takes the usual one."
 _LABELS_KEY = "Tag of the labels: a list of strings; null takes the usual one."
-_CANDIDATE_TEMPLATE = "How the candidates are shown, made of `{candidate_str}`."
-_LABELS_TEMPLATE = "How the label of an earlier turn is shown, made of `{labels}`."
+_CANDIDATE_TEMPLATE = "Template of the candidates, with `{candidate_str}`."
+_LABELS_TEMPLATE = "Template of the label of an earlier turn, with `{labels}`."
 _LABELS_PATTERN = "Regular expression of the label in an answer; its first group is taken."
 
 
@@ -22,20 +22,18 @@ class TurnDetection(ApiMapper):
 
     detects: ClassVar[str]
 
-    max_round: int = param("How many earlier turns the model sees.", default=10, unit="turns", ge=0)
+    max_round: int = param("Number of earlier turns that the model sees.", default=10, unit="turns", ge=0)
     analysis_key: str | None
-    system_prompt: str | None = param("Instruction of the model; null takes the one that comes with djfast.", default=None)
-    query_template: str | None = param("How what the user says is shown, made of `{query}`.", default=None)
-    response_template: str | None = param("How what the model says is shown, made of `{response}`.", default=None)
-    analysis_template: str | None = param("How the reason of an earlier turn is shown, made of `{analysis}`.", default=None)
-    analysis_pattern: str | None = param(
-        "Regular expression of the reason in an answer; its first group is taken.", default=None
-    )
+    system_prompt: str | None = param("System prompt; null takes the one that comes with djfast.", default=None)
+    query_template: str | None = param("Template of the user's message, with `{query}`.", default=None)
+    response_template: str | None = param("Template of the assistant's message, with `{response}`.", default=None)
+    analysis_template: str | None = param("Template of the reason of an earlier turn, with `{analysis}`.", default=None)
+    analysis_pattern: str | None = param("Regular expression of the reason in an answer; its first group is taken.", default=None)
     max_query_chars_for_prompt: int = param(
-        "Longest text of the user that is shown whole; 0 shows all.", default=0, unit="characters", ge=0
+        "Longest message of the user that the model sees in full; 0 sets no limit.", default=0, unit="characters", ge=0
     )
     max_response_chars_for_prompt: int = param(
-        "Longest response that is shown whole; 0 shows all.", default=0, unit="characters", ge=0
+        "Longest response that the model sees in full; 0 sets no limit.", default=0, unit="characters", ge=0
     )
     preferred_output_lang: str = param("Language of the model's reasons.", default="zh", choices=("en", "zh"))
 
@@ -196,9 +194,7 @@ class DialogSentimentIntensityMapper(TurnDetection, name="dialog_sentiment_inten
         "Tag of the numbers: a list, one for each turn; null takes the usual one.", default="dialog_sentiment_intensity"
     )
     analysis_key: str | None = param(_ANALYSIS_KEY, default="dialog_sentiment_intensity_analysis")
-    intensity_template: str | None = param(
-        "How the number of an earlier turn is shown, made of `{intensity}`.", default=None
-    )
+    intensity_template: str | None = param("Template of the number of an earlier turn, with `{intensity}`.", default=None)
     intensity_pattern: str | None = param(
         "Regular expression of the number in an answer; its first group is taken.", default=None
     )

@@ -10,8 +10,8 @@ from djfast.errors import RecipeError
 from djfast.expr import Expr, call, row
 from djfast.ops.language_models.asking import EITHER_NAME, ApiMapper, ModelMapper
 
-_SYSTEM = "Instruction of the model; null takes the one that comes with djfast."
-_INPUT = "What the model reads, made of `{text}`."
+_SYSTEM = "System prompt; null takes the one that comes with djfast."
+_INPUT = "Template of what the model reads, with `{text}`."
 _PATTERN = "Regular expression of the answer, in which spaces mean nothing: "
 
 
@@ -21,7 +21,7 @@ class Extraction(ApiMapper):
     what: ClassVar[str]
     rewrites_tags = True
 
-    drop_text: bool = param("Take the text from rows when they get their tags.", default=False)
+    drop_text: bool = param("Whether the text is removed from rows that get the tags.", default=False)
 
     def keys(self) -> tuple[str, ...]:
         """Names of the tags."""
@@ -94,12 +94,12 @@ class ExtractKeywordMapper(Extraction, name="extract_keyword_mapper"):
 
     what = "keywords"
 
-    keyword_key: str = param("Tag for the list of key words.", default="keyword")
+    keyword_key: str = param("Tag for the list of keywords.", default="keyword")
     prompt_template: str | None = param(
-        "What the model reads, made of `{completion_delimiter}` and `{input_text}`.", default=None
+        "Template of what the model reads, with `{completion_delimiter}` and `{input_text}`.", default=None
     )
-    completion_delimiter: str | None = param("What the model writes at the end; null is `<|COMPLETE|>`.", default=None)
-    output_pattern: str | None = param(_PATTERN + "its group holds key words; all its matches are taken.", default=None)
+    completion_delimiter: str | None = param("End mark that the model writes; null is `<|COMPLETE|>`.", default=None)
+    output_pattern: str | None = param(_PATTERN + "its group holds keywords; all its matches are taken.", default=None)
 
     examples = (
         Example(
@@ -138,16 +138,16 @@ class ExtractEntityRelationMapper(Extraction, name="extract_entity_relation_mapp
     entity_key: str = param("Tag for the entities.", default="entity")
     relation_key: str = param("Tag for the relations.", default="relation")
     prompt_template: str | None = param(
-        "What the model reads, made of `{entity_types}`, `{tuple_delimiter}`, `{record_delimiter}`, `{completion_delimiter}` and "
-        "`{input_text}`.",
+        "Template of what the model reads, with `{entity_types}`, `{tuple_delimiter}`, `{record_delimiter}`, "
+        "`{completion_delimiter}` and `{input_text}`.",
         default=None,
     )
-    tuple_delimiter: str | None = param("What stands between the parts of a record; null is `<|>`.", default=None)
-    record_delimiter: str | None = param("What stands between records; null is `##`.", default=None)
-    completion_delimiter: str | None = param("What the model writes at the end; null is `<|COMPLETE|>`.", default=None)
+    tuple_delimiter: str | None = param("Separator of the parts of a record; null is `<|>`.", default=None)
+    record_delimiter: str | None = param("Separator of records; null is `##`.", default=None)
+    completion_delimiter: str | None = param("End mark that the model writes; null is `<|COMPLETE|>`.", default=None)
     max_gleaning: int = param("How often the model is asked for what is missing.", default=1, unit="turns", ge=0, le=100)
-    continue_prompt: str | None = param("Asks for what is missing.", default=None)
-    if_loop_prompt: str | None = param("Asks whether something is missing, yes or no.", default=None)
+    continue_prompt: str | None = param("Prompt that asks for what is missing.", default=None)
+    if_loop_prompt: str | None = param("Prompt that asks whether something is missing, yes or no.", default=None)
     entity_pattern: str | None = param(_PATTERN + "its group holds the parts of an entity.", default=None)
     relation_pattern: str | None = param(_PATTERN + "its group holds the parts of a relation.", default=None)
 
@@ -217,7 +217,7 @@ class ExtractEntityAttributeMapper(Extraction, name="extract_entity_attribute_ma
         _PATTERN + "its group holds the description. It may name the `{attribute}`.", default=None
     )
     demo_pattern: str | None = param(_PATTERN + "its last group holds an excerpt.", default=None)
-    require_support_demos: bool = param("A description without an excerpt cannot be used.", default=True)
+    require_support_demos: bool = param("Whether a description without an excerpt is unusable.", default=True)
 
     examples = (
         Example(
@@ -256,7 +256,7 @@ class ExtractNicknameMapper(Extraction, name="extract_nickname_mapper"):
     system_prompt: str | None = param(_SYSTEM, default=None)
     input_template: str | None = param(_INPUT, default=None)
     output_pattern: str | None = param(
-        _PATTERN + "six groups, the number, who speaks, who is meant, these two again, and the nickname.", default=None
+        _PATTERN + "six groups, the number, the speaker, the person meant, these two again, and the nickname.", default=None
     )
 
     examples = (
@@ -298,7 +298,7 @@ class ExtractSupportTextMapper(Extraction, name="extract_support_text_mapper"):
     summary_key: str = param("Tag with the summary.", default="event_description")
     support_text_key: str = param("Tag for the passage.", default="support_text")
     system_prompt: str | None = param(_SYSTEM, default=None)
-    input_template: str | None = param("What the model reads, made of `{text}` and `{summary}`.", default=None)
+    input_template: str | None = param("Template of what the model reads, with `{text}` and `{summary}`.", default=None)
 
     examples = (
         Example(
@@ -326,14 +326,16 @@ class RelationIdentityMapper(Extraction, name="relation_identity_mapper"):
 
     what = "relation"
 
-    source_entity: str | None = param("Whose relation is asked for.", default=None)
-    target_entity: str | None = param("The other one.", default=None)
+    source_entity: str | None = param("First person of the relation.", default=None)
+    target_entity: str | None = param("Second person of the relation.", default=None)
     output_key: str = param("Tag for the relation.", default="role_relation")
     system_prompt_template: str | None = param(
         "Instruction of the model, made of `{entity1}`, the source, and `{entity2}`; null takes the one that comes with djfast.",
         default=None,
     )
-    input_template: str | None = param("What the model reads, made of `{text}`, `{entity1}` and `{entity2}`.", default=None)
+    input_template: str | None = param(
+        "Template of what the model reads, with `{text}`, `{entity1}` and `{entity2}`.", default=None
+    )
     output_pattern_template: str | None = param(
         _PATTERN + "the first group of its last match counts. It may name `{entity1}` and `{entity2}`.", default=None
     )
@@ -359,15 +361,17 @@ class Form(ModelMapper):
     """
 
     input_keys: list[str] = param("Fields that the model reads; dots reach into nested fields.")
-    output_schema: dict = param("The form: keys, and what belongs there.")  # type: ignore[type-arg]
+    output_schema: dict = param("Keys of the result, each with a description of its value.")  # type: ignore[type-arg]
     api_or_hf_model: str | None = param(EITHER_NAME, default="gpt-4o")
     is_hf_model: bool = param("Whether the model runs in this process, by the package transformers.", default=False)
-    meta_output_key: str | None = param("Tag for the form; null makes a tag of each of its keys.", default="llm_extract")
-    knowledge_grounding_key: str | None = param("Field with a text that the model may use.", default=None)
-    knowledge_grounding_fixed: str | None = param("A text that the model may use, in place of the field's.", default=None)
+    meta_output_key: str | None = param("Tag for the result; null makes a tag of each of its keys.", default="llm_extract")
+    knowledge_grounding_key: str | None = param("Field with background knowledge that the model may use.", default=None)
+    knowledge_grounding_fixed: str | None = param(
+        "Background knowledge that the model may use, instead of the field's.", default=None
+    )
     system_prompt: str | None = param(_SYSTEM, default=None)
     strategy: str | None = param(
-        "How the model is asked: at once (direct), to think first (cot), with examples (few_shot), or both (cot_shot).",
+        "How the model is asked: directly (direct), to reason first (cot), with examples (few_shot), or both (cot_shot).",
         default=None,
         choices=(None, "direct", "cot", "few_shot", "cot_shot"),
     )

@@ -18,9 +18,12 @@ class GenerateQaFromTextMapper(HfModelMapper, name="generate_qa_from_text_mapper
     """
 
     hf_model: str = param(EITHER_NAME, default="alibaba-pai/pai-qwen1_5-7b-doc2qa")
-    max_num: int | None = param("Pairs to take of a text, the first ones; null takes all.", default=None, unit="pairs", ge=1)
+    max_num: int | None = param(
+        "Largest number of pairs of a text, the first ones; null takes all.", default=None, unit="pairs", ge=1
+    )
     output_pattern: str | None = param(
-        "Regular expression of a pair, in which a dot is also a line feed: its first two groups are the question and the answer.",
+        "Regular expression of a pair, in which a dot also matches line feeds: its first two groups are the question and the "
+        "answer.",
         default=None,
     )
 
@@ -66,15 +69,14 @@ class GenerateQaFromExamplesMapper(HfModelMapper, name="generate_qa_from_example
         "File with examples, at most 64 MiB: JSON lines with `messages` of the roles user and assistant.", default=""
     )
     example_num: int = param("Examples to show for each row.", default=3, unit="dialogues", ge=1)
-    similarity_threshold: float = param("ROUGE-L above which a dialogue is too like an example.", default=0.7)
-    system_prompt: str | None = param(
-        "Instruction of the model; null takes the one that comes with djfast.", default=None
-    )
-    input_template: str | None = param("What the model reads, made of `{examples}`.", default=None)
-    example_template: str | None = param("How one example is shown, made of `{example}`.", default=None)
-    qa_pair_template: str | None = param("How `{query}` and `{response}` of an example are shown.", default=None)
+    similarity_threshold: float = param("ROUGE-L above which a dialogue is too similar to an example.", default=0.7)
+    system_prompt: str | None = param("System prompt; null takes the one that comes with djfast.", default=None)
+    input_template: str | None = param("Template of what the model reads, with `{examples}`.", default=None)
+    example_template: str | None = param("Template of one example, with `{example}`.", default=None)
+    qa_pair_template: str | None = param("Template of a pair of an example, with `{query}` and `{response}`.", default=None)
     output_pattern: str | None = param(
-        "Regular expression of a pair, in which a dot is also a line feed: its first two groups are the question and the answer.",
+        "Regular expression of a pair, in which a dot also matches line feeds: its first two groups are the question and the "
+        "answer.",
         default=None,
     )
 
@@ -125,7 +127,7 @@ class LlmRayVllmEnginePipeline(Mapper, name="llm_ray_vllm_engine_pipeline"):
 
     api_or_hf_model: str | None = param(EITHER_NAME, default="Qwen/Qwen2.5-7B-Instruct")
     is_hf_model: bool = param(IS_HF_MODEL, default=True)
-    system_prompt: str | None = param("Instruction of the model; null gives none.", default=None)
+    system_prompt: str | None = param("System prompt; null sends none.", default=None)
     accelerator_type: str | None = param(
         "Kind of GPU.", default=None, no_effect="djfast has no Ray, and a model in the process takes the GPU that there is"
     )
@@ -134,7 +136,7 @@ class LlmRayVllmEnginePipeline(Mapper, name="llm_ray_vllm_engine_pipeline"):
         "Options of the vLLM engine.", default=None, no_effect="a vLLM server is started with them, and given by api_url"
     )
     api_url: str | None = param(
-        "Whole URL of the server, as http://host:8000/v1/chat/completions; null is the one of OPENAI_BASE_URL.", default=None
+        "Full URL of the server, such as http://host:8000/v1/chat/completions; null takes that of OPENAI_BASE_URL.", default=None
     )
     api_key: str | None = param(
         "Key of the server; null is OPENAI_API_KEY, which goes to the host of OPENAI_BASE_URL only.", default=None, is_secret=True

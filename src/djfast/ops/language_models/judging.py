@@ -12,7 +12,7 @@ from djfast.reserved import META, STATS
 
 _MODEL_PARAMS = "Settings of the client (`base_url`)."
 _SAMPLING_PARAMS = "Settings of the answer, such as `temperature` and `max_tokens`; they are added to those of the OP."
-_SYSTEM = "Instruction of the model; null takes the one that comes with djfast."
+_SYSTEM = "System prompt; null takes the one that comes with djfast."
 _LANGUAGE = "Language of what the model writes."
 _LANGUAGES = ("en", "zh")
 
@@ -23,8 +23,8 @@ class Judging(ApiMapper):
     settings: ClassVar[dict[str, Any]] = {"max_tokens": 384, "temperature": 0.2}
 
     api_model: str | None = param(SERVED_NAME, default="qwen-turbo")
-    try_num: int = param("How often it is asked until an answer can be used.", default=2, unit="tries", ge=1)
-    overwrite: bool = param("Judge rows again that have a judgement.", default=False)
+    try_num: int = param("How often the model is asked until an answer can be used.", default=2, unit="tries", ge=1)
+    overwrite: bool = param("Whether rows that have the tag are judged again.", default=False)
     model_params: dict | None = param(_MODEL_PARAMS, default=None)  # type: ignore[type-arg,assignment]
     sampling_params: dict | None = param(_SAMPLING_PARAMS, default=None)  # type: ignore[type-arg,assignment]
 
@@ -45,15 +45,15 @@ class Judge(Judging):
     eval_kind: ClassVar[str]
 
     history_key: str = param("Field of the dialogue's earlier turns: pairs of strings.", default="dialog_history")
-    max_round: int = param("How many turns are shown, from the last one back.", default=8, unit="turns", ge=1)
+    max_round: int = param("Number of turns that the model sees, the last ones.", default=8, unit="turns", ge=1)
     max_query_chars_for_prompt: int = param(
-        "Longest text of the user that is shown whole; 0 shows all.", default=6000, unit="characters", ge=0
+        "Longest message of the user that the model sees in full; 0 sets no limit.", default=6000, unit="characters", ge=0
     )
     max_response_chars_for_prompt: int = param(
-        "Longest response that is shown whole; 0 shows all.", default=8000, unit="characters", ge=0
+        "Longest response that the model sees in full; 0 sets no limit.", default=8000, unit="characters", ge=0
     )
     trajectory_text_max_chars: int = param(
-        "Longest text of an agent's work that is shown whole; 0 shows all.", default=12000, unit="characters", ge=0
+        "Longest trace of an agent that the model sees in full; 0 sets no limit.", default=12000, unit="characters", ge=0
     )
     tool_types_key: str = param("Tag of the tools that an agent called.", default="agent_tool_types")
     primary_tool_key: str = param("Tag of the tool that an agent called most.", default="primary_tool_type")
@@ -143,9 +143,7 @@ def _declare(tag: str, reads: str, question: str) -> None:
     """Make the OP of one judge."""
     reading = _READINGS[reads]
     said = {"score": 4.0, "reason": "Mostly.", "eval_kind": reading.eval_kind}
-    example = Example(
-        rows=[reading.row], params={}, expect=[{tag: said}], says=('{"score": 4, "reason": "Mostly."}',)
-    )
+    example = Example(rows=[reading.row], params={}, expect=[{tag: said}], says=('{"score": 4, "reason": "Mostly."}',))
     body = {
         "__doc__": _DOC.format(question=question, what=reading.what),
         "__module__": __name__,
@@ -190,24 +188,22 @@ class AgentInsightLlmMapper(ApiMapper, name="agent_insight_llm_mapper"):
         Example(
             rows=[{"query": "Find it.", "response": "No.", "__dj__meta__": {"agent_bad_case_tier": "watchlist"}}],
             params={},
-            expect=[
-                {"agent_insight_llm": {"headline": "It gave up.", "root_causes": []}, "agent_pipeline_output_lang": "en"}
-            ],
+            expect=[{"agent_insight_llm": {"headline": "It gave up.", "root_causes": []}, "agent_pipeline_output_lang": "en"}],
             says=('{"headline": "It gave up.", "root_causes": []}',),
         ),
     )
 
     system_prompt: str | None = param(_SYSTEM, default=None)
     query_preview_max_chars: int = param(
-        "Characters of the query that are shown; 0 shows all.", default=500, unit="characters", ge=0
+        "Number of characters of the query that the model sees; 0 shows all.", default=500, unit="characters", ge=0
     )
     response_preview_max_chars: int = param(
-        "Characters of the response that are shown; 0 shows all.", default=500, unit="characters", ge=0
+        "Number of characters of the response that the model sees; 0 shows all.", default=500, unit="characters", ge=0
     )
     run_for_tiers: list[str] | None = param(
-        "Tiers, in the tag `agent_bad_case_tier`, whose rows are asked about; null asks about all.", default=None
+        "Values of the tag `agent_bad_case_tier` whose rows are asked about; null asks about all.", default=None
     )
-    try_num: int = param("How often it is asked until an answer can be used.", default=2, unit="tries", ge=1)
+    try_num: int = param("How often the model is asked until an answer can be used.", default=2, unit="tries", ge=1)
     preferred_output_lang: str = param(_LANGUAGE, default="en", choices=_LANGUAGES)
 
     def tags(self) -> dict[str, Expr]:
@@ -257,7 +253,7 @@ class AgentSkillInsightMapper(ApiMapper, name="agent_skill_insight_mapper"):
     skill_types_key: str = param("Tag of the skills.", default="agent_skill_types")
     insights_key: str = param("Tag that is written.", default="agent_skill_insights")
     system_prompt: str | None = param(_SYSTEM, default=None)
-    try_num: int = param("How often it is asked until an answer can be used.", default=2, unit="tries", ge=1)
+    try_num: int = param("How often the model is asked until an answer can be used.", default=2, unit="tries", ge=1)
     preferred_output_lang: str = param(_LANGUAGE, default="en", choices=_LANGUAGES)
 
     def tags(self) -> dict[str, Expr]:
@@ -311,11 +307,13 @@ class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
         "Fields that are read; `text` is the text field. Null takes text, query and response.", default=None
     )
     messages_key: str | None = param("Field of messages, whose contents are read, too; null reads none.", default="messages")
-    max_messages_for_prompt: int = param("How many messages are read, from the last one back.", default=4, unit="messages", ge=0)
-    max_chars_per_field: int = param("Characters of a field that are read.", default=6000, unit="characters", ge=1)
-    max_chars_messages_excerpt: int = param("Characters of the messages that are read.", default=8000, unit="characters", ge=1)
+    max_messages_for_prompt: int = param("Number of messages that are read, the last ones.", default=4, unit="messages", ge=0)
+    max_chars_per_field: int = param("Number of characters of a field that are read.", default=6000, unit="characters", ge=1)
+    max_chars_messages_excerpt: int = param(
+        "Number of characters of the messages that are read.", default=8000, unit="characters", ge=1
+    )
     gate_mode: str = param(
-        "Which rows are asked about: those that the rules point to (heuristic), or all.",
+        "Which rows are asked about: those that the rules suspect (heuristic), or all.",
         default="heuristic",
         choices=("heuristic", "always"),
     )
@@ -323,7 +321,7 @@ class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
     raw_key: str = param("Tag of an answer that cannot be used.", default="pii_llm_suspect_raw")
     system_prompt: str | None = param(_SYSTEM, default=None)
     preferred_output_lang: str = param(_LANGUAGE, default="zh", choices=_LANGUAGES)
-    heuristic_name_rules: bool = param("Whether the rules look for words and forms that come with names.", default=True)
+    heuristic_name_rules: bool = param("Whether the rules look for words that come with names.", default=True)
     spacy_ner_model: str | None = param("SpaCy model that looks for names: its package or folder.", default=None)
     spacy_ner_models: list[str] | None = param("More spaCy models that look for names.", default=None)
     spacy_ner_max_chars: int = param("Characters that spaCy models read.", default=4000, unit="characters", ge=1)
@@ -331,7 +329,7 @@ class PiiLlmSuspectMapper(Judging, name="pii_llm_suspect_mapper"):
         "Download models.", default=True, no_effect="nothing is ever downloaded: install the package of the model"
     )
     redaction_mode: str = param("What is replaced.", default="none", choices=("none", "evidence", "whole_field"))
-    redaction_placeholder: str = param("What is put in its place.", default="[LLM_PII_SUSPECT_REDACTED]")
+    redaction_placeholder: str = param("Placeholder that replaces it.", default="[LLM_PII_SUSPECT_REDACTED]")
 
     def validate(self) -> None:
         """Check that no field is read twice."""

@@ -8,7 +8,7 @@ from djfast.declare import Example, param
 from djfast.expr import Expr, call, field, member, row, text_field
 from djfast.ops.language_models.asking import ApiMapper, EitherModelMapper, ModelMapper
 
-_SYSTEM = "Instruction of the model; null takes the one that comes with djfast."
+_SYSTEM = "System prompt; null takes the one that comes with djfast."
 
 
 class Optimization(ModelMapper):
@@ -17,11 +17,11 @@ class Optimization(ModelMapper):
     asks_for: ClassVar[str]
 
     system_prompt: str | None = param(_SYSTEM, default=None)
-    input_template: str | None = param("What the model reads, made of `{qa_pair}`.", default=None)
-    qa_pair_template: str | None = param("How `{query}` and `{response}` are shown.", default=None)
+    input_template: str | None = param("Template of what the model reads, with `{qa_pair}`.", default=None)
+    qa_pair_template: str | None = param("Template of a pair, with `{query}` and `{response}`.", default=None)
     output_pattern: str | None = param(
-        "Regular expression of the answer, in which a dot is also a line feed: its last group, or for a pair its first two, is "
-        "what is taken. Data-Juicer looks at it for pairs only.",
+        "Regular expression of the answer, in which a dot also matches line feeds: its last group is taken, or its first two "
+        "for a pair. Data-Juicer uses it for pairs only.",
         default=None,
     )
 
@@ -103,10 +103,12 @@ class PairPreferenceMapper(ApiMapper, name="pair_preference_mapper"):
     """
 
     system_prompt: str | None = param(_SYSTEM, default=None)
-    input_template: str | None = param("What the model reads, made of `{reference}`, `{query}` and `{response}`.", default=None)
+    input_template: str | None = param(
+        "Template of what the model reads, with `{reference}`, `{query}` and `{response}`.", default=None
+    )
     output_pattern: str | None = param(
-        "Regular expression of the answer, in which a dot is also a line feed: its first two groups are the worse answer and the "
-        "reason.",
+        "Regular expression of the answer, in which a dot also matches line feeds: its first two groups are the worse answer "
+        "and the reason.",
         default=None,
     )
     rejected_key: str = param("Field that the worse answer is written to.", default="rejected_response")
@@ -149,15 +151,17 @@ class OptimizePromptMapper(EitherModelMapper, name="optimize_prompt_mapper"):
 
     is_hf_model: bool = param("Whether the model runs in this process, by the package transformers.", default=False)
     gen_num: int = param("Prompts to write for each row.", default=3, unit="prompts", ge=1)
-    max_example_num: int = param("Examples that are shown; the oldest go first.", default=3, unit="prompts", ge=1)
-    keep_original_sample: bool = param("Whether the row itself stays; a new prompt takes its place else.", default=True)
-    retry_num: int = param("How often it is asked until an answer can be used.", default=3, unit="tries", ge=1)
+    max_example_num: int = param(
+        "Largest number of examples that the model sees; the oldest are dropped first.", default=3, unit="prompts", ge=1
+    )
+    keep_original_sample: bool = param("Whether the row itself stays; if false, a new prompt replaces it.", default=True)
+    retry_num: int = param("How often the model is asked until an answer can be used.", default=3, unit="tries", ge=1)
     system_prompt: str | None = param(_SYSTEM, default=None)
-    input_template: str | None = param("What the model reads, made of `{examples}`.", default=None)
-    example_template: str | None = param("How one example is shown, made of `{example}`.", default=None)
-    prompt_template: str | None = param("How the prompt of an example is shown, made of `{prompt}`.", default=None)
+    input_template: str | None = param("Template of what the model reads, with `{examples}`.", default=None)
+    example_template: str | None = param("Template of one example, with `{example}`.", default=None)
+    prompt_template: str | None = param("Template of the prompt of an example, with `{prompt}`.", default=None)
     output_pattern: str | None = param(
-        "Regular expression of a prompt in the answer, in which a dot is also a line feed: its first group is what is taken.",
+        "Regular expression of a prompt in the answer, in which a dot also matches line feeds: its first group is taken.",
         default=None,
     )
 

@@ -23,14 +23,14 @@ class Scoring(ModelFilter):
     min_score: float = param("Lowest score that is kept.", default=0.5)
     max_score: float = param("Highest score that is kept.", default=1.0)
     input_keys: list[str] = param(
-        "Fields that the model reads, one missing or null is left out; `text` is the text field.", default=["text"]
+        "Fields that the model reads; missing and null ones are left out. `text` is the text field.", default=["text"]
     )
-    field_names: list[str] = param("How each of these fields is called in the question.", default=["Text"])
-    system_prompt: str | None = param("Instruction of the model; null takes the one that comes with djfast.", default=None)
-    input_template: str | None = param("What the model reads, made of `{data}`.", default=None)
-    field_template: str | None = param("How a field is shown, made of `{field_name}` and `{field_data}`.", default=None)
+    field_names: list[str] = param("Names of these fields in the question.", default=["Text"])
+    system_prompt: str | None = param("System prompt; null takes the one that comes with djfast.", default=None)
+    input_template: str | None = param("Template of what the model reads, with `{data}`.", default=None)
+    field_template: str | None = param("Template of a field, with `{field_name}` and `{field_data}`.", default=None)
     dim_required_keys: list[str] | None = param(
-        "Dimensions whose scores are averaged; null or none takes those that come with djfast.", default=None
+        "Dimensions whose scores are averaged; null or an empty list takes those that come with djfast.", default=None
     )
     preferred_output_lang: str | None = param(
         "Language of the reasons; null leaves it to the model.", default=None, choices=(None, "en", "zh")
@@ -189,7 +189,7 @@ class LlmTaskRelevanceFilter(Scoring, name="llm_task_relevance_filter"):
         "Samples of the task: rows with the fields of input_keys.", default=None
     )
     task_desc: str | None = param("Description of the task.", default=None)
-    n_shot: int | None = param("How many of the samples the model sees, from the first on; null shows all.", default=None, ge=0)
+    n_shot: int | None = param("Number of samples that the model sees, the first ones; null shows all.", default=None, ge=0)
 
     def scored(self) -> Expr:
         """Return the model's answer: score, record and tags."""
@@ -206,16 +206,16 @@ class LlmTaskRelevanceFilter(Scoring, name="llm_task_relevance_filter"):
 class Condition(ModelFilter):
     """The parameters of a condition. Apart, because one is named as the examples of OPs are."""
 
-    condition: str = param("What the text must meet.", default="")
+    condition: str = param("Condition that the text must meet, in words.", default="")
     knowledge_grounding_key: str | None = param("Field with background knowledge about the row.", default=None)
     knowledge_grounding_fixed: str | None = param("Background knowledge about all rows.", default=None)
     strategy: str | None = param(
-        "How the model is asked: at once (null, direct), after a thought (cot), with examples (few_shot), with both (cot_shot).",
+        "How the model is asked: directly (null, direct), to reason first (cot), with examples (few_shot), or both (cot_shot).",
         default=None,
         choices=(None, "direct", "cot", "few_shot", "cot_shot"),
     )
     examples: list[dict] | None = param(  # type: ignore[type-arg,misc,assignment]
-        "Examples that the strategies few_shot and cot_shot show: mappings such as of a text and its answer.", default=None
+        "Examples for the strategies few_shot and cot_shot: mappings, for instance of a text and its answer.", default=None
     )
     model_params: dict | None = param(  # type: ignore[type-arg,assignment]
         "Settings of the client (`base_url`, `prices`), or of a model that runs in the process.", default=None

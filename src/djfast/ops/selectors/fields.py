@@ -11,7 +11,7 @@ from djfast.declare import Example, Selection, Selector, param
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, field
 
-_FIELD = "Field whose values are compared; dots reach into nested fields. With an empty name all rows pass."
+_FIELD = "Field whose values are compared; dots reach into nested fields. With an empty name all rows stay."
 _DESCENDING = "Whether the largest come first; false starts with the smallest."
 
 
@@ -48,10 +48,8 @@ class TopkSpecifiedFieldSelector(FieldSelector, name="topk_specified_field_selec
         ),
     )
 
-    top_ratio: float | None = param(
-        "Share of the rows to take, rounded down; null or 0 counts by topk.", default=None, ge=0, le=1
-    )
-    topk: int | None = param("Rows to take at most.", default=None, unit="rows", ge=1)
+    top_ratio: float | None = param("Share of the rows to select, rounded down; null or 0 takes topk.", default=None, ge=0, le=1)
+    topk: int | None = param("Largest number of rows to select.", default=None, unit="rows", ge=1)
     reverse: bool = param(_DESCENDING, default=True)
 
     def selection(self) -> Selection:
@@ -83,11 +81,13 @@ class RangeSpecifiedFieldSelector(FieldSelector, name="range_specified_field_sel
         ),
     )
 
-    lower_percentile: float | None = param("Share of the rows that lies below the range.", default=None, ge=0, le=1)
-    upper_percentile: float | None = param("Share of the rows up to the upper bound.", default=None, ge=0, le=1)
-    lower_rank: int | None = param("Rows below the range; the larger of it and lower_percentile counts.", default=None, ge=1)
+    lower_percentile: float | None = param("Share of the rows below the range.", default=None, ge=0, le=1)
+    upper_percentile: float | None = param("Share of the rows below the upper bound.", default=None, ge=0, le=1)
+    lower_rank: int | None = param(
+        "Number of rows below the range; of this and lower_percentile the larger one counts.", default=None, ge=1
+    )
     upper_rank: int | None = param(
-        "Rows up to the upper bound; the smaller of it and upper_percentile counts.", default=None, ge=1
+        "Number of rows below the upper bound; of this and upper_percentile the smaller one counts.", default=None, ge=1
     )
 
     def selection(self) -> Selection:
@@ -117,9 +117,9 @@ class FrequencySpecifiedFieldSelector(FieldSelector, name="frequency_specified_f
     )
 
     top_ratio: float | None = param(
-        "Share of the distinct values to take, rounded down; null or 0 counts by topk.", default=None, ge=0, le=1
+        "Share of the distinct values to select, rounded down; null or 0 takes topk.", default=None, ge=0, le=1
     )
-    topk: int | None = param("Distinct values to take at most.", default=None, unit="values", ge=1)
+    topk: int | None = param("Largest number of distinct values to select.", default=None, unit="values", ge=1)
     reverse: bool = param("Whether the most frequent come first; false starts with the rarest.", default=True)
 
     def selection(self) -> Selection:
@@ -145,7 +145,7 @@ class TagsSpecifiedFieldSelector(FieldSelector, name="tags_specified_field_selec
         ),
     )
 
-    target_tags: list[str] | list[float] | None = param("Values to take; must be given.", default=None)
+    target_tags: list[str] | list[float] | None = param("Values to select; must be given.", default=None)
 
     def validate(self) -> None:
         """Check that there are tags."""

@@ -22,10 +22,10 @@ class RandomSelector(Selector, name="random_selector"):
         ),
     )
 
-    select_ratio: float | None = param(
-        "Share of the rows to take, rounded down; 0 counts by select_num.", default=None, ge=0, le=1
+    select_ratio: float | None = param("Share of the rows to select, rounded down; 0 takes select_num.", default=None, ge=0, le=1)
+    select_num: int | None = param(
+        "Number of rows to select; with select_ratio, the largest number.", default=None, unit="rows", ge=1
     )
-    select_num: int | None = param("Rows to take; with a select_ratio, at most.", default=None, unit="rows", ge=1)
 
     def validate(self) -> None:
         """Check that something is asked for."""

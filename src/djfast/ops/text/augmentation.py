@@ -17,10 +17,12 @@ class Augmentation(Mapper):
     methods: ClassVar[tuple[str, ...]]
     function: ClassVar[str]
 
-    sequential: bool = param("Apply all methods to each copy; false makes copies by each method.", default=False)
-    aug_num: int = param("Copies of each row, by each method if not `sequential`.", default=1, ge=1, le=1000)
+    sequential: bool = param(
+        "Whether all methods are applied to each copy; if false, each method makes its own copies.", default=False
+    )
+    aug_num: int = param("Number of copies of each row; if `sequential` is false, of each method.", default=1, ge=1, le=1000)
     keep_original_sample: bool = param("Keep the row itself, before its copies.", default=True)
-    seed: int = param("Another number, other changes; Data-Juicer has no such parameter.", default=42, ge=0)
+    seed: int = param("Seed of the random changes; Data-Juicer has no such parameter.", default=42, ge=0)
 
     def rewrite(self) -> Expr | None:
         """Return the row and its copies."""
@@ -60,7 +62,7 @@ class NlpaugEnMapper(Augmentation, name="nlpaug_en_mapper"):
 
     delete_random_word: bool = param("Leave words out.", default=False)
     swap_random_word: bool = param("Swap neighbouring words.", default=False)
-    spelling_error_word: bool = param("Misspell words as people do.", default=False)
+    spelling_error_word: bool = param("Misspell words with frequent spelling errors.", default=False)
     split_random_word: bool = param("Split words in two.", default=False)
     keyboard_error_char: bool = param("Replace characters by neighbours on a keyboard.", default=False)
     ocr_error_char: bool = param("Replace characters by ones that look alike.", default=False)

@@ -26,13 +26,13 @@ class CausalModelFilter(Filter):
     min_score: float | None = param("Smallest value kept; null sets no limit.", default=1.0)
     max_score: float | None = param("Largest value kept; null sets no limit.", default=100.0)
     query_template: str | None = param(
-        "The user's message in rows without `messages`: `{name}` stands for a field. Null is the empty text.", default=None
+        "Template of the user's message in rows without `messages`; `{name}` is a field. Null is the empty string.", default=None
     )
     response_template: str | None = param(
-        "The answer in rows without `messages`, as `query_template`. Null is the text field.", default=None
+        "Template of the answer in rows without `messages`; `{name}` is a field. Null is the text field.", default=None
     )
     texts_at_once: int = param(
-        "Texts that the model reads together. More are faster on a GPU, and change the last digits of the values.",
+        "Number of texts that the model reads together. More are faster on a GPU and change the last digits of the values.",
         default=1,
         ge=1,
         le=4096,
@@ -105,7 +105,7 @@ class InstructionFollowingDifficultyFilter(CausalModelFilter, name="instruction_
     than the model can read are rejected.
     """
 
-    source = "Li et al., \"From quantity to quality: boosting LLM performance with self-guided data selection\", 2023."
+    source = 'Li et al., "From quantity to quality: boosting LLM performance with self-guided data selection", 2023.'
 
     def stats(self) -> dict[str, Expr]:
         """Loss with the query divided by the loss without it."""
@@ -128,9 +128,11 @@ class InContextInfluenceFilter(CausalModelFilter, name="in_context_influence_fil
     valid_dataset: list[dict] | None = param(  # type: ignore[type-arg]
         "Validation rows, with `messages` or the fields of the templates; must be given.", default=None
     )
-    task_desc: str | None = param("Said before the messages of each validation row.", default=None)
-    valid_as_demo: bool = param("Take the validation rows as examples for the row, not the other way round.", default=False)
-    n_shot: int | None = param("Validation rows that are used, the first ones; null uses all.", default=None, ge=1)
+    task_desc: str | None = param("Description of the task, placed before the messages of each validation row.", default=None)
+    valid_as_demo: bool = param(
+        "Whether the validation rows are the examples for the row, instead of the row for them.", default=False
+    )
+    n_shot: int | None = param("Number of validation rows that are used, the first ones; null uses all.", default=None, ge=1)
 
     def stats(self) -> dict[str, Expr]:
         """Mean quotient of losses."""

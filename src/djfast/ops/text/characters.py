@@ -27,7 +27,7 @@ class AlphanumericFilter(Filter, name="alphanumeric_filter"):
         ),
     )
 
-    tokenization: bool = param("Measure letters per token instead of per character.", default=False)
+    tokenization: bool = param("Whether letters are counted per token instead of per character.", default=False)
     min_ratio: float | None = param("Smallest share kept; null sets no limit.", default=0.25, ge=0)
     max_ratio: float | None = param("Largest share kept; null sets no limit.", default=None, ge=0)
 
@@ -79,9 +79,7 @@ class SpecialCharactersFilter(Filter, name="special_characters_filter"):
     def stats(self) -> dict[str, Expr]:
         """Return special characters per character."""
         text = col("text")
-        return {
-            "special_char_ratio": call("ratio", call("count_class", text, cls="special"), call("text_length", text))
-        }
+        return {"special_char_ratio": call("ratio", call("count_class", text, cls="special"), call("text_length", text))}
 
     def keep(self) -> Expr:
         """Share in range."""

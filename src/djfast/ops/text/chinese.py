@@ -26,7 +26,7 @@ class ChineseConvertMapper(Mapper, name="chinese_convert_mapper"):
     )
 
     mode: str = param(
-        "From what to what: s simplified, t traditional, tw Taiwan, hk Hong Kong, jp Japanese, p with phrases.",
+        "Source and target: s is simplified, t traditional, tw Taiwan, hk Hong Kong, jp Japanese, p with phrases.",
         default="s2t",
         choices=_MODES,
     )

@@ -40,11 +40,9 @@ class TextChunkMapper(Mapper, name="text_chunk_mapper"):
         ),
     )
 
-    max_len: int | None = param(
-        "Longest chunk, in code points or tokens; null cuts at the pattern alone.", default=None, ge=1
-    )
+    max_len: int | None = param("Longest chunk, in code points or tokens; null cuts at the pattern alone.", default=None, ge=1)
     split_pattern: str | None = param("Regular expression to cut at; null cuts by length alone.", default="\\n\\n")
-    overlap_len: int = param("How much of a window the next one repeats, in the unit of max_len.", default=0, ge=0)
+    overlap_len: int = param("Length that the next chunk repeats of a chunk, in the unit of max_len.", default=0, ge=0)
     tokenizer: str | None = param(
         "Name of a Hugging Face tokenizer, or a folder with its tokenizer.json; null counts code points.", default=None
     )

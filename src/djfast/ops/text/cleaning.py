@@ -26,9 +26,7 @@ class PatternCleaner(Mapper):
     """What the mappers that replace matches of a pattern have in common."""
 
     pattern: str | None = param("Regular expression to use instead of the built-in one.", default=None)
-    repl: str = param(
-        r"What stands in place of a match: a template in which `\1` or `\g<name>` is a group.", default=""
-    )
+    repl: str = param("Replacement of a match: a template in which `\\1` or `\\g<name>` is a group.", default="")
 
     def replaced(self, function: str, built_in: str) -> Expr:
         """Replace by native code where pattern and replacement allow it, else by the regular-expression engine."""
@@ -177,8 +175,7 @@ class ReplaceContentMapper(Mapper, name="replace_content_mapper"):
 
     pattern: str | list[str] | None = param("Regular expression, or several; null changes nothing.", default=None)
     repl: str | list[str] = param(
-        r"What stands in place of a match: a template in which `\1` or `\g<name>` is a group. In a list each pattern has "
-        "its own.",
+        "Replacement of a match: a template in which `\\1` or `\\g<name>` is a group. A list has one for each pattern.",
         default="",
     )
 
@@ -186,8 +183,7 @@ class ReplaceContentMapper(Mapper, name="replace_content_mapper"):
         """Check that every pattern has a replacement."""
         if isinstance(self.repl, list) and len(self.repl) < len(self.patterns):
             raise RecipeError(
-                f"{self.spec.name}: repl must have one entry for each of the {len(self.patterns)} patterns, "
-                f"got {len(self.repl)}"
+                f"{self.spec.name}: repl must have one entry for each of the {len(self.patterns)} patterns, got {len(self.repl)}"
             )
 
     @property
@@ -239,9 +235,7 @@ class FixUnicodeMapper(Mapper, name="fix_unicode_mapper"):
     def validate(self) -> None:
         """Check the normal form."""
         if (self.normalization or "NFC").upper() not in ("NFC", "NFKC", "NFD", "NFKD"):
-            raise RecipeError(
-                f"{self.spec.name}: normalization must be one of NFC, NFKC, NFD, NFKD, got {self.normalization!r}"
-            )
+            raise RecipeError(f"{self.spec.name}: normalization must be one of NFC, NFKC, NFD, NFKD, got {self.normalization!r}")
 
     def assign(self) -> dict[str, Expr]:
         """Return the repaired text: native code settles most lines and hands the few hard ones over."""

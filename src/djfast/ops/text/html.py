@@ -43,8 +43,10 @@ class ExtractTablesFromHtmlMapper(Mapper, name="extract_tables_from_html_mapper"
     )
 
     tables_field_name: str = param("Name of the tag.", default="html_tables")
-    retain_html_tags: bool = param("Write each table as HTML instead of as rows of cells.", default=False)
-    include_header: bool = param("Whether rows with a header cell count; not read when HTML is written.", default=True)
+    retain_html_tags: bool = param("Whether each table is written as HTML instead of rows of cells.", default=False)
+    include_header: bool = param(
+        "Whether rows with a header cell are written; has no effect with retain_html_tags.", default=True
+    )
 
     def tags(self) -> dict[str, Expr]:
         """Return the tables."""

@@ -66,9 +66,9 @@ class RemoveCommentsMapper(Mapper, name="remove_comments_mapper"):
     )
 
     doc_type: str | list[str] = param(
-        "Kind of source.", default="tex", no_effect="comments of LaTeX are the only ones that are removed"
+        "Type of the source.", default="tex", no_effect="comments of LaTeX are the only ones that are removed"
     )
-    inline: bool = param("Remove comments behind other text.", default=True)
+    inline: bool = param("Remove comments after other text.", default=True)
     multiline: bool = param("Remove lines that start with a percent sign.", default=True)
 
     def assign(self) -> dict[str, Expr]:
@@ -97,7 +97,7 @@ class RemoveHeaderMapper(Mapper, name="remove_header_mapper"):
         Example(rows=[{"text": "no heading"}], params={"drop_no_head": False}, expect=[{"text": "no heading"}]),
     )
 
-    drop_no_head: bool = param("Empty a text without headings; false leaves it as it is.", default=True)
+    drop_no_head: bool = param("Whether a text without headings becomes empty; if false, it does not change.", default=True)
 
     def assign(self) -> dict[str, Expr]:
         """Return the text from its first heading on."""

@@ -27,12 +27,8 @@ class TextLengthFilter(Filter, name="text_length_filter"):
         ),
     )
 
-    min_len: int | None = param(
-        "Shortest text kept; null sets no limit.", default=10, unit="code points", ge=0, le=LARGEST_INT
-    )
-    max_len: int | None = param(
-        "Longest text kept; null sets no limit.", default=None, unit="code points", ge=0, le=LARGEST_INT
-    )
+    min_len: int | None = param("Shortest text kept; null sets no limit.", default=10, unit="code points", ge=0, le=LARGEST_INT)
+    max_len: int | None = param("Longest text kept; null sets no limit.", default=None, unit="code points", ge=0, le=LARGEST_INT)
 
     def stats(self) -> dict[str, Expr]:
         """Length of the text."""
@@ -142,13 +138,9 @@ class WordsNumFilter(Filter, name="words_num_filter"):
     )
 
     lang: str = param("Language of the SentencePiece model; read only with tokenization.", default="en")
-    tokenization: bool = param("Count the pieces of a SentencePiece model instead of words.", default=False)
-    min_num: int | None = param(
-        "Fewest words kept; null sets no limit.", default=10, unit="words", ge=0, le=LARGEST_INT
-    )
-    max_num: int | None = param(
-        "Most words kept; null sets no limit.", default=None, unit="words", ge=0, le=LARGEST_INT
-    )
+    tokenization: bool = param("Whether the pieces of a SentencePiece model are counted instead of words.", default=False)
+    min_num: int | None = param("Fewest words kept; null sets no limit.", default=10, unit="words", ge=0, le=LARGEST_INT)
+    max_num: int | None = param("Most words kept; null sets no limit.", default=None, unit="words", ge=0, le=LARGEST_INT)
 
     def stats(self) -> dict[str, Expr]:
         """Count the words."""
@@ -170,12 +162,8 @@ class TokenNumFilter(Filter, name="token_num_filter"):
     hf_tokenizer: str = param(
         "Name of a tokenizer, or a folder with its tokenizer.json.", default="EleutherAI/pythia-6.9b-deduped"
     )
-    min_num: int | None = param(
-        "Fewest tokens kept; null sets no limit.", default=10, unit="tokens", ge=0, le=LARGEST_INT
-    )
-    max_num: int | None = param(
-        "Most tokens kept; null sets no limit.", default=None, unit="tokens", ge=0, le=LARGEST_INT
-    )
+    min_num: int | None = param("Fewest tokens kept; null sets no limit.", default=10, unit="tokens", ge=0, le=LARGEST_INT)
+    max_num: int | None = param("Most tokens kept; null sets no limit.", default=None, unit="tokens", ge=0, le=LARGEST_INT)
 
     def stats(self) -> dict[str, Expr]:
         """Count the tokens."""

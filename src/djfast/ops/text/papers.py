@@ -25,12 +25,12 @@ class LatexMergeTexMapper(Mapper, name="latex_merge_tex_mapper"):
     )
 
     compressed_file_key: str = param("Field that holds the path of the archive.", default="compressed_file")
-    separator: str = param("What stands between two sources.", default="\n\n")
+    separator: str = param("String between two sources.", default="\n\n")
     max_file_size: int | None = param(
         "Largest source that is read, others are left out; null and 0 set no limit.", default=50 << 20, unit="bytes", ge=0
     )
     max_total_size: int | None = param(
-        "The first source with which all together get larger ends the text; null and 0 set no limit.",
+        "Largest total size; the source that exceeds it and all later ones are left out. Null and 0 set no limit.",
         default=100 << 20,
         unit="bytes",
         ge=0,
@@ -93,9 +93,9 @@ class LatexFigureContextExtractorMapper(Mapper, name="latex_figure_context_extra
     )
 
     citation_commands: list[str] | None = param(
-        "Commands that refer to a label; null takes \\ref, \\cref, \\Cref and \\autoref.", default=None
+        "Commands that cite a label; null takes \\ref, \\cref, \\Cref and \\autoref.", default=None
     )
-    paragraph_separator: str = param("What stands between two paragraphs; a text, no pattern.", default="\n\n")
+    paragraph_separator: str = param("String between two paragraphs; not a pattern.", default="\n\n")
     caption_key: str = param("Field for the caption.", default="caption")
     label_key: str = param("Field for the label.", default="label")
     context_key: str = param("Field for the paragraphs that refer to the figure.", default="citing_paragraphs")

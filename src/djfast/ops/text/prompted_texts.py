@@ -20,12 +20,16 @@ class SentenceAugmentationMapper(Mapper, name="sentence_augmentation_mapper"):
     """
 
     hf_model: str = param(_MODEL, default="Qwen/Qwen2-7B-Instruct")
-    system_prompt: str | None = param("Said first; null takes a prompt of ours, the empty text none.", default=None)
+    system_prompt: str | None = param(
+        "System prompt; null takes the one that comes with djfast, the empty string sends none.", default=None
+    )
     task_sentence: str | None = param("What to do with the sentence; must be given.", default=None)
-    max_new_tokens: int = param("Most tokens of an answer.", default=256, unit="tokens", ge=1)
-    temperature: float = param("0 takes the likeliest answer, more draws it.", default=0.2, ge=0, le=100)
-    top_p: float | None = param("Draw from the likeliest tokens of this share; null from all.", default=None, ge=0, le=1)
-    num_beams: int = param("Answers that are tried at the same time.", default=1, refused="answers are drawn, not searched for")
+    max_new_tokens: int = param("Largest number of tokens of an answer.", default=256, unit="tokens", ge=1)
+    temperature: float = param("Temperature: 0 takes the likeliest token, more samples.", default=0.2, ge=0, le=100)
+    top_p: float | None = param(
+        "Sample from the likeliest tokens that have this share together; null samples from all.", default=None, ge=0, le=1
+    )
+    num_beams: int = param("Number of beams of a beam search.", default=1, refused="answers are drawn, not searched for")
     text_key_second: str | None = param("Field of the answer; must be given.", default=None)
 
     def assign(self) -> dict[str, Expr]:
@@ -57,14 +61,14 @@ class TextTaggingByPromptMapper(Mapper, name="text_tagging_by_prompt_mapper"):
         "Whether code of the model may run.", default=False, refused="code that comes with a model is never run"
     )
     prompt: str | None = param(
-        "What is asked: `{text}` stands for the text, `{tag_list}` for the tags. Null is a Chinese prompt of ours.", default=None
+        "Prompt with `{text}` and `{tag_list}`. Null takes the Chinese one that comes with djfast.", default=None
     )
     tag_list: list[str] = param(
         "The tags.",
         default=["数学", "代码", "翻译", "角色扮演", "开放领域问答", "特定领域问答", "提取", "生成", "头脑风暴", "分类", "总结",
                  "改写", "其他"],
     )  # fmt: skip
-    enable_vllm: bool = param("Run the model by vLLM.", default=True, no_effect=_IN_PROCESS)
+    enable_vllm: bool = param("Run the model with vLLM.", default=True, no_effect=_IN_PROCESS)
     tensor_parallel_size: int | None = param("GPUs of vLLM.", default=None, no_effect=_IN_PROCESS)
     max_model_len: int | None = param("Context of vLLM.", default=None, no_effect=_IN_PROCESS)
     max_num_seqs: int = param("Texts that vLLM answers together.", default=256, no_effect=_IN_PROCESS)

@@ -20,7 +20,7 @@ class QueryDetection(Mapper):
     model_params: dict = param("`dtype` is that of the classifier's weights.", default={})  # type: ignore[type-arg]
     zh_to_en_model_params: dict = param("As `model_params`, of the translator.", default={})  # type: ignore[type-arg]
     texts_at_once: int = param(
-        "Texts that a model reads together. More are faster on a GPU, and change the last digits of the scores.",
+        "Number of texts that a model reads together. More are faster on a GPU and change the last digits of the scores.",
         default=1,
         ge=1,
         le=4096,
@@ -55,7 +55,7 @@ def _dtype(params: dict[str, Any]) -> str:
     return str(params.get("dtype", params.get("torch_dtype", "auto")))
 
 
-_MODEL = "A classifier: a folder, or a name in the folders of models or the Hugging Face cache."
+_MODEL = "Classifier: a folder, or a name in the folders of models or the Hugging Face cache."
 
 
 class QueryIntentDetectionMapper(QueryDetection, name="query_intent_detection_mapper"):

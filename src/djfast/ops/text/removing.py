@@ -62,7 +62,7 @@ class RemoveNonChineseCharacterMapper(Mapper, name="remove_non_chinese_character
     keep_alphabet: bool = param("Keep the letters A to Z and a to z.", default=True)
     keep_number: bool = param("Keep the digits 0 to 9.", default=True)
     keep_punc: bool = param(
-        "Keep the space, `!%&()*+,-./` and `·—“”•、。《》！＆（），：？`; other punctuation goes.", default=True
+        "Keep the space, `!%&()*+,-./` and `·—“”•、。《》！＆（），：？`; other punctuation is always removed.", default=True
     )
 
     def assign(self) -> dict[str, Expr]:
@@ -103,7 +103,7 @@ class RemoveRepeatSentencesMapper(Mapper, name="remove_repeat_sentences_mapper")
         "Compare only ASCII letters and digits, Chinese characters, spaces and tabs.", default=True
     )
     min_repeat_sentence_length: int = param(
-        "Shorter sentences always stay; counted are the characters that are compared.",
+        "Shorter sentences always stay; only the characters that are compared count.",
         default=2,
         unit="code points",
         ge=0,
@@ -149,7 +149,7 @@ class RemoveSpecificCharsMapper(Mapper, name="remove_specific_chars_mapper"):
         ),
     )
 
-    chars_to_remove: str | list[str] | None = param("Characters to remove, as one text or a list.", default=SYMBOLS)
+    chars_to_remove: str | list[str] | None = param("Characters to remove, as one string or a list.", default=SYMBOLS)
 
     def assign(self) -> dict[str, Expr]:
         """Return the text without the characters."""
@@ -218,7 +218,7 @@ class RemoveWordsWithIncorrectSubstringsMapper(Mapper, name="remove_words_with_i
     )
 
     lang: str = param("Language of the SentencePiece model; read only with tokenization.", default="en")
-    tokenization: bool = param("Take the pieces of a SentencePiece model instead of words.", default=False)
+    tokenization: bool = param("Whether the pieces of a SentencePiece model are counted instead of words.", default=False)
     substrings: list[str] | None = param(
         "Substrings that no word may contain; null takes http, www, .com, href and //.", default=None
     )

@@ -65,7 +65,7 @@ class WordRepetitionFilter(Filter, name="word_repetition_filter"):
     )
 
     lang: str = param("Language of the SentencePiece model; read only with tokenization.", default="en")
-    tokenization: bool = param("Take the pieces of a SentencePiece model instead of words.", default=False)
+    tokenization: bool = param("Whether the pieces of a SentencePiece model are counted instead of words.", default=False)
     rep_len: int = param("Length of the n-grams.", default=10, unit="words", ge=1, le=LARGEST_INT)
     min_ratio: float | None = param("Smallest ratio kept; null sets no limit.", default=0.0, ge=0)
     max_ratio: float | None = param("Largest ratio kept; null sets no limit.", default=0.5, ge=0)

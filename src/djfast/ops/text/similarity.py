@@ -9,7 +9,7 @@ from djfast.errors import RecipeError
 from djfast.expr import Expr, call, field, text_field
 from djfast.ops.text.templates import field_names
 
-_AT_ONCE = "Texts that a model in the process reads together. More are faster on a GPU, and change the last digits."
+_AT_ONCE = "Number of texts that a model in the process reads together. More are faster on a GPU and change the last digits."
 
 
 class TextPairSimilarityFilter(Filter, name="text_pair_similarity_filter"):
@@ -31,7 +31,7 @@ class TextPairSimilarityFilter(Filter, name="text_pair_similarity_filter"):
     min_score: float | None = param("Smallest similarity kept; null sets no limit.", default=0.1)
     max_score: float | None = param("Largest similarity kept; null sets no limit.", default=1.0)
     text_key_second: str | None = param("Field of the second text; must be given.", default=None)
-    any_or_all: str = param("As there is one value, both mean the same.", default="any", choices=("any", "all"))
+    any_or_all: str = param("Without effect, since a row has one value.", default="any", choices=("any", "all"))
     texts_at_once: int = param(_AT_ONCE, default=1, ge=1, le=4096)
 
     def stats(self) -> dict[str, Expr]:
@@ -65,24 +65,25 @@ class TextEmbdSimilarityFilter(Filter, name="text_embd_similarity_filter"):
     acts_outside = True
 
     api_or_hf_model: str = param(
-        "Name of the server's model; or a folder, or a name in the folders of models or the Hugging Face cache.",
+        "Name of the model on the server, or, in the process, a folder or a name in the folders of models or the Hugging Face "
+        "cache.",
         default="text-embedding-v4",
     )
-    is_hf_model: bool = param("Take a model in the process, not a server's.", default=False)
-    api_endpoint: str = param("A whole URL, or a path below `OPENAI_BASE_URL`.", default="embeddings")
-    response_path: str = param("Where the numbers are in the server's answer.", default="data.0.embedding")
+    is_hf_model: bool = param("Whether the model runs in this process instead of on a server.", default=False)
+    api_endpoint: str = param("Full URL, or a path below `OPENAI_BASE_URL`.", default="embeddings")
+    response_path: str = param("Path of the numbers in the server's response.", default="data.0.embedding")
     model_params: dict | None = param("`base_url` of the server; its key comes from the environment.", default=None)  # type: ignore[type-arg]
     min_score: float | None = param("Smallest similarity kept; null sets no limit.", default=0.1)
     max_score: float | None = param("Largest similarity kept; null sets no limit.", default=1.0)
     valid_dataset: list[dict] | None = param("Validation rows; must be given.", default=None)  # type: ignore[type-arg]
-    ebd_dim: int = param("Numbers of an embedding, asked of the server.", default=4096, ge=1)
+    ebd_dim: int = param("Dimension of an embedding, sent to the server.", default=4096, ge=1)
     pooling: str | None = param(
-        "How a model in the process makes one embedding of its tokens': null takes the last one's, else their mean, "
-        "plain or weighted by place.",
+        "How a model in the process makes one embedding from those of the tokens: null takes that of the last token, the "
+        "others their mean, plain or weighted by position.",
         default=None,
         choices=(None, "mean", "weighted_mean"),
     )
-    input_template: str | None = param("Text of a row: `{name}` stands for a field. Null is the text field.", default=None)
+    input_template: str | None = param("Template of a row's text; `{name}` is a field. Null is the text field.", default=None)
     texts_at_once: int = param(_AT_ONCE, default=1, ge=1, le=4096)
 
     def validate(self) -> None:
@@ -97,9 +98,7 @@ class TextEmbdSimilarityFilter(Filter, name="text_embd_similarity_filter"):
         names = field_names([template], op=self.spec.name)
         fields = [field(name) for name in names] if self.input_template else [text_field()]
         text = call("filled_template", field("messages"), *fields, template=template, names=names)
-        rows = [
-            {**row, "text": row[key]} if not self.input_template and key in row else row for row in self.valid_dataset or []
-        ]
+        rows = [{**row, "text": row[key]} if not self.input_template and key in row else row for row in self.valid_dataset or []]
         valid = {"valid_dataset": json.dumps(rows), "template": template, "names": names}
         if self.is_hf_model:
             params = {"pooling": self.pooling, "device": self.accelerator, "texts_at_once": self.texts_at_once}

@@ -49,7 +49,9 @@ class TextEntityDependencyFilter(SyntaxFilter, name="text_entity_dependency_filt
 
     min_dependency_num: int = param("Smallest number of edges kept.", default=1)
     any_or_all: str = param(
-        "Whether any entity with so many edges keeps the text, or all must have them.", default="all", choices=("any", "all")
+        "Whether one entity with enough edges keeps the text (any), or all must have them (all).",
+        default="all",
+        choices=("any", "all"),
     )
 
     def stats(self) -> dict[str, Expr]:

@@ -11,10 +11,10 @@ class WordListFilter(Filter):
     """What the filters over word lists have in common."""
 
     lang: str = param("Language of the list, and of the SentencePiece model; `all` takes every language.", default="en")
-    tokenization: bool = param("Take the pieces of a SentencePiece model instead of words.", default=False)
+    tokenization: bool = param("Whether the pieces of a SentencePiece model are counted instead of words.", default=False)
     use_words_aug: bool = param("Also look up groups of neighbouring words.", default=False)
     words_aug_group_sizes: list[int] = param("Sizes of the groups.", default=[2], unit="words", ge=1)
-    words_aug_join_char: str = param("Text between the words of a group.", default="")
+    words_aug_join_char: str = param("String between the words of a group.", default="")
 
     def share(self, word_list: str, folder: str | None) -> Expr:
         """Share of the words that stand in a list."""
