@@ -99,7 +99,8 @@ class TextOf final : public Function {
       object.assign("{\"v\":").append(value).append("}");
       const json::Field field = json::find_member(call.arena.copy(object), "v", call.arena);
       if (value.empty() || field.kind != json::Kind::text || field.text.data() == nullptr) {
-        call.errors.add(row, "field '" + path_ + "' is not a string, got " + std::string{value.substr(0, 40)});
+        const auto what = value.empty() ? "is missing" : "is not a string, got " + std::string{value.substr(0, 40)};
+        call.errors.add(row, "field '" + path_ + "' " + what);
       } else {
         found[row] = field.text;
       }
@@ -109,6 +110,19 @@ class TextOf final : public Function {
 
  private:
   std::string path_;
+};
+
+/// The first of two values that is there.
+class JsonOr final : public Function {
+ public:
+  Column run(const Call& call) const override {
+    Texts found = call.texts(0);
+    const Texts& others = call.texts(1);
+    for (const std::uint32_t row : call.rows) {
+      if (found[row].empty()) found[row] = others[row];
+    }
+    return found;
+  }
 };
 
 /// A member of a JSON object.
@@ -146,6 +160,13 @@ void register_fields(Registry& registry) {
       .output = Type::text,
       .may_reject = true,
       .make = [](const Params& params) { return std::make_unique<TextOf>(params.get<std::string>("path")); },
+  });
+  registry.add({
+      .name = "json_or",
+      .summary = "The first of two JSON values, or the second where there is no first.",
+      .inputs = {Type::json, Type::json},
+      .output = Type::json,
+      .make = [](const Params&) { return std::make_unique<JsonOr>(); },
   });
   registry.add({
       .name = "member",

@@ -80,6 +80,7 @@ def chains(model: str) -> list[Case]:
             ("json_of", [0], {}),
             ("text_of", [4], {"path": "f"}),
             ("through_lists", [1, 1], {"path": "a.b"}),
+            ("json_or", [1, 4], {}),
         ],
     ]
     return [Case(1, 1, [(*call, 2 + number, 0) for number, call in enumerate(program)]) for program in calls]

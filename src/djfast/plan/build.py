@@ -156,6 +156,7 @@ class _StageBuilder:
         self.rewrite: Rewrite | None = None
         self.group: Group | None = None
         self.survey: Survey | None = None
+        self.partly_assigned: set[str] = set()  # fields that rows keep where the JSON that was assigned to them is empty
         self.looked_into: list[str] = []  # paths whose JSON is read, whatever their type
         self.names: dict[int, str] = {}  # of the OPs, for messages
         for path in required:
@@ -195,9 +196,30 @@ class _StageBuilder:
         self.names[index] = op.spec.name
         assigned = {self.path(name, op): self.lower(expr, index, op, {}) for name, expr in op.assign().items()}
         tags = {name: self.lower(expr, index, op, {}) for name, expr in op.tags().items()}
-        self.current.update(assigned)
+        for path, computed in assigned.items():
+            self._set(path, computed, index)
         for name, computed in tags.items():
-            self.tags[name] = self._written(META, name, computed, self.tags.get(name, computed), index, op)
+            known = self.tags.get(name, computed)
+            written = self._written(META, name, computed, known, index, op)
+            self.tags[name] = self._one_of(written, known, index) if op.overwrites() and written != known else written
+
+    def _set(self, path: str, computed: int, index: int) -> None:
+        """Make a computed value that of a field; empty JSON leaves what the row or an earlier OP has."""
+        known = self.current.get(path)
+        if self.types[computed] != "json":
+            self.partly_assigned.discard(path)
+        elif known is None or known == self.fields.get(path):
+            self.partly_assigned.add(path)
+        else:
+            computed = self._one_of(computed, known, index)
+        self.current[path] = computed
+
+    def _one_of(self, computed: int, known: int, index: int) -> int:
+        """Slot of computed JSON, and of what is known where that is empty."""
+        return self.number("json_or", (computed, self._as_json(known, index)), (), index)
+
+    def _as_json(self, slot: int, index: int) -> int:
+        return slot if self.types[slot] == "json" else self.number("json_of", (slot,), (), index)
 
     def _add_selector(self, index: int, op: Selector) -> None:
         condition = op.keep()
@@ -271,7 +293,9 @@ class _StageBuilder:
         if path not in self.current:
             self.fields[path] = self.current[path] = self._new_slot("text")
         slot = self.current[path]
-        return slot if self.types[slot] != "json" else self.number("text_of", (slot,), (("path", path),), index)
+        if self.types[slot] != "json":
+            return slot
+        return self.number("text_of", (self.json(path, index),), (("path", path),), index)
 
     def reserved(self, name: str) -> int:
         """Slot with the raw JSON of a field, reserved or looked into."""
@@ -286,8 +310,14 @@ class _StageBuilder:
         for where, computed in ((STATS, self.stats), (META, self.tags)):
             if path.startswith(f"{where}."):
                 known = computed.get(path.removeprefix(f"{where}."), known)
-        if known is not None:
-            return known if self.types[known] == "json" else self.number("json_of", (known,), (), index)
+        if known is None:
+            return self._brought_json(path, index)
+        if path in self.partly_assigned:
+            return self._one_of(known, self._brought_json(path, index), index)
+        return self._as_json(known, index)
+
+    def _brought_json(self, path: str, index: int) -> int:
+        """Slot with the JSON of a field as the row has it."""
         head, dot, rest = path.partition(".")
         self.looked_into += [path, head]
         if not dot:
