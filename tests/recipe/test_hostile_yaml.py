@@ -140,3 +140,18 @@ def test_a_document_full_of_mistakes_is_not_searched_to_its_end(problems, line):
     indent = " " if line[0] == " " else ""
     lines = problems(start + "\n" + "\n".join(indent + line.format(i) for i in range(30_000)))
     assert lines[-1] == "... and at least 30 more"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a:\n\tb: 1\n", ":2: not valid YAML: a tab; indent with spaces"),
+        ("process:\n- x:\n  \ty: 1\n", ":3: not valid YAML: a tab; indent with spaces"),
+        ("dataset_path: -\n", ":1: not valid YAML: a value cannot begin with -; put it in quotes: '-'"),
+        ("dataset_path: *.jsonl\n", ":1: not valid YAML: a value cannot begin with *; put it in quotes"),
+        ("text_keys: @text\n", ":1: not valid YAML: a value cannot begin with @; put it in quotes"),
+        ("np: 1\nproject_name: a: b\n", ":2: not valid YAML: a value cannot hold a colon and a space; put it in quotes"),
+    ],
+)
+def test_the_usual_slips_are_named(problems, text, message):
+    assert problems(text) == [f"recipe.yaml{message}"]

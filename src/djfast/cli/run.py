@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from djfast.cli.main import add_recipe_arguments, exit_status, load, message_of, uncollected
 from djfast.ranks.launcher import Launch, detect_launch
 from djfast.redaction import lines_of
+from djfast.reserved import STDIN, STDOUT
 
 if TYPE_CHECKING:
     from djfast.ranks import Ranks
@@ -38,15 +40,38 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     launch = detect_launch(os.environ)
     if launch is not None:
         return _run_ranks(options, rest, launch)
-    with uncollected():
+    with uncollected(), contextlib.redirect_stdout(sys.stderr):  # what OPs of the user print must not get among rows
         recipe = load(options, rest)
         from djfast import _native
+
+    _native.keep_freed_memory()
+    if STDIN in recipe.settings["inputs"] and sys.stdin.isatty():  # type: ignore[attr-defined]
+        _show_notices(options, ("rows are read from the terminal, a JSON object a line; Ctrl-D ends them",))
+    if recipe.settings["export_path"] == STDOUT:  # type: ignore[attr-defined]
+        return _run_to_stream(options, recipe)
+    return _run_alone(options, recipe)
+
+
+def _run_to_stream(options: argparse.Namespace, recipe: object) -> int:
+    """Run a recipe whose rows go to standard output; that is no failure if nobody wants all of them."""
+    from djfast.io.standard_streams import ReaderGone, kept_for_rows
+
+    is_terminal = sys.stdout.isatty()  # where progress would get among the rows
+    try:
+        with kept_for_rows():
+            return _run_alone(options, recipe, shows_progress=not is_terminal)
+    except ReaderGone:
+        return 0
+
+
+def _run_alone(options: argparse.Namespace, recipe: object, *, shows_progress: bool = True) -> int:
+    """Run a recipe in this process."""
+    with uncollected():
         from djfast.runners.local import run_recipe
         from djfast.runners.progress import Progress
 
     _show_notices(options, recipe.notices)  # type: ignore[attr-defined]
-    _native.keep_freed_memory()
-    progress = Progress(is_quiet=options.quiet)
+    progress = Progress(is_quiet=options.quiet or not shows_progress)
     if recipe.settings["use_checkpoint"]:  # type: ignore[attr-defined]
         from djfast.ranks.alone import Alone
 

@@ -103,7 +103,7 @@ class CollectedLines:
         """Take the next rows."""
         lines = getattr(piece, "lines", None)
         if lines is None:
-            lines = b"".join(_lines_of(piece))
+            lines = b"".join(lines_of(piece))
         if not self.count and hasattr(piece, "batch"):
             self._columns = lambda: piece.batch.schema
         if self._origins is not None:
@@ -205,7 +205,14 @@ class CollectedLines:
         return self._table.tables()
 
 
-def _lines_of(piece: Any) -> Iterable[bytes]:
+def lines_of(piece: Any) -> Iterable[bytes]:
+    """Yield the rows of a piece as lines of JSON.
+
+    Raises
+    ------
+    SchemaError
+        If JSON does not have a value.
+    """
     if hasattr(piece, "batch"):
         from djfast.io.arrow_json import json_lines
 

@@ -13,6 +13,7 @@ from djfast.io.generated_rows import GENERATED
 from djfast.io.json_values import is_lone_object
 from djfast.io.result_names import record_path, rejected_path, result_beside
 from djfast.io.saved_datasets import is_saved_dataset, saved_files
+from djfast.reserved import STDIN
 
 _MAGIC = frozenset("*?[")  # of a pattern
 _NAMED = 3  # files of a notice that are named
@@ -44,6 +45,8 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
     InputError
         If nothing is found, or a named file has a suffix that cannot be read.
     """
+    if where == STDIN:
+        return [InputFile(STDIN, "jsonl", None)]
     if _is_file(where):
         return [_named_file(where)]
     if not remote.is_remote(where) and os.path.isdir(where):
@@ -95,6 +98,8 @@ def _candidates(where: str) -> list[str]:
 
         found = glob.glob(where, recursive=True)
         return sorted(path for path in found if os.path.isfile(path) or format_of(path, is_folder=True))
+    if os.path.exists(where):
+        raise InputError(f"a device or pipe can only be read as standard input: `--dataset_path - < {where}`, got {where!r}")
     raise InputError(f"there is no file or folder of this name{_nearest(where)}, got {where!r}")
 
 

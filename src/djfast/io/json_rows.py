@@ -23,7 +23,7 @@ from djfast.io.splits import Split
 from djfast.io.unicode_files import Stream, open_text
 from djfast.json_bytes import parsed
 from djfast.plan.steps import Plan, Stage
-from djfast.reserved import HASHES, META, STATS, SUFFIX
+from djfast.reserved import HASHES, META, STATS, STDIN, SUFFIX
 
 MAX_LINE_BYTES = 256 << 20
 _BLANK_LINE = rb"(?m)^[ \t\r]*\n|^[ \t\r]+\Z"
@@ -267,7 +267,7 @@ class JsonRows:
     def _first_lines(self, most: int) -> Iterator[bytes]:
         """Yield lines of at most so many bytes together, and at least one."""
         size = 0
-        for block in self.items():
+        for block in self.items() if self.files[0].path != STDIN else _held_lines():
             for line in filter(None, block.data[: block.end].split(b"\n")):
                 size += len(line)
                 if size > most and size > len(line):
@@ -397,6 +397,14 @@ class JsonRows:
         kept = [row for row in range(piece.row_count) if mask[first + row]]
         file = Origins(piece.file.decode()).of(kept) or ""
         return JsonBlock(lines, len(lines), file, array("Q", (numbers[row] for row in kept)).tobytes())
+
+
+def _held_lines() -> Iterator[JsonBlock]:
+    """Yield the first lines of standard input, which has been read."""
+    from djfast.io.standard_streams import first_bytes
+
+    data = first_bytes()
+    yield JsonBlock(data, data.rfind(b"\n") + 1, STDIN)
 
 
 def _is_blank(line: bytes) -> bool:

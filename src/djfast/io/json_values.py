@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from djfast.errors import InputError
 from djfast.io.remote import stat
 from djfast.io.unicode_files import UTF8_MARK, Stream, is_recoded, open_text
+from djfast.reserved import STDIN
 
 _HEAD_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 18
@@ -66,7 +67,7 @@ def _form(path: str, version: object) -> JsonForm:
         with contextlib.closing(open_text(path)) as stream:
             head = stream.read(_HEAD_BYTES).removeprefix(UTF8_MARK)
         kind = kind_of(head, is_all=len(head) < _HEAD_BYTES - len(UTF8_MARK))
-    return JsonForm(kind, kind == "lines" and is_in_utf8)
+    return JsonForm(kind, kind == "lines" and is_in_utf8 and path != STDIN)
 
 
 def kind_of(head: bytes, *, is_all: bool) -> Kind:

@@ -14,9 +14,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from djfast.errors import InputError, MissingExtraError
+from djfast.reserved import STDIN
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -113,6 +114,10 @@ def open_binary(path: str) -> IO[bytes]:
     """
     if is_remote(path):
         return io.BufferedReader(RemoteFile(path), buffer_size=1 << 16)
+    if path == STDIN:
+        from djfast.io.standard_streams import StandardInput
+
+        return cast("IO[bytes]", StandardInput())
     try:
         return open(path, "rb")
     except OSError as error:

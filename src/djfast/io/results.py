@@ -20,6 +20,7 @@ from djfast.io.compression import compress_file, compression_of
 from djfast.io.durable import writing
 from djfast.io.result_names import manifest_path, shard_paths, side_paths, stats_path
 from djfast.io.table_files import TableCutter
+from djfast.reserved import STDOUT
 
 
 class Piece(Protocol):
@@ -370,11 +371,18 @@ def check_place(output: Output) -> None:
     OutputError
         If it is something else.
     """
+    if output.path == STDOUT:
+        return
     for path in side_paths(output.path):
         if os.path.isdir(path):
             raise OutputError(f"a folder is where a file beside the result belongs; choose another export_path, got {path!r}")
     if not os.path.lexists(output.path):
         return
+    if os.path.exists(output.path) and not os.path.isfile(output.path) and not os.path.isdir(output.path):
+        raise OutputError(
+            "a device or pipe is where the result belongs, and would be replaced; export_path: '-' writes to standard output, got "
+            f"{output.path!r}"
+        )
     if not output.format.is_folder:
         if os.path.isdir(output.path):
             raise OutputError(f"a folder is where the result belongs; choose another export_path, got {output.path!r}")

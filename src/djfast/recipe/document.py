@@ -83,6 +83,21 @@ def read_document(text: str, source: str, *, line_numbers: bool = True) -> Node:
     return _Reader(text, source, line_numbers=line_numbers).read()
 
 
+def _remedy(text: str, mark: Any) -> str | None:
+    """Say what to do about what stands at a mark, if that is one of the usual slips."""
+    lines = text.splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    sign = line[mark.column : mark.column + 1]
+    if sign == "\t":
+        return "a tab; indent with spaces"
+    begun = re.search(r"(?:^|: |- )([*&])[^ ]*$", line[: mark.column])  # names of anchors are read before they are wrong
+    sign = begun[1] if begun else sign
+    if sign in ("-", "@", "`", "%", "*", "&"):
+        example = ": '-'" if line[mark.column :].strip() == "-" else ""
+        return f"a value cannot begin with {sign}; put it in quotes{example}"
+    return "a value cannot hold a colon and a space; put it in quotes" if sign == ":" and line.count(": ") > 1 else None
+
+
 class _Reader:
     def __init__(self, text: str, source: str, *, line_numbers: bool) -> None:
         self.text = text
@@ -112,7 +127,8 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = f"{self.source}:{mark.line + 1}" if mark and self.line_numbers else self.source
-            raise RecipeError(f"{place}: not valid YAML: {error.problem or error.context}") from None
+            remedy = _remedy(self.text, mark) if mark else None
+            raise RecipeError(f"{place}: not valid YAML: {remedy or error.problem or error.context}") from None
         except yaml.YAMLError as error:
             # Characters that YAML does not allow.
             raise RecipeError(f"{self.source}: not valid YAML: {str(error).splitlines()[0]}") from None

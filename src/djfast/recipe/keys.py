@@ -114,7 +114,8 @@ _KEYS = (
     Key(
         "dataset_path", "str", "",
         "Input: a file, a folder, a pattern with * or ?, or an address such as s3://bucket/folder; several are separated by "
-        "spaces (quote one with spaces). A number before one is the share of its rows that is drawn. Comes before `dataset`.",
+        "spaces (quote one with spaces); '-' is standard input. A number before one is the share of its rows that is drawn. "
+        "Comes before `dataset`.",
     ),
     Key(
         "dataset", "dict | list[dict] | None", [],
@@ -129,7 +130,7 @@ _KEYS = (
     ),
     Key(
         "export_path", "str", "./outputs/hello_world/hello_world.jsonl",
-        "File that the resulting rows are written to; also an address such as s3://bucket/key.jsonl.",
+        "File that the resulting rows are written to; also an address such as s3://bucket/key.jsonl, or '-' for standard output.",
     ),
     Key(
         "export_type", "str | None", None, "Format of the result; null takes it from the suffix of export_path.",

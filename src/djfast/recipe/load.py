@@ -27,10 +27,19 @@ from djfast.recipe.document import (
 )
 from djfast.recipe.interpolation import AllowedVariables, escaped, interpolate, refers
 from djfast.recipe.keys import GROUPS, KEYS, NO_EFFECT, USED, Key
-from djfast.recipe.outputs import default_work_dir, export_arguments, export_credentials, export_format, fill_paths, result_path
+from djfast.recipe.outputs import (
+    default_work_dir,
+    export_arguments,
+    export_credentials,
+    export_format,
+    fill_paths,
+    result_path,
+    stream_opened,
+)
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.sources import Sources, home_opened, sources_of, without_credentials
 from djfast.redaction import Resolved, Secret, is_secret, redacted, safe
+from djfast.reserved import STDIN
 from djfast.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -122,7 +131,7 @@ def _tree(source: str | os.PathLike[str] | MappingType[str, Any]) -> tuple[str |
         return None, tree
     name = os.fspath(source)
     try:
-        with open(name, "rb") as file:
+        with open(home_opened(name), "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise RecipeError(f"the recipe cannot be read: {error.strerror}, got {name!r}") from None
@@ -289,6 +298,7 @@ class _Checker:
             self.problems.append(f"{where(str(error).partition(' ')[0])}: {error}")
         for name in ("export_path", "work_dir"):
             settings[name] = settings[name] and home_opened(settings[name])
+        settings["export_path"] = stream_opened(settings["export_path"])
 
         def sources(settings: dict[str, Any], notices: list[str]) -> Sources:
             return sources_of(settings, self.environment, notices)
@@ -297,6 +307,8 @@ class _Checker:
             del notices
             if not settings["validators"]:
                 return ()
+            if any(STDIN in source.paths for source in settings["sources"].listed):
+                raise RecipeError("validators look at rows before a run reads them, and standard input can be read once")
             from djfast.recipe.validators import validators_of
 
             return validators_of(settings["validators"])

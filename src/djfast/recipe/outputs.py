@@ -9,6 +9,7 @@ from typing import Any
 
 from djfast.errors import RecipeError
 from djfast.formats import COMPRESSIONS, FORMATS, Format, format_of
+from djfast.reserved import STDOUT, STREAM
 from djfast.spelling import did_you_mean
 
 _SCHEME = r"(?ai)[a-z][a-z0-9+.-]*://"
@@ -34,6 +35,10 @@ def export_format(settings: Mapping[str, Any], notices: list[str], *, is_for_ray
     path = settings["export_path"]
     _check_address(path)
     kind = settings["export_type"]
+    if path == STDOUT:
+        if kind not in (None, "jsonl"):
+            raise RecipeError(f"export_type must be jsonl or null where the result goes to standard output, got {kind!r}")
+        return "jsonl"
     if kind is None and is_for_ray and not os.path.splitext(path)[1]:
         notices.append("export_path has no suffix: the result is one file of JSON lines, where Ray writes a folder of them")
         return "jsonl"
@@ -58,6 +63,9 @@ def export_arguments(settings: Mapping[str, Any], notices: list[str]) -> dict[st
     del notices
     if settings["export_shard_rows"] and settings["export_shard_size"]:
         raise RecipeError(f"export_shard_rows cannot be given with export_shard_size, got {settings['export_shard_rows']!r}")
+    for name in ("export_shard_rows", "export_shard_size"):
+        if settings[name] and settings["export_path"] == STDOUT:
+            raise RecipeError(f"{name} cannot cut a result that goes to standard output, got {settings[name]!r}")
     # A path without a known suffix is complained about elsewhere.
     kind: Format | None = FORMATS.get(settings.get("export_format", ""))
     if kind is None:
@@ -118,8 +126,17 @@ def result_path(settings: Mapping[str, Any]) -> str:
     return os.path.join(settings["work_dir"], place, path.rstrip("/").rpartition("/")[2])
 
 
+def stream_opened(path: str) -> str:
+    """Return the path of standard output in place of a -."""
+    return STDOUT if path == STREAM else path
+
+
 def default_work_dir(path: str) -> str:
     """Return the folder for everything but the result, where a recipe names none."""
+    if path == STDOUT:
+        import tempfile
+
+        return tempfile.gettempdir()
     return _REMOTE_WORK_DIR if is_remote(path) else os.path.dirname(path) or "."
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from djfast.errors import RecipeError
 from djfast.recipe.document import Mapping, Node, Scalar, Sequence, read_document
 from djfast.recipe.keys import KEYS
+from djfast.reserved import STREAM
 from djfast.spelling import did_you_mean
 
 _BOOLEANS = ("true", "false", "yes", "no", "on", "off")  # after an option of a boolean; anything else is an argument of its own
@@ -195,6 +196,8 @@ def _value_node(override: Override) -> Node:
     """Read the value as YAML; one that is no YAML but plain text is that text."""
     if not override.text.strip():
         return Scalar(override.label, "")
+    if override.text.split()[0] == STREAM:  # which YAML takes for the first entry of a list
+        return Scalar(override.label, override.text.strip(), is_plain=False)
     try:
         return read_document(override.text, override.label, line_numbers=False)
     except RecipeError:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from djfast.errors import RecipeError
 from djfast.redaction import is_secret_entry
+from djfast.reserved import STDIN, STREAM
 from djfast.spelling import did_you_mean
 
 _SCHEME = r"(?ai)[a-z][a-z0-9+.-]+://"
@@ -100,10 +101,19 @@ def sources_of(settings: Mapping[str, Any], environment: Mapping[str, str], noti
     if settings["dataset_path"].strip():
         if settings["dataset"]:
             notices.append("dataset is not read because dataset_path is set")
-        return Sources(tuple(_from_dataset_path(settings["dataset_path"])), shares=True)
+        return _read_once("dataset_path", Sources(tuple(_from_dataset_path(settings["dataset_path"])), shares=True))
     if settings["dataset"]:
-        return _from_dataset(settings["dataset"], environment, notices)
+        return _read_once("dataset", _from_dataset(settings["dataset"], environment, notices))
     return Sources(())
+
+
+def _read_once(place: str, sources: Sources) -> Sources:
+    """Return sources of which standard input, if it is among them, is the only one, and is read as a whole."""
+    paths = [path for source in sources.listed for path in source.paths]
+    is_alone = len(paths) == 1 and sources.listed[0].weight == 1 and sources.most is None
+    if STDIN in paths and not is_alone:
+        raise RecipeError(f"{place}: standard input ({STREAM}) must be the only input, without a weight: it can be read once")
+    return sources
 
 
 def home_opened(path: str) -> str:
@@ -112,7 +122,7 @@ def home_opened(path: str) -> str:
 
 
 def check_address(place: str, path: str) -> str:
-    """Return a path or address that holds no password and no chain of file systems; ~ is the user's home.
+    """Return a path or address that holds no password and no chain of file systems; ~ is the user's home, - standard input.
 
     Raises
     ------
@@ -120,7 +130,7 @@ def check_address(place: str, path: str) -> str:
     """
     scheme = re.match(_SCHEME, path) if "://" in path else None
     if scheme is None:
-        return home_opened(path)
+        return STDIN if path == STREAM else home_opened(path)
     # The rest of an address may hold a password, so it is not shown.
     if "@" in path[scheme.end() :].partition("/")[0]:
         raise RecipeError(f"{place} must not hold a user or password; give credentials in the environment, got {scheme[0]!r}")
@@ -166,7 +176,7 @@ def _generated(config: Mapping[str, Any]) -> Source:
 
 
 def _from_dataset_path(text: str) -> list[Source]:
-    if os.path.exists(text):
+    if os.path.exists(text) and text != STREAM:
         return [Source((text,))]  # a path with spaces in it
     import shlex
 

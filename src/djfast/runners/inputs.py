@@ -23,7 +23,7 @@ from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.recipe.sources import Source, Sources
-from djfast.reserved import META, STATS
+from djfast.reserved import META, STATS, STDIN, STDOUT
 from djfast.runners.delivery import output_of
 from djfast.runners.permutation import permutation
 
@@ -67,6 +67,11 @@ def source_files(recipe: Recipe, notices: list[str] | None = None) -> list[list[
     _prepare(recipe)
     groups = [_files_of(source, list(settings["suffixes"]), notices) for source in sources]
     output = output_of(recipe)
+    if output.path == STDOUT:
+        from djfast.io.standard_streams import refuse_same_file
+
+        refuse_same_file([file.path for files in groups for file in files])
+        return groups
     for source, files in zip(sources, groups):
         refuse_overlap(
             str(settings["export_path"]),
@@ -96,7 +101,8 @@ def _files_of(source: Source, suffixes: list[str], notices: list[str] | None) ->
 def access_of(recipe: Recipe) -> Access:
     """Return which files and addresses the rows of a recipe may name: those beside its input, and what OPs save."""
     settings = recipe.settings
-    inputs = [path for source in settings["sources"].listed for path in source.paths if not is_remote(path)]
+    paths = [path for source in settings["sources"].listed for path in source.paths]
+    inputs = [path for path in paths if path != STDIN and not is_remote(path)]
     return Access.of(settings["local_roots"], beside(inputs, [getattr(op, "save_dir", None) for op in recipe.ops]))
 
 

@@ -7,12 +7,13 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from djfast.access import holding
 from djfast.io.commit import Staging
 from djfast.io.durable import writing
 from djfast.io.files import file_size
+from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
 from djfast.io.result_names import record_path, rejected_path, stats_path
 from djfast.io.results import Result, ResultFile
@@ -25,11 +26,12 @@ from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.redaction import all_safe
+from djfast.reserved import STDOUT
 from djfast.runners.delivery import addressed, check_output, committed, make_ready, output_of, staging_of
 from djfast.runners.inputs import access_of, bring_stats, draw, files_to_read, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of, threads_of
 from djfast.runners.progress import Progress
-from djfast.runners.rejected import EXPORT, Rejected, RejectedRows
+from djfast.runners.rejected import EXPORT, Rejected, RejectedOfStream, RejectedRows
 from djfast.runners.report import Report, short_text_notices
 from djfast.runners.stage_loop import StageLoop
 from djfast.runners.watch import Watch
@@ -45,51 +47,75 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     RecipeError, InputError, ModelError, MissingExtraError, SchemaError, TooManyErrors
         An earlier result is as it was then; what was rejected so far is kept under a name that says so.
     """
-    settings = recipe.settings
     plan = plan_recipe(recipe)
     notices = list(recipe.notices)
     groups = source_files(recipe, notices)
-    with staging_of(recipe) as staging, used(RunSettings.of(settings)), holding(access_of(recipe)):
-        make_ready(recipe)
-        if settings["checks"]:
-            from djfast.runners.validation import validate
+    limits: dict[str, Any] = {
+        "max_errors": recipe.settings["max_errors"],
+        "is_fatal": fatal_ops(plan, skips_errors=bool(recipe.settings["skip_op_error"])),
+    }
+    progress = progress or Progress(is_quiet=True)
+    with used(RunSettings.of(recipe.settings)), holding(access_of(recipe)):
+        if recipe.settings["export_path"] == STDOUT:
+            from djfast.io.standard_streams import StandardOutput
 
-            validate(recipe, groups)
-        files = files_to_read(recipe, groups)
-        plan = plan._replace(brings_stats=bring_stats(files))
-        inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in files]
-        threads = threads_of(settings)
-        budget = budget_of(settings, workers=threads)
-        rows = draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups)
-        result = ResultFile(output_of(recipe), staging)
-        rejected = RejectedRows(
-            staging,
-            max_errors=settings["max_errors"],
-            is_fatal=fatal_ops(plan, skips_errors=bool(settings["skip_op_error"])),
-        )
-        try:
-            report = run_plan(
-                plan,
-                rows,
-                result,
-                threads=threads,
-                rejected=rejected,
-                progress=progress or Progress(is_quiet=True),
-                spool_folder=str(settings["work_dir"]),
-                window_bytes=budget.window_bytes,
-                working_bytes=budget.working_bytes,
-                key_bytes=budget.key_bytes,
-                notices=[*notices, *getattr(rows, "notices", ()), *staging.notices],
-                row_timeout=float(settings["row_timeout"]) if may_exit else None,
-            )
-            report = with_side_files(report, staging)
-            if getattr(rows, "is_cut", False):
-                report = report._replace(notices=(*report.notices, rows.notice))
-            write_record(staging, recipe, inputs, addressed(recipe, report))
-        except BaseException:
-            rejected.keep()
-            raise
-        return committed(recipe, report, staging)
+            make_ready(recipe)
+            work = _work_of(recipe, plan, groups, may_exit=may_exit)
+            report = work.run(StandardOutput(), RejectedOfStream(**limits), progress, notices)
+            lost = "rejected rows are kept nowhere, as the result goes to standard output; name a file to keep them beside it"
+            return report._replace(notices=(*report.notices, lost)) if report.rows_rejected else report
+        with staging_of(recipe) as staging:
+            make_ready(recipe)
+            work = _work_of(recipe, plan, groups, may_exit=may_exit)
+            inputs = [{"path": file.path, "bytes": file_size(file.path)} for file in work.files]
+            result = ResultFile(output_of(recipe), staging)
+            rejected = RejectedRows(staging, **limits)
+            try:
+                report = with_side_files(work.run(result, rejected, progress, [*notices, *staging.notices]), staging)
+                write_record(staging, recipe, inputs, addressed(recipe, report))
+            except BaseException:
+                rejected.keep()
+                raise
+            return committed(recipe, report, staging)
+
+
+class _Work(NamedTuple):
+    """What a recipe does with its rows, wherever they go."""
+
+    plan: Plan
+    files: Sequence[InputFile]
+    rows: Any
+    settings: dict[str, Any]  # for run_plan
+
+    def run(self, result: Result, rejected: RejectedRows, progress: Progress, notices: Sequence[str]) -> Report:
+        """Do it."""
+        notices = [*notices, *getattr(self.rows, "notices", ())]
+        settings = {"rejected": rejected, "progress": progress, "notices": notices, **self.settings}
+        report = run_plan(self.plan, self.rows, result, **settings)
+        return report._replace(notices=(*report.notices, self.rows.notice)) if getattr(self.rows, "is_cut", False) else report
+
+
+def _work_of(recipe: Recipe, plan: Plan, groups: Sequence[Sequence[InputFile]], *, may_exit: bool) -> _Work:
+    """Return what is to be done, once the input's first rows are what the recipe asks for."""
+    settings = recipe.settings
+    if settings["checks"]:
+        from djfast.runners.validation import validate
+
+        validate(recipe, groups)
+    files = files_to_read(recipe, groups)
+    plan = plan._replace(brings_stats=bring_stats(files))
+    threads = threads_of(settings)
+    budget = budget_of(settings, workers=threads)
+    rows = draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups)
+    limits = {
+        "threads": threads,
+        "spool_folder": str(settings["work_dir"]),
+        "window_bytes": budget.window_bytes,
+        "working_bytes": budget.working_bytes,
+        "key_bytes": budget.key_bytes,
+        "row_timeout": float(settings["row_timeout"]) if may_exit else None,
+    }
+    return _Work(plan, files, rows, limits)
 
 
 def with_side_files(report: Report, staging: Staging) -> Report:

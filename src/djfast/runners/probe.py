@@ -17,6 +17,7 @@ from djfast.llm.run_settings import RunSettings, used
 from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.reserved import STDIN
 from djfast.runners.first_rows import FirstRows
 from djfast.runners.inputs import access_of, files_to_read, rows_of, source_files
 from djfast.runners.memory import Budget, budget_of, key_bytes_of, threads_of, working_set
@@ -67,6 +68,8 @@ class Prediction(NamedTuple):
 
 def prediction_of(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction | str:
     """Return what a probe of the input predicts, or why there is no prediction."""
+    if STDIN in recipe.settings["inputs"]:
+        return "no prediction of time and memory: standard input can be read once, and the run must do that"
     for op in plan.ops:
         if op.acts_outside:
             return f"no prediction of time and memory: {op.spec.name} asks or changes what is outside of the run"

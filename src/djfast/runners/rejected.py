@@ -79,10 +79,7 @@ class RejectedRows:
         self.count += 1
         self.by_op[rejected.op_index] = self.by_op.get(rejected.op_index, 0) + 1
         self.reasons.add(rejected)
-        if self._staging is None:
-            self.rows.append(rejected)
-        else:
-            self._write(rejected, self._staging)
+        self._keep(rejected)
         if self.is_fatal(rejected.op_index):
             raise TooManyErrors(f"{rejected.op}: {rejected.place()}: {rejected.reason} (skip_op_error is false)")
         if isinstance(self.max_errors, int) and self.count > self.max_errors:
@@ -91,6 +88,17 @@ class RejectedRows:
                 f"{rejected.place()}: {rejected.reason}"
             )
 
+    def _keep(self, rejected: Rejected) -> None:
+        if self._staging is None:
+            self.rows.append(rejected)
+        else:
+            self._write(rejected, self._staging)
+
+    @property
+    def _must_leave_rows(self) -> bool:
+        """Whether a run without any row left has failed: rows in memory replace no earlier result."""
+        return self._staging is not None
+
     def check(self, rows_read: int, rows_written: int, tally: Tally | None = None) -> None:
         """Compare what was rejected with what came, at the end of a run; `tally` has what came to each OP.
 
@@ -98,11 +106,11 @@ class RejectedRows:
         ------
         TooManyErrors
             If more rows were rejected than `max_errors` allows, or if nothing is left because reading or an OP rejected every
-            row that it was given. Rows that are kept in memory replace no earlier result, so the second is no failure for them.
+            row that it was given. The second is no failure for rows in memory.
         """
         if not self.count:
             return
-        failed = self._total_failure(rows_read, tally) if self._staging is not None and not rows_written else None
+        failed = self._total_failure(rows_read, tally) if self._must_leave_rows and not rows_written else None
         share = _AUTO_SHARE if self.max_errors == AUTO and rows_read >= _AUTO_ROWS else self.max_errors
         if failed is None and isinstance(share, float) and rows_read and self.count / rows_read > share:
             given = "auto, half of them" if self.max_errors == AUTO else f"the share {share:g}"
@@ -155,6 +163,20 @@ class RejectedRows:
 
     def _writing(self, staging: Staging) -> AbstractContextManager[None]:
         return writing(rejected_path(staging.path), setting="export_path")
+
+
+class RejectedOfStream(RejectedRows):
+    """Bad rows of a run whose result is a stream, which has no place beside it: they are counted, with their reasons."""
+
+    def __init__(self, *, max_errors: float | int | str | None, is_fatal: Any) -> None:
+        super().__init__(None, max_errors=max_errors, is_fatal=is_fatal)
+
+    def _keep(self, rejected: Rejected) -> None:
+        pass
+
+    @property
+    def _must_leave_rows(self) -> bool:
+        return True
 
 
 class RowMember(bytes):

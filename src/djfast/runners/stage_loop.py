@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from operator import lt
 from typing import TYPE_CHECKING, Any
@@ -90,6 +90,10 @@ class StageLoop:
 
     def run(self) -> None:
         """Run all stages."""
+        with contextlib.ExitStack() as begun:  # where it ends early, no thread goes on with what was begun
+            self._run(begun)
+
+    def _run(self, begun: contextlib.ExitStack) -> None:
         layouts = self.rows.layouts(self.plan)
         source = self.rows.items()
         for run in self.plan.passes():
@@ -103,7 +107,7 @@ class StageLoop:
             prepare = spool.prepare if spool else None
             works = [StageWork(self.stages[number], layouts[number], self.rows, self.watcher) for number in run]
             work = PassWork(works, self.rows, prepare=prepare)
-            done = self._batches(source, work, is_first=run.start == 0)
+            done = begun.enter_context(contextlib.closing(self._batches(source, work, is_first=run.start == 0)))
             if spool is None:
                 for each, first_line in done:
                     # Numbers are made for results only that ask for them.
@@ -146,7 +150,7 @@ class StageLoop:
         self.result.write(piece)
         self.progress.update(self.tally)
 
-    def _batches(self, source: Iterator[Any], work: PassWork, *, is_first: bool) -> Iterator[tuple[Done, int]]:
+    def _batches(self, source: Iterator[Any], work: PassWork, *, is_first: bool) -> Generator[tuple[Done, int], None, None]:
         """Run one stage over all blocks, in order, and account for rows. Yields batches and their first line numbers."""
         base = 0
         file: Any = None

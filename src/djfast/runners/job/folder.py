@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from djfast.errors import InputError, ResumeError
+from djfast.errors import InputError, RecipeError, ResumeError
 from djfast.io.durable import write_durably
 from djfast.io.formats import InputFile
 from djfast.io.remote import stat
@@ -26,6 +26,7 @@ from djfast.plan.resources import resource_files
 from djfast.plan.steps import Compute, Plan, Rewrite
 from djfast.recipe.load import Recipe
 from djfast.redaction import Resolved
+from djfast.reserved import STDIN, STDOUT
 from djfast.runners.inputs import described
 from djfast.runners.job.journal import Journal
 
@@ -70,7 +71,19 @@ class JobFolder:
 
     @classmethod
     def of(cls, recipe: Recipe) -> JobFolder:
-        """Return the folder of a recipe's job."""
+        """Return the folder of a recipe's job.
+
+        Raises
+        ------
+        RecipeError
+            If input or result is a stream.
+        """
+        paths = [*recipe.settings["inputs"], recipe.settings["export_path"]]
+        if stream := next((path for path in paths if path in (STDIN, STDOUT)), None):
+            raise RecipeError(
+                "a run with ranks or use_checkpoint goes on where it was interrupted, so dataset_path and export_path must name "
+                f"files, got {'standard input' if stream == STDIN else 'standard output'}"
+            )
         export = os.path.abspath(str(recipe.settings["result_path"]))
         place = recipe.settings["work_dir"] or os.path.dirname(export)
         return cls(Path(place) / f"{os.path.basename(stem(export))}.job")
