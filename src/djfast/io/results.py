@@ -380,7 +380,7 @@ def check_place(output: Output) -> None:
         return
     if os.path.exists(output.path) and not os.path.isfile(output.path) and not os.path.isdir(output.path):
         raise OutputError(
-            "a device or pipe is where the result belongs, and would be replaced; export_path: '-' writes to standard output, got "
+            "a device or pipe is where the result belongs, and would be replaced; '-' writes to standard output, got "
             f"{output.path!r}"
         )
     if not output.format.is_folder:
