@@ -187,10 +187,10 @@ def test_the_object_of_wavcaps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "keys", "message"),
     [
-        ("o.jsonl", {"from_form": "lava"}, "there is no such form (did you mean 'llava'?): dj, llava, mmc4, .*, got 'lava'"),
+        ("o.jsonl", {"from_form": "lava"}, "there is no such format (did you mean 'llava'?): dj, llava, mmc4, .*, got 'lava'"),
         ("s3://b/o.jsonl", {"from_form": "llava"}, "the output must be a local path, got 's3://b/o.jsonl'"),
-        ("o.jsonl", {}, "one of the two forms must be dj, got 'dj' and 'dj'"),
-        ("o.jsonl", {"from_form": "llava", "to_form": "mmc4"}, "one of the two forms must be dj, got 'llava' and 'mmc4'"),
+        ("o.jsonl", {}, "one of the two formats must be dj, got 'dj' and 'dj'"),
+        ("o.jsonl", {"from_form": "llava", "to_form": "mmc4"}, "one of the two formats must be dj, got 'llava' and 'mmc4'"),
         ("o.jsonl", {"from_form": "youku"}, "the input must end in .csv, also compressed, got '.*in.jsonl'"),
         ("o.csv", {"from_form": "llava"}, "the output must end in .jsonl or .json, also compressed, got '.*o.csv'"),
         ("in.jsonl", {"from_form": "llava"}, "the output must be another file than the input, got '.*in.jsonl'"),

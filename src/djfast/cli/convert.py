@@ -1,4 +1,4 @@
-"""``djfast convert``: data sets of other projects to the common form, and back."""
+"""``djfast convert``: data sets of other projects to the common format, and back."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", nargs="?", metavar="IN", help="file to read: .json, .jsonl or .csv, also compressed")
     parser.add_argument("output", nargs="?", metavar="OUT", help="file to write")
     for name, file in (("from", "IN"), ("to", "OUT")):
-        about = f"form of {file}; dj is the common one (default)"
-        parser.add_argument(f"--{name}", dest=f"{name}_form", default="dj", metavar="FORM", help=about)
+        about = f"format of {file}; dj is the common one (default)"
+        parser.add_argument(f"--{name}", dest=f"{name}_form", default="dj", metavar="FORMAT", help=about)
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="set an option of the form, such as str_id=false"
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="set an option of the format, such as str_id=false"
     )
     parser.add_argument("--max-errors", metavar="N", help="most rows that may be rejected: a count, or a share such as 0.01")
-    parser.add_argument("--list", action="store_true", help="list the forms and their options")
+    parser.add_argument("--list", action="store_true", help="list the formats and their options")
     parser.add_argument("-q", "--quiet", action="store_true", help="show errors only")
 
 
@@ -32,7 +32,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         _print_forms()
         return 0
     if options.output is None:
-        raise RecipeError("no files given: djfast convert --from FORM IN OUT, or djfast convert --list")
+        raise RecipeError("no files given: djfast convert --from FORMAT IN OUT, or djfast convert --list")
     done = convert(
         options.input,
         options.output,

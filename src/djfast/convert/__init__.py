@@ -1,4 +1,4 @@
-"""Data sets of other projects to the common form of text and media, and back."""
+"""Data sets of other projects to the common format of text and media, and back."""
 
 from __future__ import annotations
 

@@ -51,18 +51,18 @@ def convert(
     max_errors: float | int | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Conversion:
-    """Convert a file to the common form or from it.
+    """Convert a file to the common format or from it.
 
     Parameters
     ----------
     source, target : path
         Files; their suffixes say whether they hold JSON lines, a JSON array or CSV, and their compression.
     from_form, to_form : str
-        Names of forms; one of the two is ``dj``, the common one.
+        Names of formats; one of the two is ``dj``, the common one.
     max_errors : float or int, optional
         Most rows that may be rejected: a share, or a count.
     options : mapping, optional
-        Of the form; see ``FORMS[name].options``.
+        Options of the format; see ``FORMS[name].options``.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _form(from_form: str, to_form: str) -> tuple[Form, bool]:
     for name in (from_form, to_form):
         if name != COMMON and name not in FORMS:
             names = (COMMON, *FORMS)
-            raise RecipeError(f"there is no such form{did_you_mean(name, names)}: {', '.join(names)}, got {name!r}")
+            raise RecipeError(f"there is no such format{did_you_mean(name, names)}: {', '.join(names)}, got {name!r}")
     if (from_form == COMMON) == (to_form == COMMON):
         raise RecipeError(f"one of the two forms must be {COMMON}, got {from_form!r} and {to_form!r}")
     return (FORMS[to_form], False) if from_form == COMMON else (FORMS[from_form], True)

@@ -144,7 +144,7 @@ def _key(prefix: str, path: str) -> str:
 def _bucket_and_key(place: str) -> tuple[str, str]:
     match = _PLACE.fullmatch(place)
     if match is None:
-        raise ValueError("it is no place in S3 of the form s3://BUCKET/KEY")
+        raise ValueError("it is not an S3 address like s3://BUCKET/KEY")
     return match[1], match[2]
 
 
