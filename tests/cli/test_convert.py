@@ -37,7 +37,7 @@ def test_forms_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no files given: djfast convert --from FORM IN OUT, or djfast convert --list"),
+        ([], "no files given: djfast convert --from FORMAT IN OUT, or djfast convert --list"),
         (["a.jsonl", "b.jsonl", "--from", "x"], "there is no such format: dj, llava,"),
         (["a.jsonl", "b.jsonl", "--from", "llava", "--set", "str_id"], "--set must be NAME=VALUE, got 'str_id'"),
         (["a.jsonl", "b.jsonl", "--from", "llava", "--set", "str_id=[1"], "--set str_id cannot be read as YAML, got '[1'"),

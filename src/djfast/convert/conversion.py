@@ -110,7 +110,7 @@ def _form(from_form: str, to_form: str) -> tuple[Form, bool]:
             names = (COMMON, *FORMS)
             raise RecipeError(f"there is no such format{did_you_mean(name, names)}: {', '.join(names)}, got {name!r}")
     if (from_form == COMMON) == (to_form == COMMON):
-        raise RecipeError(f"one of the two forms must be {COMMON}, got {from_form!r} and {to_form!r}")
+        raise RecipeError(f"one of the two formats must be {COMMON}, got {from_form!r} and {to_form!r}")
     return (FORMS[to_form], False) if from_form == COMMON else (FORMS[from_form], True)
 
 
