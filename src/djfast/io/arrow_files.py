@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from djfast.errors import InputError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
+from djfast.io.intake import took
 from djfast.io.remote import arrow_source, is_remote
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
 
     first = 0
     with _opened(file.path) as reader:
+        stored = file_size(file.path) / max(1, reader.num_record_batches) if _is_file(reader) else None
         for batch in _batches(reader, start, end):
             batch.validate()  # the bytes of a batch are counted by its offsets, which may point anywhere
+            took(batch.nbytes if stored is None else stored)
             rows = max(1, batch.num_rows * options.batch_bytes // max(1, batch.nbytes))
             for position in range(0, batch.num_rows, rows):
                 part = batch.slice(position, rows)

@@ -19,6 +19,7 @@ from djfast.io.arrow_ipc import batch_of, stream_of
 from djfast.io.arrow_json import is_json, json_lines, json_rows, json_values
 from djfast.io.documents import document_blocks, document_runs, document_schema
 from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of, suffix_of
+from djfast.io.intake import only_looking
 from djfast.io.origins import Origins
 from djfast.io.plain_columns import joined_schema, plain_batch, plain_schema
 from djfast.io.splits import Split
@@ -335,7 +336,8 @@ class FileRows(ArrowRows):
         options = self._options._replace(keeps_json=True)
         first = next((file for file in self.files if file.format == "webdataset"), None)
         blocks = reader_of(first).blocks(first, 0, None, options) if first is not None else iter(())
-        return self._options._replace(keeps_json=any(any(map(is_json, block.batch.schema)) for block in islice(blocks, 1)))
+        with only_looking():
+            return self._options._replace(keeps_json=any(any(map(is_json, block.batch.schema)) for block in islice(blocks, 1)))
 
     def items(self) -> Iterator[ArrowBlock]:
         """Read the files batch by batch."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any, NamedTuple
 
 from djfast.errors import InputError
+from djfast.io.intake import took
 from djfast.io.remote import open_binary, stat
 
 SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
@@ -88,10 +89,22 @@ class DecompressedFile(io.RawIOBase):
 
 def _decompressed(raw: IO[bytes], suffix: str | None, start: int, end: int) -> Any:
     if suffix is None:
-        return raw
+        return _Plain(raw)
     assert start == 0 or suffix == ".zst", "only frames can be read from elsewhere than the file's start"
     raw.seek(start)
     return _Members(suffix, raw, end - start)
+
+
+class _Plain:
+    """Bytes of a file as they are."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+
+    def read(self, size: int) -> bytes:
+        data = self._raw.read(size)
+        took(len(data))
+        return data
 
 
 class _WindowError(Exception):
@@ -127,6 +140,7 @@ class _Members:
             # Read little when little is asked for, e.g. the rest of one line.
             self._input = self._raw.read(min(max(size, 1 << 14), 1 << 18, self._left))
             self._left -= len(self._input)
+            took(len(self._input))
             is_over = not self._input
         if self._member is None:
             if self._count and self._may_be_padded:

@@ -20,6 +20,7 @@ from djfast import _native
 from djfast.errors import InputError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
+from djfast.io.intake import only_looking
 from djfast.io.unicode_files import UTF8_MARK, Stream, open_text
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
     """Return the columns of a file, with types that its first rows suggest."""
     import pyarrow as pa
 
-    with contextlib.closing(open_text(file.path)) as stream:
+    with only_looking(), contextlib.closing(open_text(file.path)) as stream:
         head = stream.read(_HEAD_BYTES)
     with _errors_of(file.path):
         table = _Table(io.BytesIO(head), file, is_whole=len(head) < _HEAD_BYTES)

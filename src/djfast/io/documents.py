@@ -8,7 +8,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from djfast.errors import InputError
+from djfast.io.files import file_size
 from djfast.io.formats import FORMATS, InputFile, ReadOptions, require
+from djfast.io.intake import took
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,6 +64,8 @@ def document_blocks(files: Sequence[InputFile], options: ReadOptions) -> Iterato
             unread[len(held)] = UnreadRow(str(error))
             texts.append(None)
         held.append(file)
+        if not FORMATS[file.format].is_stream:  # those are counted where their bytes are read
+            took(file_size(file.path))
         if size >= options.batch_bytes or len(held) == MOST_DOCUMENTS:
             yield _block(held, texts, unread), held
             held, texts, unread, size = [], [], {}, 0

@@ -16,6 +16,7 @@ from djfast.errors import InputError
 from djfast.io.compression import open_bytes
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, suffix_of
+from djfast.io.intake import took
 from djfast.io.json_values import form_of, values_in
 from djfast.io.origins import Origins
 from djfast.io.remote import LocalFile, RemoteFile, open_ranges
@@ -425,11 +426,13 @@ def _plain_blocks(path: str, split: Split, size: int, longest: int) -> Iterator[
             end = len(data) if position + len(data) == last else _native.complete_lines(data)
             if len(data) > longest and b"\n" not in data:
                 end = _next_line(file, position + len(data), last, path) - position
+                took(end)
                 yield _too_long(path, data, end, longest)
             elif end == 0:
                 wanted = min(2 * wanted, longest + 1)
                 continue
             else:
+                took(end)
                 yield JsonBlock(data, end, path)
             position += end
             wanted = size

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from djfast.errors import InputError
+from djfast.io.intake import only_looking
 from djfast.io.remote import stat
 from djfast.io.unicode_files import UTF8_MARK, Stream, is_recoded, open_text
 from djfast.reserved import STDIN
@@ -38,7 +39,7 @@ def form_of(path: str) -> JsonForm:
 
 def head_of(path: str) -> bytes:
     """Return the beginning of a file in UTF-8; nothing where it is damaged."""
-    with contextlib.suppress(InputError), contextlib.closing(open_text(path)) as stream:
+    with only_looking(), contextlib.suppress(InputError), contextlib.closing(open_text(path)) as stream:
         return stream.read(_HEAD_BYTES)
     return b""
 
@@ -62,7 +63,7 @@ def _form(path: str, version: object) -> JsonForm:
     del version
     kind: Kind = "lines"
     is_in_utf8 = True
-    with contextlib.suppress(InputError):  # whoever reads the rows finds out what is wrong, and where
+    with only_looking(), contextlib.suppress(InputError):  # whoever reads the rows finds out what is wrong, and where
         is_in_utf8 = not is_recoded(path)
         with contextlib.closing(open_text(path)) as stream:
             head = stream.read(_HEAD_BYTES).removeprefix(UTF8_MARK)

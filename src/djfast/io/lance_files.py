@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from djfast.errors import InputError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
+from djfast.io.intake import took
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,10 +50,12 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
         wanted = (rows if end is None else end) - start
         if wanted == 0:
             return
-        size = max(1, min(_MOST_ROWS, options.batch_bytes * rows // max(1, file_size(file.path))))
+        stored = file_size(file.path)
+        size = max(1, min(_MOST_ROWS, options.batch_bytes * rows // max(1, stored)))
         first = 0
         for batch in table.to_batches(offset=start, limit=wanted, batch_size=size, scan_in_order=True):
             if batch.num_rows:
+                took(stored * batch.num_rows / rows)
                 yield ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
                 first += batch.num_rows
 

@@ -11,6 +11,7 @@ from djfast.errors import InputError, UserError
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.grouping import group_starts
+from djfast.io.intake import took
 from djfast.io.remote import arrow_source, open_binary
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
         rows = max(1, sum(group.num_rows for group in described))
         size = max(1, sum(group.total_byte_size for group in described))
         batch_size = max(1, min(65536, options.batch_bytes * rows // size))
+        stored = file_size(file.path) * len(groups) / max(1, count)
         first = 0
         for batch in parquet.iter_batches(batch_size=batch_size, row_groups=groups):
+            took(stored * batch.num_rows / rows)
             yield ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
             first += batch.num_rows
 

@@ -78,6 +78,20 @@ def uncut_files(files: Sequence[InputFile], splits: Sequence[Split], split_bytes
     return [file for number, file in enumerate(files) if counts[number] == 1 and file_size(file.path) > split_bytes]
 
 
+def bytes_of_splits(files: Sequence[InputFile], splits: Sequence[Split]) -> list[float]:
+    """Return how many bytes of the files each split is, about: what a file can be cut at is taken to be of one size."""
+    lengths: Counter[int] = Counter()
+    for split in splits:
+        lengths[split.file] += split.end - split.start
+    sizes = []
+    for split in splits:
+        if FORMATS[files[split.file].format].is_document:
+            sizes.append(float(sum(file_size(file.path) for file in files[split.file : split.file + split.end])))
+        else:
+            sizes.append(file_size(files[split.file].path) * (split.end - split.start) / max(1, lengths[split.file]))
+    return sizes
+
+
 def _borders(file: InputFile, split_bytes: int) -> list[int]:
     """Where the splits of a file begin, and where the last one ends."""
     if FORMATS[file.format].reader is not None:

@@ -34,6 +34,7 @@ class KeyedGroups:
         self._groups = groups
         self._folder = folder
         self._most_bytes = most_bytes
+        self._resolved = 0
         self._files = ExitStack()
         self._stays_in_memory = folder is None or most_bytes is None
 
@@ -54,7 +55,13 @@ class KeyedGroups:
     def resolve(self, number: int, alive: bytes) -> bytes:
         """Return which rows stay, one byte for each, of those that are alive."""
         with self._writing():
-            return bytes(self._groups[number].resolve(alive))
+            kept = bytes(self._groups[number].resolve(alive))
+        self._resolved += 1
+        return kept
+
+    def share_resolved(self) -> float:
+        """Return how much of the work of all `resolve` is done, from 0 to 1."""
+        return self._resolved / len(self._groups)
 
     def _spill(self) -> None:
         self._stays_in_memory = True  # what more comes, native code spills

@@ -14,6 +14,7 @@ from djfast.io.commit import Staging
 from djfast.io.durable import writing
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
+from djfast.io.intake import Intake
 from djfast.io.line_rows import carried_for
 from djfast.io.result_names import record_path, rejected_path, stats_path
 from djfast.io.results import Result, ResultFile
@@ -30,7 +31,7 @@ from djfast.reserved import STDOUT
 from djfast.runners.delivery import addressed, check_output, committed, make_ready, output_of, staging_of
 from djfast.runners.inputs import access_of, bring_stats, draw, files_to_read, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of, threads_of
-from djfast.runners.progress import Progress
+from djfast.runners.progress import Progress, heading_of, phases_of
 from djfast.runners.rejected import EXPORT, Rejected, RejectedOfStream, RejectedRows
 from djfast.runners.report import Report, short_text_notices
 from djfast.runners.stage_loop import StageLoop
@@ -85,13 +86,15 @@ class _Work(NamedTuple):
     plan: Plan
     files: Sequence[InputFile]
     rows: Any
+    heading: str  # of its progress
     settings: dict[str, Any]  # for run_plan
 
     def run(self, result: Result, rejected: RejectedRows, progress: Progress, notices: Sequence[str]) -> Report:
         """Do it."""
         notices = [*notices, *getattr(self.rows, "notices", ())]
         settings = {"rejected": rejected, "progress": progress, "notices": notices, **self.settings}
-        report = run_plan(self.plan, self.rows, result, **settings)
+        with progress.showing(self.heading, phases_of(self.plan)):
+            report = run_plan(self.plan, self.rows, result, **settings)
         return report._replace(notices=(*report.notices, self.rows.notice)) if getattr(self.rows, "is_cut", False) else report
 
 
@@ -107,6 +110,7 @@ def _work_of(recipe: Recipe, plan: Plan, groups: Sequence[Sequence[InputFile]], 
     threads = threads_of(settings)
     budget = budget_of(settings, workers=threads)
     rows = draw(rows_of(files, recipe, budget.batch_bytes, longest_row=budget.longest_row(plan)), recipe, groups)
+    size = sum(file_size(file.path) for file in files)
     limits = {
         "threads": threads,
         "spool_folder": str(settings["work_dir"]),
@@ -114,8 +118,9 @@ def _work_of(recipe: Recipe, plan: Plan, groups: Sequence[Sequence[InputFile]], 
         "working_bytes": budget.working_bytes,
         "key_bytes": budget.key_bytes,
         "row_timeout": float(settings["row_timeout"]) if may_exit else None,
+        "intake": Intake(size, most_rows=settings["limit"]),
     }
-    return _Work(plan, files, rows, limits)
+    return _Work(plan, files, rows, heading_of(recipe, files, size, threads), limits)
 
 
 def with_side_files(report: Report, staging: Staging) -> Report:
@@ -154,6 +159,7 @@ def run_plan(
     key_bytes: int | None = None,
     notices: Sequence[str] = (),
     row_timeout: float | None = None,
+    intake: Intake | None = None,
 ) -> Report:
     """Run a plan over rows into a result. A row that takes longer than `row_timeout` seconds ends the process."""
     started = time.monotonic()
@@ -175,6 +181,7 @@ def run_plan(
         working_bytes=working_bytes,
         key_bytes=key_bytes,
         watcher=watch,
+        intake=intake,
     )
     try:
         loop.run()
@@ -187,7 +194,6 @@ def run_plan(
         result.abandon()
         raise
     finally:
-        progress.clear()
         if watch is not None:
             watch.close()
     return Report(

@@ -20,13 +20,14 @@ from djfast.io.results import Result
 from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Group, Plan, Select, Survey
 from djfast.runners.memory import LARGEST_WINDOW, working_set
-from djfast.runners.progress import Progress
+from djfast.runners.progress import Progress, Share, phase_of_pass, phase_of_waiting
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Tally
 from djfast.runners.stage_work import Done, PassWork, StageWork, empty_piece, rejected_rows
 from djfast.runners.workers import in_order
 
 if TYPE_CHECKING:
+    from djfast.io.intake import Intake
     from djfast.runners.spool import Spool
 
 
@@ -53,6 +54,8 @@ class StageLoop:
         Bytes that batches take together on their way; None is no limit.
     key_bytes : int or None
         Bytes of keys of deduplicators that stay in memory; None is no limit.
+    intake : Intake or None
+        Knows how much of the input is read, where somebody wants to.
     watcher : Watcher or None
         Is told what is worked on.
     """
@@ -72,6 +75,7 @@ class StageLoop:
         working_bytes: int | None = None,
         key_bytes: int | None = None,
         watcher: Watcher | None = None,
+        intake: Intake | None = None,
     ) -> None:
         self.plan = plan
         self.stages = stages
@@ -85,8 +89,12 @@ class StageLoop:
         self.working_bytes = working_bytes
         self.key_bytes = key_bytes
         self.watcher = watcher
+        self.intake = intake
         self.tally = Tally(plan.op_names)
         self.rows_written = 0
+        self._pass = 0
+        self._rows_done = self._rows_to_do = 0  # of those that waited for the present pass
+        self._compared: Share = lambda: None  # how much of what rows wait for is done
 
     def run(self) -> None:
         """Run all stages."""
@@ -95,8 +103,11 @@ class StageLoop:
 
     def _run(self, begun: contextlib.ExitStack) -> None:
         layouts = self.rows.layouts(self.plan)
-        source = self.rows.items()
-        for run in self.plan.passes():
+        source = self.rows.items() if self.intake is None else self.intake.blocks(self.rows.items())
+        self.progress.update(self.tally)
+        for position, run in enumerate(self.plan.passes()):
+            self._pass = position
+            self._enter_pass(position, self._share_done if position else self._share_read)
             bound = self.stages[run.stop - 1]
             is_last = run.stop == len(self.stages)
             spool: Spool[Any] | None = None
@@ -148,7 +159,6 @@ class StageLoop:
     def _emit(self, piece: Any) -> None:
         self.rows_written += piece.row_count
         self.result.write(piece)
-        self.progress.update(self.tally)
 
     def _batches(self, source: Iterator[Any], work: PassWork, *, is_first: bool) -> Generator[tuple[Done, int], None, None]:
         """Run one stage over all blocks, in order, and account for rows. Yields batches and their first line numbers."""
@@ -162,13 +172,34 @@ class StageLoop:
                 file, base = done.file, 0
             for row in rejected_rows(done, self.plan, base):
                 self.rejected.add(row)
+            self.tally.rejected = self.rejected.count
             if is_first:
                 self.tally.rows_read += done.row_count
                 self.tally.bytes_read += done.byte_count
             self.tally.add_batch(work.local_ops, done.readable, done.counts, done.short_texts)
+            self._rows_done += done.row_count
             yield done, done.first_line(base)
             base += done.line_count
-            self.progress.update(self.tally)
+        if work.waits:
+            self.progress.enter(phase_of_waiting(self._pass), self._compared)
+
+    def _enter_pass(self, number: int, share: Share) -> None:
+        """Show another pass over the rows, or the writing of those that waited."""
+        self._compared = lambda: None
+        self._rows_done = 0
+        if number:
+            before = self.plan.stages[self.plan.passes()[number - 1].stop - 1]
+            self._rows_to_do = self.tally.rows_out[before.waiting_ops[-1]]
+        self.progress.enter(phase_of_pass(number), share)
+
+    def _share_read(self) -> float | None:
+        return None if self.intake is None else self.intake.share_of(self.tally.bytes_read, self.tally.rows_read)
+
+    def _share_done(self) -> float | None:
+        return self._rows_done / self._rows_to_do if self._rows_to_do else None
+
+    def _share_written(self) -> float | None:
+        return self.rows_written / self._rows_to_do if self._rows_to_do else None
 
     def _deduplicate(self, done: Iterator[tuple[Done, int]], bound: BoundStage, spool: Spool[Any]) -> bytes:
         """Collect keys while rows wait, then find the rows that stay."""
@@ -178,6 +209,7 @@ class StageLoop:
         groups = [make_groups(dedup.grouping) for dedup in dedups]
         total = 0
         with KeyedGroups(groups, folder=self.spool_folder, most_bytes=self.key_bytes) as keyed:
+            self._compared = keyed.share_resolved
             for each, first_line in done:
                 if each.piece_rows == 0:
                     continue
@@ -257,6 +289,7 @@ class StageLoop:
     def _kept(self, spool: Spool[Any], mask: bytes, *, is_last: bool) -> Iterator[Any]:
         """Write the rows whose byte is set, or make them the input of the next stage."""
         if is_last:
+            self._enter_pass(self._pass + 1, self._share_written)
             for first, piece in _positions(spool):
                 self._emit(piece.select(mask, first))
             return iter(())
@@ -283,6 +316,7 @@ class StageLoop:
     def _passed_on(self, pieces: Iterator[Any], *, is_last: bool) -> Iterator[Any]:
         """Write pieces, or make them the input of the next stage."""
         if is_last:
+            self._enter_pass(self._pass + 1, self._share_written)
             for piece in pieces:
                 self._emit(piece)
             return iter(())

@@ -304,6 +304,7 @@ class PassWork:
         self._run_stage = run_stage or self.run_stage
         self._prepare = prepare
         self.local_ops = tuple(op for work in works for op in work.stage.local_ops)
+        self.waits = works[-1].stage.waits
 
     def run_stage(self, number: int, block: Any) -> Done:
         """Run one stage here."""

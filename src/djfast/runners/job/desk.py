@@ -38,15 +38,20 @@ class Desk:
         self._pass = 0
         self._splits: list[int] = []
         self._before = Tally(names)
+        self._done_before = self._all = 0.0
         self._news: dict[int, dict[str, Any]] = {}
 
-    def open(self, number: int, splits: Sequence[int], finished: Tally) -> None:
-        """Begin a pass: `splits` are still to do, `finished` counts what was done before."""
+    def open(self, number: int, splits: Sequence[int], finished: Tally, sizes: Sequence[float]) -> None:
+        """Begin a phase: `splits` are still to do, `finished` counts what was done before, `sizes` are those of all splits."""
         with self._lock:
+            self._all = sum(sizes)
+            self._done_before = self._all - sum(sizes[split] for split in splits)
             self._pass = number
             self._splits = list(reversed(splits))
             self._before = finished
             self._news.clear()
+        self._progress.update(finished)
+        self._progress.enter(number, self._share)
 
     def answer(self, rank: int, body: bytes) -> bytes:
         """Take a rank's news, and answer with its next split."""
@@ -66,6 +71,10 @@ class Desk:
                 return str(NO_MORE).encode()
             split = STOP if self.stops else self._splits.pop()
         return str(split).encode()
+
+    def _share(self) -> float | None:
+        done = self._done_before + sum(float(news["done"]) for news in [*self._news.values()])
+        return done / self._all if self._all else None
 
     def _sum(self) -> Tally:
         total = self._before.copy()

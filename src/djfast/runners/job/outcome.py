@@ -37,6 +37,11 @@ def export_settings(recipe: Recipe) -> list[Any]:
     return [path if is_remote(path) else os.path.abspath(path), *(settings[name] for name in names)]
 
 
+def writes_together(recipe: Recipe, passes: Passes, ranks: Ranks) -> bool:
+    """Whether every rank writes its share of the result; else rank 0 writes all."""
+    return output_of(recipe).is_lines and hasattr(passes.rows.piece, "lines") and ranks.size > 1
+
+
 def write_outcome(
     recipe: Recipe,
     passes: Passes,
@@ -54,7 +59,7 @@ def write_outcome(
     folder.check_owned()
     output = output_of(recipe)
     rejected = None
-    if output.is_lines and hasattr(passes.rows.piece, "lines") and ranks.size > 1:
+    if writes_together(recipe, passes, ranks):
         if ranks.rank == 0:
             rejected = write_rejected(recipe, passes, staging, final=True)
         share = owned(passes.result_rows(), ranks)[ranks.rank]

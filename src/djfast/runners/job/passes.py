@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from djfast.io.results import Result
-from djfast.io.splits import Split
+from djfast.io.splits import Split, bytes_of_splits
 from djfast.plan.bind import BoundStage
 from djfast.plan.steps import Plan, Stage
 from djfast.runners.grouping import joined
@@ -47,6 +47,7 @@ class Passes:
         self.folder = folder
         self.journal = journal
         self.runs = plan.passes()
+        self.given = 0  # rows that went through `result`, with those that a mask leaves out
         self._masks: dict[int, dict[int, list[Any]]] = {}
 
     def end(self, number: int) -> Stage:
@@ -76,6 +77,10 @@ class Passes:
             if self.is_moved(earlier):
                 return len(self.journal.answers[earlier].cuts) - 1
         return len(self.splits)
+
+    def split_bytes(self) -> list[float]:
+        """Return how many bytes of its file each split of the input is, about."""
+        return bytes_of_splits(self.rows.files, self.splits)
 
     def part(self, number: int, split: int) -> PartFile:
         """Return what a split left in a pass."""
@@ -125,6 +130,7 @@ class Passes:
         is_masked = self.is_masked(last)
         for split in splits:
             for piece, mask, first in self._left(last, split):
+                self.given += piece.row_count
                 yield piece.select(mask, first) if is_masked else piece
 
     def whole_result(self, result: Result) -> Iterator[Any]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from djfast.access import holding
 from djfast.errors import Preempted, RecipeError, ResumeError
 from djfast.io.commit import Staging
+from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
 from djfast.io.results import check_columns
@@ -33,14 +35,14 @@ from djfast.runners.job.desk import Desk
 from djfast.runners.job.folder import Attempt, JobFolder, identity_of
 from djfast.runners.job.journal import DoneEntry, Journal
 from djfast.runners.job.metrics import Metrics
-from djfast.runners.job.outcome import export_settings, write_outcome, write_rejected
+from djfast.runners.job.outcome import export_settings, write_outcome, write_rejected, writes_together
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.places import CREDITS
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.work import RankWork
 from djfast.runners.local import plan_recipe
 from djfast.runners.memory import budget_of, threads_of
-from djfast.runners.progress import Progress
+from djfast.runners.progress import Progress, heading_of, phase_of_waiting, phases_of
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.validation import validate
 
@@ -147,6 +149,21 @@ class Job:
         rows = carried_for(self.plan, rows)
         check_columns(output_of(self.recipe), rows.columns, as_lines=rows.holds_lines)
         passes = Passes(self.plan, self.stages, rows, start.splits, self.folder, self.journal)
+        with self._showing(start.files):
+            return self._run_passes(start, passes)
+
+    @contextmanager
+    def _showing(self, files: list[InputFile]) -> Iterator[None]:
+        """On rank 0, show how far all ranks are."""
+        if self.ranks.rank != 0 or self._progress.is_quiet:
+            yield
+            return
+        size = sum(file_size(file.path) for file in files)
+        heading = heading_of(self.recipe, files, size, threads_of(self.recipe.settings), ranks=self.ranks.size)
+        with self._progress.showing(heading, phases_of(self.plan, writes_last=True)):
+            yield
+
+    def _run_passes(self, start: _Start, passes: Passes) -> Report | None:
         work = RankWork(
             self.recipe,
             passes,
@@ -166,6 +183,8 @@ class Job:
                 passes.know_frequent(number)
                 work.run_pass(number, desk)
                 if passes.waits(number) and number not in self.journal.answers:
+                    self._progress.update(passes.finished())
+                    self._progress.enter(phase_of_waiting(number), lambda: None)
                     answer(passes, number, self.ranks, self.budget, work.waiting)
                 if passes.is_moved(number):
                     work.move(number, desk)
@@ -177,8 +196,8 @@ class Job:
             self.ranks.stop_serving()
             self._done_before.add(work.total)
             self._waited_before += work.waited
+        self._show_writing(passes)
         report = write_outcome(self.recipe, passes, self.ranks, self._stopping, start.files, self._rank_report(), self.staging)
-        self._progress.clear()
         self.ranks.gather_all(b"")  # nobody leaves before the result is there
         return report and report._replace(seconds=round(time.monotonic() - self._started, 6))
 
@@ -198,6 +217,11 @@ class Job:
 
     def _note(self, notices: Sequence[str]) -> None:
         self.recipe = self.recipe._replace(notices=(*self.recipe.notices, *notices))
+
+    def _show_writing(self, passes: Passes) -> None:
+        own = sum(passes.result_rows()) / (self.ranks.size if writes_together(self.recipe, passes, self.ranks) else 1)
+        last = len(phases_of(self.plan, writes_last=True)) - 1
+        self._progress.enter(last, lambda: min(1.0, passes.given / own) if own else None)
 
     def _rank_report(self) -> RankReport:
         done = self._done_before

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from djfast.errors import InternalError, Preempted
+from djfast.io.intake import Intake
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.runners.job.desk import NO_MORE, STOP, Desk
@@ -20,6 +21,7 @@ from djfast.runners.job.selecting import Mover, read_order
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.local import fatal_ops
 from djfast.runners.memory import threads_of, working_set
+from djfast.runners.progress import phase_of_pass, phase_of_waiting
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Tally
 from djfast.runners.spool import packed
@@ -85,6 +87,8 @@ class RankWork:
         self._is_fatal = fatal_ops(passes.plan, skips_errors=bool(recipe.settings["skip_op_error"]))
         self._mine = Tally(self.total.names)  # in this phase
         self._phase = 0
+        self._finished = 0  # splits of this phase
+        self._intake: Intake | None = None  # of the input, while it is read
         self._was_refused = False  # the desk gave no split, as a rank must stop
         self._told_to_stop = False
         self._next_news = 0.0
@@ -100,8 +104,9 @@ class RankWork:
             When a rank is gone; what was begun here is finished first.
         """
         passes = self._passes
-        todo = [split for split in range(passes.split_count(number)) if (number, split) not in passes.journal.parts]
-        self._hand_out(2 * number, todo, desk, lambda: self._run_splits(number))
+        count = passes.split_count(number)
+        todo = [split for split in range(count) if (number, split) not in passes.journal.parts]
+        self._hand_out(phase_of_pass(number), todo, count, desk, lambda: self._run_splits(number))
         missing = [split for split in todo if (number, split) not in passes.journal.parts]
         if missing:
             raise InternalError(f"splits {missing[:5]} of pass {number} were not done by any rank")
@@ -125,13 +130,14 @@ class RankWork:
                     entry = mover.move(number, split, counted, firsts[split], passes.rows.piece)
                     passes.folder.check_owned()
                     passes.journal.append(entry)
+                    self._finished += 1
                     self._stopping.check()
             except RankLost as error:
                 return error
             return None
 
         todo = [split for split in range(count) if (number, split) not in passes.journal.moved]
-        self._hand_out(2 * number + 1, todo, desk, work)
+        self._hand_out(phase_of_waiting(number), todo, count, desk, work)
 
     def waiting(self, wait: Callable[[], Any]) -> Any:
         """Count the time of a call as waiting."""
@@ -141,11 +147,16 @@ class RankWork:
         finally:
             self.waited += time.monotonic() - began
 
-    def _hand_out(self, phase: int, todo: list[int], desk: Desk | None, work: Callable[[], RankLost | None]) -> None:
-        """Work on splits from the desk until there are none, and tell all ranks what was finished."""
+    def _hand_out(
+        self, phase: int, todo: list[int], count: int, desk: Desk | None, work: Callable[[], RankLost | None]
+    ) -> None:
+        """Work on splits, of `count` those `todo`, from the desk until there are none; tell all ranks what was finished."""
         if desk is not None:
-            desk.open(phase, todo, self._passes.finished())
+            sizes = self._passes.split_bytes() if phase == 0 else [1.0] * count
+            desk.open(phase, todo, self._passes.finished(), sizes)
         self._phase = phase
+        self._finished = 0
+        self._intake = Intake() if phase == 0 else None
         self._mine = Tally(self.total.names)
         journal = self._passes.journal
         with self._stopping.gently():
@@ -177,7 +188,8 @@ class RankWork:
         def blocks() -> Iterator[tuple[int, Any]]:
             try:
                 while not places.is_device and (split := self._next_split()) != NO_MORE:
-                    for block in passes.blocks(number, split):
+                    read = passes.blocks(number, split)
+                    for block in read if self._intake is None else self._intake.blocks(read):
                         yield split, block
                         self._stopping.check()
                     yield split, None
@@ -206,6 +218,7 @@ class RankWork:
                 else:
                     passes.folder.check_owned()
                     passes.journal.append(writer.finish())
+                    self._finished += 1
                     writer = None
                 if not lost:
                     self._tell()
@@ -272,6 +285,7 @@ class RankWork:
             "asks": asks,
             "stops": self._stopping.is_asked,
             "waited": self.waited,
+            "done": self._finished if self._intake is None else self._intake.bytes_of(self._mine.bytes_read),
             "tally": self._mine.to_record(),
         }
         return json.dumps(news).encode()
