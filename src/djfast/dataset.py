@@ -455,8 +455,8 @@ class Dataset:
         return op >= 0 and self._ops[op].skip_op_error is False
 
 
-def rows_of_one(op: Op, row: Mapping[str, Any], *, drops_rows: bool = True) -> list[Row]:
-    """Run an OP on one row alone, and return what becomes of it, with its stats.
+def rows_of_one(op: Op, row: Mapping[str, Any], *, drops_rows: bool = True, keeps_hashes: bool = False) -> list[Row]:
+    """Run an OP on one row alone, and return what becomes of it, with its stats, and with its hashes if they are to be kept.
 
     Raises
     ------
@@ -466,7 +466,9 @@ def rows_of_one(op: Op, row: Mapping[str, Any], *, drops_rows: bool = True) -> l
         If it is rejected.
     """
     data = Dataset.from_list([row])._with([op], drops_rows=drops_rows)
-    rows = data.to_list(stats=True)
+    result = RowList()
+    data._run(result, keeps_stats=True, keeps_hashes=keeps_hashes)
+    rows = [each for piece in result.pieces for each in _rows_in(piece, data._source)]
     if data.rejected:
         raise RowError(f"{op.spec.name}: {data.rejected[0].reason}")
     return rows

@@ -21,6 +21,75 @@ def _run(folder: Path, code: str, *arguments: str, check: bool = True) -> subpro
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=check)
 
 
+def test_ops_of_each_kind_have_the_methods_that_scripts_call(tmp_path: Path) -> None:
+    code = r"""
+from data_juicer.core.data import NestedDataset as Dataset
+from data_juicer.ops.base_op import OPERATORS, Filter, Mapper
+from data_juicer.ops.deduplicator.document_deduplicator import DocumentDeduplicator
+from data_juicer.ops.deduplicator.document_line_deduplicator import DocumentLineDeduplicator
+from data_juicer.ops.deduplicator.document_minhash_deduplicator import DocumentMinhashDeduplicator
+from data_juicer.ops.deduplicator.document_simhash_deduplicator import DocumentSimhashDeduplicator
+from data_juicer.ops.filter.text_length_filter import TextLengthFilter
+from data_juicer.ops.grouper.key_value_grouper import KeyValueGrouper
+from data_juicer.ops.mapper.clean_email_mapper import CleanEmailMapper
+from data_juicer.ops.mapper.python_lambda_mapper import PythonLambdaMapper
+from data_juicer.ops.mapper.text_chunk_mapper import TextChunkMapper
+from data_juicer.ops.selector.topk_specified_field_selector import TopkSpecifiedFieldSelector
+from data_juicer.utils.constant import Fields, HashKeys
+
+texts = ["A b c d e f g", "a b c d e f g", "x", "A b c d e f g"]
+data = Dataset.from_list([{"text": text, "n": n} for n, text in enumerate(texts)])
+for op, kept in (
+    (DocumentDeduplicator(True), [0, 2]),
+    (DocumentDeduplicator(lowercase=False), [0, 1, 2]),
+    (DocumentMinhashDeduplicator("space", 2, True), [0, 2]),
+    (DocumentSimhashDeduplicator("space", 3, False, None, 6, 1), [0, 1, 2]),
+):
+    rows, pairs = op.process(data.map(op.compute_hash, num_proc=2, load_from_cache_file=False), show_num=1)
+    assert [row["n"] for row in rows] == kept, (op, rows)
+    assert [[row["n"] for row in pair] for pair in pairs.values()] == [[0, 1 if len(kept) == 2 else 3]], pairs
+    assert op.process(data)[1] == {}
+one = DocumentDeduplicator(True)
+assert one.compute_hash({"text": "A"})[HashKeys.hash] == one.compute_hash({"text": ["a"]})[HashKeys.hash][0]
+assert DocumentLineDeduplicator().process(data)["n"] == [0, 1, 2, 3]
+assert TopkSpecifiedFieldSelector("n", None, 1).process(data)["n"] == [3]
+assert KeyValueGrouper(["n"]).run(data)["n"] == [[0], [1], [2], [3]]
+mail = CleanEmailMapper(None, "<E>")
+assert mail({"text": "a@b.co"}) == {"text": "<E>"} and mail.process({"text": ["a@b.co", "x"]}) == {"text": ["<E>", "x"]}
+assert data.map(mail.process, batched=True, batch_size=2).to_list() == data.to_list()
+assert TextChunkMapper(2).process({"text": ["abcd"]}) == {"text": ["ab", "cd"]}
+assert PythonLambdaMapper("lambda row: {**row, 'm': 1}")({"text": "x"}) == {"text": "x", "m": 1}
+size = TextLengthFilter(2)
+assert (size._name, OPERATORS.modules["text_length_filter"]._name) and size._name == "text_length_filter"
+assert size({"text": ["a", "abc"]})[Fields.stats] == [{"text_len": 1}, {"text_len": 3}]
+assert size.process(size.compute_stats({"text": "abc"})) is True
+
+@OPERATORS.register_module("loud_mapper")
+class Loud(Mapper):
+    def __init__(self, mark="!", *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.mark = mark
+    def process_batched(self, samples):
+        samples[self.text_key] = [text.upper() + self.mark for text in samples[self.text_key]]
+        return samples
+
+@OPERATORS.register_module("few_filter")
+class Few(Filter):
+    def compute_stats_single(self, sample, context=False):
+        sample.setdefault(Fields.stats, {})["few"] = len(sample[self.text_key])
+        return sample
+    def process_single(self, sample):
+        return sample[Fields.stats]["few"] < 3
+
+loud, few = Loud("?"), Few()
+assert loud({"text": ["a"]}) == {"text": ["A?"]}
+assert loud.run(data.select([2]))["text"] == data.select([2]).map(loud.process)["text"] == ["X?"]
+assert data.map(few.compute_stats)[2][Fields.stats] == {"few": 1} and few.process(few.compute_stats({"text": "x"}))
+assert data.filter(few.process)["text"] == few.run(data)["text"] == ["x"]
+"""
+    assert _run(tmp_path, code).stderr == ""
+
+
 def test_an_op_on_rows_as_unit_tests_use_it(tmp_path: Path) -> None:
     code = """
 from data_juicer.core.data import NestedDataset as Dataset
@@ -52,7 +121,7 @@ assert [row["n"] for row in DocumentDeduplicator().run(emails.select([0, 0, 1]))
 assert emails.map(lambda rows: {"n": [n + 1 for n in rows["n"]]}, batched=True).head(1) == [{"text": "x a@b.co", "n": 2}]
 assert emails.filter(lambda row: row["n"] > 1)["text"] == ["y"]
 try:
-    CleanEmailMapper("x")
+    GenerateQAFromTextMapper("x")
 except ValueError as error:
     assert "must be given by name" in str(error)
 """

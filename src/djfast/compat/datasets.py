@@ -11,7 +11,7 @@ from djfast.compat.ops import peer
 from djfast.custom.data_juicer import AdaptedFilter, AdaptedMapper
 from djfast.custom.functions import FunctionFilter, FunctionMapper
 from djfast.dataset import Dataset, Row
-from djfast.declare import Filter, Op
+from djfast.declare import Deduplicator, Filter, Op
 from djfast.functions.custom import adapted_filter, adapted_mapper, mapping, with_columns
 from djfast.reserved import STATS
 from djfast.runners.report import Report
@@ -27,16 +27,18 @@ class NestedDataset(Dataset):
         return cls.from_list([dict(zip(names, values)) for values in zip(*columns.values(), strict=True)])  # type: ignore[return-value]
 
     def process(self, *ops: Any, **_: Any) -> NestedDataset:
-        """Run OPs in order: of djfast, or objects of classes written for Data-Juicer."""
+        """Run OPs in order: of djfast, or objects of classes written for Data-Juicer. Further arguments are passed over."""
         made = [each for op in ops for each in (op if isinstance(op, list | tuple) else [op])]
         return Dataset.process(self._settled(), [_as_op(each) for each in made])  # type: ignore[return-value]
 
     def map(self, function: Callable[..., Any], *, batched: bool = False, **_: Any) -> NestedDataset:
         """Apply a function to rows, or with `batched` to a dictionary of lists; what it does not return stays."""
         op = getattr(function, "__self__", None)
-        if isinstance(op, Op) and isinstance(function, MethodType):
+        if isinstance(op, Deduplicator) and isinstance(function, MethodType):
+            return self._of_rows([function(row) for row in self])
+        if isinstance(op, Op | AdaptedMapper | AdaptedFilter) and isinstance(function, MethodType):
             if function.__name__.startswith("compute_stats"):
-                return Dataset.compute_stats(self._settled(), op)  # type: ignore[return-value]
+                return Dataset.compute_stats(self._settled(), _as_op(op))  # type: ignore[return-value]
             return self.process(op)
 
         def changed(row: Row) -> Any:
@@ -49,7 +51,7 @@ class NestedDataset(Dataset):
     def filter(self, function: Callable[..., Any], *, batched: bool = False, **_: Any) -> NestedDataset:
         """Keep the rows for which a function, or ``op.process``, says so."""
         op = getattr(function, "__self__", None)
-        if isinstance(op, Filter) and isinstance(function, MethodType):
+        if isinstance(op, Filter | AdaptedFilter) and isinstance(function, MethodType):
             return self.process(op)
 
         def decided(row: Row) -> Any:

@@ -47,6 +47,18 @@ class AdaptedOp:
         self.max_closed_interval = given.get("max_closed_interval", True)
         self.reversed_range = given.get("reversed_range", False)
 
+    def __call__(self, *samples: Any) -> Any:
+        """Call the method for rows, or for batches if there is one."""
+        return self.process(*samples)
+
+    def process(self, *samples: Any) -> Any:
+        """Call the method for rows, or for batches if there is one."""
+        return getattr(self, "process_batched" if self.is_batched_op() else "process_single")(*samples)
+
+    def run(self, dataset: Any, **_: Any) -> Any:
+        """Run on a data set."""
+        return dataset.process(self)
+
     def use_cuda(self) -> bool:
         """Return False: functions of the user run on the processor."""
         return False
@@ -75,6 +87,10 @@ class AdaptedFilter(AdaptedOp):
     """Stands in for the base class of filters."""
 
     kind = "Filter"
+
+    def compute_stats(self, *samples: Any) -> Any:
+        """Call the method for rows, or for batches if there is one."""
+        return getattr(self, "compute_stats_batched" if self.is_batched_op() else "compute_stats_single")(*samples)
 
 
 class AdaptedOther(AdaptedOp):
@@ -141,7 +157,7 @@ class _Fields(metaclass=_Names):
 
 
 class _InterVars(metaclass=_Names):
-    """Places of what OPs share while they run."""
+    """Places of what OPs share while they run, and of hashes."""
 
     pattern = "__dj__{}"
 
@@ -250,7 +266,7 @@ def _keys(name: str) -> Any:
     """Return a class of names, such as ``StatsKeys``."""
     if "Keys" not in name:
         raise AttributeError(f"djfast has no stand-in for it, got {name!r}")
-    return _Keys
+    return _InterVars if name == "HashKeys" else _Keys
 
 
 def _number_type(name: str) -> Any:
