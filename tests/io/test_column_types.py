@@ -326,6 +326,104 @@ def test_texts_that_are_not_unicode_are_rejected_alone(tmp_path: Path, kind: str
         assert (row["op"], row["line"], row["reason"]) == ("read", 2, "column 'x' is not valid UTF-8")
 
 
+TOKYO = pa.timestamp("ms", "Asia/Tokyo")
+
+
+def run_parts(tmp_path: Path, parts: list[pa.Table], process: list[Any], kind: str, **settings: Any) -> Any:
+    (tmp_path / "parts").mkdir()
+    for number, part in enumerate(parts):
+        pq.write_table(part, tmp_path / "parts" / f"{number}.parquet")
+    return run_file(tmp_path, tmp_path / "parts", process, kind, **settings)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        (pa.array([1, -1]), pa.array([(1 << 64) - 1, 0], pa.uint64()), pa.decimal128(20, 0)),
+        (pa.array([(1 << 64) - 1, 0], pa.uint64()), pa.array([None, -1], pa.int8()), pa.decimal128(20, 0)),
+        (pa.array(["a", "b"]).dictionary_encode(), pa.array(["b", "c"]), pa.string()),
+        (pa.array(["a", "b"]), pa.array(["b", "c"]).dictionary_encode(), pa.string()),
+        (pa.array([1, 2], TOKYO), pa.array([3, 4], pa.timestamp("us", "UTC")), pa.timestamp("us", "Asia/Tokyo")),
+        (pa.nulls(2), pa.array([{"a": [1]}, None]), pa.struct([("a", pa.list_(pa.int64()))])),
+        (pa.array([1, (1 << 53) - 1]), pa.array([0.5, None]), pa.float64()),
+    ],
+)
+@pytest.mark.parametrize("process", [PLAIN, WHOLE], ids=["plain", "whole"])
+def test_columns_of_several_files_get_a_type_for_the_values_of_all(
+    tmp_path: Path, first: pa.Array, second: pa.Array, kind: pa.DataType, process: list[Any]
+) -> None:
+    parts = [pa.table({"text": ["one", "two"], "x": column}) for column in (first, second)]
+    written = read(run_parts(tmp_path, parts, process, "arrow"))
+    assert written.schema.field("x").type == kind
+    assert written["x"].to_pylist() == first.to_pylist() + second.to_pylist()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+@pytest.mark.parametrize("settings", [{}, {"export_shard_rows": 3}, {"use_checkpoint": True}], ids=["file", "shards", "job"])
+def test_rows_of_a_file_with_other_types_are_rejected_alone_and_their_stats_with_them(
+    tmp_path: Path, kind: str, settings: dict[str, Any]
+) -> None:
+    parts = [
+        pa.table({"text": ["1", "22"], "x": [1, 2]}),
+        pa.table({"text": ["333", None, "55555"], "x": ["a", "b", None]}),
+        pa.table({"text": ["666666"], "x": pa.array([6], pa.uint8())}),
+    ]
+    settings = {**settings, "work_dir": str(tmp_path / "work")}
+    target = run_parts(tmp_path, parts, PLAIN, kind, **settings)
+    files = sorted(target.parent.glob(f"out*.{kind}"))
+    assert [row for file in files for row in read(file).to_pylist()] == [
+        {"text": "1", "x": 1},
+        {"text": "22", "x": 2},
+        {"text": "55555", "x": None},
+        {"text": "666666", "x": 6},
+    ]
+    assert [(row["op"], row["line"], row["row"]["x"]) for row in rejected(target)] == [("read", 2, "b"), ("export", 1, "a")]
+    assert rejected(target)[1]["reason"] == "column 'x' must be int64, as in the first file that has it, got string"
+    stats = [row["__dj__stats__"]["text_len"] for row in lines(target.parent / "out_stats.jsonl")]
+    assert stats == [1, 2, 5, 6]
+
+
+def test_stats_stand_beside_the_rows_that_the_format_has_a_place_for(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "1", "x": 1}\n{"text": "22", "x": 1e999}\n{"text": "333", "x": 3}\n')
+    for kind in ("csv", "parquet"):
+        target = run_file(tmp_path, tmp_path / "in.jsonl", PLAIN, kind)
+        assert [row["__dj__stats__"]["text_len"] for row in lines(target.parent / "out_stats.jsonl")] == [1, 3]
+
+
+@pytest.mark.parametrize("column", [None, pa.array([1, 2]), pa.array([["a"], None]), pa.array([b"a", b"b"])], ids=str)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_rows_of_a_file_without_texts_are_rejected_alone(tmp_path: Path, column: pa.Array | None, is_first: bool) -> None:
+    good = pa.table({"text": ["one", "two"], "x": [1, 2]})
+    bad = pa.table({"x": [3, 4]} if column is None else {"text": column, "x": [3, 4]})
+    target = run_parts(tmp_path, [bad, good] if is_first else [good, bad], PLAIN, "jsonl")
+    assert lines(target) == good.to_pylist()
+    reason = "field 'text' is missing" if column is None else "field 'text' must be a column of strings, got "
+    assert [row["reason"].startswith(reason) for row in rejected(target)] == [True, True]
+
+
+@pytest.mark.parametrize("process", [PLAIN, WHOLE], ids=["plain", "whole"])
+def test_dictionaries_of_several_files_may_have_more_values_than_their_indices_can_tell_apart(
+    tmp_path: Path, process: list[Any]
+) -> None:
+    narrow = pa.dictionary(pa.int8(), pa.string())
+    values = [[f"{part} {number}" for number in range(100)] for part in range(3)]
+    parts = [
+        pa.table(
+            {
+                "text": each,
+                "x": pa.array(each).dictionary_encode().cast(narrow),
+                "y": pa.array([[one] for one in each]).cast(pa.list_(narrow)),
+            }
+        )
+        for each in values
+    ]
+    written = read(run_parts(tmp_path, parts, process, "parquet"))
+    assert written["x"].type == narrow
+    assert written["x"].to_pylist() == [one for each in values for one in each]
+    assert written["y"].to_pylist() == [[one] for each in values for one in each]
+    assert read(run(tmp_path, parts[0], process, "parquet")).schema.field("x").type == narrow
+
+
 def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
     table = pa.Table.from_arrays([pa.array(["a"]), pa.array([1]), pa.array([2])], names=["text", "x", "x"])
     with pytest.raises((InputError, SchemaError), match="every column needs a name of its own, got 'x' more than once"):

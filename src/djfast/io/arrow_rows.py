@@ -5,6 +5,7 @@ Columns that no OP names are never touched.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -242,10 +243,9 @@ class ArrowRows:
         columns = []
         errors = [(position, row.reason) for position, row in block.unread.items()]
         for path in stage.texts:
-            column = text_column(block.batch, path)
+            column, reason = self._texts(block.batch, path)
             if column.null_count:
                 valid = column.is_valid().to_pylist()
-                reason = f"field '{path}' is null"
                 errors += [(i, reason) for i, ok in enumerate(valid) if not ok and i not in block.unread]
             columns.append(column)
         for name in stage.reserved:
@@ -256,6 +256,30 @@ class ArrowRows:
         if self.longest_row is not None and block.byte_count > self.longest_row:
             batch.reject(too_long_rows(batch, len(stage.texts), self.longest_row), -1)
         return batch
+
+    def _texts(self, batch: pa.RecordBatch, path: str) -> tuple[pa.Array, str]:
+        """Return the texts of a field, and why a row is rejected that has none.
+
+        Raises
+        ------
+        SchemaError
+            If no rows at all have texts there.
+        """
+        import pyarrow as pa
+
+        try:
+            return text_column(batch, path), f"field '{path}' is null"
+        except SchemaError as error:
+            if not self.has_texts(path):
+                raise
+            is_missing = not {path, path.partition(".")[0]} & set(batch.schema.names)
+            reason = f"field '{path}' is missing" if is_missing else str(error)
+            return pa.nulls(batch.num_rows, pa.large_string()), reason
+
+    def has_texts(self, path: str) -> bool:
+        """Tell whether a field holds texts in some of the rows although it does not in others."""
+        del path
+        return False
 
     def close(self, block: ArrowBlock, batch: _native.Batch, layout: _ArrowLayout) -> ArrowPiece:
         """Take the alive rows and set what was assigned."""
@@ -393,12 +417,25 @@ class FileRows(ArrowRows):
     def columns(self) -> pa.Schema:
         """Return the columns of all files, with types that hold those of each where they can be told from their names."""
         if self._columns is None:
-            schemas = (
-                document_schema() if FORMATS[file.format].is_document else reader_of(file).schema(file, self.options)
-                for file in self.files
-            )
-            self._columns = joined_schema(schemas)
+            self._columns = joined_schema(self._schemas)
         return self._columns
+
+    @cached_property
+    def _schemas(self) -> list[pa.Schema]:
+        """The columns of all files, those of equal files once."""
+        schemas = (
+            document_schema() if FORMATS[file.format].is_document else reader_of(file).schema(file, self.options)
+            for file in self.files
+        )
+        return list(dict.fromkeys(schemas))
+
+    def has_texts(self, path: str) -> bool:
+        """Tell whether a field holds texts in some file."""
+        for schema in self._schemas:
+            with contextlib.suppress(SchemaError):
+                text_column(empty_batch(plain_schema(schema, "the data")), path)
+                return True
+        return False
 
     def empty_block(self) -> ArrowBlock:
         """Return a block with the columns of the first file and no rows."""

@@ -13,8 +13,8 @@ from functools import partial
 from itertools import compress, count
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from djfast.errors import InputError, SchemaError
-from djfast.io.origins import OriginLog
+from djfast.errors import SchemaError
+from djfast.io.origins import OriginLog, Origins
 from djfast.json_bytes import as_json, encodable, parsed
 
 if TYPE_CHECKING:
@@ -68,12 +68,33 @@ class Collected(Protocol):
 
 
 class Unfit(NamedTuple):
-    """A row that the result's format has no place for: why, where it came from, and its line."""
+    """A row that the result has no place for: which of those that were written, why, where it came from, and its line."""
 
+    row: int
     reason: str
     file: str | None
     number: int
     line: bytes
+
+
+class _UnfitLog:
+    """Rows without a place, in a file: there may be many."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._file = open(path, "wb")  # noqa: SIM115 - closed when the rows are asked for
+
+    def write(self, unfit: Unfit) -> None:
+        """Take a row."""
+        self._file.write(json.dumps(unfit[:-1]).encode() + b"\n" + unfit.line + b"\n")
+
+    def rows(self) -> Iterator[Unfit]:
+        """Take no more rows, and yield them."""
+        self._file.close()
+        with open(self.path, "rb") as file:
+            while head := file.readline():
+                row, reason, origin, number = json.loads(head)
+                yield Unfit(row, reason, origin, number, file.readline().removesuffix(b"\n"))
 
 
 class CollectedLines:
@@ -131,7 +152,7 @@ class CollectedLines:
         lines = compress(self._all_lines(), (row in self._unfit for row in range(self.count)))
         for row, (file, number), line in zip(unfit, places, lines):
             self.size -= len(line)
-            yield Unfit(self._unfit[row], file, number, line)
+            yield Unfit(row, self._unfit[row], file, number, line)
         self.count -= len(unfit)
 
     def _look_at_rows(self) -> None:
@@ -260,31 +281,44 @@ class CollectedTables:
         self._loose_rows = 0
         self._units: list[Any] = []
         self._units_bytes = 0
+        self._seen = 0  # rows, those without a place among them
+        self._unfit: _UnfitLog | None = None
 
     def write(self, piece: Any) -> None:
-        """Take the next rows.
-
-        Raises
-        ------
-        InputError
-            If they have other columns than the first ones.
-        """
+        """Take the next rows; `settle` yields those that have no place in the columns."""
         import pyarrow as pa
 
         from djfast.io.plain_columns import fitted
 
         try:
-            batch = fitted(piece.batch, self.schema)
-        except pa.ArrowException as error:
-            raise InputError(
-                f"the input files have different columns, which do not fit one schema of Arrow ({error}); export jsonl instead. "
-                f"The result has {_shown(self.schema)}, {piece.file or 'some rows'} {_shown(piece.batch.schema)}"
-            ) from error
+            self._take(fitted(piece.batch, self.schema))
+        except pa.ArrowException:
+            self._take_one_by_one(piece)
+        self._seen += piece.row_count
+
+    def _take(self, batch: Any) -> None:
         self.count += batch.num_rows
         self._loose.append(batch)
-        self._loose_rows += piece.batch.num_rows
+        self._loose_rows += batch.num_rows
         if self._loose_rows >= _UNIT_ROWS:
             self._take_units()
+
+    def _take_one_by_one(self, piece: Any) -> None:
+        import pyarrow as pa
+
+        from djfast.io.arrow_json import json_lines
+        from djfast.io.plain_columns import fitted
+
+        for position in range(piece.row_count):
+            row = piece.batch.slice(position, 1)
+            try:
+                self._take(fitted(row, self.schema))
+            except pa.ArrowException as error:
+                if self._unfit is None:
+                    self._unfit = _UnfitLog(f"{self.path}.unfit")
+                file = Origins(piece.file).of([position]) or None
+                [line] = json_lines(row)
+                self._unfit.write(Unfit(self._seen + position, str(error), file, piece.numbers[position], line.encode()))
 
     def _take_units(self, *, rest: bool = False) -> None:
         """Cut loose rows into units."""
@@ -306,12 +340,10 @@ class CollectedTables:
     def _write_group(self) -> None:
         import pyarrow as pa
 
-        group = pa.concat_tables(self._units).combine_chunks()
-        for number, field in enumerate(group.schema):
-            if pa.types.is_dictionary(field.type):  # its order, and what no row uses, come from the batches
-                values = group.column(number).cast(field.type.value_type)
-                group = group.set_column(number, field, values.combine_chunks().dictionary_encode().cast(field.type))
-        self._sink.write_table(group)
+        from djfast.io.plain_columns import encoded_anew
+
+        # The order of dictionaries, and what no row uses, come from the batches.
+        self._sink.write_table(encoded_anew(pa.concat_tables(self._units).combine_chunks()))
         self.size += self._units_bytes
         self._units, self._units_bytes = [], 0
 
@@ -321,12 +353,14 @@ class CollectedTables:
         return list(self.schema.names)
 
     def settle(self, shape: str) -> Iterator[Unfit]:
-        """Yield nothing: rows that came as tables have a place in one."""
+        """Yield the rows that have no place in the columns."""
         del shape
-        return iter(())
+        return iter(()) if self._unfit is None else self._unfit.rows()
 
     def remove(self) -> None:
-        """Do nothing: nothing was kept to find rows by."""
+        """Remove what was kept of rows that have no place."""
+        if self._unfit is not None:
+            os.unlink(self._unfit.path)
 
     def close(self) -> None:
         """Take no more rows, and complete the file."""
@@ -367,10 +401,6 @@ def _open_stream(path: str, schema: Any) -> TableSink:
 
     sink: TableSink = pa.ipc.new_stream(path, schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
     return sink
-
-
-def _shown(schema: Any) -> str:
-    return ", ".join(f"{field.name}: {field.type}" for field in schema)
 
 
 def json_line(row: dict[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from djfast.io.arrow_json import Converter, Misfit, array_of, can_return, converter, holds, inner_fields, is_kind, spoken
-from djfast.io.plain_columns import without_placeholders
+from djfast.io.plain_columns import with_room
 from djfast.json_bytes import MARK, encodable
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class JsonColumns:
 
         self._read_blocks = read_blocks
         if known is not None:
-            known = without_placeholders(known)
+            known = with_room(known)
         self._known = {field.name: field for field in known or () if can_return(field.type)}
         self._order = list(known.names) if known is not None else []
         self._is_plain: list[bool] = []  # for each block, whether Arrow's reader of JSON can read it

@@ -30,6 +30,8 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         return pa.large_binary()
     if is_kind(kind, "run_end_encoded"):
         return plain_type(kind.value_type)
+    if _is_narrow(kind):
+        return pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
     if not holds(kind, _is_odd):
         return kind
     if is_kind(kind, "struct"):
@@ -46,7 +48,12 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _is_odd(kind: pa.DataType) -> bool:
-    return is_kind(kind, "string_view", "binary_view", "run_end_encoded") or _is_placeholder(kind)
+    return is_kind(kind, "string_view", "binary_view", "run_end_encoded") or _is_placeholder(kind) or _is_narrow(kind)
+
+
+def _is_narrow(kind: pa.DataType) -> bool:
+    """Tell whether a type has dictionaries for so few values that those of several files or batches may not fit into one."""
+    return is_kind(kind, "dictionary") and kind.index_type.bit_width < 32
 
 
 def _is_empty(kind: pa.DataType) -> bool:
@@ -61,10 +68,10 @@ def _is_placeholder(kind: pa.DataType) -> bool:
     return is_kind(kind, "struct") and kind.num_fields == 1 and kind.field(0).name == EMPTY
 
 
-def without_placeholders(schema: pa.Schema) -> pa.Schema:
-    """Return a schema in which objects without members have none."""
+def with_room(schema: pa.Schema) -> pa.Schema:
+    """Return a schema in which objects without members have none, and dictionaries have room for any number of values."""
     for number, field in enumerate(schema):
-        if holds(field.type, _is_placeholder):
+        if holds(field.type, lambda each: _is_placeholder(each) or _is_narrow(each)):
             schema = schema.set(number, field.with_type(plain_type(field.type)))
     return schema
 
@@ -133,13 +140,21 @@ def _joined_type(first: pa.DataType, second: pa.DataType) -> pa.DataType:
     return _type_of_both(first, second) or plain_type(first)
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return is_kind(kind.value_type if is_kind(kind, "dictionary") else kind, "string", "large_string")
+
+
 def _type_of_both(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
     import pyarrow as pa
 
     first, second = plain_type(first), plain_type(second)
-    texts = (pa.string(), pa.large_string())
-    if first in texts and (second in texts or (is_kind(second, "dictionary") and second.value_type in texts)):
-        return first
+    if _is_text(first) and _is_text(second):
+        texts = [kind for kind in (first, second) if not is_kind(kind, "dictionary")]
+        return first if first == second else texts[0] if texts else first.value_type
+    if pa.uint64() in (first, second) and any(is_kind(kind, "signed_integer") for kind in (first, second)):
+        return pa.decimal128(20, 0)  # the least type for integers of both
+    if is_kind(first, "timestamp") and is_kind(second, "timestamp") and first.tz is not None and second.tz is not None:
+        second = pa.timestamp(second.unit, first.tz)  # the same moments
     try:
         joined = pa.unify_schemas([pa.schema([("x", first)]), pa.schema([("x", second)])], promote_options="permissive")
     except pa.ArrowException:
@@ -177,17 +192,25 @@ def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     if batch.schema.equals(schema):
         return batch
     if extra := [name for name in batch.schema.names if name not in schema.names]:
-        raise pa.ArrowInvalid(f"there is no column {', '.join(extra)}")
-    columns = []
-    for field in schema:
-        column = batch.column(field.name) if field.name in batch.schema.names else pa.nulls(batch.num_rows)
-        if not _is_within(column.type, field.type):
-            raise pa.ArrowInvalid(f"column {field.name} is {column.type} and {field.type}")
-        columns.append(column.cast(field.type))
-    for field, column in zip(schema, columns):
-        if not field.nullable and column.null_count:
-            raise pa.ArrowInvalid(f"column {field.name} has nulls")
+        raise pa.ArrowInvalid(f"the result has no column '{extra[0]}'")
+    columns = [_fitted_column(batch, field) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _fitted_column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
+    import pyarrow as pa
+
+    column = batch.column(field.name) if field.name in batch.schema.names else pa.nulls(batch.num_rows)
+    if not field.nullable and column.null_count:
+        raise pa.ArrowInvalid(f"column '{field.name}' must not be null")
+    if column.null_count == len(column):
+        return pa.nulls(len(column), field.type)
+    if not _is_within(column.type, field.type):
+        raise pa.ArrowInvalid(f"column '{field.name}' must be {field.type}, as in the first file that has it, got {column.type}")
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        raise pa.ArrowInvalid(f"column '{field.name}' must be {field.type}, as in other files: {error}") from error
 
 
 def as_they_were(schema: pa.Schema, columns: pa.Schema | None) -> pa.Schema:
@@ -196,7 +219,7 @@ def as_they_were(schema: pa.Schema, columns: pa.Schema | None) -> pa.Schema:
 
     if columns is None:
         return schema
-    known = {field.name: field.type for field in columns if not holds(field.type, _is_placeholder)}
+    known = {field.name: field.type for field in columns if not _is_changed_for_good(field.type)}
     kinds = [known.get(field.name) for field in schema]
     if not any(kind is not None and kind != field.type and plain_type(kind) == field.type for kind, field in zip(kinds, schema)):
         return schema
@@ -205,6 +228,11 @@ def as_they_were(schema: pa.Schema, columns: pa.Schema | None) -> pa.Schema:
         for kind, field in zip(kinds, schema)
     ]
     return pa.schema(fields, schema.metadata)
+
+
+def _is_changed_for_good(kind: pa.DataType) -> bool:
+    """Tell whether a type stays another one: it has a placeholder, or dictionaries inside other values for few of them."""
+    return holds(kind, _is_placeholder) or (holds(kind, _is_narrow) and not _is_narrow(kind))
 
 
 def has_type(format_name: str, kind: pa.DataType) -> bool:
@@ -276,18 +304,35 @@ class Restoring:
         self._schema = schema
 
     def write_table(self, table: Any) -> None:
-        """Write the next rows."""
+        """Write the next rows, in as many tables as their dictionaries need."""
         import pyarrow as pa
 
-        columns = [
-            pa.chunked_array([_laid_out(chunk, field.type) for chunk in column.chunks], field.type)
-            for column, field in zip(table.columns, self._schema)
-        ]
+        try:
+            columns = [
+                pa.chunked_array([_laid_out(chunk, field.type) for chunk in column.chunks], field.type)
+                for column, field in zip(table.columns, self._schema)
+            ]
+        except pa.ArrowInvalid:
+            if table.num_rows < 2:
+                raise
+            half = table.num_rows // 2
+            self.write_table(encoded_anew(table.slice(0, half)))
+            self.write_table(encoded_anew(table.slice(half)))
+            return
         self._sink.write_table(pa.Table.from_arrays(columns, schema=self._schema))
 
     def close(self) -> None:
         """Complete the file."""
         self._sink.close()
+
+
+def encoded_anew(table: pa.Table) -> pa.Table:
+    """Return a table whose dictionaries have the values of its rows and no others."""
+    for number, field in enumerate(table.schema):
+        if is_kind(field.type, "dictionary"):
+            values = table.column(number).cast(field.type.value_type)
+            table = table.set_column(number, field, values.combine_chunks().dictionary_encode().cast(field.type))
+    return table
 
 
 def _laid_out(array: pa.Array, kind: pa.DataType) -> pa.Array:

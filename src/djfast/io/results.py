@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -201,8 +201,20 @@ class ResultFile:
         with self._writing():
             if self._rows is None:
                 self._rows = self._collected_lines()
-            if self.names_rows:
-                yield from self._rows.settle(self.output.format.shape)
+            unfit = set()
+            for row in self._rows.settle(self.output.format.shape) if self.names_rows else ():
+                unfit.add(row.row)
+                yield row
+            if unfit and self._side is not None:
+                self._side.close()
+                self._leave_out_stats(unfit)
+
+    def _leave_out_stats(self, rows: Container[int]) -> None:
+        """Take the lines of some rows out of the stats file, which has a line for each."""
+        path, rest = self._staging.of(self._side_path), self._staging.scratch("stats")
+        with open(path, "rb") as old, open(rest, "wb") as new:
+            new.writelines(line for row, line in enumerate(old) if row not in rows)
+        os.replace(rest, path)
 
     def write(self, piece: Any) -> None:
         """Take the next rows.
