@@ -79,3 +79,23 @@ def test_the_verdict_does_not_depend_on_other_threads(monkeypatch):
 def test_a_wrong_pattern_is_the_recipe_s_fault():
     with pytest.raises(RecipeError, match="names must be a valid regular expression"):
         BoundedPattern("(", "names")
+
+
+@pytest.mark.parametrize("pattern", ["a{99999999}", "(a{2000}b){2000}", "(((a?){200}){200}){200}", "[x]{1000001,}"])
+def test_a_pattern_that_unfolds_to_gigabytes_is_refused(pattern):
+    with pytest.raises(RecipeError, match="names must not repeat its parts more than 1,000,000 times"):
+        BoundedPattern(pattern, "names")
+
+
+@pytest.mark.parametrize("pattern", [r"\{99999999\}", "[{99999999}]", "a{1,99999999}", "x{900}y{900}z{900}", "(a|b{5}){1000}"])
+def test_other_counts_are_taken(pattern):
+    BoundedPattern(pattern, "names")
+
+
+def test_groups_that_are_nested_too_deep_are_refused():
+    with pytest.raises(RecipeError, match="names must not nest groups so deep"):
+        BoundedPattern("(a|" * 3000 + ")" * 3000, "names")
+
+
+def test_a_template_for_a_pattern_that_calls_itself_for_ever_is_not_waited_for():
+    BoundedPattern("(?R)", "names").check_template("", "to")

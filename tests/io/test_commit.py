@@ -62,6 +62,15 @@ def test_nothing_of_an_earlier_result_stays(tmp_path: Path) -> None:
     assert names(tmp_path / "out") == ["d.jsonl", "d.run.json"]
 
 
+def test_what_stays_of_a_result_of_another_form_is_told(tmp_path: Path) -> None:
+    djfast.run(recipe(tmp_path, export_shard_rows=2))
+    out = tmp_path / "out"
+    report = djfast.run(recipe(tmp_path, export_path=str(out / "d.csv")))
+    assert f"{out / 'd-00-of-05.jsonl'} and 4 more of an earlier run stay" in report.notices[-1]
+    assert not djfast.run(recipe(tmp_path, export_path=str(out / "d.csv"))).notices
+    assert not djfast.run(recipe(tmp_path, export_path=str(out / "e.csv"))).notices
+
+
 @pytest.mark.parametrize("keys", [{}, {"export_shard_rows": 4}, {"use_checkpoint": True}])
 def test_a_run_killed_at_any_step_leaves_one_result(tmp_path: Path, keys: dict[str, Any]) -> None:
     expected = recipe(tmp_path, export_path=str(tmp_path / "other" / "d.jsonl"), **keys)

@@ -8,6 +8,7 @@ signal that is always there counts these looks. So a text that is not done at on
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,10 @@ MOST_STEPS = 1_000_000_000  # of one text; about ten seconds
 SECONDS = 120.0  # of one text in a child, for loops that take no steps
 FIRST_SECONDS = 0.5  # here, of all threads together
 _STEPS_PER_LOOK = 256
+_MOST_UNFOLDED = 1_000_000  # parts of a pattern, each as often as its counts repeat it; the package writes them out
 _MEMORY = 4 << 30
+
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?P<least>[1-9][0-9]{0,9})(?:,[0-9]*)?\}|.", re.DOTALL)
 
 _children = Children("djfast.functions.patterns", patience=20 * SECONDS)
 
@@ -45,10 +49,14 @@ class BoundedPattern:
 
         self.pattern = pattern
         self.flags = flags
+        if _unfolded(pattern) > _MOST_UNFOLDED:
+            raise RecipeError(f"{parameter} must not repeat its parts more than {_MOST_UNFOLDED:,} times, got {pattern[:200]!r}")
         try:
             self._compiled: Any = regex.compile(pattern, flags)
         except regex.error as error:
             raise RecipeError(f"{parameter} must be a valid regular expression ({error}), got {pattern!r}") from None
+        except RecursionError:
+            raise RecipeError(f"{parameter} must not nest groups so deep, got {pattern[:200]!r}") from None
 
     def check_template(self, template: str, parameter: str) -> None:
         """Check a replacement before any text is read.
@@ -62,7 +70,9 @@ class BoundedPattern:
 
         try:
             # A template is read at the first match: with one more, empty alternative even the empty text has one.
-            regex.compile(self.pattern + "|", self.flags).sub(template, "")
+            regex.compile(self.pattern + "|", self.flags).sub(template, "", timeout=FIRST_SECONDS)
+        except (TimeoutError, MemoryError):
+            return  # a pattern that calls itself for ever, which costs the rows that it meets
         except (regex.error, IndexError, OverflowError, ValueError) as error:  # the last two: no such character
             raise RecipeError(
                 f"{parameter} must be a valid template for {self.pattern!r} ({error}), got {template!r}"
@@ -104,6 +114,24 @@ class BoundedPattern:
                 raise TimeoutError(f"the pattern needs more than {MOST_STEPS:,} steps for this text")
             raise RuntimeError(f"the pattern fails on this text: {answer.decode()}")
         return json.loads(answer)
+
+
+def _unfolded(pattern: str) -> int:
+    """Return how many parts a pattern has when those that a count repeats are written out."""
+    sizes, last = [0], 0  # of the groups that are open, and of the part before
+    for token in _TOKEN.finditer(pattern):
+        if token["least"]:
+            sizes[-1] += last * (int(token["least"]) - 1)
+            last *= int(token["least"])
+        elif token[0] == "(":
+            sizes.append(0)
+        elif token[0] == ")" and len(sizes) > 1:
+            last = sizes.pop() or 1
+            sizes[-1] += last
+        else:
+            last = 1
+            sizes[-1] += 1
+    return sum(sizes)
 
 
 def _last(compiled: Any, text: str, *, timeout: float | None) -> tuple[int, int] | None:

@@ -105,6 +105,18 @@ def earlier_names(
     return [name for name in names if name in own or name in shards]
 
 
+def files_of_record(path: str) -> list[str]:
+    """Return those files of the result that the record beside this one tells of which are there.
+
+    Results that differ in their suffixes only, as ``a.jsonl`` and ``a.parquet`` do, have one record, and one stats file.
+    """
+    folder = os.path.dirname(path)
+    record = read_record(record_path(path)) or {}
+    listed = record.get("export_paths")
+    names = [os.path.basename(each) for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+    return [found for name in names if name and os.path.lexists(found := os.path.join(folder, name))]
+
+
 def read_record(path: str) -> dict[str, Any] | None:
     """Return the mapping that a file of JSON holds; None if there is none, or it is damaged."""
     try:

@@ -297,7 +297,10 @@ class _Checker:
         except RecipeError as error:
             self.problems.append(f"{where(str(error).partition(' ')[0])}: {error}")
         for name in ("export_path", "work_dir"):
-            settings[name] = settings[name] and home_opened(settings[name])
+            try:
+                settings[name] = settings[name] and home_opened(settings[name])
+            except RecipeError as error:
+                self.problems.append(f"{where(name)}: {name}: {error}")
         settings["export_path"] = stream_opened(settings["export_path"])
 
         def sources(settings: dict[str, Any], notices: list[str]) -> Sources:

@@ -117,7 +117,15 @@ def _read_once(place: str, sources: Sources) -> Sources:
 
 
 def home_opened(path: str) -> str:
-    """Return a path with the user's home in place of a ~ in front, as a shell has it."""
+    """Return a path with the user's home in place of a ~ in front, as a shell has it.
+
+    Raises
+    ------
+    RecipeError
+        If no path can be so.
+    """
+    if "\0" in path:
+        raise RecipeError(f"a path must not hold the character U+0000, got {path!r}")
     return os.path.expanduser(path) if path == "~" or path.startswith("~/") else path
 
 

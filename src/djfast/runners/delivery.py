@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from djfast.errors import MissingExtraError, OutputError
 from djfast.io.commit import Staging, remove
 from djfast.io.durable import writing
-from djfast.io.result_names import earlier_files, record_path
+from djfast.io.result_names import earlier_files, files_of_record, record_path
 from djfast.io.results import Output, check_place
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
@@ -103,8 +103,17 @@ def committed(recipe: Recipe, report: Report, staging: Staging) -> Report:
         If they cannot be uploaded. They are kept then, and the next run uploads them first.
     """
     output = output_of(recipe)
-    staging.commit(earlier_files(output.path, output.suffix))
+    earlier = earlier_files(output.path, output.suffix)
+    stay = sorted({*files_of_record(output.path)} - {*earlier, *report.export_paths})
+    staging.commit(earlier)
     deliver(recipe)
+    if stay:
+        more = f" and {len(stay) - 1} more" if len(stay) > 1 else ""
+        notice = (
+            f"{stay[0]}{more} of an earlier run stay, but their record and stats are replaced by those of this one: "
+            "remove them, or give every result a name of its own"
+        )
+        report = report._replace(notices=(*report.notices, notice))
     return addressed(recipe, report)
 
 
