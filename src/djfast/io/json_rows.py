@@ -268,7 +268,8 @@ class JsonRows:
     def _first_lines(self, most: int) -> Iterator[bytes]:
         """Yield lines of at most so many bytes together, and at least one."""
         size = 0
-        for block in self.items() if self.files[0].path != STDIN else _held_lines():
+        is_stream = any(file.path == STDIN for file in self.files)
+        for block in _held_lines() if is_stream else self.items():
             for line in filter(None, block.data[: block.end].split(b"\n")):
                 size += len(line)
                 if size > most and size > len(line):
