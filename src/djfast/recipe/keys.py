@@ -115,22 +115,22 @@ _KEYS = (
         "dataset_path", "str", "",
         "Input: a file, a folder, a pattern with * or ?, or an address such as s3://bucket/folder; several are separated by "
         "spaces (quote one with spaces); '-' is standard input. A number before one is the share of its rows that is drawn. "
-        "Comes before `dataset`.",
+        "Has priority over `dataset`.",
     ),
     Key(
         "dataset", "dict | list[dict] | None", [],
         "Input as a mapping: `configs` is a list of `{type: local, path: ..., weight: ...}`, or of type remote with source "
-        "s3 or huggingface. With `max_sample_num`, so many rows are drawn in all, from each source by its weight.",
+        "s3 or huggingface. With `max_sample_num`, that many rows are drawn in total, from each source by its weight.",
     ),
     Key(
         "limit", "int | None", None,
-        "Read only the first so many rows of the input, in its order, for a trial: what is behind them is not looked at. null "
+        "Number of rows to read of the input, the first ones, for a trial; later rows are not read. Null "
         "reads all.",
         ge=1, le=2**63 - 1,
     ),
     Key(
         "export_path", "str", "./outputs/hello_world/hello_world.jsonl",
-        "File that the resulting rows are written to; also an address such as s3://bucket/key.jsonl, or '-' for standard output.",
+        "File for the result; also an address such as s3://bucket/key.jsonl, or '-' for standard output.",
     ),
     Key(
         "export_type", "str | None", None, "Format of the result; null takes it from the suffix of export_path.",
@@ -144,7 +144,7 @@ _KEYS = (
     ),
     Key(
         "export_shard_rows", "int | None", None,
-        "Rows of each file of the result, the last one may have fewer; null writes one file.",
+        "Number of rows of each file of the result; the last one may have fewer. Null writes one file.",
         ge=1, le=2**63 - 1,
     ),
     Key(
@@ -154,10 +154,10 @@ _KEYS = (
     Key(
         "export_aws_credentials", "dict | None", None,
         "Credentials for an export_path on S3: aws_access_key_id, aws_secret_access_key, aws_session_token, aws_region, "
-        "endpoint_url, anon. What the environment has comes first. They are written nowhere.",
+        "endpoint_url, anon. Credentials of the environment have priority. djfast writes them nowhere.",
         is_secret=True,
     ),
-    Key("keep_stats_in_res_ds", "bool", False, "Keep stats and meta in the result instead of a file beside it only."),
+    Key("keep_stats_in_res_ds", "bool", False, "Keep stats and tags in the rows of the result, besides the stats file."),
     Key("keep_hashes_in_res_ds", "bool", False, "Keep the hash columns of deduplicators in the result."),
     Key(
         "np", "int", "auto",
@@ -167,7 +167,7 @@ _KEYS = (
     ),
     Key(
         "text_keys", "str | list[str]", "text",
-        "Field that holds the text. Of several, all must be non-null in a row and the first is handed to the OPs.",
+        "Field that holds the text. If there are several, all must be strings in every row, and OPs read the first.",
     ),
     Key(
         "suffixes", "str | list[str] | None", [],
@@ -175,7 +175,7 @@ _KEYS = (
     ),
     Key(
         "add_suffix", "bool | None", None,
-        "Give every row the suffix of its file in the field `__dj__suffix__`; null does so when the recipe has "
+        "Whether every row gets the suffix of its file in the field `__dj__suffix__`; null does so if the recipe has "
         "suffix_filter, which reads it.",
     ),
     Key(
@@ -184,7 +184,7 @@ _KEYS = (
     ),
     Key(
         "work_dir", "str | None", None,
-        "Folder for everything but the result; null takes the folder of export_path. `{work_dir}` in export_path and "
+        "Folder for everything except the result; null takes the folder of export_path. `{work_dir}` in export_path and "
         "dataset_path stands for it.",
     ),
     Key("process", "list[dict]", [], "OPs in the order in which they run, each with its parameters."),
@@ -209,7 +209,7 @@ _KEYS = (
     ),
     Key(
         "device_ranks", "int", 0,
-        "Ranks that own a device. The last ones do: OPs with `accelerator: cuda` run on them, and the others read, filter "
+        "Number of ranks that own a device, the last ones: OPs with `accelerator: cuda` run on them, and the others read, filter "
         "and send them rows. 0 runs every OP on every rank.",
         ge=0, le=65536,
     ),
@@ -226,18 +226,18 @@ _KEYS = (
     ),
     Key(
         "local_roots", "list[str] | str | None", None,
-        "What rows may name beside files in the folders of input and output and public addresses: folders, and addresses such "
-        "as http://10.0.0.5:9000; * opens everything. DJFAST_LOCAL_ROOTS in the environment adds to it.",
+        "Folders and addresses (such as http://10.0.0.5:9000) that rows may name, besides files in the folders of input and "
+        "output and public addresses; * allows everything. DJFAST_LOCAL_ROOTS in the environment adds to it.",
     ),
     Key(
         "order_filters", "bool", True,
-        "Run the filters that stand side by side by what they cost, the cheap ones first; false keeps the order of the "
+        "Whether neighbouring filters run in the order of their cost, the cheap ones first; false keeps the order of the "
         "recipe. The result does not depend on it.",
     ),
     Key(
         "row_timeout", "float", 600.0,
-        "Seconds that a row may take in one OP. A row that takes longer is rejected, and the run goes on; where a function takes "
-        "many rows at once, the run ends with a message.",
+        "Seconds that a row may take in one OP. A row that takes longer is rejected, and the run goes on; if a function over "
+        "batches takes longer, the run ends with a message.",
         ge=0.1, le=1e9,
     ),
     Key(
@@ -247,8 +247,8 @@ _KEYS = (
     ),
     Key(
         "llm_cache", "str | bool | None", None,
-        "Folder in which answers of language models are kept, so that a rerun asks nothing twice, or `off`; null takes what "
-        "DJFAST_LLM_CACHE says.",
+        "Folder for the answers of language models, so that a rerun asks nothing twice, or `off`; null takes "
+        "DJFAST_LLM_CACHE.",
     ),
     Key(
         "compat", "str | None", None, "The engine whose rows a run gives.", NO_EFFECT,
@@ -259,7 +259,7 @@ _KEYS = (
     Key(
         "generated_dataset_config", "dict | None", None,
         "Data set to generate: `{type: EmptyFormatter, length: ..., feature_keys: [...]}` has null texts; `number_key: id` adds "
-        "a field with the number of the row, from 0. Comes before `dataset_path` and `dataset`.",
+        "a field with the number of the row, from 0. Has priority over `dataset_path` and `dataset`.",
     ),
     Key(
         "validators", "list[dict] | None", [],
@@ -304,7 +304,7 @@ _KEYS = (
     ),
     Key(
         "use_checkpoint", "bool", False,
-        "Keep what is finished in a folder beside the result, so that an interrupted run goes on where it was. Runs with "
+        "Keep finished work in a folder beside the result, so that an interrupted run resumes when it is run again. Runs with "
         "ranks always do.",
     ),
     Key("checkpoint.enabled", "bool", True, "Save partitions.", NO_EFFECT, _SPLITS),
