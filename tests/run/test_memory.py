@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import threading
 import time
+import weakref
 from collections.abc import Iterator
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import djfast
+from djfast.runners.watch import Watch
 from djfast.runners.workers import in_order
 
 MIB = 1 << 20
@@ -41,6 +44,36 @@ def test_items_on_their_way_weigh_no_more_than_they_may(threads: int) -> None:
 
     assert list(in_order(items(), work, threads=threads, weigh=lambda item: item, most_weight=10)) == weights
     assert all(sum(together) <= 10 or len(together) == 1 for together in seen)
+
+
+class _Rows:
+    """Something that is gone when nobody holds it."""
+
+
+def _is_gone(reference: weakref.ref[_Rows]) -> bool:
+    deadline = time.monotonic() + 10  # a thread lets go a moment after it says that it is done
+    while reference() is not None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return reference() is None
+
+
+def test_threads_that_wait_keep_no_result() -> None:
+    held: list[weakref.ref[_Rows]] = []
+    more = iter(in_order(range(8), lambda _: _Rows(), threads=4))
+    for _ in range(8):
+        held.append(weakref.ref(next(more)))
+    assert all(map(_is_gone, held))
+    more.close()
+
+
+def test_the_watch_keeps_no_batch_that_is_done() -> None:
+    watch = Watch(60)
+    rows = _Rows()
+    reference = weakref.ref(rows)
+    assert watch.native(partial(id, rows))
+    del rows
+    assert _is_gone(reference)
+    watch.close()
 
 
 PROCESS = [{"word_repetition_filter": {"max_ratio": 1}}, {"character_repetition_filter": {"max_ratio": 1}}]

@@ -305,17 +305,19 @@ class JsonRows:
         held: list[bytes] = []
 
         def block() -> JsonBlock:
-            data = b"".join(held)
-            return JsonBlock(data, len(data), path, array("Q", range(first, first + len(held))).tobytes())
+            data, count = b"".join(held), len(held)
+            held.clear()
+            return JsonBlock(data, len(data), path, array("Q", range(first, first + count)).tobytes())
 
         with contextlib.closing(open_text(path)) as stream:
             for value in values_in(stream, path, is_array=is_array, longest=self.longest_line):
                 held.append(value + b"\n")
                 size += len(value) + 1
                 if size >= self.batch_bytes:
+                    count = len(held)
                     yield block()
-                    first += len(held)
-                    held, size = [], 0
+                    first += count
+                    size = 0
         if held:
             yield block()
 
@@ -421,22 +423,22 @@ def _plain_blocks(path: str, split: Split, size: int, longest: int) -> Iterator[
         if position > split.end:
             return  # one line from before the start to past the end
         last = _next_line(file, split.end, None, path)
-        wanted = size
         while position < last:
-            data = _read_at(file, min(wanted, last - position), position, path)
+            data = _read_at(file, min(size, last - position), position, path)
             end = len(data) if position + len(data) == last else _native.complete_lines(data)
-            if len(data) > longest and b"\n" not in data:
+            if b"\n" not in data and (end == 0 or end > longest):  # the beginning of a long line
                 end = _next_line(file, position + len(data), last, path) - position
-                took(end)
-                yield _too_long(path, data, end, longest)
-            elif end == 0:
-                wanted = min(2 * wanted, longest + 1)
-                continue
-            else:
-                took(end)
-                yield JsonBlock(data, end, path)
+                if end - file.read_at(1, position + end - 1).count(b"\n") > longest:
+                    took(end)
+                    yield _too_long(path, data, end, longest)
+                    position += end
+                    continue
+                data = b""
+                data = _read_at(file, end, position, path)
+            took(end)
+            yield JsonBlock(data, end, path)
             position += end
-            wanted = size
+            data = b""  # what was read goes before the next bytes come
     finally:
         file.close()
 
@@ -490,8 +492,11 @@ def _stream_blocks(path: str, chunks: Iterable[bytes], longest: int) -> Iterator
             chunk = chunk[feed:]
         end = _native.complete_lines(chunk)
         if end:
-            yield JsonBlock(b"".join([*held, chunk]), held_bytes + end, path)
+            block = JsonBlock(b"".join([*held, chunk]), held_bytes + end, path)
             held, held_bytes = [chunk[end:]], len(chunk) - end
+            del chunk  # nothing of a block is here twice while it is worked on
+            yield block
+            del block
         else:
             held.append(chunk)
             held_bytes += len(chunk)

@@ -83,6 +83,7 @@ class _Hand:
             errand.run()
             if errand.is_left:
                 return
+            del errand  # while this thread waits for the next one, it must not keep the batch of the last
 
 
 class Watch:

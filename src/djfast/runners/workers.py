@@ -74,6 +74,7 @@ def in_order(
         while (task := tasks.get()) is not None:
             if not stopping.is_set():
                 do(task, work)
+            del task  # whose result it must not keep while it waits for the next one
 
     def serve_elsewhere(elsewhere: Elsewhere) -> None:
         while (work_there := elsewhere.offer()) is not None:
@@ -81,6 +82,7 @@ def in_order(
                 return
             if not stopping.is_set():
                 do(task, work_there)
+            del task
 
     most_pending = 2 * threads
     workers: list[threading.Thread] = []
@@ -104,6 +106,7 @@ def in_order(
                 workers.append(threading.Thread(target=serve, name=f"djfast-{here}", daemon=True))
                 workers[-1].start()
                 here += 1
+            del item, task  # large ones must not stay here while the next ones are read
             while pending and (
                 len(pending) > most_pending
                 or pending[0].event.is_set()
