@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from djfast import functions
 from djfast.declare import Grouping
-from djfast.plan.steps import Compute, Plan
+from djfast.plan.steps import Compute, Plan, Stage
 
 # Memory that a batch takes on its way, as a multiple of its input: its bytes, unescaped texts, changed texts, words, lines.
 WORKING_SETS = 6
@@ -73,9 +73,15 @@ def budget_of(settings: Mapping[str, Any], *, workers: int) -> Budget:
 
 def working_set(plan: Plan) -> int:
     """Return how many bytes a byte of input takes at most on its way through a plan, roughly."""
-    functions_at_work = [step.fn for stage in plan.stages for step in stage.steps if isinstance(step, Compute)]
-    changed_texts = sum(len(stage.values) for stage in plan.stages)
-    return _ROW_COPIES + changed_texts + max((functions.memory(name) for name in functions_at_work), default=0)
+    return max(map(_working_set, plan.stages))
+
+
+def _working_set(stage: Stage) -> int:
+    if stage.rewrite is not None:
+        return _ROW_COPIES + functions.memory(stage.rewrite.fn)
+    computes = [step for step in stage.steps if isinstance(step, Compute)]
+    texts = [step for step in computes if step.type == "text"]  # each stays until the batch is done
+    return _ROW_COPIES + len(texts) + max((functions.memory(step.fn) for step in computes), default=0)
 
 
 def key_bytes_of(groupings: Sequence[Grouping]) -> int:

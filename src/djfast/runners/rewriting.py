@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from array import array
 from collections.abc import Callable
 from itertools import accumulate
@@ -36,19 +37,24 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]],
     drops_rows : bool
         False keeps the row of a pair in any case.
     """
-    lines = block.data[: block.end].split(b"\n")[:-1]
-    rows: dict[int, Any] = {}
+    lines = _Lines(block.data, block.end)
+    numbers_read: list[int] = []
+    rows: list[Any] = []
     errors: list[tuple[int, str, bytes]] = []
-    for number, line in enumerate(lines):
+    for number in range(len(lines)):
         try:
-            rows[number] = exactly_parsed(line)
+            rows.append(exactly_parsed(lines[number]))
+            numbers_read.append(number)
         except (ValueError, RecursionError) as error:
-            errors.append((number, str(error), line))
+            errors.append((number, str(error), lines[number]))
+    answers = rewrite(rows)
+    del rows  # each answer goes, too, when its lines are written: large rows are not kept twice
+    answers.reverse()
     written: list[bytes] = []
     origins: list[int] = []
-    for number, answer in zip(rows, rewrite(list(rows.values()))):
+    for number in numbers_read:
         try:
-            new_lines = [_line(row) for row in _kept(answer, drops_rows=drops_rows)]
+            new_lines = [_line(row) for row in _kept(answers.pop(), drops_rows=drops_rows)]
         except Exception as error:  # a value that JSON cannot hold is this row's error
             errors.append((number, reason_of(error), lines[number]))
             continue
@@ -67,6 +73,20 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]],
     return Rewritten(len(lines), piece, sorted(errors))
 
 
+class _Lines:
+    """The lines of a block, each copied when it is asked for."""
+
+    def __init__(self, data: bytes, end: int) -> None:
+        self._data = data
+        self._ends = [feed.start() for feed in re.finditer(rb"\n", memoryview(data)[:end])]
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, number: int) -> bytes:
+        return self._data[self._ends[number - 1] + 1 if number else 0 : self._ends[number]]
+
+
 def _kept(answer: Any, *, drops_rows: bool) -> list[Any]:
     """Return the rows that an answer stands for."""
     if isinstance(answer, Exception):
@@ -82,4 +102,5 @@ def _kept(answer: Any, *, drops_rows: bool) -> list[Any]:
 def _line(row: Any) -> bytes:
     if not isinstance(row, dict):
         raise TypeError(f"a row must be a mapping of fields to values, got {type_name(row)}")
-    return json.dumps(row, ensure_ascii=False, default=plain).encode("utf-8", "backslashreplace") + b"\n"
+    line = json.dumps(row, ensure_ascii=False, default=plain).encode("utf-8", "backslashreplace")
+    return line + b"\n"
