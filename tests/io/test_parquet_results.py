@@ -13,6 +13,7 @@ import pytest
 import djfast
 from djfast.errors import InputError, TooManyErrors
 from djfast.io import collected
+from djfast.runners import memory
 
 TEXT_TYPES = [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
 
@@ -82,7 +83,7 @@ def test_a_result_without_rows_has_its_columns(tmp_path: Path, rows: int, dedup:
 
 
 def test_row_groups_end_where_their_rows_reach_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collected, "_GROUP_BYTES", 100_000)
+    monkeypatch.setattr(memory, "GROUP_BYTES", 100_000)
     source = write_input(tmp_path, ["x" * 100] * 5000)
     run(source, tmp_path / "out.parquet", [])
     metadata = pq.read_metadata(tmp_path / "out.parquet")
@@ -90,6 +91,18 @@ def test_row_groups_end_where_their_rows_reach_a_size(tmp_path: Path, monkeypatc
     assert sum(groups) == 5000
     assert groups[0] % collected._UNIT_ROWS == 0
     assert 100_000 / 120 < groups[0] < 100_000 / 100 + collected._UNIT_ROWS
+
+
+def test_row_groups_of_large_rows_end_where_their_texts_reach_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "GROUP_BYTES", 100_000)
+    source = write_input(tmp_path, ["x" * 30_000] * 25)
+    contents = set()
+    for batch_bytes in ("64KiB", "100KiB", "1MiB"):
+        run(source, tmp_path / "out.parquet", [], batch_bytes=batch_bytes)
+        metadata = pq.read_metadata(tmp_path / "out.parquet")
+        assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [4, 4, 4, 4, 4, 4, 1]
+        contents.add((tmp_path / "out.parquet").read_bytes())
+    assert len(contents) == 1
 
 
 def test_files_with_different_columns_are_refused_and_leave_nothing(tmp_path: Path) -> None:

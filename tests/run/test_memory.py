@@ -96,3 +96,14 @@ def test_a_row_that_would_not_fit_is_rejected_with_the_figure(tmp_path, form: st
     assert "with this `memory`; raise it, got 2516" in rejected["reason"]
     report = djfast.run({**recipe, "memory": "2GiB", "process": PROCESS})
     assert report.rows_rejected == 0
+
+
+def test_a_table_row_that_would_not_fit_is_rejected_where_rows_go_as_lines(tmp_path) -> None:
+    source = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"id": [1, 2, 3], "text": ["small", "\U0001f600 many words " * MIB, "last"]}), source)
+    recipe = {"dataset_path": str(source), "export_path": str(tmp_path / "o.jsonl"), "np": 2, "memory": "256MiB"}
+    report = djfast.run({**recipe, "process": [{"python_lambda_mapper": {"lambda_str": "lambda row: row"}}]})
+    assert (report.rows_read, report.rows_written, report.rows_rejected) == (3, 2, 1)
+    [rejected] = [json.loads(line) for line in (tmp_path / "o.rejected.jsonl").read_text().splitlines()]
+    assert rejected["line"] == 2
+    assert f"with this `memory`; raise it, got {len('😀 many words '.encode()) * MIB}" in rejected["reason"]

@@ -18,6 +18,7 @@ from djfast.errors import SchemaError
 from djfast.io.arrow_entry import checked
 from djfast.io.arrow_ipc import batch_of, stream_of
 from djfast.io.arrow_json import is_json, json_lines, json_rows, json_values
+from djfast.io.collected import text_bytes
 from djfast.io.documents import document_blocks, document_runs, document_schema
 from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of, suffix_of
 from djfast.io.intake import only_looking
@@ -30,6 +31,9 @@ from djfast.reserved import HASHES, META, RESERVED, STATS, SUFFIX
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_SHOWN_CHARACTERS = 1000  # of a text that is too long
 
 
 class UnreadRow(NamedTuple):
@@ -141,16 +145,8 @@ class ArrowPiece:
 
     def row_bytes(self) -> list[int]:
         """Return about how many bytes each row takes: its texts, and its share of the rest."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        sizes = [0] * self.row_count
-        rest = self.byte_count()
-        for column in self.batch.columns:
-            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-                lengths = pc.fill_null(pc.binary_length(column), 0).to_pylist()
-                sizes = [size + length for size, length in zip(sizes, lengths)]
-                rest -= sum(lengths)
+        sizes = text_bytes(self.batch)
+        rest = self.byte_count() - sum(sizes)
         share = max(rest, 0) // max(1, self.row_count)
         return [size + share for size in sizes]
 
@@ -178,11 +174,37 @@ class ArrowPiece:
 def too_long_rows(batch: _native.Batch, texts: int, longest: int) -> list[tuple[int, str]]:
     """Return the rows whose texts together are too long for the memory of the run, each with the reason."""
     sizes = [sum(row) for row in zip(*(batch.text_bytes(slot) for slot in range(texts)))]
-    return [
-        (row, f"the texts of a row may have at most {longest} bytes with this `memory`; raise it, got {size}")
-        for row, size in zip(batch.alive, sizes)
-        if size > longest
-    ]
+    return [(row, _too_long(size, longest)) for row, size in zip(batch.alive, sizes) if size > longest]
+
+
+def _too_long(size: int, longest: int) -> str:
+    return f"the texts of a row may have at most {longest} bytes with this `memory`; raise it, got {size}"
+
+
+def without_long_rows(block: ArrowBlock, longest: int) -> ArrowBlock:
+    """Return a block in which rows with longer texts are unread; what is shown of these is the beginning of a text."""
+    if block.byte_count <= longest:
+        return block
+    import pyarrow as pa
+
+    sizes = text_bytes(block.batch)
+    too_long = {
+        row: UnreadRow(_too_long(size, longest), _beginning(block.batch, row)) for row, size in enumerate(sizes) if size > longest
+    }
+    kept = pa.array([None if row in too_long else row for row in range(len(sizes))], pa.int64())
+    return block._replace(batch=block.batch.take(kept), unread={**too_long, **block.unread})
+
+
+def _beginning(batch: pa.RecordBatch, row: int) -> str:
+    """Return the beginning of the first text of a row, as JSON."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for column in batch.columns:
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            [text] = pc.utf8_slice_codeunits(column.slice(row, 1), 0, _SHOWN_CHARACTERS).to_pylist()
+            return json.dumps(text, ensure_ascii=False)
+    return "null"
 
 
 class ArrowRows:

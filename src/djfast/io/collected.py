@@ -10,7 +10,7 @@ import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import compress, count
+from itertools import compress, count, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from djfast.errors import SchemaError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from djfast.io.json_columns import JsonColumns
 
 _UNIT_ROWS = 256
-_GROUP_BYTES = 64 << 20
+GROUP_BYTES = 64 << 20
 MOST_COLUMNS = 10_000
 
 
@@ -257,28 +257,53 @@ def _given_line(row: dict[str, Any], number: int) -> bytes:
         raise SchemaError(f"row {number + 1} cannot be written: {error}") from error
 
 
+def text_bytes(table: Any) -> list[int]:
+    """Return how many bytes the texts of each row of a table or a record batch take."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sizes = [0] * table.num_rows
+    for column in table.columns:
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            lengths = pc.fill_null(pc.binary_length(column), 0).to_pylist()
+            sizes = [size + length for size, length in zip(sizes, lengths)]
+    return sizes
+
+
 class CollectedTables:
     """Record batches, written to a file as Arrow tables.
 
-    Tables end after a whole number of units, a unit being so many rows, where the units' sizes reach a limit.
+    Tables end after a whole number of units where the units' sizes reach a limit, a unit being so many rows, or fewer whose
+    texts reach it alone.
 
     Parameters
     ----------
     path : str
     schema : pyarrow.Schema
         Of all batches.
+    group_bytes : int
+        The limit.
     open_sink : callable, optional
         ``open_sink(path, schema)`` opens the file; by default it can be read again here.
     """
 
-    def __init__(self, path: str, schema: Any, open_sink: Callable[[str, Any], TableSink] | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        schema: Any,
+        open_sink: Callable[[str, Any], TableSink] | None = None,
+        *,
+        group_bytes: int = GROUP_BYTES,
+    ) -> None:
         self.path = path
         self.schema = schema
+        self._group_bytes = group_bytes
         self.count = 0
         self.size = 0
         self._sink = (open_sink or _open_stream)(path, schema)
         self._loose: list[Any] = []  # batches that do not fill a unit yet
         self._loose_rows = 0
+        self._loose_bytes = 0
         self._units: list[Any] = []
         self._units_bytes = 0
         self._seen = 0  # rows, those without a place among them
@@ -300,7 +325,8 @@ class CollectedTables:
         self.count += batch.num_rows
         self._loose.append(batch)
         self._loose_rows += batch.num_rows
-        if self._loose_rows >= _UNIT_ROWS:
+        self._loose_bytes += batch.nbytes
+        if self._loose_rows >= _UNIT_ROWS or self._loose_bytes >= self._group_bytes:
             self._take_units()
 
     def _take_one_by_one(self, piece: Any) -> None:
@@ -325,25 +351,45 @@ class CollectedTables:
         import pyarrow as pa
 
         table = pa.Table.from_batches(self._loose, self.schema).combine_chunks()
-        whole = self._loose_rows if rest else self._loose_rows // _UNIT_ROWS * _UNIT_ROWS
-        for first in range(0, whole, _UNIT_ROWS):
+        self._loose.clear()
+        first = 0
+        for end in self._unit_ends(table, rest=rest):
             # Rows that are taken, and not cut out, have forgotten what they were part of; and the size of a message, unlike
             # `nbytes`, leaves out bits for nulls where there are none. So both depend on nothing but the rows.
-            unit = table.take(pa.array(range(first, min(first + _UNIT_ROWS, whole)), pa.int64()))
+            unit = table.take(pa.array(range(first, end), pa.int64()))
+            first = end
             self._units_bytes += sum(map(pa.ipc.get_record_batch_size, unit.to_batches()))
             self._units.append(unit)
-            if self._units_bytes >= _GROUP_BYTES:
+            del unit
+            if self._units_bytes >= self._group_bytes:
                 self._write_group()
-        self._loose = table.slice(whole).to_batches()
-        self._loose_rows -= whole
+        left = table.slice(first)
+        self._loose, self._loose_rows, self._loose_bytes = left.to_batches(), left.num_rows, left.nbytes
+
+    def _unit_ends(self, table: Any, *, rest: bool) -> list[int]:
+        """Return where the units of loose rows end."""
+        # The texts of rows are not larger than what holds them: where that is small, no unit ends for its size.
+        sizes = text_bytes(table) if self._loose_bytes >= self._group_bytes else repeat(0, table.num_rows)
+        ends = [0]
+        size = 0
+        for row, bytes_of_row in enumerate(sizes, 1):
+            size += bytes_of_row
+            if row - ends[-1] == _UNIT_ROWS or size >= self._group_bytes:
+                ends.append(row)
+                size = 0
+        if rest and ends[-1] < table.num_rows:
+            ends.append(table.num_rows)
+        return ends[1:]
 
     def _write_group(self) -> None:
         import pyarrow as pa
 
         from djfast.io.plain_columns import encoded_anew
 
+        group = pa.concat_tables(self._units).combine_chunks()
+        self._units.clear()
         # The order of dictionaries, and what no row uses, come from the batches.
-        self._sink.write_table(encoded_anew(pa.concat_tables(self._units).combine_chunks()))
+        self._sink.write_table(encoded_anew(group))
         self.size += self._units_bytes
         self._units, self._units_bytes = [], 0
 

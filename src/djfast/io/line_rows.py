@@ -37,6 +37,7 @@ class LineRows(JsonRows):
         )
         self._source = rows
         self._joins = joins
+        self._longest_row: int | None = getattr(rows, "longest_row", None)
 
     def columns(self) -> Any:
         """Return the schema that the rows had before they became lines, None if they had none."""
@@ -53,11 +54,18 @@ class LineRows(JsonRows):
 
     def items(self) -> Iterator[JsonBlock]:
         """Read all rows."""
-        return map(_lines, self._source.items())
+        return map(self._lines, self._source.items())
 
     def read(self, split: Split) -> Iterator[JsonBlock]:
         """Read the rows of a split."""
-        return map(_lines, self._source.read(split))
+        return map(self._lines, self._source.read(split))
+
+    def _lines(self, block: Any) -> JsonBlock:
+        if self._longest_row is not None and hasattr(block, "batch"):
+            from djfast.io.arrow_rows import without_long_rows
+
+            block = without_long_rows(block, self._longest_row)
+        return _lines(block)
 
 
 def carried_for(plan: Plan, rows: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from djfast.errors import OutputError
 from djfast.formats import FORMATS, Format
-from djfast.io.collected import Collected, CollectedLines, CollectedTables, TableSink, Unfit
+from djfast.io.collected import GROUP_BYTES, Collected, CollectedLines, CollectedTables, TableSink, Unfit
 from djfast.io.commit import Staging
 from djfast.io.compression import compress_file, compression_of
 from djfast.io.durable import writing
@@ -117,6 +117,8 @@ class Output(NamedTuple):
         Cut the result into shards of so many rows; None does not.
     arguments : mapping
         Of the format's writer.
+    group_bytes : int
+        Bytes of rows that are written to a table at once.
     """
 
     path: str
@@ -124,6 +126,7 @@ class Output(NamedTuple):
     shard_bytes: int = 0
     shard_rows: int | None = None
     arguments: Mapping[str, Any] = MappingProxyType({})
+    group_bytes: int = GROUP_BYTES
 
     @property
     def format(self) -> Format:
@@ -242,8 +245,10 @@ class ResultFile:
             return self._collected_lines()
         if output.format.shape == "table" and not output.shard_bytes and output.shard_rows is None:
             self._is_whole = True
-            return CollectedTables(self._prepared(self.path), self._schema_of(piece.batch), self._sink)
-        return CollectedTables(self._staging.prepare(self._staging.scratch("rows")), self._schema_of(piece.batch))
+            path, sink = self._prepared(self.path), self._sink
+        else:
+            path, sink = self._staging.prepare(self._staging.scratch("rows")), None
+        return CollectedTables(path, self._schema_of(piece.batch), sink, group_bytes=output.group_bytes)
 
     def _schema_of(self, batch: Any) -> Any:
         """Return the schema of a result: that of its first rows, with columns and types that others have."""

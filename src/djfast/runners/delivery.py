@@ -15,6 +15,7 @@ from djfast.io.result_names import earlier_files, files_of_record, record_path
 from djfast.io.results import Output, check_place
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
+from djfast.runners.memory import group_bytes
 from djfast.runners.report import Report
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def output_of(recipe: Recipe) -> Output:
         int(settings["export_shard_size"]),
         settings["export_shard_rows"],
         settings["export_arguments"],
+        group_bytes=group_bytes(settings),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from djfast import functions
 from djfast.declare import Grouping
+from djfast.io.collected import GROUP_BYTES
 from djfast.plan.steps import Compute, Plan, Stage
 
 # Memory that a batch takes on its way, as a multiple of its input: its bytes, unescaped texts, changed texts, words, lines.
@@ -69,6 +70,11 @@ def budget_of(settings: Mapping[str, Any], *, workers: int) -> Budget:
         window_bytes=min(LARGEST_WINDOW, total // 8),
         key_bytes=total // 4,
     )
+
+
+def group_bytes(settings: Mapping[str, Any]) -> int:
+    """Return how many bytes of rows a table of the result takes at once, of which writing it makes copies."""
+    return min(GROUP_BYTES, int(settings["memory"]) // 32)
 
 
 def working_set(plan: Plan) -> int:
