@@ -49,7 +49,7 @@ def test_the_size_that_decides_on_shards_knows_no_batches(tmp_path: Path) -> Non
     for batch_rows in (1, 7, 100, 1500):
         writer = collected.CollectedTables(str(tmp_path / "out.rows"), table.schema)
         for batch in table.to_batches(max_chunksize=batch_rows):
-            writer.write(SimpleNamespace(batch=batch))
+            writer.write(SimpleNamespace(batch=batch, row_count=batch.num_rows))
         writer.close()
         sizes.add(writer.size)
     assert len(sizes) == 1
