@@ -16,8 +16,8 @@ _SECRET_IN_QUERY = rf"{_SECRET_ENTRY}|^(code|access|ticket|pat|sas|jwt|otp|pin|p
 _SECRET_VARIABLE = (
     rf"(?i){_ALWAYS}|key|token|(^|_)(auth|pat|pass|dsn|sas|sig|sk|pw|pin|otp|jwt|cert|private|login|session)(_|$)"
 )
-_USER = re.compile(r"(?i)(?<=://)[^/?#\s'\"]*@")
-_QUERY = re.compile(r"(?i)(?<=[?&;#])([\w.~%-]+)=([^&;#\s'\"]+)")
+_USER = r"(?i)(?<=://)[^/?#\s'\"]*@"
+_QUERY = r"(?i)(?<=[?&;#])([\w.~%-]+)=([^&;#\s'\"]+)"
 _LEAST_CHARACTERS = 4  # of a value that is looked for in messages
 _LEAST_OF_SECRETS = 8  # of one that the recipe names: in place of keys there may be words
 
@@ -48,8 +48,8 @@ def remember(variable: str, value: str) -> None:
 def safe(text: str) -> str:
     """Return a text as it may be shown: no users, passwords and keys in addresses, no values of environment variables."""
     if "://" in text:
-        text = _USER.sub("", text)
-        text = _QUERY.sub(lambda found: f"{found[1]}=***" if is_secret_entry(found[1]) else found[0], text)
+        text = re.sub(_USER, "", text)
+        text = re.sub(_QUERY, lambda found: f"{found[1]}=***" if is_secret_entry(found[1]) else found[0], text)
     for value, reference in _remembered.items():
         if value in text:
             text = text.replace(value, reference)

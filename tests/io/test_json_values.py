@@ -14,7 +14,8 @@ import pytest
 
 from djfast.errors import InputError
 from djfast.io.files import discover
-from djfast.io.json_values import kind_of, values_in
+from djfast.io.json_forms import kind_of
+from djfast.io.json_values import values_in
 from djfast.io.splits import splits_of
 from tests.io.test_tables import read, rejected, run
 

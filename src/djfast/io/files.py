@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from djfast.errors import InputError
 from djfast.io import remote
 from djfast.io.formats import FORMATS, InputFile, format_of, readable_suffixes
-from djfast.io.generated_rows import GENERATED
-from djfast.io.json_values import is_lone_object
+from djfast.io.json_forms import is_lone_object
 from djfast.io.result_names import record_path, rejected_path, result_beside
 from djfast.io.saved_datasets import is_saved_dataset, saved_files
-from djfast.reserved import STDIN
+from djfast.reserved import GENERATED, STDIN
 
 _MAGIC = frozenset("*?[")  # of a pattern
 _NAMED = 3  # files of a notice that are named

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from djfast.io.formats import InputFile, ReadOptions
+from djfast.reserved import GENERATED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from djfast.io.arrow_rows import ArrowBlock
 
-GENERATED = "generated:"  # before the description that takes the place of a path
 _BATCH_ROWS = 1000
 _SPLIT_ROWS = 1 << 20
 

@@ -17,7 +17,7 @@ from djfast.io.compression import open_bytes
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, suffix_of
 from djfast.io.intake import took
-from djfast.io.json_values import form_of, values_in
+from djfast.io.json_forms import form_of
 from djfast.io.origins import Origins
 from djfast.io.remote import LocalFile, RemoteFile, open_ranges
 from djfast.io.splits import Split
@@ -301,6 +301,8 @@ class JsonRows:
 
     def _value_blocks(self, path: str, *, is_array: bool) -> Iterator[JsonBlock]:
         """Read the rows of a file in which they are not one a line; they are numbered as they come."""
+        from djfast.io.json_values import values_in
+
         first = size = 0
         held: list[bytes] = []
 

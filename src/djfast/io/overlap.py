@@ -46,9 +46,11 @@ def refuse_overlap(
                 if identity in there:
                     raise RecipeError(f"the input is what the run would replace: {there[identity]} is read as {file}; {remedy}")
     ends = tuple(suffixes)
+    targets = {path: _resolved(path) for path in written}
     for place in places:
-        for path in written:
-            if is_remote(place) == is_remote(path) and _finds(place, path, ends):
+        source = _resolved(place)
+        for path, target in targets.items():
+            if is_remote(place) == is_remote(path) and _finds(source, target, ends):
                 raise RecipeError(f"the next run would read what this one writes: {place} finds {path}; {remedy}")
 
 
@@ -69,9 +71,7 @@ def is_folder_result(path: str) -> bool:
 
 
 def _finds(place: str, path: str, suffixes: tuple[str, ...]) -> bool:
-    """Tell whether a folder or pattern would find a file, or a path is it."""
-    if not is_remote(path):
-        place, path = _resolved(place), _resolved(path)
+    """Tell whether a folder or pattern would find a file, or a path is it; both are resolved."""
     if place.rstrip("/") == path:
         return True
     if (suffixes and not path.lower().endswith(suffixes)) or not (format_of(path) or is_folder_result(path)):
@@ -83,7 +83,9 @@ def _finds(place: str, path: str, suffixes: tuple[str, ...]) -> bool:
 
 
 def _resolved(path: str) -> str:
-    """Return a path without links; in a pattern, of the folders before the first star."""
+    """Return a path without links, in a pattern of the folders before the first star; an address as it is."""
+    if is_remote(path):
+        return path
     parts = os.path.abspath(path).split("/")
     plain = next((number for number, part in enumerate(parts) if not _MAGIC.isdisjoint(part)), len(parts))
     folder = plain if plain < len(parts) else plain - 1

@@ -96,9 +96,9 @@ def earlier_names(
     """
     base = _base(result)
     own = {result, *side_paths(result)}
-    shard = re.compile(rf"{re.escape(base)}-(\d+)-of-(\d+)\.{re.escape(suffix)}")
+    shard = rf"{re.escape(base)}-(\d+)-of-(\d+)\.{re.escape(suffix)}"
     names = sorted(names)
-    shards = {name for name in names if _is_shard(shard.fullmatch(name))}
+    shards = {name for name in names if name.startswith(f"{base}-") and _is_shard(re.fullmatch(shard, name))}
     for name in names if shards else ():
         if name.endswith(".manifest.json") and name not in own and _base(name) == base:
             shards -= {entry.get("file") for entry in (read(name) or {}).get("files", ()) if isinstance(entry, dict)}

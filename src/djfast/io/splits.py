@@ -12,7 +12,7 @@ from djfast.io.documents import MOST_DOCUMENTS, document_runs
 from djfast.io.files import file_size
 from djfast.io.formats import FORMATS, InputFile, reader_of
 from djfast.io.grouping import group_starts
-from djfast.io.json_values import form_of
+from djfast.io.json_forms import form_of
 
 # What a byte of a .zst file is taken to become. Only the evenness of the splits hangs on it.
 ASSUMED_RATIO = 3

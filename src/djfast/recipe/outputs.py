@@ -142,7 +142,7 @@ def default_work_dir(path: str) -> str:
 
 def _check_address(path: str) -> None:
     if not is_remote(path):
-        if re.match(_ALMOST_ADDRESS, path):
+        if ":" in path and re.match(_ALMOST_ADDRESS, path):
             raise RecipeError(f"export_path must have :// if it is an address, or begin with ./ if it is none, got {path!r}")
         return
     user = path.partition("://")[2].partition("/")[0].rpartition("@")[0]

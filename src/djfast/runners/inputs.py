@@ -14,9 +14,8 @@ from djfast.errors import InputError, RecipeError
 from djfast.io.compression import allow_window
 from djfast.io.files import discover, file_size
 from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of
-from djfast.io.generated_rows import generated_file
+from djfast.io.json_forms import head_of
 from djfast.io.json_rows import JsonRows
-from djfast.io.json_values import head_of
 from djfast.io.overlap import refuse_overlap
 from djfast.io.remote import sign_in
 from djfast.io.splits import Split, default_split_bytes, splits_of
@@ -25,7 +24,6 @@ from djfast.recipe.outputs import is_remote
 from djfast.recipe.sources import Source, Sources
 from djfast.reserved import META, STATS, STDIN, STDOUT
 from djfast.runners.delivery import output_of
-from djfast.runners.permutation import permutation
 
 _MOST_SHUFFLED = 2**32
 _HEAD_BYTES = 1 << 16
@@ -94,6 +92,8 @@ def _prepare(recipe: Recipe) -> None:
 
 def _files_of(source: Source, suffixes: list[str], notices: list[str] | None) -> list[InputFile]:
     if source.generated is not None:
+        from djfast.io.generated_rows import generated_file
+
         return [generated_file(*source.generated)]
     return [file for path in source.paths for file in discover(path, list(source.suffixes) or suffixes, notices)]
 
@@ -123,7 +123,8 @@ def bring_stats(files: Sequence[InputFile]) -> bool:
         return False
     file = files[0]
     if FORMATS[file.format].reader is None:
-        return any(re.search(rb'"%s"\s*:' % name.encode(), head_of(file.path)) for name in (STATS, META))
+        head = head_of(file.path)
+        return any(name in head and re.search(rb'"%s"\s*:' % name, head) for name in (STATS.encode(), META.encode()))
     if FORMATS[file.format].is_document or FORMATS[file.format].is_stream:
         return False  # texts, which hold none
     return not {STATS, META}.isdisjoint(reader_of(file).schema(file, ReadOptions(_HEAD_BYTES)).names)
@@ -302,6 +303,8 @@ def _drawn(size: int, wanted: int) -> tuple[int, array[int]]:
         return repeats, array("Q")
     if size > _MOST_SHUFFLED:
         raise InputError(f"rows can be drawn from sources of at most {_MOST_SHUFFLED} rows, got {size}")
+    from djfast.runners.permutation import permutation
+
     return repeats, array("Q", sorted(permutation(size)[:rest]))
 
 

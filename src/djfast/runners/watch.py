@@ -8,7 +8,6 @@ thread can go on, and the process ends.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import queue
@@ -208,6 +207,8 @@ class Watch:
             _left_behind.append(hand.thread)
             still = sum(thread.is_alive() for thread in _left_behind)
         if hand.thread.ident is not None:
+            import ctypes
+
             # A loop in Python ends by this; what sleeps, or is in a library, does when it comes back.
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(hand.thread.ident), ctypes.py_object(TimeoutError))
         if still > _MOST_LEFT:
