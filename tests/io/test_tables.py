@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import djfast
@@ -87,6 +88,30 @@ def test_cells_of_csv_print_back_as_they_stand(tmp_path: Path, cells: list[str],
     path = tmp_path / "a.csv"
     path.write_text("text,x\n" + "".join(f"a,{cell}\n" for cell in cells))
     assert [row["x"] for row in run(tmp_path, path)] == (cells if values is None else values)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "values"),
+    [
+        (["1234", "5"], ["01234", "7"], ["1234", "5", "01234", "7"]),
+        (["1"], ["18446744073709551615"], ["1", "18446744073709551615"]),
+        (["true"], ["1"], ["true", "1"]),
+        (["", ""], ["1", "2"], [None, None, 1, 2]),
+        (["1", "2"], ["", ""], [1, 2, None, None]),
+        (["", ""], ["x", "NA"], [None, None, "x", "NA"]),
+        (["1"], ["1.5"], [1, 1.5]),
+    ],
+)
+def test_a_column_has_one_type_in_all_csv_files(tmp_path: Path, first: list[str], second: list[str], values: list[Any]) -> None:
+    (tmp_path / "in").mkdir()
+    for number, cells in enumerate((first, second)):
+        (tmp_path / "in" / f"{number}.csv").write_text("text,x\n" + "".join(f"text,{cell}\n" for cell in cells))
+    data = djfast.Dataset.from_files(tmp_path / "in")
+    assert data["x"] == values
+    for processed in (data, data.map(lambda row: row)):
+        processed.export(tmp_path / "out.parquet")
+        assert processed.rejected == []
+        assert pq.read_table(tmp_path / "out.parquet")["x"].to_pylist() == values
 
 
 def test_later_cells_of_csv_are_never_other_numbers(tmp_path: Path) -> None:

@@ -383,7 +383,8 @@ class FileRows(ArrowRows):
         first = next((file for file in self.files if file.format == "webdataset"), None)
         blocks = reader_of(first).blocks(first, 0, None, options) if first is not None else iter(())
         with only_looking():
-            return self._options._replace(keeps_json=any(any(map(is_json, block.batch.schema)) for block in islice(blocks, 1)))
+            keeps_json = any(any(map(is_json, block.batch.schema)) for block in islice(blocks, 1))
+            return self._options._replace(keeps_json=keeps_json, kinds=guessed_kinds(self.files, self._options))
 
     def items(self) -> Iterator[ArrowBlock]:
         """Read the files batch by batch."""
@@ -482,6 +483,28 @@ class FileRows(ArrowRows):
         if len(suffixes) == 1:
             suffixes *= block.batch.num_rows
         return block._replace(batch=_set_column(block.batch, SUFFIX, pa.array(suffixes, pa.string())))
+
+
+def guessed_kinds(files: Sequence[InputFile], options: ReadOptions) -> dict[str, pa.DataType]:
+    """Return what columns are in all files together, if they are several of which each can only be guessed at."""
+    import pyarrow as pa
+
+    readers = [(file, reader_of(file)) for file in files if not FORMATS[file.format].is_document]
+    guessed = [(file, reader) for file, reader in readers if hasattr(reader, "guess")]
+    found: dict[str, list[pa.DataType]] = {}
+    for file, reader in guessed if len(guessed) > 1 else ():
+        for field in reader.guess(file, options):
+            if not pa.types.is_null(field.type):
+                found.setdefault(field.name, []).append(field.type)
+    return {name: _shared_kind(set(kinds)) for name, kinds in found.items()}
+
+
+def _shared_kind(kinds: set[pa.DataType]) -> pa.DataType:
+    import pyarrow as pa
+
+    if len(kinds) == 1:
+        return kinds.pop()
+    return pa.float64() if kinds == {pa.int64(), pa.float64()} else pa.string()
 
 
 class TableRows(ArrowRows):

@@ -1,7 +1,7 @@
 """Comma- and tab-separated values as record batches, streamed.
 
-The types of columns are those of the rows in a file's first bytes, so they depend on nothing but the file: integers,
-numbers, booleans, else texts. A column with a cell that would not print back as it stands, such as 007, +49, 1.10 or an integer
+The types of columns are those of the rows in the first bytes of each file: integers, numbers, booleans, else texts. A column
+that holds texts in one file of an input holds them in all. A column with a cell that would not print back as it stands, such as 007, +49, 1.10 or an integer
 beyond 64 bits, holds texts. A row with a cell that does not fit is rejected, and so is one with too few or too many cells.
 An empty cell without quotes is null. A quote that is never closed costs the line that it stands in: the rows behind it are read.
 """
@@ -85,7 +85,19 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
 
 
 def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
-    """Return the columns of a file, with types that its first rows suggest."""
+    """Return the columns of a file, with types that its first rows and `options` suggest."""
+    import pyarrow as pa
+
+    def kind_of(field: pa.Field) -> pa.DataType:
+        if pa.types.is_null(field.type):
+            return options.kinds.get(field.name, pa.string())
+        return pa.string() if options.kinds.get(field.name) == pa.string() else field.type
+
+    return pa.schema([field.with_type(kind_of(field)) for field in guess(file, options)])
+
+
+def guess(file: InputFile, options: ReadOptions) -> pa.Schema:
+    """Return the columns of a file, with types that its first rows suggest; null for those that are empty."""
     import pyarrow as pa
 
     with only_looking(), contextlib.closing(open_text(file.path)) as stream:
@@ -334,10 +346,14 @@ def _in_parts(block: ArrowBlock, batch_bytes: int) -> Iterator[ArrowBlock]:
 
 
 def _kind(field: pa.Field, cells: pa.Array, options: ReadOptions) -> pa.DataType:
-    """Return the type of a column: the parser's, if that prints its cells as they stand."""
+    """Return the type of a column: the parser's, if that prints its cells as they stand; null if it is empty."""
     import pyarrow as pa
 
-    if field.name in options.texts or field.type not in (pa.int64(), pa.float64(), pa.bool_()):
+    if field.name in options.texts:
+        return pa.string()
+    if cells.null_count == len(cells):
+        return pa.null()
+    if field.type not in (pa.int64(), pa.float64(), pa.bool_()):
         return pa.string()
     try:
         _cast(cells, field.type, keeps_spelling=True)

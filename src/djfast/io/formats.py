@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from djfast.errors import MissingExtraError
@@ -35,11 +36,15 @@ class ReadOptions(NamedTuple):
         Columns that hold texts, whatever their values look like.
     keeps_json : bool
         Columns of JSON stand as they are, each row with types of its own; else they get the types that rows have in common.
+    kinds : mapping of str to pyarrow.DataType
+        What columns are in all files together, if each file alone can only be guessed at: a string in all that are strings in
+        some, a type for those that are empty in this one.
     """
 
     batch_bytes: int
     texts: tuple[str, ...] = ()
     keeps_json: bool = False
+    kinds: Mapping[str, pa.DataType] = MappingProxyType({})
 
 
 class Reader(Protocol):
@@ -63,7 +68,8 @@ class Reader(Protocol):
         """Return the columns of a file."""
         ...
 
-    # A module may also have ``count(file, start, end)``: the rows of a split, from what the format says about them.
+    # A module may also have ``count(file, start, end)``: the rows of a split, from what the format says about them; and
+    # ``guess(file, options)``: the columns as the first rows suggest them, null where they are empty.
 
 
 class Format(NamedTuple):
