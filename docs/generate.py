@@ -26,7 +26,7 @@ RECIPE = FOLDER.parent / "recipe.md"
 GALLERY = FOLDER.parent / "gallery.md"
 STUB = FOLDER.parents[1] / "src" / "djfast" / "ops" / "__init__.pyi"
 HEAD = "<!-- Written by docs/generate.py from the declarations in src/djfast/ops; do not edit. -->\n\n"
-LARGEST = 2**63 - 1  # a limit that is none
+NO_LIMITS = (2**31 - 1, 2**63 - 1)  # the largest integers of 32 and 64 bits
 GALLERY_HEAD = HEAD.replace("from the declarations in src/djfast/ops", "from the files in recipes/")
 RECIPE_HEAD = HEAD.replace("src/djfast/ops", "src/djfast/recipe/keys.py")
 
@@ -112,16 +112,21 @@ _WITHOUT_USE = (
 def _key_cells(key: Key) -> str:
     default = json.dumps(key.default, ensure_ascii=False).replace("|", "&#124;")
     shown = f"<code>{default}</code>" if "&#124;" in default else f"`{default}`"
-    return f"`{key.name}` | {' or '.join([key.type.replace('|', 'or'), *key.words])} | {shown}"
+    return f"`{key.name}` | {key.param.type_words} | {shown}"
 
 
 def _key_meaning(key: Key) -> str:
     facts = [key.doc]
-    facts += [f"At least {key.ge:,}."] if key.ge is not None else []
-    facts += [f"At most {key.le:,}."] if key.le is not None and key.le < LARGEST else []
+    facts += _limits(key.ge, key.le)
     facts += [f"One of {_choices(key.choices)}."] if key.choices else []
     facts += [f"Not `{value}`: {reason}." for value, reason in key.refused_values.items()]
     return " ".join(facts).replace("|", "&#124;")
+
+
+def _limits(least: float | None, most: float | None) -> list[str]:
+    """Return the sentences on the range of a number."""
+    said = [f"At least {least:,}."] if least is not None else []
+    return said + ([f"At most {most:,}."] if most is not None and most not in NO_LIMITS else [])
 
 
 def _choices(choices: tuple[object, ...]) -> str:
@@ -212,13 +217,11 @@ def _param_row(param: Param) -> str:
     default = "required" if param.default is MISSING else f"`{json.dumps(param.default, ensure_ascii=False)}`"
     facts = [param.doc]
     facts += [f"Unit: {param.unit}."] if param.unit else []
-    facts += [f"At least {param.ge:g}."] if param.ge is not None else []
-    facts += [f"At most {param.le:g}."] if param.le is not None else []
+    facts += _limits(param.ge, param.le)
     facts += [f"One of {_choices(param.choices)}."] if param.choices else []
     facts += [f"Cannot be set here: {param.refused}."] if param.refused else []
     facts += [f"No effect: {param.no_effect}."] if param.no_effect else []
-    kind = param.type.replace("|", "or")
-    return f"| `{param.name}` | {kind} | {default} | {' '.join(facts).replace('|', '&#124;')} |"
+    return f"| `{param.name}` | {param.type_words} | {default} | {' '.join(facts).replace('|', '&#124;')} |"
 
 
 def _example(spec: OpSpec, example: object) -> list[str]:

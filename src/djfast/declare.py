@@ -43,6 +43,13 @@ class Param(NamedTuple):
     is_secret: bool = False  # never shown: not in messages, reports or plans
     words: tuple[str, ...] = ()  # that stand for a value of the declared type
 
+    @property
+    def type_words(self) -> str:
+        """The declared type in the words of a recipe: ``list[str] | None`` is ``list of strings or null``."""
+        members = [_SPOKEN[member] for member in self.type.split(" | ")]
+        named = ["boolean" if each == _SPOKEN["bool"] else each.removeprefix("an ").removeprefix("a ") for each in members]
+        return " or ".join([*named, *self.words])
+
     def check(self, value: Any) -> Any:
         """Return `value` in its declared type.
 
@@ -59,9 +66,9 @@ class Param(NamedTuple):
             if isinstance(each, bool) or not isinstance(each, int | float):
                 continue
             if self.ge is not None and not each >= self.ge:
-                raise RecipeError(f"{self.name} must be >= {self.ge:g}, got {each!r}")
+                raise RecipeError(f"{self.name} must be >= {spoken_number(self.ge)}, got {each!r}")
             if self.le is not None and not each <= self.le:
-                raise RecipeError(f"{self.name} must be <= {self.le:g}, got {each!r}")
+                raise RecipeError(f"{self.name} must be <= {spoken_number(self.le)}, got {each!r}")
         if self.is_secret and isinstance(value, str):
             value = Secret(value)
         if isinstance(value, dict):
@@ -129,6 +136,11 @@ _SPOKEN = {"int": "an integer", "float": "a number", "str": "a string", "bool": 
 def spoken_choices(choices: Iterable[Any]) -> str:
     """Return the values that a parameter or a key allows, as a recipe writes them."""
     return ", ".join("null" if choice is None else str(choice) for choice in choices)
+
+
+def spoken_number(number: float) -> str:
+    """Return a limit as a recipe writes it: all digits, no exponent where there is no fraction."""
+    return str(int(number)) if number == int(number) else str(number)
 
 
 def _spoken(type_name: str) -> str:

@@ -7,7 +7,7 @@ import json
 
 from djfast import catalog
 from djfast.cli.main import EXIT_FAILED
-from djfast.declare import MISSING, OpSpec, Param, spoken_choices
+from djfast.declare import MISSING, OpSpec, Param, spoken_choices, spoken_number
 
 KINDS = ("mapper", "filter", "deduplicator", "selector", "grouper", "aggregator", "fused")
 
@@ -108,10 +108,10 @@ def described(spec: OpSpec) -> list[str]:
 
 def _param_lines(p: Param) -> list[str]:
     default = "required" if p.default is MISSING else f"default {json.dumps(p.default, ensure_ascii=False)}"
-    facts = [p.type, default]
+    facts = [p.type_words, default]
     facts += [f"unit {p.unit}"] if p.unit else []
-    facts += [f">= {p.ge:g}"] if p.ge is not None else []
-    facts += [f"<= {p.le:g}"] if p.le is not None else []
+    facts += [f">= {spoken_number(p.ge)}"] if p.ge is not None else []
+    facts += [f"<= {spoken_number(p.le)}"] if p.le is not None else []
     facts += ["one of " + spoken_choices(p.choices)] if p.choices else []
     facts += [f"cannot be set here: {p.refused}"] if p.refused else []
     facts += [f"no effect: {p.no_effect}"] if p.no_effect else []
