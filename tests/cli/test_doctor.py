@@ -36,11 +36,25 @@ def test_packages_are_named_whether_they_are_there_or_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = {"clean_email_mapper": {"pattern": "a+"}}
-    assert _doctor(tmp_path, capsys, recipe) == (0, "".join(_installed(capsys)) + "ok       package regex>=2024.4\n")
+    status, out = _doctor(tmp_path, capsys, recipe)
+    assert (status, out.splitlines()[0], out.splitlines()[-1]) == (0, "ok       package regex>=2024.4", "Nothing is missing.")
     monkeypatch.setattr(functions.importlib.util, "find_spec", lambda name: None)
     status, out = _doctor(tmp_path, capsys, recipe)
     assert status == 1
-    assert "MISSING  not installed: regex; pip install 'regex>=2024.4'" in out
+    assert out.startswith("MISSING  not installed: regex\n")
+    assert out.endswith("What is missing comes with\n  pip install 'regex>=2024.4'\n")
+
+
+def test_what_is_missing_comes_first_with_the_command_that_gets_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_JUICER_EXTERNAL_MODELS_HOME", str(tmp_path))
+    status, out = _doctor(tmp_path, capsys, {"clean_email_mapper": {"pattern": "a+"}}, "perplexity_filter")
+    assert status == 1
+    first, *_ = out.splitlines()
+    assert first.startswith("MISSING  perplexity_filter: ")
+    assert first.count("perplexity_filter") == 1
+    assert out.endswith(f"What is missing comes with\n  djfast fetch {tmp_path}/recipe.json\n")
 
 
 def test_code_of_the_user_and_servers_are_pointed_out(
@@ -54,11 +68,6 @@ def test_code_of_the_user_and_servers_are_pointed_out(
     assert "note     calibrate_qa_mapper: asks a language model at http://host/v1" in out
     assert "OPENAI_API_KEY is not set" in out
     assert "secret" not in out
-
-
-def _installed(capsys: pytest.CaptureFixture[str]) -> str:
-    main(["doctor"])
-    return capsys.readouterr().out
 
 
 def test_a_key_in_parameters_is_shown_nowhere_and_plans_ask_nobody(

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,18 +15,19 @@ from djfast.cli.main import EXIT_FAILED, add_recipe_arguments, load
 from djfast.redaction import on_one_line
 
 if TYPE_CHECKING:
-    from djfast.plan.steps import Plan
+    from djfast.plan.steps import Compute, Plan, Rewrite
     from djfast.recipe.load import Recipe
 
 TAKES_OVERRIDES = True
 
 
 class Finding(NamedTuple):
-    """One line of the report. `is_fine` is None for what is only good to know."""
+    """One line of the report. `is_fine` is None for what is only good to know; `remedy` is the command that mends it."""
 
     is_fine: bool | None
     what: str
     when_not: str = "MISSING"  # what stands before it then
+    remedy: str = ""
 
     def __str__(self) -> str:
         """Return the line."""
@@ -36,25 +38,41 @@ class Finding(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_recipe_arguments(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="list the extras, too, and all places that were looked at")
 
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:
-    """Print what was found; the status is 1 when something is missing that the recipe needs."""
-    findings = list(installation())
-    if options.recipe or options.config:
-        from djfast.runners.local import plan_recipe
-
-        recipe = load(options, rest)
-        plan = plan_recipe(recipe)  # type: ignore[arg-type]
-        findings += needs(plan)
-        if all(finding.is_fine is not False for finding in findings):
-            findings += rejections(recipe, plan)  # type: ignore[arg-type]
-        findings += [Finding(None, notice) for notice in (*recipe.notices, *plan.notices)]  # type: ignore[attr-defined]
-    print("\n".join(on_one_line(str(finding)) for finding in findings))
-    return EXIT_FAILED if any(finding.is_fine is False for finding in findings) else 0
+    """Print what was found, what is missing first; the status is 1 when something is missing that the recipe needs."""
+    findings = _of_recipe(options, rest) if options.recipe or options.config else []
+    has_extras = options.verbose or not findings
+    print("\n".join(_line(each, is_long=options.verbose) for each in [*findings, *installation(has_extras=has_extras)]))
+    is_well = all(finding.is_fine is not False for finding in findings)
+    if remedies := dict.fromkeys(each.remedy for each in findings if each.remedy):
+        print("\n".join(["", "What is missing comes with", *(f"  {remedy}" for remedy in remedies)]))
+    elif findings and is_well:
+        print("\nNothing is missing.")
+    return 0 if is_well else EXIT_FAILED
 
 
-def installation() -> Iterator[Finding]:
+def _of_recipe(options: argparse.Namespace, rest: list[str]) -> list[Finding]:
+    """Return what a recipe needs: first what is missing, then what is good to know, then what is here."""
+    from djfast.runners.local import plan_recipe
+
+    recipe = load(options, rest)
+    plan = plan_recipe(recipe)  # type: ignore[arg-type]
+    findings = list(needs(plan, options.recipe or options.config))
+    if all(finding.is_fine is not False for finding in findings):
+        findings += rejections(recipe, plan)  # type: ignore[arg-type]
+    findings += [Finding(None, notice) for notice in (*recipe.notices, *plan.notices)]  # type: ignore[attr-defined]
+    return sorted(findings, key=lambda finding: (False, None, True).index(finding.is_fine))
+
+
+def _line(finding: Finding, *, is_long: bool) -> str:
+    shown = str(finding)
+    return on_one_line(shown if is_long else shown.partition("\n")[0])
+
+
+def installation(*, has_extras: bool = True) -> Iterator[Finding]:
     """Yield what this installation is and which extras are complete."""
     from djfast import __version__, _native
 
@@ -62,14 +80,14 @@ def installation() -> Iterator[Finding]:
         None,
         f"djfast {__version__}, Python {platform.python_version()}, {_native.active_isa()} instructions, {os.cpu_count()} CPUs",
     )
-    for extra, packages in sorted(_extras().items()):
+    for extra, packages in sorted(_extras().items()) if has_extras else ():
         absent = [name for name in packages if not _is_installed(name)]
         state = f"not installed: {', '.join(absent)}; pip install 'djfast[{extra}]'" if absent else "complete"
         yield Finding(None, f"extra {extra}: {state}")
 
 
-def needs(plan: Plan) -> Iterator[Finding]:
-    """Yield what a plan needs, and whether it is here."""
+def needs(plan: Plan, recipe: str) -> Iterator[Finding]:
+    """Yield what a plan needs, and whether it is here; `recipe` is the file that it is the plan of."""
     from djfast import functions
     from djfast.errors import ModelError
     from djfast.plan.resources import resolve, resource_files
@@ -79,7 +97,8 @@ def needs(plan: Plan) -> Iterator[Finding]:
     python = dict.fromkeys(step.fn for step in steps if step.fn in functions.PYTHON_FUNCTIONS)
     absent = functions.missing(python)
     if absent:
-        yield Finding(False, functions.install_message(absent))
+        what, _, command = functions.install_message(absent).partition("; ")
+        yield Finding(False, what, remedy=command)
     for requirement in dict.fromkeys(each for name in python for each in functions.PYTHON_FUNCTIONS[name].requires):
         if requirement not in absent:
             yield Finding(True, f"package {requirement.package}")
@@ -94,12 +113,22 @@ def needs(plan: Plan) -> Iterator[Finding]:
             for path in resource_files(step.fn, step.params, op):
                 yield Finding(True, f"{op}: {path}")
         except ModelError as error:
-            yield Finding(False, f"{op}: {error}")
+            command = f"djfast fetch {shlex.quote(recipe)}"
+            what = str(error).removeprefix(f"{op}: ").replace("djfast fetch RECIPE", command)
+            yield Finding(False, f"{op}: {what}", remedy=command if _can_be_fetched(step) else "")
         if _runs_user_code(step.fn):
             yield Finding(None, f"{op}: runs code of the user; DJFAST_USER_CODE=0 forbids it")
         asking = dict(step.params).get("asking")
         if asking is not None and not dict(asking)["is_hf_model"]:
             yield from _server(op)
+
+
+def _can_be_fetched(step: Compute | Rewrite) -> bool:
+    from djfast.models.addresses import address_of
+    from djfast.plan.resources import fetchable
+
+    found = [fetchable(step.fn, parameter) for parameter in step.params]
+    return any(each is not None and address_of(each.name) is not None for each in found)
 
 
 def rejections(recipe: Recipe, plan: Plan) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from djfast.cli.main import add_recipe_arguments, exit_status, load, message_of, uncollected
+from djfast.logs import DEBUG, ERROR, INFO, WARNING, listening
 from djfast.ranks.launcher import Launch, detect_launch
 from djfast.redaction import lines_of
 from djfast.reserved import STDIN, STDOUT
@@ -29,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_recipe_arguments(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="show errors only")
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="say what the run does: input, plan, phases; -vv also models and times"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of the summary")
     parser.add_argument(
         "--fresh", action="store_true", help="start over: forget what an interrupted run with ranks or checkpoints has finished"
@@ -38,8 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Run the recipe, in this process or with the ranks that mpirun or srun started."""
     launch = detect_launch(os.environ)
-    if launch is not None:
-        return _run_ranks(options, rest, launch)
+    with listening(_level(options, is_first=launch is None or launch.rank == 0)):
+        return _run_here(options, rest) if launch is None else _run_ranks(options, rest, launch)
+
+
+def _level(options: argparse.Namespace, *, is_first: bool) -> int:
+    """Return from which level on messages are shown; of ranks the first one tells what all do."""
+    if options.quiet and not options.verbose:
+        return ERROR
+    return (WARNING, INFO, DEBUG)[min(options.verbose, 2)] if is_first else WARNING
+
+
+def _run_here(options: argparse.Namespace, rest: list[str]) -> int:
+    """Run the recipe in this process."""
     with uncollected(), contextlib.redirect_stdout(sys.stderr):  # what OPs of the user print must not get among rows
         recipe = load(options, rest)
         from djfast import _native

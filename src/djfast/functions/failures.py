@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from functools import partial
@@ -11,11 +10,12 @@ from typing import Any
 
 from djfast.errors import UserCodeError
 from djfast.functions.confinement import confined
-from djfast.redaction import lines_of, on_one_line
+from djfast.logs import Logger
+from djfast.redaction import on_one_line
 
 LONGEST_MESSAGE = 900  # characters; what follows is the place
 
-_LOG = logging.getLogger("djfast.user_code")
+_LOG = Logger("user_code", keeps_lines=True, must_be_seen=True)
 _OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -43,7 +43,7 @@ class Failures:
         named.__cause__ = error
         if not self._is_shown:
             self._is_shown = True
-            _LOG.warning("%s: the first row is rejected: %s%s", self._op, on_one_line(str(named)), lines_of(_traceback(error)))
+            _LOG.warning("%s: the first row is rejected: %s%s", self._op, on_one_line(str(named)), _traceback(error))
         return named
 
     def guarded(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:

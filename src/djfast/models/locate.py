@@ -157,8 +157,8 @@ def assets_folder() -> str:
 
 
 def _not_found(name: str, what: str, op: str, places: list[str], remedy: str) -> ModelError:
-    looked = "".join(f"\n  {place}" for place in places)
-    return ModelError(f"{op}: {what} model not found; {remedy}. Looked for {name!r} in:{looked}")
+    looked = "".join(f"\n    {place}" for place in places)
+    return ModelError(f"{op}: {what} model not found; {remedy}\n  looked for {name!r} in:{looked}")
 
 
 def _named(name: str) -> list[str]:

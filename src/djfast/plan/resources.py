@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 from djfast.errors import ModelError
 from djfast.functions import PYTHON_FUNCTIONS
+from djfast.logs import logger
 from djfast.models.checkpoints import checkpoint_source
 from djfast.models.locate import assets_folder, find_model, find_sentence_model, find_spacy_model, find_tokenizer, models_folder
 from djfast.models.word_lists import PACKAGE, load_word_list, word_list_files
+
+_LOG = logger("models")
 
 
 def _model(what: str) -> Callable[[Any, str], dict[str, Any]]:
@@ -79,7 +82,10 @@ def resolve(function: str, params: tuple[tuple[str, Any], ...], op: str) -> dict
     resolved: dict[str, Any] = {}
     for name, value in params:
         resolver = _RESOLVERS.get((function, name))
-        resolved.update({name: value} if resolver is None else resolver(value, op))
+        found = {name: value} if resolver is None else resolver(value, op)
+        resolved.update(found)
+        for path in (each for each in found.values() if resolver is not None and isinstance(each, str)):
+            _LOG.debug("%s: %s is %s", op, name, path)
     return resolved
 
 

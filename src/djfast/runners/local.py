@@ -20,6 +20,7 @@ from djfast.io.result_names import record_path, rejected_path, stats_path
 from djfast.io.results import Result, ResultFile
 from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
+from djfast.logs import INFO, logger
 from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
 from djfast.plan.rules.order_filters import order_filters
@@ -36,6 +37,8 @@ from djfast.runners.rejected import EXPORT, Rejected, RejectedOfStream, Rejected
 from djfast.runners.report import Report, short_text_notices
 from djfast.runners.stage_loop import StageLoop
 from djfast.runners.watch import Watch
+
+_LOG = logger("run")
 
 
 def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bool = False) -> Report:
@@ -77,7 +80,9 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
             except BaseException:
                 rejected.keep()
                 raise
-            return committed(recipe, report, staging)
+            report = committed(recipe, report, staging)
+            _LOG.info("wrote %s", ", ".join(report.export_paths[:3]))
+            return report
 
 
 class _Work(NamedTuple):
@@ -93,6 +98,7 @@ class _Work(NamedTuple):
         """Do it."""
         notices = [*notices, *getattr(self.rows, "notices", ())]
         settings = {"rejected": rejected, "progress": progress, "notices": notices, **self.settings}
+        log_work(self.plan, self.heading, progress)
         with progress.showing(self.heading, phases_of(self.plan)):
             report = run_plan(self.plan, self.rows, result, **settings)
         return report._replace(notices=(*report.notices, self.rows.notice)) if getattr(self.rows, "is_cut", False) else report
@@ -121,6 +127,17 @@ def _work_of(recipe: Recipe, plan: Plan, groups: Sequence[Sequence[InputFile]], 
         "intake": Intake(size, most_rows=settings["limit"]),
     }
     return _Work(plan, files, rows, heading_of(recipe, files, size, threads), limits)
+
+
+def log_work(plan: Plan, heading: str, progress: Progress) -> None:
+    """Tell those who listen what runs, unless progress does, and what becomes of the rows."""
+    if not _LOG.listens(INFO):
+        return
+    from djfast.plan.overview import overview
+
+    lines = overview(plan)
+    for line in [heading, *lines] if progress.is_terminal or progress.is_quiet else lines:
+        _LOG.info("%s", line)
 
 
 def with_side_files(report: Report, staging: Staging) -> Report:

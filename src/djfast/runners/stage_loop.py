@@ -17,6 +17,7 @@ from djfast.declare import Grouping, Selection
 from djfast.errors import SchemaError
 from djfast.io.durable import written_whole
 from djfast.io.results import Result
+from djfast.logs import logger
 from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Group, Plan, Select, Survey
 from djfast.runners.memory import LARGEST_WINDOW, working_set
@@ -29,6 +30,9 @@ from djfast.runners.workers import in_order
 if TYPE_CHECKING:
     from djfast.io.intake import Intake
     from djfast.runners.spool import Spool
+
+
+_LOG = logger("run")
 
 
 class StageLoop:
@@ -118,6 +122,7 @@ class StageLoop:
             prepare = spool.prepare if spool else None
             works = [StageWork(self.stages[number], layouts[number], self.rows, self.watcher) for number in run]
             work = PassWork(works, self.rows, prepare=prepare)
+            _log_pass(self.plan, run)
             done = begun.enter_context(contextlib.closing(self._batches(source, work, is_first=run.start == 0)))
             if spool is None:
                 for each, first_line in done:
@@ -170,6 +175,7 @@ class StageLoop:
         for done in in_order(source, work.run, threads=self.threads, weigh=weigh, most_weight=limit):
             if done.file != file:
                 file, base = done.file, 0
+                _LOG.debug("rows of %s", file)
             for row in rejected_rows(done, self.plan, base):
                 self.rejected.add(row)
             self.tally.rejected = self.rejected.count
@@ -321,6 +327,14 @@ class StageLoop:
                 self._emit(piece)
             return iter(())
         return (self.rows.reopen(piece, b"\x01" * piece.row_count, 0) for piece in pieces)
+
+
+def _log_pass(plan: Plan, run: range) -> None:
+    """Tell those who listen what all rows go through now."""
+    ops = [op for number in run for op in (*plan.stages[number].local_ops, *plan.stages[number].waiting_ops)]
+    passes = plan.passes()
+    names = ", ".join(plan.ops[op].spec.name for op in ops) or "no OP"
+    _LOG.info("pass %s of %s: %s", passes.index(run) + 1, len(passes), names)
 
 
 def frequent_numbers(counts: _native.KeyCounts, survey: Survey, rows: int) -> array[int]:

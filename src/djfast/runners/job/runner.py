@@ -23,6 +23,7 @@ from djfast.io.results import check_columns
 from djfast.io.splits import Split, files_up_to, splits_of, uncut_files
 from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
+from djfast.logs import logger
 from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
@@ -40,11 +41,13 @@ from djfast.runners.job.passes import Passes
 from djfast.runners.job.places import CREDITS
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.work import RankWork
-from djfast.runners.local import plan_recipe
+from djfast.runners.local import log_work, plan_recipe
 from djfast.runners.memory import budget_of, threads_of
 from djfast.runners.progress import Progress, heading_of, phase_of_waiting, phases_of
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.validation import validate
+
+_LOG = logger("run")
 
 
 class _Start(NamedTuple):
@@ -149,17 +152,19 @@ class Job:
         rows = carried_for(self.plan, rows)
         check_columns(output_of(self.recipe), rows.columns, as_lines=rows.holds_lines)
         passes = Passes(self.plan, self.stages, rows, start.splits, self.folder, self.journal)
-        with self._showing(start.files):
+        with self._showing(start):
             return self._run_passes(start, passes)
 
     @contextmanager
-    def _showing(self, files: list[InputFile]) -> Iterator[None]:
+    def _showing(self, start: _Start) -> Iterator[None]:
         """On rank 0, show how far all ranks are."""
-        if self.ranks.rank != 0 or self._progress.is_quiet:
+        if self.ranks.rank != 0:
             yield
             return
-        size = sum(file_size(file.path) for file in files)
-        heading = heading_of(self.recipe, files, size, threads_of(self.recipe.settings), ranks=self.ranks.size)
+        size = sum(file_size(file.path) for file in start.files)
+        heading = heading_of(self.recipe, start.files, size, threads_of(self.recipe.settings), ranks=self.ranks.size)
+        log_work(self.plan, heading, self._progress)
+        _LOG.info("%s splits on %s ranks, %s parts are finished", len(start.splits), self.ranks.size, len(self.journal.parts))
         with self._progress.showing(heading, phases_of(self.plan, writes_last=True)):
             yield
 
