@@ -243,11 +243,9 @@ class Dataset:
         SchemaError
             If the values of a field have no type in common.
         """
-        import pyarrow as pa
-
         pieces = self._compute(keeps_stats=stats).pieces
         if pieces and hasattr(pieces[0], "batch"):
-            table = pa.Table.from_batches([piece.batch for piece in pieces])
+            table = _table_of_batches([piece.batch for piece in pieces])
             return table if stats else table.drop_columns([name for name in (STATS, META) if name in table.column_names])
         if pieces and getattr(pieces[0], "columns", None) is not None:
             return _table_of_lines(pieces, keeps_stats=stats)
@@ -403,10 +401,10 @@ class Dataset:
         computed = None if keeps_hashes else self._computed.get(keeps_stats)
         if computed is None:
             return self._run(result, keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
-        columns = getattr(computed.pieces[0], "columns", None) if computed.pieces else None
+        columns = _columns_of(computed.pieces)
         unfit = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
         try:
-            result.expect(lambda: columns, as_lines=columns is not None)
+            result.expect(lambda: columns, as_lines=bool(computed.pieces) and not hasattr(computed.pieces[0], "batch"))
             for piece in computed.pieces:
                 result.write(piece)
             reject_unfit(result, unfit)
@@ -517,6 +515,34 @@ def _rows_in(piece: Any, source: Source) -> list[Row]:
     if isinstance(source, ListSource) and isinstance(piece.numbers, bytes):  # the rows were carried as lines
         return restored(rows, piece.numbers, source.rows)
     return rows
+
+
+def _columns_of(pieces: Sequence[Any]) -> pa.Schema | None:
+    """Return the columns that rows have, or had before they were carried as lines; None for rows of a list."""
+    if pieces and hasattr(pieces[0], "batch"):
+        from djfast.io.plain_columns import joined_schema
+
+        return joined_schema(piece.batch.schema for piece in pieces)
+    return getattr(pieces[0], "columns", None) if pieces else None
+
+
+def _table_of_batches(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """Return the rows of batches, which may have other columns each, as a table.
+
+    Raises
+    ------
+    SchemaError
+        If the values of a column have no type in common.
+    """
+    import pyarrow as pa
+
+    from djfast.io.plain_columns import fitted, joined_schema
+
+    schema = joined_schema(batch.schema for batch in batches)
+    try:
+        return pa.Table.from_batches([fitted(batch, schema) for batch in batches], schema)
+    except pa.ArrowException as error:
+        raise SchemaError(f"no table holds the values of all rows ({error}); use to_list") from error
 
 
 def _table_of_lines(pieces: Sequence[Any], *, keeps_stats: bool) -> pa.Table:

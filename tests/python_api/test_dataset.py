@@ -16,6 +16,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import djfast
@@ -289,3 +290,21 @@ def test_a_row_that_json_has_no_values_for_is_rejected_alone_if_an_op_takes_it_a
     assert mapped.rejected[0].reason.endswith("got object")
     with pytest.raises(SchemaError, match="row 2 cannot be written: a value must be one that JSON has"):
         data.export(tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize("is_whole", [False, True], ids=["plain", "whole"])
+def test_files_with_other_columns_are_one_table(tmp_path: Path, is_whole: bool) -> None:
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.table({"text": ["a"], "x": [1]}), tmp_path / "in" / "0.parquet")
+    pq.write_table(pa.table({"y": ["u"], "x": [1.5], "text": ["b"]}), tmp_path / "in" / "1.parquet")
+    data = djfast.Dataset.from_files(tmp_path / "in")
+    data = data.map(lambda row: row) if is_whole else data
+    rows = [{"text": "a", "x": 1.0, "y": None}, {"text": "b", "x": 1.5, "y": "u"}]
+    assert data.to_arrow().to_pylist() == rows
+    assert data.columns == ["text", "x", "y"]
+    data.export(tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == rows
+    pq.write_table(pa.table({"text": ["c"], "x": ["three"]}), tmp_path / "in" / "2.parquet")
+    data = djfast.Dataset.from_files(tmp_path / "in")
+    with pytest.raises(SchemaError, match="column 'x' must be double, as in the first file that has it, got string"):
+        data.to_arrow()

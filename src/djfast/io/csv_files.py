@@ -1,8 +1,8 @@
 """Comma- and tab-separated values as record batches, streamed.
 
 The types of columns are those of the rows in the first bytes of each file: integers, numbers, booleans, else texts. A column
-that holds texts in one file of an input holds them in all. A column with a cell that would not print back as it stands, such as 007, +49, 1.10 or an integer
-beyond 64 bits, holds texts. A row with a cell that does not fit is rejected, and so is one with too few or too many cells.
+with a cell that would not print back as it stands, such as 007, +49, 1.10 or an integer beyond 64 bits, holds texts, in all
+files of an input. A row with a cell that does not fit is rejected, and so is one with too few or too many cells.
 An empty cell without quotes is null. A quote that is never closed costs the line that it stands in: the rows behind it are read.
 """
 
