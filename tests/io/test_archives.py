@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import tarfile
 import zipfile
@@ -94,9 +95,21 @@ def endless_header() -> bytes:
     return info.tobuf() + bytes(8 << 20)
 
 
+def sparse(**headers: str) -> bytes:
+    info = tarfile.TarInfo("a.txt")
+    info.pax_headers = {f"GNU.sparse.{name}": value for name, value in headers.items()}
+    return info.tobuf(tarfile.PAX_FORMAT) + bytes(1024)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"", "empty"), (b"no archive" * 100, "cannot read"), (endless_header(), "a header of the archive is longer")],
+    [
+        (b"", "empty"),
+        (b"no archive" * 100, "cannot read"),
+        (endless_header(), "a header of the archive is longer"),
+        (sparse(map="0,a"), "a header of the archive is damaged"),
+        (sparse(major="1", minor="0", realsize="x"), "a header of the archive is damaged"),
+    ],
 )
 def test_hostile_archives_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
     (tmp_path / "a.tar").write_bytes(data)
@@ -257,6 +270,31 @@ def test_a_damaged_web_archive_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.warc").write_bytes(b"this is no archive\r\n" * 10)
     with pytest.raises(InputError, match=r"cannot read.*a\.warc"):
         run(tmp_path, tmp_path / "a.warc")
+
+
+def with_length(length: str) -> bytes:
+    return re.sub(rb"(?m)^(Content-Length:).*\r$", rb"\1 " + length.encode() + b"\r", record("response", b"x"))
+
+
+@pytest.mark.parametrize("length", ["9" * 20, "-5", "٦٦", "0x10", "1e3", ""])
+def test_a_record_must_have_a_length_that_can_be(tmp_path: Path, length: str) -> None:
+    pytest.importorskip("warcio")
+    (tmp_path / "a.warc").write_bytes(with_length(length))
+    with pytest.raises(InputError, match="record 1 has no valid Content-Length"):
+        run(tmp_path, tmp_path / "a.warc")
+
+
+@pytest.mark.parametrize("endless", [b"a" * (64 << 20), b"a: b\r\n" * 500_000])
+def test_headers_without_an_end_are_not_waited_for(tmp_path: Path, endless: bytes) -> None:
+    pytest.importorskip("warcio")
+    path = tmp_path / "a.warc"
+    path.write_bytes(b"WARC/1.0\r\n" + endless)
+    with pytest.raises(InputError, match="the headers of a record are longer than 1048576 bytes"):
+        run(tmp_path, path)
+    answer = "HTTP/1.1 200 OK\r\n" + endless.decode()
+    path.write_bytes(record("response", b"", head=answer) + record("response", b"good"))
+    assert [row["text"] for row in run(tmp_path, path)] == ["good"]
+    assert rejected(tmp_path) == [(1, "the headers of the page are longer than 1048576 bytes")]
 
 
 def test_lance_tables(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,15 @@ def test_a_record_of_a_wrong_length_is_an_error(tmp_path: Path) -> None:
         (tmp_path / "a.warc").write_bytes(good + bad + good)
         with pytest.raises(InputError, match=r"record [23] "):
             list(warc_files._rows(str(tmp_path / "a.warc")))
+
+
+@pytest.mark.parametrize("name", ["br", "ZSTD"])
+def test_a_body_that_unpacks_to_much_is_seen_in_time(name: str) -> None:
+    pack = partial(brotli.compress, quality=1) if name == "br" else PACKED[name]
+    body = pack(bytes(400 << 20))
+    tracemalloc.start()
+    with pytest.raises(PageError, match="longer than 1000 bytes"):
+        unpacked(body, name, 1000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 << 20

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from djfast.errors import InputError
-from djfast.io.compression import open_bytes
+from djfast.io.compression import DecompressedFile, open_bytes
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.web_pages import PageError, decoded, unpacked
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from djfast.io.arrow_rows import ArrowBlock
 
 MAX_BODY_BYTES = 16 << 20
+_HEADER_BYTES = 1 << 20  # that the headers of a record may take, and those of its page
 _FIELDS = ("text", "url", "date", "content_type", "record_id")
 _BATCH_ROWS = 1000
 _TEXT_TYPE = re.compile(r"text/|application/(xhtml\+xml|xml|json)", re.I)
@@ -72,16 +73,19 @@ def _rows(path: str) -> Iterator[_Row]:
     from warcio.exceptions import ArchiveLoadFailed
 
     number = 0
-    with open_bytes(path) as stream:
+    with open_bytes(path) as file:
+        stream = _Watched(file)
         archive = ArchiveIterator(stream, no_record_parse=True)  # it takes headers without a body for the archive's end
         try:
             for record in archive:
                 _check(archive.err_count == 0, "does not end where its Content-Length says", number)
                 number += 1
-                _check(_has_length(record), "has no Content-Length, so it is damaged or cut off in its headers", number)
+                stream.left = None
+                _check(_has_length(record), "has no valid Content-Length, so it is damaged or cut off in its headers", number)
                 row = _row(record)
                 _pass_over(record.raw_stream)
                 _check(record.raw_stream.limit == 0, "is cut off", number)
+                stream.left = _HEADER_BYTES
                 if row is not None:
                     yield row
             _check(archive.err_count == 0, "does not end where its Content-Length says", number)
@@ -101,8 +105,41 @@ def _check(is_good: bool, problem: str, number: int) -> None:  # noqa: FBT001 - 
 
 
 def _has_length(record: Any) -> bool:
-    length = record.rec_headers.get_header("length" if record.format == "arc" else "Content-Length")
-    return length is not None and length.strip().isdigit()
+    length = (record.rec_headers.get_header("length" if record.format == "arc" else "Content-Length") or "").strip()
+    return length.isascii() and length.isdigit() and len(length) < 19  # and so less than 2 ** 63
+
+
+class _Watched:
+    """A stream that gives at most `left` more bytes, if that is not None: headers without an end must not be waited for."""
+
+    def __init__(self, stream: DecompressedFile) -> None:
+        self._stream = stream
+        self.left: int | None = _HEADER_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes."""
+        data = self._stream.read(size)
+        if self.left is not None:
+            self.left -= len(data)
+            if self.left < 0:
+                raise ValueError(f"the headers of a record are longer than {_HEADER_BYTES} bytes")
+        return data
+
+
+class _Lines:
+    """The lines that a record begins with, at most so many bytes of them."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._left = _HEADER_BYTES
+
+    def readline(self) -> bytes:
+        """Read a line."""
+        line: bytes = self._stream.readline(self._left)
+        self._left -= len(line)
+        if self._left <= 0:
+            raise PageError(f"the headers of the page are longer than {_HEADER_BYTES} bytes")
+        return line
 
 
 def _row(record: Any) -> _Row | None:
@@ -131,12 +168,12 @@ def _http_headers(record: Any) -> Any:
     Raises
     ------
     PageError
-        If it is no HTTP.
+        If it is no HTTP, or has no end.
     """
     from warcio.statusandheaders import StatusAndHeadersParser, StatusAndHeadersParserException
 
     try:
-        return StatusAndHeadersParser(["HTTP/"]).parse(record.raw_stream)
+        return StatusAndHeadersParser(["HTTP/"]).parse(_Lines(record.raw_stream))
     except EOFError:
         return None
     except StatusAndHeadersParserException as error:

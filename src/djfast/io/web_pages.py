@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 _PIECE = 4096  # bytes that are unpacked at once, so that a bomb is seen in time
+_SMALL_PIECE = 64  # for br and zstd, a few bytes of which may stand for megabytes
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _NAMED = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.I)
 _HEAD_BYTES = 2048  # in which a page may say its encoding
@@ -183,7 +184,7 @@ def _br(body: bytes, limit: int) -> bytes:
     except ImportError:
         raise PageError("a body of Content-Encoding br needs the package brotli; pip install 'djfast[warc]'") from None
     stream = brotli.Decompressor()
-    return _unless_text(body, lambda: _in_pieces(stream.process, stream.is_finished, body, limit, (brotli.error,)))
+    return _unless_text(body, lambda: _in_pieces(stream.process, stream.is_finished, body, limit, (brotli.error,), _SMALL_PIECE))
 
 
 def _zstd(body: bytes, limit: int) -> bytes:
@@ -192,7 +193,7 @@ def _zstd(body: bytes, limit: int) -> bytes:
     if not body.startswith(b"\x28\xb5\x2f\xfd"):
         return body
     stream = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
-    return _in_pieces(stream.decompress, lambda: stream.eof, body, limit, (zstandard.ZstdError,))
+    return _in_pieces(stream.decompress, lambda: stream.eof, body, limit, (zstandard.ZstdError,), _SMALL_PIECE)
 
 
 _UNPACKERS: dict[str, Callable[[bytes, int], bytes]] = {
@@ -219,14 +220,15 @@ def _in_pieces(
     body: bytes,
     limit: int,
     errors: tuple[type[Exception], ...],
+    piece: int = _PIECE,
 ) -> bytes:
     parts = []
     size = 0
-    for first in range(0, len(body), _PIECE):
+    for first in range(0, len(body), piece):
         if is_over():
             break
         try:
-            parts.append(unpack(body[first : first + _PIECE]))
+            parts.append(unpack(body[first : first + piece]))
         except errors as error:
             raise PageError(f"the body cannot be unpacked: {error}") from None
         size += len(parts[-1])

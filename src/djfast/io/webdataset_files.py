@@ -104,8 +104,12 @@ def _samples(path: str) -> Iterator[_Sample]:
                 except ValueError as error:
                     sample.fields[field] = data
                     sample.problems.append(f"member '{field}' {error}")
+        except InputError:
+            raise
         except (tarfile.TarError, EOFError, RecursionError) as error:
             raise InputError(f"cannot read {path}: {error}") from error
+        except (ValueError, OverflowError, LookupError) as error:  # of the library, for headers that say what cannot be
+            raise InputError(f"cannot read {path}: a header of the archive is damaged: {error}") from error
     if sample is not None:
         yield sample
 
