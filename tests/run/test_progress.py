@@ -383,10 +383,11 @@ def test_a_limit_of_rows_is_the_whole_of_a_run(tmp_path: Path) -> None:
     assert progress._share() == 1.0
 
 
-def test_the_funnel_names_every_op() -> None:
+def test_the_funnel_begins_with_the_rows_that_were_read_and_names_every_op() -> None:
     ops = (OpReport("a_filter", 10, 5, 1, 0.25), OpReport("b_deduplicator", 5, 4, 0, 0.0))
     report = Report(11, 4, 2, 3_000_000, 1.5, 2, ops, ("out.jsonl",), None, "out.rejected.jsonl", ())
     assert [line.split() for line in report.funnel()[1:]] == [
+        ["read", "11", "10", "90.9%", "1", "-"],
         ["a_filter", "10", "5", "50.0%", "1", "0.25"],
         ["b_deduplicator", "5", "4", "80.0%", "0", "0.00"],
     ]

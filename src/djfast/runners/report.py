@@ -88,14 +88,15 @@ class Report(NamedTuple):
         return f"{self.rows_read} rows in, {self.rows_written} out{rejected} in {self.seconds:.2f} s ({rate:.1f} MB/s){where}"
 
     def funnel(self) -> list[str]:
-        """Return one line per OP: rows in, rows out, share kept, compute time."""
-        width = max([len(op.name) for op in self.ops] + [2])
+        """Return one line for reading and one per OP: rows in, rows out, share kept, rejected rows, compute time."""
+        readable = self.ops[0].rows_in if self.ops else self.rows_read - self.rows_rejected
+        read = OpReport("read", self.rows_read, readable, self.rows_read - readable, 0.0)
+        width = max(len(op.name) for op in (read, *self.ops))
         lines = [f"{'OP':<{width}}  {'rows in':>12}  {'rows out':>12}  {'kept':>7}  {'rejected':>8}  {'seconds':>8}"]
-        for op in self.ops:
+        for op in (read, *self.ops):
             kept = f"{op.rows_out / op.rows_in:7.1%}" if op.rows_in else "      -"
-            lines.append(
-                f"{op.name:<{width}}  {op.rows_in:>12,}  {op.rows_out:>12,}  {kept}  {op.rejected:>8,}  {op.seconds:>8.2f}"
-            )
+            seconds = "-" if op is read else f"{op.seconds:.2f}"
+            lines.append(f"{op.name:<{width}}  {op.rows_in:>12,}  {op.rows_out:>12,}  {kept}  {op.rejected:>8,}  {seconds:>8}")
         return lines
 
 
