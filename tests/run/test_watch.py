@@ -10,7 +10,7 @@ import time
 import pytest
 
 import djfast
-from djfast.errors import RowTimeoutError
+from djfast.errors import Preempted, RowTimeoutError
 from djfast.io.json_rows import JsonBlock, JsonRows
 from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
@@ -138,3 +138,33 @@ def test_native_code_sets_slow_rows_aside_and_keeps_the_others(slow):
     assert [bad.place for bad in done.bad_rows] == sorted([*slow, 5])
     assert {bad.reason for bad in done.bad_rows if bad.place in slow} <= {_Slow.reason}
     assert done.piece_rows == 4 - len(slow)
+
+
+@pytest.mark.parametrize("kind", ["each", "whole", "native"])
+def test_what_takes_long_is_let_go_when_the_run_ends(watch, kind):
+    watching, suspects = watch(600.0)
+    begun, over = threading.Event(), threading.Event()
+    raised = []
+
+    def work():
+        begun.set()
+        over.wait(20)
+
+    asked = {"each": (0, work, [()]), "whole": ("op", work), "native": (work,)}[kind]
+
+    def ask():
+        try:
+            getattr(watching, kind)(*asked)
+        except Preempted as error:
+            raised.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    begun.wait(20)
+    watching.let_go()
+    asking.join(20)
+    over.set()
+    assert len(raised) == 1
+    assert suspects == []
+    with pytest.raises(Preempted):
+        watching.native(work)

@@ -37,6 +37,10 @@ class Watcher(Protocol):
         """Do native work; False says that it takes longer than a row may, and that its batch must be left alone."""
         ...
 
+    def let_go(self) -> None:
+        """Leave what is being done, and begin nothing more."""
+        ...
+
 
 class NativeOverdue(Exception):
     """Native code is on a batch longer than a row may take. `op` is what it is at."""

@@ -172,7 +172,8 @@ class StageLoop:
         factor = working_set(self.plan)
         weigh = None if self.working_bytes is None else lambda block: int(block.byte_count) * factor
         limit = self.working_bytes or 0
-        for done in in_order(source, work.run, threads=self.threads, weigh=weigh, most_weight=limit):
+        let_go = None if self.watcher is None else self.watcher.let_go
+        for done in in_order(source, work.run, threads=self.threads, weigh=weigh, most_weight=limit, let_go=let_go):
             if done.file != file:
                 file, base = done.file, 0
                 _LOG.debug("rows of %s", file)

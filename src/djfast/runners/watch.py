@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
-from djfast.errors import RowTimeoutError
+from djfast.errors import Preempted, RowTimeoutError
 from djfast.plan.bind import Answers
 
 _EXCERPT = 80
@@ -109,6 +109,8 @@ class Watch:
         self._suspects = frozenset(suspects)
         self._local = threading.local()
         self._hands: list[_Hand] = []
+        self._busy: dict[_Hand, _Errand] = {}
+        self._is_ending = False
         self._lock = threading.Lock()
         self._is_over = threading.Event()
         self._postpone()  # a library may hang before the thread below has its first turn
@@ -170,8 +172,25 @@ class Watch:
             raise error
         return True
 
+    def let_go(self) -> None:
+        """Leave all that is being done, and begin nothing more: the run ends, and a row that takes long must not hold it up.
+
+        Who waits for an answer gets `Preempted`.
+        """
+        with self._lock:
+            self._is_ending = True
+            busy = [(hand, errand) for hand, errand in self._busy.items() if not errand.is_done.is_set()]
+            for hand, errand in busy:
+                errand.is_left = True
+                self._hands.remove(hand)
+                _left_behind.append(hand.thread)
+        for hand, errand in busy:
+            _end_loop(hand)
+            errand.is_done.set()
+
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching. What is still being done, as the run ends early, is left."""
+        self.let_go()
         self._is_over.set()
         self._thread.join()
         faulthandler.cancel_dump_traceback_later()
@@ -181,6 +200,10 @@ class Watch:
     def _waited_for(self, errand: _Errand) -> _Errand:
         """Wait until an errand is done, or its present call takes too long, which leaves it."""
         hand = self._hand()
+        with self._lock:
+            if self._is_ending:
+                raise Preempted
+            self._busy[hand] = errand
         hand.send(errand)
         period = min(1.0, self.limit / 4)
         while not errand.is_done.wait(period):
@@ -188,6 +211,10 @@ class Watch:
                 errand.is_left = True
                 self._leave(hand)
                 break
+        with self._lock:
+            del self._busy[hand]
+            if self._is_ending:
+                raise Preempted
         if errand.fatal is not None and not errand.is_left:
             raise errand.fatal
         return errand
@@ -203,14 +230,12 @@ class Watch:
     def _leave(self, hand: _Hand) -> None:
         self._local.hand = None
         with self._lock:
+            if self._is_ending:
+                return
             self._hands.remove(hand)
             _left_behind.append(hand.thread)
             still = sum(thread.is_alive() for thread in _left_behind)
-        if hand.thread.ident is not None:
-            import ctypes
-
-            # A loop in Python ends by this; what sleeps, or is in a library, does when it comes back.
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(hand.thread.ident), ctypes.py_object(TimeoutError))
+        _end_loop(hand)
         if still > _MOST_LEFT:
             raise RowTimeoutError(
                 f"{still} calls took longer than the row_timeout of {self.limit:g} s and hang still: no further ones are begun"
@@ -224,6 +249,14 @@ class Watch:
     def _postpone(self) -> None:
         """Let the process live on. Where a library hangs with the interpreter's lock held, nobody can say so, and it ends."""
         faulthandler.dump_traceback_later(2 * self.limit + _GRACE, exit=True, file=2)
+
+
+def _end_loop(hand: _Hand) -> None:
+    """End a loop in Python; what sleeps, or is in a library, ends when it comes back."""
+    if hand.thread.ident is not None:
+        import ctypes
+
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(hand.thread.ident), ctypes.py_object(TimeoutError))
 
 
 def end_if_any_hang(status: int) -> None:

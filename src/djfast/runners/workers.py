@@ -47,6 +47,7 @@ def in_order(
     elsewhere: Elsewhere | None = None,
     weigh: Callable[[Item], int] | None = None,
     most_weight: int = 0,
+    let_go: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
     """Yield ``work(item)`` for each item, in the order of the items.
 
@@ -54,6 +55,8 @@ def in_order(
     `elsewhere` count. If there is a way to `weigh` items, these weigh at most `most_weight` together: an item that weighs more
     is alone, and the next one is not even read before it is done. With one thread and no other place everything happens in
     the caller; more are started only while items wait for them. An exception of `work` is raised here, at its item's turn.
+
+    If the iteration ends early, it waits for the threads: `let_go` makes them leave what they are at.
     """
     if threads <= 1 and elsewhere is None:
         yield from map(work, items)
@@ -121,7 +124,9 @@ def in_order(
         if not is_whole:
             from djfast.llm.interrupts import interrupt
 
-            interrupt(workers)  # and nobody waits for the answer of a language model
+            interrupt(workers)  # and nobody waits for the answer of a language model,
+            if let_go is not None:
+                let_go()  # or for a row that takes long
         if elsewhere is not None:
             elsewhere.withdraw()
         for _ in workers:

@@ -32,6 +32,7 @@ class Stopping:
         """Take the signals of this process from now on."""
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, self._asked)
+        signal.signal(signal.SIGALRM, self._expired)
 
     def _asked(self, number: int, frame: Any) -> None:
         if self.is_asked:
@@ -40,15 +41,23 @@ class Stopping:
         self._deadline = time.monotonic() + self._grace
         if not self._is_gentle:
             raise Preempted
+        signal.setitimer(signal.ITIMER_REAL, self._grace)
+
+    def _expired(self, number: int, frame: Any) -> None:
+        """Stop in the midst of a batch: its rows take longer than there is time."""
+        if self.is_asked and self._is_gentle:
+            raise Preempted
 
     @contextlib.contextmanager
     def gently(self) -> Iterator[None]:
-        """Within this, a signal is noted only; the code asks for it where it can stop."""
+        """Within this, a signal is noted only; the code asks for it where it can stop, and is stopped when its time is up."""
         self._is_gentle = True
         try:
             yield
         finally:
             self._is_gentle = False
+            if self.is_asked:
+                signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def check(self) -> None:
         """Stop here if there is no time left to finish what is in progress.

@@ -210,6 +210,7 @@ class RankWork:
                 elsewhere=elsewhere,
                 weigh=lambda item: 0 if item[1] is None else int(item[1].byte_count) * factor,
                 most_weight=self._working_bytes,
+                let_go=None if watch is None else watch.let_go,
             ):
                 if writer is None:
                     writer = PartWriter(passes.folder.path, number, split, passes.folder.writer, Tally(self.total.names))
