@@ -75,7 +75,7 @@ CASES = {
         "dataset.configs.0 must have a source of s3 or huggingface, got None"
     ),
     "dataset: {configs: [{path: a, type: remote, source: wiki}]}": (
-        "dataset.configs.0 cannot be read from there: download it first and name the files, got 'wiki'"
+        "dataset.configs.0 cannot be read from there: fetch it first, or mount it, and name the files, got 'wiki'"
     ),
     "dataset: {configs: [{path: a, type: remote, source: s3}]}": (
         "dataset.configs.0 needs a path that starts with s3://, got 'a'"

@@ -33,6 +33,7 @@ from djfast.recipe.outputs import (
     export_credentials,
     export_format,
     fill_paths,
+    is_remote,
     result_path,
     stream_opened,
 )
@@ -319,6 +320,8 @@ class _Checker:
         def format_of_result(settings: dict[str, Any], notices: list[str]) -> str:
             executor = given.get("executor_type")
             is_for_ray = executor is not None and str(self.value(executor)).startswith("ray")
+            if is_for_ray and not is_remote(settings["export_path"]):  # Ray writes into a folder of this name
+                settings["export_path"] = settings["export_path"].rstrip("/") or settings["export_path"]
             return export_format(settings, notices, is_for_ray=is_for_ray)
 
         derivations: tuple[tuple[str, Callable[[dict[str, Any], list[str]], Any]], ...] = (

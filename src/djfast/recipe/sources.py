@@ -25,7 +25,7 @@ _S3_CREDENTIALS = {
     "endpoint_url": (("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"), "endpoint_url"),
     "anon": ((), "anon"),
 }
-_DOWNLOADED = ("modelscope", "arxiv", "wiki", "commoncrawl")
+_NOT_READ = ("modelscope", "arxiv", "wiki", "commoncrawl", "hdfs", "iceberg")
 # Classes that another engine reads files with -> the family of formats.
 _FORMATTERS = {
     "JsonFormatter": (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".json.zst", ".jsonl.zst"),
@@ -240,8 +240,8 @@ def _from_entry(place: str, entry: Any, environment: Mapping[str, str]) -> Sourc
         return _from_s3(place, entry, environment)._replace(weight=_weight(place, number))
     if source == "huggingface":
         return _from_hub(place, entry)._replace(weight=_weight(place, number))
-    if source in _DOWNLOADED:
-        raise RecipeError(f"{place} cannot be read from there: download it first and name the files, got {source!r}")
+    if source in _NOT_READ:
+        raise RecipeError(f"{place} cannot be read from there: fetch it first, or mount it, and name the files, got {source!r}")
     raise RecipeError(f"{place} must have a source of s3 or huggingface, got {source!r}")
 
 
