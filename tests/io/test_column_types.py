@@ -510,3 +510,23 @@ def test_members_that_some_samples_lack_are_null(tmp_path: Path) -> None:
                 archive.addfile(member, io.BytesIO(data))
     found = read(run_file(tmp_path, tmp_path / "a.tar", [{"text_length_filter": {"min_len": 1}}], "parquet", text_keys="txt"))
     assert found.column("cls").to_pylist() == [None] * 599 + [7]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "arrow"])
+@pytest.mark.parametrize("op", ["clean_email_mapper", {"python_lambda_mapper": {"lambda_str": "lambda row: row"}}])
+@pytest.mark.parametrize("is_file", [True, False])
+def test_dictionaries_of_views_are_written_out(form: str, op: Any, is_file: bool, tmp_path: Path) -> None:
+    """Files of polars have them for categories; no library casts or writes them."""
+    views = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 0], pa.uint32()), pa.array(["a", "b"], pa.string_view()))
+    narrow = pa.DictionaryArray.from_arrays(pa.array([1, 0, 1, None], pa.int8()), pa.array(["c", "d"], pa.string_view()))
+    lists = pa.LargeListArray.from_arrays(pa.array([0, 1, 1, 3, 4]), views)
+    structs = pa.StructArray.from_arrays([narrow], ["n"], mask=pa.array([False, False, True, False]))
+    table = pa.table({"text": ["w", "x", "y", "z"], "v": views, "n": narrow, "l": lists, "s": structs}).slice(1)
+    result = tmp_path / f"o.{form}"
+    if is_file:
+        with pa.OSFile(str(tmp_path / "i.arrow"), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        djfast.run({"dataset_path": str(tmp_path / "i.arrow"), "export_path": str(result), "process": [op]})
+    else:
+        djfast.Dataset.from_arrow(table).process(op).export(result)
+    assert djfast.Dataset.from_files(result).to_list() == table.to_pylist()

@@ -117,7 +117,8 @@ def test_a_folder_of_word_lists_that_is_not_there_is_the_usual_one(tmp_path: Pat
 @pytest.mark.parametrize("executor", ["ray", "ray_partitioned"])
 def test_ray_writes_to_paths_without_a_suffix(executor: str, slash: str, tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
-    path.write_text(f"dataset_path: x.jsonl\nexport_path: {tmp_path}/out/processed{slash}\nexecutor_type: {executor}\nprocess: []\n")
+    named = f"export_path: {tmp_path}/out/processed{slash}\nexecutor_type: {executor}"
+    path.write_text(f"dataset_path: x.jsonl\n{named}\nprocess: []\n")
     loaded = load_recipe(path)
     assert loaded.settings["export_format"] == "jsonl"
     assert any("export_path has no suffix" in notice for notice in loaded.notices)

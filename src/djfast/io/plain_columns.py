@@ -30,8 +30,9 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         return pa.large_binary()
     if is_kind(kind, "run_end_encoded"):
         return plain_type(kind.value_type)
-    if _is_narrow(kind):
-        return pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
+    if _is_narrow(kind) or _has_view_values(kind):
+        index = pa.int32() if _is_narrow(kind) else kind.index_type
+        return pa.dictionary(index, plain_type(kind.value_type), kind.ordered)
     if not holds(kind, _is_odd):
         return kind
     if is_kind(kind, "struct"):
@@ -48,7 +49,13 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _is_odd(kind: pa.DataType) -> bool:
-    return is_kind(kind, "string_view", "binary_view", "run_end_encoded") or _is_placeholder(kind) or _is_narrow(kind)
+    has_views = is_kind(kind, "string_view", "binary_view") or _has_view_values(kind)
+    return has_views or is_kind(kind, "run_end_encoded") or _is_placeholder(kind) or _is_narrow(kind)
+
+
+def _has_view_values(kind: pa.DataType) -> bool:
+    """Tell whether a type has dictionaries of views, as categories of polars are in files: few readers and writers have them."""
+    return is_kind(kind, "dictionary") and is_kind(kind.value_type, "string_view", "binary_view")
 
 
 def _is_narrow(kind: pa.DataType) -> bool:
@@ -71,7 +78,7 @@ def _is_placeholder(kind: pa.DataType) -> bool:
 def with_room(schema: pa.Schema) -> pa.Schema:
     """Return a schema in which objects without members have none, and dictionaries have room for any number of values."""
     for number, field in enumerate(schema):
-        if holds(field.type, lambda each: _is_placeholder(each) or _is_narrow(each)):
+        if holds(field.type, lambda each: _is_placeholder(each) or _is_narrow(each) or _has_view_values(each)):
             schema = schema.set(number, field.with_type(plain_type(field.type)))
     return schema
 
@@ -113,8 +120,27 @@ def plain_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             continue
         if is_kind(column.type, "run_end_encoded"):
             column = pc.run_end_decode(column)
-        columns.append(column if column.type == field.type else column.cast(field.type))
+        columns.append(_without_views(column, field.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _without_views(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return an array in its plain type; no library casts dictionaries of views, or lists of them."""
+    import pyarrow as pa
+
+    if array.type == kind or not holds(array.type, _has_view_values):
+        return array if array.type == kind else array.cast(kind)
+    if is_kind(kind, "dictionary"):
+        indices, values = array.indices.cast(kind.index_type), array.dictionary.cast(kind.value_type)
+        return pa.DictionaryArray.from_arrays(indices, values, ordered=kind.ordered)
+    if is_kind(kind, "list", "large_list"):
+        inside = [_without_views(array.values, kind.value_type)]
+        return pa.Array.from_buffers(kind, len(array), array.buffers()[:2], offset=array.offset, children=inside)
+    if is_kind(kind, "struct"):
+        fields = inner_fields(kind)
+        inside = [_without_views(each, field.type) for each, field in zip(array.flatten(), fields)]
+        return pa.StructArray.from_arrays(inside, fields=fields, mask=array.is_null())
+    return pa.array(array.to_pylist(), kind)
 
 
 def joined_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
@@ -231,8 +257,9 @@ def as_they_were(schema: pa.Schema, columns: pa.Schema | None) -> pa.Schema:
 
 
 def _is_changed_for_good(kind: pa.DataType) -> bool:
-    """Tell whether a type stays another one: it has a placeholder, or dictionaries inside other values for few of them."""
-    return holds(kind, _is_placeholder) or (holds(kind, _is_narrow) and not _is_narrow(kind))
+    """Tell whether a type stays another one: it has a placeholder, dictionaries of views, or narrow ones inside other values."""
+    is_unlike = holds(kind, lambda each: _is_placeholder(each) or _has_view_values(each))
+    return is_unlike or (holds(kind, _is_narrow) and not _is_narrow(kind))
 
 
 def has_type(format_name: str, kind: pa.DataType) -> bool:
