@@ -12,6 +12,8 @@ import pytest
 import djfast
 from djfast.errors import RecipeError, TooManyErrors
 from djfast.recipe.load import load_recipe
+from djfast.runners.job.folder import code_digest
+from djfast.runners.local import plan_recipe
 
 ADAPTED = '''
 from data_juicer.ops.base_op import OPERATORS, TAGGING_OPS, Filter, Mapper
@@ -145,6 +147,34 @@ def test_an_edited_file_is_run_again(tmp_path: Path) -> None:
     single.write_text("")
     with pytest.raises(RecipeError, match="no such OP"):
         load_recipe(_recipe(tmp_path, custom_operator_paths=[str(single)], process=["edited_mapper"]))
+
+
+@pytest.mark.parametrize("kind", ["file", "package", "python_file_mapper"])
+def test_a_module_that_a_file_imports_is_its_code_too(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit is seen in the same process, and a job that was begun with other code is not gone on with."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    helper, inner = f"helper_of_{kind}", f"inner_of_{kind}"
+    (tmp_path / f"{helper}.py").write_text(f"from {inner} import V\n")
+    code = f"from {helper} import V\n\ndef helped(row):\n    return {{**row, 'v': V}}\n"
+    process: list[Any] = ["helped"]
+    keys: dict[str, Any] = {}
+    if kind == "python_file_mapper":
+        (tmp_path / "helped_ops.py").write_text(code)
+        process = [{kind: {"file_path": str(tmp_path / "helped_ops.py"), "function_name": "helped"}}]
+    else:
+        file = tmp_path / ("helped_ops.py" if kind == "file" else "helped_package/__init__.py")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"import djfast\n{code}\ndjfast.mapper('helped')(helped)\n")
+        keys = {"custom_operator_paths": [str(file if kind == "file" else file.parent)]}
+    for v in (1, 2):
+        (tmp_path / f"{inner}.py").write_text(f"V = {v}\n")
+        djfast.run(_recipe(tmp_path, process=process, **keys))
+        assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])["v"] == v
+    digests = []
+    for v in (3, 4):
+        (tmp_path / f"{inner}.py").write_text(f"V = {v}\n")
+        digests.append(code_digest(plan_recipe(load_recipe(_recipe(tmp_path, process=process, **keys)))))
+    assert digests[0] != digests[1]
 
 
 def test_files_of_one_name_in_two_folders(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from djfast.errors import RecipeError
 from djfast.functions.confinement import same_working_folder
 from djfast.functions.custom import CUSTOM
 from djfast.functions.user_code import cannot_be_run, check_allowed
+from djfast.functions.user_modules import forget_changed_modules, modules_behind, note_modules
 
 
 class _Loaded(NamedTuple):
@@ -63,13 +64,13 @@ def _load(path: Path) -> Path:
         wanted = "custom_operator_paths must name Python files, or folders with an __init__.py"
         raise RecipeError(f"{wanted}; there is none in {os.getcwd()}, got {str(path)!r}")
     check_allowed("custom_operator_paths")
-    digest = _digest(file)
-    known = _loaded.get(file)
-    if known is not None and known.digest == digest:
-        return file
     name = file.parent.name if file.name == "__init__.py" else file.stem
+    known = _loaded.get(file)
+    if known is not None and known.digest == _digest(file, name):
+        return file
     if name in sys.modules and name not in {each.module for each in _loaded.values()}:
         raise RecipeError(f"custom_operator_paths: a module of this name is loaded already; rename the file, got {name!r}")
+    forget_changed_modules(str(file), name)
     _forget(file, name)
     before = dict(CUSTOM)
     try:
@@ -79,7 +80,8 @@ def _load(path: Path) -> Path:
         if isinstance(error, RecipeError):
             raise
         raise RecipeError(f"custom_operator_paths: {cannot_be_run(str(file), error)}") from error
-    _loaded[file] = _Loaded(name, _declared_since(before), digest)
+    note_modules(str(file), name)
+    _loaded[file] = _Loaded(name, _declared_since(before), _digest(file, name))
     return file
 
 
@@ -102,9 +104,10 @@ def _run(file: Path, name: str) -> None:
         sys.dont_write_bytecode = writes_bytecode
 
 
-def _digest(file: Path) -> bytes:
-    """Return a digest of a file, or of all files of a package."""
+def _digest(file: Path, name: str) -> bytes:
+    """Return a digest of a file, or of all files of a package, and of what they import of the user's."""
     files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    files += sorted({*map(Path, modules_behind(str(file), name).values())} - {*files})
     digest = hashlib.sha256()
     for each in files:
         digest.update(f"{each}\0".encode("utf-8", "surrogateescape") + each.read_bytes() + b"\0")

@@ -97,7 +97,7 @@ def place_of(error: BaseException, code: CodeType | None = None) -> str:
     trace = error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if file == own_file or _is_of_user(file):
+        if file == own_file or is_of_user(file):
             found = (file, trace.tb_lineno, trace.tb_frame.f_code.co_name)
         trace = trace.tb_next
     if found is None and code is not None:
@@ -108,7 +108,7 @@ def place_of(error: BaseException, code: CodeType | None = None) -> str:
     return f"{os.path.basename(file)}:{line}" + ("" if name == "<module>" else f" in {name}")
 
 
-def _is_of_user(file: str) -> bool:
+def is_of_user(file: str) -> bool:
     """Tell whether a file is in none of the libraries; what has no file, as native code, is in one."""
     import sysconfig
 

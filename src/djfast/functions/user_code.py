@@ -15,6 +15,7 @@ from djfast.functions.confinement import confined, same_working_folder
 from djfast.functions.custom import mapping, with_columns
 from djfast.functions.failures import Failures, place_of
 from djfast.functions.rows import Row, alike_together, alone_when_it_fails
+from djfast.functions.user_modules import forget_changed_modules, note_modules
 
 SWITCH = "DJFAST_USER_CODE"
 LAMBDA_OP, FILE_OP = "python_lambda_mapper", "python_file_mapper"
@@ -82,8 +83,10 @@ def _from_file(path: str, name: str) -> Callable[[Any], Any]:
     if not path.endswith(".py") or not os.path.isfile(path):
         raise RecipeError(f"file_path must be a Python file that exists, got {path!r}")
     try:
+        forget_changed_modules(path)
         with same_working_folder():
             function = runpy.run_path(path).get(name)
+        note_modules(path)
     except (Exception, SystemExit) as error:
         raise RecipeError(f"file_path: {cannot_be_run(path, error)}") from error
     if not callable(function):

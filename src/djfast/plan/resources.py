@@ -58,16 +58,23 @@ _RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
 }
 
 
-def _source_file(op: Any) -> str:
+def _code_of_op(op: Any) -> list[str]:
     from djfast.functions.custom import source_file  # which a run without code of the user does not load
 
-    return source_file(op)
+    file = source_file(op)
+    return _code_of_file(file) if file else []
 
 
-# (function, parameter) -> the file with the user's code that it names.
-_CODE: dict[tuple[str, str], Callable[[Any], str]] = {
-    **{(name, "path"): str for name in ("user_file", "user_file_batch")},
-    **{(name, "op"): _source_file for name, spec in PYTHON_FUNCTIONS.items() if spec.module == "djfast.functions.custom"},
+def _code_of_file(file: str) -> list[str]:
+    from djfast.functions.user_modules import files_behind
+
+    return [file, *files_behind(file)]
+
+
+# (function, parameter) -> the files with the user's code that it stands for.
+_CODE: dict[tuple[str, str], Callable[[Any], list[str]]] = {
+    **{(name, "path"): _code_of_file for name in ("user_file", "user_file_batch")},
+    **{(name, "op"): _code_of_op for name, spec in PYTHON_FUNCTIONS.items() if spec.module == "djfast.functions.custom"},
 }
 
 
@@ -94,7 +101,7 @@ def resource_files(function: str, params: tuple[tuple[str, Any], ...], op: str) 
     files: list[str] = []
     for name, value in params:
         if (function, name) in _CODE:
-            files += filter(None, [_CODE[function, name](value)])
+            files += _CODE[function, name](value)
         elif (function, name) == ("share_in_list", "word_list"):
             kind, directory, _ = value
             files += word_list_files(kind, directory)
