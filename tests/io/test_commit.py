@@ -101,6 +101,34 @@ def test_a_second_run_of_a_result_is_refused(tmp_path: Path) -> None:
     djfast.run(recipe(tmp_path))
 
 
+def test_a_link_to_a_file_beside_it_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "d.jsonl").symlink_to("d.txt")
+    djfast.run(recipe(tmp_path))
+    assert (tmp_path / "out" / "d.jsonl").is_symlink()
+    assert len((tmp_path / "out" / "d.txt").read_text().splitlines()) == 9
+
+
+@pytest.mark.parametrize("is_fresh", [False, True])
+def test_a_folder_of_others_is_not_taken_for_a_job(tmp_path: Path, is_fresh: bool) -> None:
+    mine = tmp_path / "out" / "d.job" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    (tmp_path / "r.json").write_text(json.dumps(recipe(tmp_path, use_checkpoint=True)))
+    command = [sys.executable, "-m", "djfast", "run", str(tmp_path / "r.json"), *["--fresh"][:is_fresh]]
+    for wrong in ("is or holds mine.txt", "is or holds d.job"):
+        ended = subprocess.run(command, capture_output=True, text=True)
+        assert ended.returncode == 1
+        assert wrong in ended.stderr
+        assert "Traceback" not in ended.stderr
+        if mine.exists():
+            assert mine.read_text() == "mine"
+            mine.unlink()
+            mine.parent.rmdir()
+            mine.parent.write_text("mine, too")
+    assert mine.parent.read_text() == "mine, too"
+
+
 def test_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "big").mkdir()

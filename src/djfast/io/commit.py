@@ -84,7 +84,8 @@ class Staging:
         self.notices: list[str] = []
         self._job = job
         self._is_durable = is_durable
-        self._places = sorted({place_of(path), place_of(target_of(path))})
+        # A link may lead into its own folder by another spelling.
+        self._places = sorted({os.path.realpath(place): place for place in (place_of(target_of(path)), place_of(path))}.values())
         self._locks: list[_Lock] = []
         self._complete: dict[str, None] = {}
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from djfast.errors import InputError, RecipeError, ResumeError
+from djfast.errors import InputError, OutputError, RecipeError, ResumeError
 from djfast.io.durable import write_durably
 from djfast.io.formats import InputFile
 from djfast.io.remote import stat
@@ -34,6 +34,7 @@ from djfast.runners.job.journal import Journal
 _SETTINGS = (
     "text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error", "order_filters", "limit"
 )  # fmt: skip
+_NAMES = frozenset({"attempt.json", "job.json", "journal", "parts", "metrics.prom"})  # of what lies in a job's folder
 _SAMPLES = 16
 _SAMPLE_BYTES = 4096
 _FORMAT = 2  # of parts and journal
@@ -95,10 +96,13 @@ class JobFolder:
         ------
         ResumeError
             If the folder holds an unfinished job of another recipe, input or version; the message says what differs.
+        OutputError
+            If something else is in its place.
         """
         identity = json.loads(json.dumps(identity))  # as it is read back: no tuples
         record = self._record()
         if record is None:
+            self._check_is_ours()
             record = {"job": uuid.uuid4().hex[:8], "split_bytes": split_bytes, "identity": identity}
             self.path.mkdir(parents=True, exist_ok=True)
             write_durably(self.path / "job.json", json.dumps(record, indent=1).encode())
@@ -183,10 +187,29 @@ class JobFolder:
         return _read(self.path / "job.json")
 
     def clear(self) -> None:
-        """Forget the job. The attempt's name goes first, so that whoever still works on it notices."""
+        """Forget the job. The attempt's name goes first, so that whoever still works on it notices.
+
+        Raises
+        ------
+        OutputError
+            If the folder holds other files.
+        """
+        self._check_is_ours()
         for name in ("attempt.json", "job.json"):
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _check_is_ours(self) -> None:
+        """Make sure that nothing but a job is, or will be, lost with the folder."""
+        if not self.path.is_dir():
+            others = [self.path.name] if os.path.lexists(self.path) else []
+        else:
+            others = sorted(each.name for each in self.path.iterdir() if each.name not in _NAMES and ".tmp" not in each.name)
+        if others:
+            raise OutputError(
+                f"something else is where the job is kept; move it, or choose another work_dir or export_path: {self.path} is "
+                f"or holds {', '.join(others[:5])}{', ...' if len(others) > 5 else ''}"
+            )
 
     def remove_parts(self) -> None:
         """Remove what only an unfinished job needs, and what crashed attempts left behind."""
@@ -254,7 +277,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     """Return what a file of the folder holds, None if there is none."""
     try:
         record: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise ResumeError(f"{path} is damaged ({error}); start over with --fresh") from error
