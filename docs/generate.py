@@ -19,6 +19,7 @@ from djfast.cli.recipes import head_of, shipped
 from djfast.declare import MISSING, Deduplicator, Filter, Grouper, Mapper, Op, OpSpec, Param, Selector, Surveyor
 from djfast.expr import Expr
 from djfast.ops import OPS, class_names
+from djfast.plan.effects import needed_by, stats_and_tags_of
 from djfast.recipe.keys import KEYS, NO_EFFECT, REFUSED, USED, Key
 
 FOLDER = Path(__file__).resolve().parent / "ops"
@@ -53,7 +54,7 @@ def _table_of_ops(topics: dict[str, list[OpSpec]]) -> list[str]:
     ]
     found = [(spec, f"{topic.replace('.', '-')}.md") for topic, specs in topics.items() for spec in specs]
     for spec, page in sorted(found, key=lambda each: each[0].name):
-        names = ", ".join(f"`{name}`" for name in _written(spec))
+        names = ", ".join(f"`{name}`" for name in stats_and_tags_of(spec))
         lines.append(f"| [`{spec.name}`]({page}#{spec.name}) | {spec.kind} | {spec.summary.replace('|', '&#124;')} | {names} |")
     return lines
 
@@ -69,16 +70,6 @@ def _shared_params() -> list[str]:
         *PARAM_TABLE,
     ]
     return lines + [_param_row(param) for param in Op._params]
-
-
-def _written(spec: OpSpec) -> list[str]:
-    """Names of the stats of a filter, or of the tags of a mapper, with its default parameters or those of its example."""
-    if spec.kind == "fused":
-        return []
-    op = spec.cls(**(spec.examples[0].params if spec.examples else {}))
-    if isinstance(op, Filter):
-        return [name for name in op.stats() if name != getattr(op, "field_key", None)]  # a field of the row is no stat
-    return list(op.tags()) if isinstance(op, Mapper) else []
 
 
 def recipe_page() -> str:
@@ -169,6 +160,12 @@ def _input(spec: OpSpec) -> str:
     return f"Input: {'; '.join(said)}." if said else "Input: rows are not looked at."
 
 
+def _needs(spec: OpSpec) -> list[str]:
+    """Lines on the packages and models that an OP needs as it is by default."""
+    needs = needed_by(spec).lines()
+    return [f"Needs: {'; '.join(needs)}.", ""] if needs else []
+
+
 def _expressions(op: Op) -> list[Expr]:
     if isinstance(op, Filter):
         return [expr for expr in (*op.stats().values(), op.keep()) if expr is not None]
@@ -194,6 +191,7 @@ def _page(topic: str, specs: list[OpSpec]) -> str:
     parts = [f"# {_title(topic)}", "", (module.__doc__ or "").strip(), ""]
     for spec in specs:
         parts += [f"## {spec.name}", "", f"*{spec.kind}.* {spec.summary}", "", spec.description, "", _input(spec), ""]
+        parts += _needs(spec)
         if spec.own_params:
             parts += PARAM_TABLE
             parts += [_param_row(param) for param in spec.own_params]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 
 from djfast import catalog
 from djfast.cli.main import EXIT_FAILED
@@ -18,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="list OPs")
     listing.add_argument("word", nargs="?", default="", help="only those with it in their name or summary")
     listing.add_argument("--kind", choices=KINDS, help="only those of one kind")
+    listing.add_argument("-v", "--verbose", action="store_true", help="also what each OP writes and needs")
     showing = actions.add_parser("show", help="show one OP: meaning, parameters, examples")
     showing.add_argument("name")
     for action in (listing, showing):
@@ -33,7 +36,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
         load_files(options.custom)
     if options.action == "list":
         found = chosen(options.word, options.kind)
-        print("\n".join(json_list(found) if options.json else table(found)))
+        print("\n".join(json_list(found) if options.json else table(found, is_long=options.verbose)))
         return 0 if found else EXIT_FAILED
     spec = catalog.find(options.name)
     print(json.dumps(record(spec), indent=2, ensure_ascii=False) if options.json else "\n".join(described(spec)))
@@ -41,24 +44,49 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def chosen(word: str, kind: str | None) -> list[OpSpec]:
-    """Return the OPs of a kind with a word in their name or summary, by kind and name."""
+    """Return the OPs of a kind with a word in their name, their summary or what they write, by kind and name."""
     specs = [
         spec
         for spec in catalog.all_specs()
-        if kind in (None, spec.kind) and word.lower() in f"{spec.name} {spec.summary}".lower()
+        if kind in (None, spec.kind) and word.lower() in f"{spec.name} {spec.summary} {' '.join(_written(spec))}".lower()
     ]
     return sorted(specs, key=lambda spec: (KINDS.index(spec.kind), spec.name))
 
 
 def json_list(specs: list[OpSpec]) -> list[str]:
     """Return the OPs as JSON."""
-    return [json.dumps([{"name": s.name, "kind": s.kind, "summary": s.summary} for s in specs], indent=2)]
+    entries = [{"name": s.name, "kind": s.kind, "summary": s.summary, "writes": _written(s), "needs": _needs(s)} for s in specs]
+    return [json.dumps(entries, indent=2, ensure_ascii=False)]
 
 
-def table(specs: list[OpSpec]) -> list[str]:
-    """Return one line an OP."""
+def table(specs: list[OpSpec], *, is_long: bool = False) -> list[str]:
+    """Return a line an OP, cut to the width of a terminal; what it writes and needs follows if this is long."""
     width = max((len(spec.name) for spec in specs), default=0)
-    return [f"{spec.name:<{width}}  {spec.kind:<12}  {spec.summary}" for spec in specs] or ["no OP is like this"]
+    columns = os.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines = []
+    for spec in specs:
+        line = f"{spec.name:<{width}}  {spec.kind:<12}  {spec.summary}"
+        lines.append(line if columns is None or len(line) <= columns else f"{line[: columns - 1]}\u2026")
+        lines += _effects(spec) if is_long else []
+    return lines or ["no OP is like this"]
+
+
+def _effects(spec: OpSpec) -> list[str]:
+    """Return lines on what an OP writes and needs, as it is by default."""
+    lines = [f"  writes  {', '.join(_written(spec))}"] if _written(spec) else []
+    return lines + [f"  needs   {need}" for need in _needs(spec)]
+
+
+def _written(spec: OpSpec) -> list[str]:
+    from djfast.plan.effects import written_by
+
+    return written_by(spec)
+
+
+def _needs(spec: OpSpec) -> list[str]:
+    from djfast.plan.effects import needed_by
+
+    return needed_by(spec).lines()
 
 
 def record(spec: OpSpec) -> dict[str, object]:
@@ -69,6 +97,8 @@ def record(spec: OpSpec) -> dict[str, object]:
         "summary": spec.summary,
         "description": spec.description,
         "source": spec.source,
+        "writes": _written(spec),
+        "needs": _needs(spec),
         "params": [
             {
                 "name": p.name,
@@ -92,6 +122,7 @@ def described(spec: OpSpec) -> list[str]:
     lines = [f"{spec.name} ({spec.kind})", f"  {spec.summary}"]
     if spec.description:
         lines += ["", *(f"  {line}" for line in spec.description.splitlines())]
+    lines += ["", *effects] if (effects := _effects(spec)) else []
     lines += ["", "parameters"]
     lines += [line for p in spec.own_params for line in _param_lines(p)]
     common = ", ".join(p.name for p in spec.params if p.common and not p.no_effect and not p.refused)

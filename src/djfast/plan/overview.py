@@ -29,7 +29,7 @@ def overview(plan: Plan) -> list[str]:
 
 def _lines(plan: Plan, stage: Stage) -> Iterator[Line]:
     if stage.rewrite is not None:
-        yield Line(plan.ops[stage.rewrite.op].spec.name, "python", "whole rows", "whole rows", "")
+        yield Line(plan.ops[stage.rewrite.op].spec.name, "python", "whole rows", "any field", "")
         return
     fields = dict(enumerate(stage.texts + stage.reserved))
     behind = {op for place, op in enumerate(stage.local_ops) if any(before > op for before in stage.local_ops[:place])}
@@ -52,12 +52,19 @@ def _line(plan: Plan, stage: Stage, fields: dict[int, str], op: int, remarks: li
 
 def written(op: Op, text_key: str = "text") -> list[str]:
     """Return what an OP writes: fields, stats and tags by their names. `text_key` is the text of OPs that name none."""
+    if op.rewrite() is not None:
+        return ["any field"]
+    kind = "stat" if isinstance(op, Filter) else "tag"
+    assigned = op.assign() if isinstance(op, Mapper) else ()
+    fields = [op.text_key or text_key if role == "text" else role for role in assigned]
+    return [*fields, *(f"{kind} {name}" for name in stats_and_tags(op))]
+
+
+def stats_and_tags(op: Op) -> list[str]:
+    """Return the names of the stats of a filter, or of the tags of a mapper."""
     if isinstance(op, Filter):
-        return [f"stat {name}" for name in op.stats()]
-    if isinstance(op, Mapper):
-        fields = [op.text_key or text_key if role == "text" else role for role in op.assign()]
-        return [*fields, *(f"tag {name}" for name in op.tags())]
-    return []
+        return [name for name in op.stats() if name != getattr(op, "field_key", None)]  # a field of the row is no stat
+    return list(op.tags()) if isinstance(op, Mapper) else []
 
 
 def _sources(stage: Stage, op: int) -> Iterator[int]:

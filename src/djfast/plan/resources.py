@@ -110,6 +110,12 @@ def resource_files(function: str, params: tuple[tuple[str, Any], ...], op: str) 
     return files
 
 
+def resource_names(function: str, parameter: tuple[str, Any]) -> list[str]:
+    """Return the names of what a parameter names outside of the recipe, wherever that is."""
+    name, value = parameter
+    return [value] if (function, name) in _RESOLVERS and isinstance(value, str) and value else []
+
+
 class Fetchable(NamedTuple):
     """A file that a parameter names and that may be downloaded, and the folder in which runs look for it."""
 
