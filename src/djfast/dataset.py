@@ -54,6 +54,7 @@ class Computed(NamedTuple):
     pieces: list[Any]
     report: Report
     source: Source
+    columns: Callable[[], pa.Schema | None]  # where the rows came from
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows as dictionaries that nobody else has."""
@@ -243,18 +244,27 @@ class Dataset:
         SchemaError
             If the values of a field have no type in common.
         """
-        pieces = self._compute(keeps_stats=stats).pieces
+        from djfast.io.plain_columns import with_narrow_dictionaries
+
+        pieces, *_, columns = self._compute(keeps_stats=stats)
         if pieces and hasattr(pieces[0], "batch"):
             table = _table_of_batches([piece.batch for piece in pieces])
-            return table if stats else table.drop_columns([name for name in (STATS, META) if name in table.column_names])
-        if pieces and getattr(pieces[0], "columns", None) is not None:
-            return _table_of_lines(pieces, keeps_stats=stats)
-        return _table_of(self.to_list(stats=stats))
+        elif pieces and getattr(pieces[0], "columns", None) is not None:
+            table = _table_of_lines(pieces)
+        else:
+            return _table_of(self.to_list(stats=stats))
+        if not stats:
+            table = table.drop_columns([name for name in (STATS, META) if name in table.column_names])
+        return with_narrow_dictionaries(table, columns())
 
     def to_pandas(self, *, stats: bool = False) -> pd.DataFrame:
         """Return the rows as a data frame of pandas."""
         _require("pandas")
-        return self.to_arrow(stats=stats).to_pandas()
+        table = self.to_arrow(stats=stats)
+        try:
+            return table.to_pandas()
+        except TypeError:  # pandas cannot read what it said about the types of nested columns
+            return table.to_pandas(ignore_metadata=True)
 
     def to_polars(self, *, stats: bool = False) -> pl.DataFrame:
         """Return the rows as a data frame of polars."""
@@ -393,7 +403,7 @@ class Dataset:
         if known is None:
             result = RowList()
             report = self._run(result, keeps_stats=keeps_stats, keeps_hashes=False)
-            known = self._computed[keeps_stats] = Computed(result.pieces, report, self._source)
+            known = self._computed[keeps_stats] = Computed(result.pieces, report, self._source, result.first_columns)
         return known
 
     def _write(self, result: Result, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
@@ -545,7 +555,7 @@ def _table_of_batches(batches: Sequence[pa.RecordBatch]) -> pa.Table:
         raise SchemaError(f"no table holds the values of all rows ({error}); use to_list") from error
 
 
-def _table_of_lines(pieces: Sequence[Any], *, keeps_stats: bool) -> pa.Table:
+def _table_of_lines(pieces: Sequence[Any]) -> pa.Table:
     """Return rows that were carried as lines as a table; columns that still hold their values keep their types.
 
     Raises
@@ -563,8 +573,7 @@ def _table_of_lines(pieces: Sequence[Any], *, keeps_stats: bool) -> pa.Table:
     if columns.rejected:
         reason = next(iter(columns.rejected.values()))
         raise SchemaError(f"{len(columns.rejected)} rows have values that no table of all rows holds ({reason}); use to_list")
-    table = pa.concat_tables(columns.tables()) if any(piece.row_count for piece in pieces) else columns.schema.empty_table()
-    return table if keeps_stats else table.drop_columns([name for name in (STATS, META) if name in table.column_names])
+    return pa.concat_tables(columns.tables()) if any(piece.row_count for piece in pieces) else columns.schema.empty_table()
 
 
 def _table_of(rows: Sequence[Row]) -> pa.Table:

@@ -390,6 +390,23 @@ def test_stats_stand_beside_the_rows_that_the_format_has_a_place_for(tmp_path: P
         assert [row["__dj__stats__"]["text_len"] for row in lines(target.parent / "out_stats.jsonl")] == [1, 3]
 
 
+@pytest.mark.parametrize("settings", [{}, {"use_checkpoint": True}], ids=["alone", "job"])
+def test_rows_of_files_with_other_columns_come_into_a_new_order_as_they_are(tmp_path: Path, settings: dict[str, Any]) -> None:
+    parts = [
+        pa.table({"text": ["b", "d"], "x": [1, 2]}),
+        pa.table({"text": ["a"], "x": ["three"]}),
+        pa.table({"y": [5], "x": pa.array([(1 << 64) - 1], pa.uint64()), "text": ["c"]}),
+    ]
+    select = [{"topk_specified_field_selector": {"field_key": "text", "top_ratio": 1.0, "reverse": False}}]
+    target = run_parts(tmp_path, parts, select, "jsonl", **settings, work_dir=str(tmp_path / "work"))
+    assert sorted(lines(target), key=lambda row: row["text"]) == [
+        {"text": "a", "x": "three"},
+        {"text": "b", "x": 1},
+        {"y": 5, "x": (1 << 64) - 1, "text": "c"},
+        {"text": "d", "x": 2},
+    ]
+
+
 @pytest.mark.parametrize("column", [None, pa.array([1, 2]), pa.array([["a"], None]), pa.array([b"a", b"b"])], ids=str)
 @pytest.mark.parametrize("is_first", [True, False])
 def test_rows_of_a_file_without_texts_are_rejected_alone(tmp_path: Path, column: pa.Array | None, is_first: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -163,3 +164,33 @@ def test_types_that_only_the_package_knows_come_back() -> None:
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["a", "b"])})
     labelled = datasets.Dataset.from_dict({"text": ["long enough"], "label": [1]}, features=features)
     assert datasets.Dataset(pa.table(djfast.Dataset(labelled).process("text_length_filter"))).features == features
+
+
+@pytest.mark.parametrize("process", [["clean_email_mapper"], [{"text_chunk_mapper": {"max_len": 100}}]], ids=["plain", "whole"])
+def test_categories_of_polars_and_pandas_go_in_and_come_out(tmp_path: Path, process: list[Any]) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    frame = polars.DataFrame(
+        {
+            "text": ["one", "two"],
+            "x": polars.Series(["a category that is longer than a view", None], dtype=polars.Categorical),
+            "y": polars.Series(["u", "v"], dtype=polars.Enum(["v", "u"])),
+            "z": polars.Series([["a"], None], dtype=polars.List(polars.Categorical)),
+        }
+    )
+    data = djfast.Dataset(frame).process(*process)
+    assert data.to_polars().equals(frame)
+    for kind in ("jsonl", "parquet", "arrow"):
+        data.export(tmp_path / f"out.{kind}")
+        assert djfast.Dataset(str(tmp_path / f"out.{kind}")).to_list() == frame.to_dicts()
+    categories = pandas.DataFrame({"text": ["one", "two"], "x": pandas.Categorical(["a", None])})
+    data = djfast.Dataset(categories).process(*process)
+    assert data.to_arrow().schema.field("x").type.index_type == pa.int8()
+    assert data.to_pandas().equals(categories)
+
+
+def test_frames_of_arrow_types_come_out_although_pandas_cannot_read_their_names() -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    table = pa.table({"text": ["one"], "x": [[1]]})
+    frame = table.to_pandas(types_mapper=pandas.ArrowDtype)
+    assert djfast.Dataset(frame).process("clean_email_mapper").to_pandas()["x"].tolist()[0].tolist() == [1]

@@ -452,6 +452,11 @@ class FileRows(ArrowRows):
         )
         return list(dict.fromkeys(schemas))
 
+    @property
+    def has_other_columns(self) -> bool:
+        """Whether files differ in their columns, so that one batch cannot hold rows of all as they are."""
+        return len(self._schemas) > 1
+
     def has_texts(self, path: str) -> bool:
         """Tell whether a field holds texts in some file."""
         for schema in self._schemas:

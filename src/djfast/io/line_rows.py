@@ -70,7 +70,8 @@ class LineRows(JsonRows):
 
 def carried_for(plan: Plan, rows: Any) -> Any:
     """Return the rows in the form that a plan needs them in."""
-    if rows.holds_lines or not (plan.needs_lines or rows.needs_lines):
+    may_be_mixed = plan.selects and getattr(rows, "has_other_columns", False)
+    if rows.holds_lines or not (plan.needs_lines or rows.needs_lines or may_be_mixed):
         return rows
     return LineRows(rows, joins=sum(stage.group is not None for stage in plan.stages))
 

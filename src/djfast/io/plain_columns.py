@@ -5,6 +5,7 @@ A result gets the layout that its columns came in, where its format has it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -335,10 +336,7 @@ class Restoring:
         import pyarrow as pa
 
         try:
-            columns = [
-                pa.chunked_array([_laid_out(chunk, field.type) for chunk in column.chunks], field.type)
-                for column, field in zip(table.columns, self._schema)
-            ]
+            laid_out = _table_laid_out(table, self._schema)
         except pa.ArrowInvalid:
             if table.num_rows < 2:
                 raise
@@ -346,11 +344,34 @@ class Restoring:
             self.write_table(encoded_anew(table.slice(0, half)))
             self.write_table(encoded_anew(table.slice(half)))
             return
-        self._sink.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+        self._sink.write_table(laid_out)
 
     def close(self) -> None:
         """Complete the file."""
         self._sink.close()
+
+
+def with_narrow_dictionaries(table: pa.Table, columns: pa.Schema | None) -> pa.Table:
+    """Return a table whose dictionaries are as narrow as they came in, if they have room for their values."""
+    import pyarrow as pa
+
+    for field in columns or ():
+        number = table.schema.get_field_index(field.name)
+        if number >= 0 and _is_narrow(field.type) and table.schema.field(number).type == plain_type(field.type):
+            with contextlib.suppress(pa.ArrowInvalid):
+                column = table.column(number).cast(field.type)
+                table = table.set_column(number, table.schema.field(number).with_type(column.type), column)
+    return table
+
+
+def _table_laid_out(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    columns = [
+        pa.chunked_array([_laid_out(chunk, field.type) for chunk in column.chunks], field.type)
+        for column, field in zip(table.columns, schema)
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def encoded_anew(table: pa.Table) -> pa.Table:

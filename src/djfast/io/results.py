@@ -74,9 +74,11 @@ class RowList:
     def __init__(self) -> None:
         self.pieces: list[Any] = []
         self.columns: Any = None
+        self.first_columns: Callable[[], Any] = lambda: None
 
     def expect(self, columns: Callable[[], Any], *, as_lines: bool) -> None:
-        """Keep the schema that rows had which come as lines."""
+        """Keep what returns the schema that rows had where they came from; for rows that come as lines, keep that."""
+        self.first_columns = columns
         self.columns = columns() if as_lines else None
 
     def tell(self, piece: Any) -> None:

@@ -142,6 +142,11 @@ class Plan(NamedTuple):
         return any(stage.needs_lines for stage in self.stages)
 
     @property
+    def selects(self) -> bool:
+        """Whether rows may come into another order, so that rows of several files stand together."""
+        return any(stage.select is not None for stage in self.stages)
+
+    @property
     def has_side(self) -> bool:
         """Whether rows may get stats or tags, which leave the result for a file of their own."""
         return self.brings_stats or any(stage.has_side for stage in self.stages)
