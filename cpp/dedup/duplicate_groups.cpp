@@ -31,7 +31,8 @@ std::vector<std::uint8_t> all_alive(const RowKeys& keys, RowMask alive) {
 
 template <class Key, class KeyOf>
 Links links_of(std::size_t count, KeyOf key_of) {
-  EqualKeys<Key> equal;
+  const Pulse pulse;
+  EqualKeys<Key> equal(pulse);
   equal.rows().reserve(count);
   for (std::size_t i = 0; i < count; ++i) equal.rows().push_back({key_of(i), static_cast<std::uint32_t>(i)});
   // Places differ from run to run; what is told does not.
@@ -56,9 +57,9 @@ Links links_of_equal(std::span<const std::uint64_t> words, std::size_t width) {
   return links_of<Digest>(count, [&](std::size_t i) { return Digest{words[2 * i], words[2 * i + 1]}; });
 }
 
-std::vector<std::uint8_t> DigestGroups::resolve(RowMask alive) const {
+std::vector<std::uint8_t> DigestGroups::resolve(RowMask alive, Pulse pulse) const {
   auto kept = all_alive(keys_, alive);
-  EqualKeys<Digest> equal;
+  EqualKeys<Digest> equal(pulse);
   auto first = keys_.column(0);
   auto second = keys_.column(1);
   equal.for_each_repeat(
@@ -74,11 +75,12 @@ BandGroups::BandGroups(std::size_t bands, bool by_number) : bands_(bands), keys_
   if (bands == 0) throw UserError("bands must be >= 1, got 0");
 }
 
-std::vector<std::uint8_t> BandGroups::resolve(RowMask alive) const {
+std::vector<std::uint8_t> BandGroups::resolve(RowMask alive, Pulse pulse) const {
   auto kept = all_alive(keys_, alive);
   DisjointSets sets(kept.size());
-  EqualKeys<std::uint64_t> equal;
+  EqualKeys<std::uint64_t> equal(pulse);
   for (std::size_t band = 0; band < bands_; ++band) {
+    pulse.at(static_cast<double>(band) / static_cast<double>(bands_));
     equal.for_each_repeat(
         kept.size(), keys_.rounds(equal.row_bytes), [&](std::size_t row) { return kept[row] != 0 && keys_.has(row); },
         keys_.column(band), [&](std::uint32_t first, std::uint32_t row) { sets.unite(first, row); });

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "djfast/pulse.hpp"
 #include "kernels/hash/placement.hpp"
 
 namespace djfast {
@@ -23,6 +24,9 @@ struct KeyedRow {
 template <class Key>
 class EqualKeys {
  public:
+  /// The pulse must outlive this.
+  explicit EqualKeys(const Pulse& pulse) : pulse_(pulse) {}
+
   /// Rows to compare, to be filled in ascending order before each call.
   std::vector<KeyedRow<Key>>& rows() noexcept { return rows_; }
 
@@ -42,6 +46,7 @@ class EqualKeys {
     next_.assign(starts_.begin(), starts_.end() - 1);
     for (const auto& row : rows_) partitioned_[next_[partition_of(row)]++] = row;  // keeps the order of rows
     for (std::size_t i = 0; i < partitions; ++i) {
+      pulse_.beat();
       find_repeats(partitioned_.data() + starts_[i], starts_[i + 1] - starts_[i], link);
     }
   }
@@ -53,6 +58,7 @@ class EqualKeys {
     for (std::size_t round = 0; round < rounds; ++round) {
       rows_.clear();
       for (std::size_t row = 0; row < count; ++row) {
+        if (row % partition_rows == 0) pulse_.beat();
         if (!compared(row)) continue;
         const Key key = key_of(row);
         // Other bits of a place are those of the partition and the slot.
@@ -86,6 +92,7 @@ class EqualKeys {
     }
   }
 
+  const Pulse& pulse_;
   std::vector<KeyedRow<Key>> rows_;
   std::vector<KeyedRow<Key>> partitioned_;
   std::vector<std::size_t> starts_;

@@ -28,7 +28,8 @@ struct Point {
 
 class NeighbourSearch {
  public:
-  NeighbourSearch(int distance, DisjointSets& sets) : distance_(distance), sets_(sets) {}
+  /// Sets and pulse must outlive this.
+  NeighbourSearch(int distance, DisjointSets& sets, Pulse& pulse) : distance_(distance), sets_(sets), pulse_(pulse) {}
 
   void run(std::span<Point> points) { search(points, ~std::uint64_t{0}, 0); }
   /// Finds the pairs that agree on the bits of `mask`, and perhaps others.
@@ -42,6 +43,7 @@ class NeighbourSearch {
   void search(std::span<Point> points, std::uint64_t free_bits, std::size_t depth) {
     if (points.size() < 2) return;
     if (points.size() <= few_points) return compare_all(points);
+    pulse_.beat();
     const int blocks = depth < deepest ? best_block_count(points.size(), std::popcount(free_bits)) : 0;
     if (blocks == 0) {
       link_clusters(points, ~std::size_t{0});
@@ -52,7 +54,10 @@ class NeighbourSearch {
     const auto masks = block_masks(free_bits, blocks);
     std::vector<int> chosen(static_cast<std::size_t>(blocks - distance_));
     for (std::size_t i = 0; i < chosen.size(); ++i) chosen[i] = static_cast<int>(i);
+    const double choices = choices_of(blocks);
+    double done = 0;
     do {
+      if (depth == 0) pulse_.at(done++ / choices);
       std::uint64_t mask = 0;
       for (const int block : chosen) mask |= masks[static_cast<std::size_t>(block)];
       search_buckets(points, mask, free_bits, depth);
@@ -99,6 +104,7 @@ class NeighbourSearch {
     std::vector<Cluster> clusters;
     std::size_t compared = 0;
     for (const auto& point : points) {
+      if (clusters.size() >= few_points) pulse_.beat();
       std::size_t home = clusters.size();
       for (std::size_t i = 0; i < clusters.size(); ++i) {
         const std::size_t found = kernels::find_within(point.hash, clusters[i].hashes, distance_);
@@ -143,6 +149,13 @@ class NeighbourSearch {
     return best;
   }
 
+  /// In how many ways `distance` of the blocks can be left out.
+  double choices_of(int blocks) const {
+    double choices = 1;
+    for (int i = 1; i <= distance_; ++i) choices = choices * (blocks - distance_ + i) / i;
+    return choices;
+  }
+
   /// `blocks` masks of about equally many of the free bits each, which together are all of them.
   static std::vector<std::uint64_t> block_masks(std::uint64_t free_bits, int blocks) {
     std::vector<std::uint64_t> masks(static_cast<std::size_t>(blocks), 0);
@@ -170,6 +183,7 @@ class NeighbourSearch {
 
   int distance_;
   DisjointSets& sets_;
+  Pulse& pulse_;
 };
 
 }  // namespace
@@ -191,7 +205,8 @@ Links links_within(std::span<const std::uint64_t> hashes, int distance, std::uin
   points.reserve(hashes.size());
   for (std::size_t i = 0; i < hashes.size(); ++i) points.push_back({hashes[i], static_cast<std::uint32_t>(i), 0});
   DisjointSets sets(points.size());
-  if (!points.empty()) NeighbourSearch(distance, sets).run(points, mask);
+  Pulse pulse;
+  if (!points.empty()) NeighbourSearch(distance, sets, pulse).run(points, mask);
   Links links;
   for (std::uint32_t i = 0; i < points.size(); ++i) {
     if (sets.is_root(i)) continue;
@@ -201,10 +216,10 @@ Links links_within(std::span<const std::uint64_t> hashes, int distance, std::uin
   return links;
 }
 
-std::vector<std::uint8_t> HammingGroups::resolve(RowMask alive) const {
+std::vector<std::uint8_t> HammingGroups::resolve(RowMask alive, Pulse pulse) const {
   keys_.check(alive);
   std::vector<std::uint8_t> kept(keys_.rows(), 1);
-  EqualKeys<std::uint64_t> equal;
+  EqualKeys<std::uint64_t> equal(pulse);
   for (std::size_t row = 0; row < kept.size(); ++row) {
     if (alive.data() != nullptr && alive[row] == 0) kept[row] = 0;
   }
@@ -222,7 +237,7 @@ std::vector<std::uint8_t> HammingGroups::resolve(RowMask alive) const {
     rows.push_back(static_cast<std::uint32_t>(row));
   }
   DisjointSets sets(points.size());
-  NeighbourSearch(distance_, sets).run(points);
+  NeighbourSearch(distance_, sets, pulse).run(points);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!sets.is_root(static_cast<std::uint32_t>(i))) kept[rows[i]] = 0;
   }

@@ -2,6 +2,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cerrno>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -10,6 +11,7 @@
 #include "djfast/errors.hpp"
 #include "djfast/key_counts.hpp"
 #include "djfast/links.hpp"
+#include "djfast/pulse.hpp"
 
 namespace djfast::python {
 namespace py = pybind11;
@@ -65,13 +67,32 @@ void add(Groups& groups, const py::object& keys, std::size_t rows, const py::obj
   });
 }
 
+/// Tells Python a few times a second how much is done, and lets its signal handlers run, which may end the work.
+class Pulsing {
+ public:
+  explicit Pulsing(const py::object& told) : told_(told) {}
+
+  void operator()(double share) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::milliseconds(100)) return;
+    last_ = now;
+    const py::gil_scoped_acquire locked;
+    if (!told_.is_none()) told_(share);
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+
+ private:
+  const py::object& told_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
 template <class Groups>
-py::bytes resolve(const Groups& groups, const py::object& alive) {
+py::bytes resolve(const Groups& groups, const py::object& alive, const py::object& told) {
   const Bytes alive_bytes(alive);
   std::vector<std::uint8_t> kept;
   as_os_error([&] {
-    const py::gil_scoped_release unlocked;  // the buffer is held; no Python object is touched
-    kept = groups.resolve(alive_bytes.mask());
+    const py::gil_scoped_release unlocked;  // the buffer is held; no other Python object is touched
+    kept = groups.resolve(alive_bytes.mask(), Pulse(Pulsing(told)));
   });
   return {reinterpret_cast<const char*>(kept.data()), kept.size()};
 }
@@ -118,8 +139,9 @@ py::class_<Groups> bind(py::module_& module, const char* name, const char* summa
       .def("add", &add<Groups>, py::arg("keys"), py::arg("rows"), py::arg("present") = py::none(),
            "Appends rows: their 64-bit keys in native byte order, row after row, and one byte per row telling which "
            "have keys (None: all). Keys of rows without may be left out.")
-      .def("resolve", &resolve<Groups>, py::arg("alive") = py::none(),
-           "One byte per row, 1 where the row stays: it is alive (None: all are) and the first of its group.")
+      .def("resolve", &resolve<Groups>, py::arg("alive") = py::none(), py::arg("told") = py::none(),
+           "One byte per row, 1 where the row stays: it is alive (None: all are) and the first of its group. Now and then "
+           "told(share) is called with how much is done, from 0 to 1, and signals are handled.")
       .def("spill_to", [](Groups& groups, int file, std::size_t most_bytes) { groups.keys().spill_to(file, most_bytes); },
            py::arg("file"), py::arg("most_bytes"),
            "From now on, keys that take more than `most_bytes` go to a file (its descriptor), which must stay open.")

@@ -2,7 +2,9 @@
 
 import itertools
 import random
+import signal
 import struct
+import time
 
 import pytest
 from hypothesis import given
@@ -151,3 +153,41 @@ def test_sizes_that_disagree_are_refused():
         _native.HammingGroups(64)
     with pytest.raises(UserError, match="bands"):
         _native.BandGroups(0)
+
+
+def test_long_work_tells_how_much_is_done():
+    rows, bands = 300_000, 20
+    groups = _native.BandGroups(bands)
+    groups.add(random.Random(1).randbytes(8 * bands * rows), rows)
+    told = []
+    assert groups.resolve(None, told.append).count(1) == rows
+    assert told == sorted(told)
+    assert all(0 <= share < 1 for share in told)
+
+
+def test_a_signal_ends_long_work():
+    class Ended(Exception):
+        pass
+
+    def end(number, frame):
+        raise Ended
+
+    groups = _native.HammingGroups(16)  # half a minute of comparisons
+    groups.add(random.Random(1).randbytes(8 * 100_000), 100_000)
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    began = time.monotonic()
+    try:
+        with pytest.raises(Ended):
+            groups.resolve()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 10
+
+
+def test_who_is_told_may_end_the_work():
+    groups = _native.HammingGroups(16)
+    groups.add(random.Random(1).randbytes(8 * 20_000), 20_000)
+    with pytest.raises(ZeroDivisionError):
+        groups.resolve(None, lambda share: 1 / 0)

@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "djfast/pulse.hpp"
+
 namespace djfast {
 
 /// One byte per row, 0 or 1.
@@ -84,7 +86,7 @@ class DigestGroups {
   DigestGroups() : keys_(2) {}
   RowKeys& keys() noexcept { return keys_; }
   /// One byte per row: 1 where the row is alive and no earlier row alive has its digest.
-  std::vector<std::uint8_t> resolve(RowMask alive) const;
+  std::vector<std::uint8_t> resolve(RowMask alive, Pulse pulse = Pulse()) const;
 
  private:
   RowKeys keys_;
@@ -97,7 +99,7 @@ class BandGroups {
   /// with the smallest one stays, not the first.
   explicit BandGroups(std::size_t bands, bool by_number = false);
   RowKeys& keys() noexcept { return keys_; }
-  std::vector<std::uint8_t> resolve(RowMask alive) const;
+  std::vector<std::uint8_t> resolve(RowMask alive, Pulse pulse = Pulse()) const;
 
  private:
   std::size_t bands_;
@@ -110,7 +112,7 @@ class HammingGroups {
  public:
   explicit HammingGroups(int distance);
   RowKeys& keys() noexcept { return keys_; }
-  std::vector<std::uint8_t> resolve(RowMask alive) const;
+  std::vector<std::uint8_t> resolve(RowMask alive, Pulse pulse = Pulse()) const;
 
  private:
   RowKeys keys_;

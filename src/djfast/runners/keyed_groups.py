@@ -35,6 +35,7 @@ class KeyedGroups:
         self._folder = folder
         self._most_bytes = most_bytes
         self._resolved = 0
+        self._part = 0.0  # of the one that is being resolved
         self._files = ExitStack()
         self._stays_in_memory = folder is None or most_bytes is None
 
@@ -55,13 +56,16 @@ class KeyedGroups:
     def resolve(self, number: int, alive: bytes) -> bytes:
         """Return which rows stay, one byte for each, of those that are alive."""
         with self._writing():
-            kept = bytes(self._groups[number].resolve(alive))
-        self._resolved += 1
+            kept = bytes(self._groups[number].resolve(alive, self._tell))
+        self._resolved, self._part = self._resolved + 1, 0.0
         return kept
 
     def share_resolved(self) -> float:
         """Return how much of the work of all `resolve` is done, from 0 to 1."""
-        return self._resolved / len(self._groups)
+        return (self._resolved + self._part) / len(self._groups)
+
+    def _tell(self, share: float) -> None:
+        self._part = share
 
     def _spill(self) -> None:
         self._stays_in_memory = True  # what more comes, native code spills
