@@ -9,13 +9,16 @@ from typing import Any
 from djfast.runners.report import Report
 
 
-def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) -> Report:
+def run(recipe: str | os.PathLike[str] | Mapping[str, Any], *, progress: bool = False, **overrides: Any) -> Report:
     """Run a recipe and return its report.
 
     Parameters
     ----------
     recipe : path or mapping
         A recipe file, or its content.
+    progress : bool, optional
+        Show on standard error how far the run is, as the command does: live lines on a terminal, else, as in a notebook, a line
+        each minute.
     **overrides
         Global keys that replace the recipe's: ``np=8``, ``export_path="out.jsonl"``. Parameters of OPs are reached with a
         dictionary: ``**{"text_length_filter.min_len": 20, "process.3.max_len": 100}``.
@@ -28,6 +31,7 @@ def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) ->
     import json
 
     from djfast.recipe.load import load_recipe
+    from djfast.runners.progress import Progress
 
     given = dict(recipe) if isinstance(recipe, Mapping) else os.fspath(recipe)
     texts = [f"{key}={json.dumps(value, default=_plain)}" for key, value in overrides.items()]
@@ -35,10 +39,10 @@ def run(recipe: str | os.PathLike[str] | Mapping[str, Any], **overrides: Any) ->
     if recipe_.settings["use_checkpoint"]:
         from djfast.runners.job import run_alone
 
-        return run_alone(recipe_)
+        return run_alone(recipe_, Progress(is_quiet=not progress))
     from djfast.runners.local import run_recipe
 
-    return run_recipe(recipe_)
+    return run_recipe(recipe_, progress=Progress(is_quiet=not progress))
 
 
 def _plain(value: Any) -> Any:

@@ -68,7 +68,8 @@ def test_a_report_is_a_table_for_people(recipe: dict[str, Any]) -> None:
     report = djfast.run(recipe)
     lines = str(report).splitlines()
     assert lines[0].split() == ["OP", "rows", "in", "rows", "out", "kept", "rejected", "seconds"]
-    assert lines[2].split()[:4] == ["words_num_filter", "20", "19", "95.0%"]
-    assert lines[3].startswith("20 rows in, 19 out, 0 rejected in ")
+    assert lines[1].split()[:4] == ["read", "20", "20", "100.0%"]
+    assert lines[3].split()[:4] == ["words_num_filter", "20", "19", "95.0%"]
+    assert lines[4].startswith("20 rows in, 19 out, 0 rejected in ")
     assert repr(report) == str(report)
     assert Report.of(report.to_dict()) == report

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import djfast
 from djfast.io.intake import Intake
 from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
@@ -375,6 +376,16 @@ def test_all_bytes_of_the_files_are_taken_in(tmp_path: Path, form: str) -> None:
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0, abs=0.01)
     assert intake.taken == pytest.approx(total, rel=0.01)
+
+
+@pytest.mark.parametrize("keys", [{}, {"use_checkpoint": True}])
+def test_a_run_from_python_is_shown_if_it_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: Any) -> None:
+    given = recipe(tmp_path, **keys).text
+    djfast.run(given)
+    assert capsys.readouterr().err == ""
+    djfast.run(given, progress=True, export_path=str(tmp_path / "other.jsonl"))
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("2 threads")
 
 
 def test_a_limit_of_rows_is_the_whole_of_a_run(tmp_path: Path) -> None:

@@ -91,13 +91,16 @@ class Report(NamedTuple):
         """Return one line for reading and one per OP: rows in, rows out, share kept, rejected rows, compute time."""
         readable = self.ops[0].rows_in if self.ops else self.rows_read - self.rows_rejected
         read = OpReport("read", self.rows_read, readable, self.rows_read - readable, 0.0)
-        width = max(len(op.name) for op in (read, *self.ops))
-        lines = [f"{'OP':<{width}}  {'rows in':>12}  {'rows out':>12}  {'kept':>7}  {'rejected':>8}  {'seconds':>8}"]
+        lines = [("OP", "rows in", "rows out", "kept", "rejected", "seconds")]
         for op in (read, *self.ops):
-            kept = f"{op.rows_out / op.rows_in:7.1%}" if op.rows_in else "      -"
+            kept = f"{op.rows_out / op.rows_in:.1%}" if op.rows_in else "-"
             seconds = "-" if op is read else f"{op.seconds:.2f}"
-            lines.append(f"{op.name:<{width}}  {op.rows_in:>12,}  {op.rows_out:>12,}  {kept}  {op.rejected:>8,}  {seconds:>8}")
-        return lines
+            lines.append((op.name, f"{op.rows_in:,}", f"{op.rows_out:,}", kept, f"{op.rejected:,}", seconds))
+        widths = [max(map(len, column)) for column in zip(*lines)]
+        return [
+            "  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:]))])
+            for line in lines
+        ]
 
 
 class RankReport(NamedTuple):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from djfast.recipe.load import Recipe
+from djfast.runners.progress import Progress
 from djfast.runners.report import Report
 
 
-def run_alone(recipe: Recipe) -> Report:
+def run_alone(recipe: Recipe, progress: Progress) -> Report:
     """Run a checked recipe as a job of this process; it goes on where an interrupted one stopped.
 
     Raises
@@ -17,8 +18,7 @@ def run_alone(recipe: Recipe) -> Report:
     from djfast.ranks.alone import Alone
     from djfast.runners.job.runner import Job
     from djfast.runners.job.stopping import Stopping
-    from djfast.runners.progress import Progress
 
-    report = Job(recipe, Alone(), progress=Progress(is_quiet=True), stopping=Stopping()).run()
+    report = Job(recipe, Alone(), progress=progress, stopping=Stopping()).run()
     assert report is not None  # rank 0 reports
     return report
