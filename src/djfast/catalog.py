@@ -184,4 +184,4 @@ def _no_such_op(name: str) -> str:
         twin = name.removeprefix("ray_")
         hint = f"; {twin} does the same here" if twin != name and twin in OPS else ""
         return f"{name} is an OP of Data-Juicer that djfast does not have yet{hint}"
-    return f"no such OP{did_you_mean(name, {*names(), *PEER_NAMES})}, got {name!r}"
+    return f"no such OP{did_you_mean(name, names()) or did_you_mean(name, PEER_NAMES)}, got {name!r}"

@@ -34,7 +34,7 @@ from djfast.runners.inputs import access_of, bring_stats, draw, files_to_read, r
 from djfast.runners.memory import LARGEST_WINDOW, budget_of, threads_of
 from djfast.runners.progress import Progress, heading_of, phases_of
 from djfast.runners.rejected import EXPORT, Rejected, RejectedOfStream, RejectedRows
-from djfast.runners.report import Report, short_text_notices
+from djfast.runners.report import Report, notices_of
 from djfast.runners.stage_loop import StageLoop
 from djfast.runners.watch import Watch
 
@@ -224,7 +224,7 @@ def run_plan(
         export_paths=tuple(paths),
         stats_path=None,
         rejected_path=None,
-        notices=(*notices, *plan.notices, *short_text_notices(plan, loop.tally)),
+        notices=(*notices, *plan.notices, *notices_of(plan, loop.tally)),
         rejected_reasons=rejected.reasons.most_frequent(),
         language_models=METER.take() or None,
     )

@@ -245,9 +245,12 @@ class Tally:
         )
 
 
-def short_text_notices(plan: Plan, tally: Tally) -> list[str]:
-    """Say how many short texts each deduplicator took for duplicates of each other."""
+def notices_of(plan: Plan, tally: Tally) -> list[str]:
+    """Say which OP left no row, and how many short texts each deduplicator took for duplicates of each other."""
     notices = []
+    for op, name in tally.names.items():
+        if tally.rows_in.get(op) and not tally.rows_out.get(op):
+            notices.append(f"no row is left: {name} drops the last {tally.rows_in[op]:,} of {tally.rows_read:,}")
     for op, count in sorted(tally.short_texts.items()):
         if count > 1:
             name, window = tally.names[op], plan.ops[op].__dict__.get("window_size")

@@ -26,7 +26,7 @@ from djfast.runners.job.survivors import owned
 from djfast.runners.local import fatal_ops, reject_unfit, with_side_files, write_record
 from djfast.runners.memory import threads_of
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
-from djfast.runners.report import RankReport, Report, short_text_notices
+from djfast.runners.report import RankReport, Report, notices_of
 
 
 def export_settings(recipe: Recipe) -> list[Any]:
@@ -91,7 +91,7 @@ def write_outcome(
         export_paths=tuple(paths),
         stats_path=None,
         rejected_path=None,
-        notices=(*recipe.notices, *passes.plan.notices, *short_text_notices(passes.plan, total)),
+        notices=(*recipe.notices, *passes.plan.notices, *notices_of(passes.plan, total)),
         ranks=tuple(reports),
         language_models=usage or None,
         rejected_reasons=rejected.reasons.most_frequent(),
