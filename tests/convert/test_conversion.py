@@ -75,24 +75,40 @@ def test_a_limit_of_bad_rows(tmp_path: Path, limit: float | int | None, is_too_m
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.json", "out.failed.rejected.jsonl"]
 
 
+@pytest.mark.parametrize("text", ['[{"a": 1}, {"a": ', '[{"a": 1}', "[" * 1000])
+def test_an_array_that_is_cut_off_is_an_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "in.json").write_text(text)
+    with pytest.raises(InputError, match=r"in\.json is cut off: the array has no end after "):
+        convert(tmp_path / "in.json", tmp_path / "out.jsonl", from_form="alpaca")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "rows"),
     [
-        ('[{"a": 1}, {"a": ', "near character 11: Expecting value"),
-        ('[{"a": 1} {"a": 2}]', "near character 10: , must stand here, got '{'"),
-        ('[{"a": 1}', "near character 9: , must stand here, got ''"),
-        ('"text"', "near character 0: [ must stand here, got '\"'"),
-        ("", "near character 0: [ must stand here, got ''"),
-        ("[" * 100_000, "nested too deeply"),
+        ('[{"a": 1} {"a": 2}]', [{"a": 1}, {"a": 2}]),
+        ('{"a": 1}{"a": 2}\n{"a": 3}', [{"a": 1}, {"a": 2}, {"a": 3}]),
+        ('{\n"a":\n1}\n{"a": 2}', [{"a": 1}, {"a": 2}]),
+        ('[{"a": b}, {"a": 2}]', ["the line is not valid JSON: Expecting value: line 1 column 7 (char 6)", {"a": 2}]),
+        ('[{"a": 1, "a": 2}, {"a": 3}]', ["a key stands twice in one object: 'a'", {"a": 3}]),
+        ('{"a": 1e400}\n{"a": 2}', ["a number is too large for a double: 1e400", {"a": 2}]),
+        ('[{"a": 1}]\n[{"a": 2}]', ["a row must be a JSON object, got list"] * 2),
+        ('"text"', ["a row must be a JSON object, got str"]),
+        ("", []),
     ],
 )
-def test_what_is_no_array_is_an_error_with_its_place(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "in.json").write_text(text)
-    with pytest.raises(InputError) as raised:
-        convert(tmp_path / "in.json", tmp_path / "out.jsonl", from_form="alpaca")
-    assert str(raised.value).startswith(f"{tmp_path}/in.json is not valid JSON near character ")
-    assert message in str(raised.value)
-    assert not (tmp_path / "out.jsonl").exists()
+@pytest.mark.parametrize("name", ["in.json", "in.jsonl"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_rows_are_found_as_a_run_finds_them(tmp_path: Path, text: str, rows: list[Any], name: str, encoding: str) -> None:
+    (tmp_path / name).write_text(text, encoding=encoding)
+    assert found(tmp_path / name) == rows
+
+
+@pytest.mark.parametrize("behind", ["", "]", '], "x": ', "]} x"])
+def test_an_object_around_rows_must_be_whole(tmp_path: Path, behind: str) -> None:
+    (tmp_path / "in.json").write_text('{"data": [{"a": 1}' + behind)
+    with pytest.raises(InputError, match=r"in\.json is not valid JSON near character "):
+        found(tmp_path / "in.json", envelope="data")
 
 
 def test_arrays_may_hold_anything(tmp_path: Path) -> None:
@@ -101,8 +117,7 @@ def test_arrays_may_hold_anything(tmp_path: Path) -> None:
         path.write_text(text, encoding="utf-8")
         assert found(path) == []
     path.write_bytes(b"\xff[]")
-    with pytest.raises(InputError, match="it is not UTF-8"):
-        found(path)
+    assert found(path) == ["the line is not UTF-8"]
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -128,15 +143,15 @@ def test_an_object_without_its_rows_is_an_error(tmp_path: Path) -> None:
         convert(tmp_path / "in.json", tmp_path / "out.jsonl", from_form="wavcaps")
 
 
-def test_a_line_without_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_without_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "_MOST_BYTES", 1000)
     monkeypatch.setattr(source, "_CHUNK_BYTES", 100)
-    (tmp_path / "in.jsonl").write_text("x" * 5000)
-    with pytest.raises(InputError, match="a line is longer than 1000 bytes"):
-        found(tmp_path / "in.jsonl")
-    (tmp_path / "in.json").write_text('["' + "x" * 5000)
+    (tmp_path / "in.json").write_text('{"data": ["' + "x" * 5000)
     with pytest.raises(InputError, match="a row is longer than 1000 characters, or not valid"):
-        found(tmp_path / "in.json")
+        found(tmp_path / "in.json", envelope="data")
+    (tmp_path / "in.csv").write_text("a,b\n" + "x" * 5000)
+    with pytest.raises(InputError, match="a line is longer than 1000 bytes"):
+        found(tmp_path / "in.csv")
 
 
 # CSV.

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import json
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from djfast.errors import InputError, RecipeError
 from djfast.formats import FORMATS, format_of
-from djfast.io.compression import DecompressedFile, open_bytes
+from djfast.io.formats import format_of as format_of_input
+from djfast.io.json_rows import JsonRows
+from djfast.io.unicode_files import Stream, open_text
+from djfast.json_bytes import exactly_parsed
 
 _CHUNK_BYTES = 1 << 20
 _MOST_BYTES = 256 << 20  # of a row
@@ -32,7 +37,7 @@ def source_rows(path: str, layouts: Sequence[str], *, envelope: str | None = Non
     Parameters
     ----------
     path : str
-        Its suffix says what it is; it may be compressed. A ``.json`` file may hold an array, or an object a line.
+        Its suffix says what it is; it may be compressed. JSON may be an array, or objects, one a line or not.
     layouts : sequence of str
         What it may be: names of formats.
     envelope : str, optional
@@ -46,12 +51,11 @@ def source_rows(path: str, layouts: Sequence[str], *, envelope: str | None = Non
         If the file cannot be read, or is no whole JSON.
     """
     layout = layout_of(path, layouts, "the input")
-    stream = open_bytes(path)
     if layout == "csv":
-        return _records(stream, path)
-    if layout == "jsonl":
-        return _lines(stream, path, b"")
-    return _json(stream, path, envelope)
+        return _records(path)
+    if envelope is not None and _begins_object(path):
+        return _enveloped(path, envelope)
+    return _json(path)
 
 
 def layout_of(path: str, layouts: Sequence[str], what: str) -> str:
@@ -66,19 +70,11 @@ def layout_of(path: str, layouts: Sequence[str], what: str) -> str:
     return name
 
 
-def _chunks(stream: DecompressedFile, begin: bytes) -> Iterator[bytes]:
-    """Yield what was read already, and the rest."""
-    if begin:
-        yield begin
-    while chunk := stream.read(_CHUNK_BYTES):
-        yield chunk
-
-
-def _raw_lines(stream: DecompressedFile, path: str, begin: bytes) -> Iterator[bytes]:
+def _raw_lines(stream: Stream, path: str) -> Iterator[bytes]:
     """Yield lines with their line feeds."""
     held: list[bytes] = []
     size = 0
-    for chunk in _chunks(stream, begin):
+    while chunk := stream.read(_CHUNK_BYTES):
         if b"\n" not in chunk:
             held.append(chunk)
             size += len(chunk)
@@ -93,19 +89,32 @@ def _raw_lines(stream: DecompressedFile, path: str, begin: bytes) -> Iterator[by
         yield last
 
 
-def _lines(stream: DecompressedFile, path: str, begin: bytes) -> Iterator[Found]:
-    with stream:
-        for number, line in enumerate(_raw_lines(stream, path, begin), 1):
-            if line.isspace():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except UnicodeDecodeError:
-                yield Found(number, None, line.rstrip(b"\n"), "the line is not UTF-8")
-            except (ValueError, RecursionError) as error:
-                yield Found(number, None, line.rstrip(b"\n"), f"the line is not valid JSON: {error}")
-            else:
-                yield _found(number, row)
+def _json(path: str) -> Iterator[Found]:
+    """Read rows as a run does: lines, an array, or objects one after the other, in whatever encoding the file says."""
+    file = format_of_input(path)
+    assert file is not None, "the suffix has been looked at"
+    first = 1
+    for block in JsonRows([file], batch_bytes=_CHUNK_BYTES, keeps_stats=True, keeps_hashes=True).items():
+        numbers = array("Q", block.numbers) if block.numbers is not None else None
+        lines = block.data[: block.end].removesuffix(b"\n").split(b"\n")
+        for position, line in enumerate(lines):
+            number = first + position if numbers is None else numbers[position] + 1
+            if position in block.unread:
+                yield Found(number, None, line, block.unread[position])
+            elif line.strip(_SPACE.encode()):
+                yield _parsed(number, line)
+        first += len(lines) if block.lines is None else block.lines
+
+
+def _parsed(number: int, line: bytes) -> Found:
+    try:
+        return _found(number, exactly_parsed(line))
+    except UnicodeDecodeError:
+        return Found(number, None, line, "the line is not UTF-8")
+    except json.JSONDecodeError as error:
+        return Found(number, None, line, f"the line is not valid JSON: {error}")
+    except (ValueError, RecursionError) as error:
+        return Found(number, None, line, str(error))
 
 
 def _found(number: int, row: Any) -> Found:
@@ -114,10 +123,11 @@ def _found(number: int, row: Any) -> Found:
     return Found(number, None, row, f"a row must be a JSON object, got {type(row).__name__}")
 
 
-def _records(stream: DecompressedFile, path: str) -> Iterator[Found]:
+def _records(path: str) -> Iterator[Found]:
+    stream = open_text(path)
     # What is not UTF-8 is told apart after its record has been cut out.
-    texts = (line.decode("utf-8", "surrogateescape") for line in _raw_lines(stream, path, b""))
-    with stream:
+    texts = (line.decode("utf-8", "surrogateescape") for line in _raw_lines(stream, path))
+    with contextlib.closing(stream):
         limit = csv.field_size_limit(_MOST_BYTES)
         try:
             reader = csv.reader(texts, strict=True)
@@ -140,26 +150,26 @@ def _records(stream: DecompressedFile, path: str) -> Iterator[Found]:
             csv.field_size_limit(limit)
 
 
-def _json(stream: DecompressedFile, path: str, envelope: str | None) -> Iterator[Found]:
-    begin = b""
-    while not begin.strip(_SPACE.encode()) and (chunk := stream.read(_CHUNK_BYTES)):
-        begin += chunk
-    first = begin.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
-    if first == b"{" and envelope is None:
-        yield from _lines(stream, path, begin)  # lines, whatever the suffix says
-        return
-    with stream:
-        text = _JsonText(stream, path, begin)
-        if envelope is not None and first == b"{":
-            text.enter(envelope)
+def _begins_object(path: str) -> bool:
+    with contextlib.closing(open_text(path)) as stream:
+        begin = stream.read(_CHUNK_BYTES)
+    return begin.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
+
+
+def _enveloped(path: str, envelope: str) -> Iterator[Found]:
+    """Read the rows of an array in an object."""
+    with contextlib.closing(open_text(path)) as stream:
+        text = _JsonText(stream, path)
+        text.enter(envelope)
         for number, row in enumerate(text.items(), 1):
             yield _found(number, row)
+        text.leave()
 
 
 class _JsonText:
     """JSON that is read as far as it is needed."""
 
-    def __init__(self, stream: DecompressedFile, path: str, begin: bytes) -> None:
+    def __init__(self, stream: Stream, path: str) -> None:
         self._stream = stream
         self._path = path
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
@@ -168,7 +178,6 @@ class _JsonText:
         self._at = 0
         self._passed = 0  # characters before the text
         self._is_whole = False
-        self._take(begin)
 
     def enter(self, member: str) -> None:
         """Go into the member of an object; members before it are skipped."""
@@ -186,13 +195,22 @@ class _JsonText:
     def items(self) -> Iterator[Any]:
         """Yield the items of the array that begins here."""
         self._expect("[")
-        if self._peek() == "]":
-            return
-        while True:
+        while self._peek() != "]":
             yield self._value()
-            if self._peek() == "]":
-                return
-            self._expect(",")
+            if self._peek() != "]":
+                self._expect(",")
+        self._at += 1
+
+    def leave(self) -> None:
+        """Skip the members that are left of an object; nothing may stand behind it."""
+        while self._peek() == ",":
+            self._at += 1
+            self._value()
+            self._expect(":")
+            self._value()
+        self._expect("}")
+        if found := self._peek():
+            raise self._wrong(f"nothing may stand behind the object, got {found!r}")
 
     def _value(self) -> Any:
         self._peek()
