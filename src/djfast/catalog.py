@@ -174,7 +174,7 @@ def _entry_points() -> dict[str, Any]:
 def _no_such_op(name: str) -> str:
     from djfast.former_names import GONE_OPS
     from djfast.peer_names import NEVER_HERE, PEER_NAMES
-    from djfast.spelling import did_you_mean
+    from djfast.spelling import did_you_mean, nearest
 
     if name in NEVER_HERE:
         return f"{name} is an OP of Data-Juicer that djfast will not have: {NEVER_HERE[name]}"
@@ -184,4 +184,6 @@ def _no_such_op(name: str) -> str:
         twin = name.removeprefix("ray_")
         hint = f"; {twin} does the same here" if twin != name and twin in OPS else ""
         return f"{name} is an OP of Data-Juicer that djfast does not have yet{hint}"
-    return f"no such OP{did_you_mean(name, names()) or did_you_mean(name, PEER_NAMES)}, got {name!r}"
+    # One wrong letter in the name of an OP that is missing here; else one that is here is meant.
+    missing = nearest(name[:100], {*names(), *PEER_NAMES}, likeness=0.9)
+    return f"no such OP{did_you_mean(name, [missing] if missing else names())}, got {name!r}"

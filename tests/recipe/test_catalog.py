@@ -58,6 +58,8 @@ def test_an_op_that_will_never_be_is_named_with_the_reason(monkeypatch):
     ("name", "message"),
     [
         ("text_length_fliter", "no such OP (did you mean 'text_length_filter'?), got 'text_length_fliter'"),
+        ("image_sze_filter", "no such OP (did you mean 'image_size_filter'?), got 'image_sze_filter'"),
+        ("language_filter", "no such OP (did you mean 'language_id_score_filter'?), got 'language_filter'"),
         ("video_nsfw_filter", "video_nsfw_filter is an OP of Data-Juicer that djfast does not have yet"),
         ("zzz", "no such OP, got 'zzz'"),
     ],
