@@ -2,8 +2,8 @@
 
     python tests/sanitize.py -m tests.fuzz.file_campaign [files] [seed]
 
-Files are cut off, spliced, and changed in bytes and numbers. Work is done in child processes, so that a crash of any package is
-noted with the number of the file that caused it, and the campaign goes on.
+Files are cut off, spliced, and changed in bytes and numbers. Work is done in child processes, so that a crash of any package, a
+file that is waited for without an end and one that takes gigabytes are noted with their number, and the campaign goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
 import random
+import resource
 import subprocess
 import sys
 import tarfile
@@ -44,6 +46,8 @@ _PROCESS = [
     {"document_minhash_deduplicator": {"tokenization": "punctuation", "window_size": 1}},
 ]
 _CHUNK = 250  # files for each child process
+_CHUNK_SECONDS = 900  # some ten times what it takes under the sanitizers
+_MOST_BYTES = 3 << 30  # of memory, of which sanitizers take a part
 
 
 def _rows() -> list[dict[str, object]]:
@@ -52,6 +56,12 @@ def _rows() -> list[dict[str, object]]:
 
 def _json() -> bytes:
     return b"".join(json.dumps(row, ensure_ascii=bool(i % 2)).encode() + b"\n" for i, row in enumerate(_rows()))
+
+
+def _zst() -> bytes:
+    import zstandard
+
+    return b"".join(zstandard.ZstdCompressor(write_checksum=True).compress(line) for line in _json().splitlines(keepends=True))
 
 
 def _array() -> bytes:
@@ -75,6 +85,12 @@ def _table(write: Callable[..., None], **options: object) -> bytes:
     out = io.BytesIO()
     if options.pop("dictionary", False):
         table = table.set_column(0, "text", table["text"].combine_chunks().dictionary_encode())
+    if options.pop("nested", False):
+        columns = {"struct": pa.array([{"a": text, "b": [1, None]} for text in _TEXTS])}
+        columns["map"] = pa.array([[(text, 1.5)] for text in _TEXTS], pa.map_(pa.string(), pa.float64()))
+        columns["time"] = pa.array(range(len(_TEXTS)), pa.timestamp("ms", "UTC"))
+        for name, column in columns.items():
+            table = table.append_column(name, column)
     write(table, out, **options)
     return out.getvalue()
 
@@ -85,7 +101,7 @@ def _parquet(**options: object) -> bytes:
     return _table(pq.write_table, **options)
 
 
-def _arrow(*, stream: bool = False, compression: str | None = None, dictionary: bool = False) -> bytes:
+def _arrow(*, stream: bool = False, compression: str | None = None, **columns: bool) -> bytes:
     import pyarrow as pa
 
     def write(table: pa.Table, out: io.BytesIO) -> None:
@@ -93,7 +109,7 @@ def _arrow(*, stream: bool = False, compression: str | None = None, dictionary: 
         with (pa.ipc.new_stream if stream else pa.ipc.new_file)(out, table.schema, options=options) as writer:
             writer.write_table(table, 3)
 
-    return _table(write, dictionary=dictionary)
+    return _table(write, **columns)
 
 
 def _warc() -> bytes:
@@ -110,12 +126,12 @@ def _warc() -> bytes:
     return out.getvalue()
 
 
-def _tar() -> bytes:
+def _tar(form: int = tarfile.PAX_FORMAT, folder: str = "") -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
         for number, text in enumerate(_TEXTS):
             for suffix, content in (("text", text.encode()), ("json", json.dumps({"n": number}).encode())):
-                member = tarfile.TarInfo(f"{number:04}.{suffix}")
+                member = tarfile.TarInfo(f"{folder}{number:04}.{suffix}")
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
     return out.getvalue()
@@ -127,16 +143,30 @@ SEEDS: dict[str, list[tuple[str, Callable[[], bytes]]]] = {
         (".parquet", lambda: _parquet(compression="none", use_dictionary=False)),
         (".parquet", lambda: _parquet(compression="zstd", data_page_version="2.0", dictionary=True)),
         (".parquet", lambda: _parquet(row_group_size=2, write_page_index=True)),
+        (".parquet", lambda: _parquet(nested=True, write_page_checksum=True, data_page_size=64)),
+        (".parquet", lambda: _parquet(use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"}, compression="gzip")),
     ],
     "arrow": [
         (".arrow", _arrow),
         (".arrow", lambda: _arrow(stream=True, dictionary=True)),
         (".feather", lambda: _arrow(compression="lz4")),
+        (".arrow", lambda: _arrow(compression="zstd", nested=True)),
     ],
     "csv": [(".csv", _csv)],
     "warc": [(".warc", _warc), (".warc.gz", lambda: gzip.compress(_warc(), mtime=0))],
-    "tar": [(".tar", _tar)],
-    "json": [(".jsonl", _json), (".jsonl.gz", lambda: gzip.compress(_json(), mtime=0)), (".json", _array)],
+    "tar": [
+        (".tar", _tar),
+        (".tar", lambda: _tar(folder="é" * 200 + "/")),
+        (".tar", lambda: _tar(tarfile.GNU_FORMAT, "x" * 200 + "/")),
+    ],
+    "json": [
+        (".jsonl", _json),
+        (".jsonl.gz", lambda: gzip.compress(_json(), mtime=0)),
+        (".jsonl.xz", lambda: lzma.compress(_json())),
+        (".jsonl.zst", _zst),
+        (".jsonl", lambda: _json().decode().encode("utf-16")),
+        (".json", _array),
+    ],
 }  # fmt: skip
 
 
@@ -199,37 +229,47 @@ def check_files(first: int, count: int, seed: int) -> None:
     made: dict[tuple[str, int], tuple[str, bytes]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(first, first + count):
-            print(number, *check_file(f"{seed}.{number}", Path(folder), made), flush=True)
+            result = check_file(f"{seed}.{number}", Path(folder), made)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+            assert peak < _MOST_BYTES, f"{peak} bytes of memory"
+            print(number, *result, flush=True)
+
+
+def _run_child(first: int, count: int, seed: int) -> tuple[list[list[str]], str]:
+    """Check some files in another process; return what became of them, up to the one that failed, and how it failed."""
+    arguments = [sys.executable, "-m", "tests.fuzz.file_campaign", "--child", *map(str, (first, count, seed))]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        try:
+            status = str(subprocess.run(arguments, stdout=out, stderr=errors, check=False, timeout=_CHUNK_SECONDS).returncode)
+        except subprocess.TimeoutExpired:
+            status = f"not done after {_CHUNK_SECONDS} seconds"
+        out.seek(0)
+        errors.seek(0)
+        lines = [line.split() for line in out.read().decode().splitlines() if line[:1].isdigit()]
+        problem = errors.read().decode(errors="replace")[-3000:]
+    if status != "0" or len(lines) < count:
+        return lines, f"status {status}\n{problem}"
+    return lines, problem if "Traceback" in problem else ""
 
 
 def main(count: int = 20_000, seed: int = 1) -> int:
     """Run the campaign and print what became of the files."""
     became: dict[str, int] = {}
-    failures: list[str] = []
-    done = 0
+    failures = done = told = 0
     while done < count:
         size = min(_CHUNK, count - done)
-        child = subprocess.run(
-            [sys.executable, "-m", "tests.fuzz.file_campaign", "--child", str(done), str(size), str(seed)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        lines = [line.split() for line in child.stdout.splitlines() if line[:1].isdigit()]
+        lines, problem = _run_child(done, size, seed)
         for _, *result in lines:
             became[" ".join(result)] = became.get(" ".join(result), 0) + 1
-        done += len(lines)
-        if "Traceback" in child.stderr and len(lines) == size:
-            failures.append(f"files {seed}.{done - size} to {done}: {child.stderr[-3000:]}")
-            print(failures[-1], flush=True)
-        if child.returncode != 0 or len(lines) < size:
-            failures.append(f"file {seed}.{done}: status {child.returncode}\n{child.stderr[-3000:]}")
-            print(failures[-1], flush=True)
-            done += 1  # the one that failed
-        if done % (8 * _CHUNK) == 0:
+        if problem:
+            failures += 1
+            last = done + min(len(lines), size - 1)  # where all have a result, it is one of this child's
+            print(f"file {seed}.{last}: {problem}", flush=True)
+        done += len(lines) + (len(lines) < size)  # past the one that failed
+        if done - told >= 8 * _CHUNK:
+            told = done
             print(done, became, flush=True)
-    print(f"{count} files, {len(failures)} failures: {dict(sorted(became.items()))}")
+    print(f"{count} files, {failures} failures: {dict(sorted(became.items()))}")
     return 1 if failures else 0
 
 

@@ -55,6 +55,8 @@ def test_bad_members_of_a_webdataset_cost_their_row_only(tmp_path: Path, monkeyp
         ("e.txt", b"good"), ("e.cls", b"x"),
         ("f.txt", b"twice"), ("f.txt", b"twice"),
         ("g.txt", b"good"), ("g.json", b"[" * 900),
+        ("h\udcff.txt", b"good"),
+        ("i.txt", b"good"), ("i.\udcff", b"x"),
     ]  # fmt: skip
     rows = run(tmp_path, tar(tmp_path / "a.tar", members), text_keys="txt")
     assert [(row["__key__"], row["txt"], row["cls"]) for row in rows] == [
@@ -63,11 +65,13 @@ def test_bad_members_of_a_webdataset_cost_their_row_only(tmp_path: Path, monkeyp
         ("f", "twice", None),
     ]
     found = rejected(tmp_path)
-    assert [line for line, _ in found] == [2, 3, 4, 5, 6, 9]
+    assert [line for line, _ in found] == [2, 3, 4, 5, 6, 9, 10, 11]
     assert "member 'txt' 'utf-8' codec" in found[0][1]
     assert "member 'json' is not valid JSON" in found[1][1]
     assert "must not lead out of the archive, got '../../etc/passwd.txt'" in found[2][1]
     assert "must not be longer than 1000 bytes, got 1001" in found[3][1]
+    assert "the name of a member must be UTF-8, got 'h\\udcff.txt'" in found[6][1]
+    assert "the name of a member must be UTF-8, got 'i.\\udcff'" in found[7][1]
 
 
 def test_json_members_stand_as_they_are(tmp_path: Path) -> None:

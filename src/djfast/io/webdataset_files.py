@@ -95,7 +95,8 @@ def _samples(path: str) -> Iterator[_Sample]:
                 if sample is None or key != sample.key or field in sample.fields:
                     if sample is not None:
                         yield sample
-                    sample = _Sample(key, {}, _problems_of_name(member.name))
+                    sample = _Sample(key, {}, [])
+                sample.problems.extend(_problems_of_name(member.name))
                 sample.fields[field] = None
                 data = b""
                 try:
@@ -186,13 +187,17 @@ class _Forward:
 
 
 def _name(name: str) -> tuple[str, str]:
-    """Return key and field of a member."""
-    folder, slash, base = name.rpartition("/")
+    """Return key and field of a member; bytes that are no UTF-8 stand escaped."""
+    folder, slash, base = name.encode("utf-8", "backslashreplace").decode().rpartition("/")
     stem, _, extension = base.partition(".")
     return folder + slash + stem, extension.lower() or "file"
 
 
 def _problems_of_name(name: str) -> list[str]:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return [f"the name of a member must be UTF-8, got {name[:200]!r}"]
     if name.startswith("/") or ".." in name.split("/"):
         return [f"the name of a member must not lead out of the archive, got {name[:200]!r}"]
     return []
