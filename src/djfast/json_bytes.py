@@ -11,6 +11,7 @@ from typing import Any
 
 MARK = "__dj__bytes__"
 _MARK = MARK.encode()
+_SURE_LENGTH = 19  # characters of a number with a point that has about as many digits as a double
 
 
 def as_json(value: Any) -> Any:
@@ -40,14 +41,51 @@ def exactly_parsed(line: bytes) -> Any:
         As `parsed`, and for what Python's values do not show any more: a key that stands twice in one object, and a number that
         no double is as large as.
     """
+    return _decoded(line, _EXACT)
+
+
+def _decoded(line: bytes, decoder: json.JSONDecoder) -> Any:
     try:
-        return _EXACT.decode(line.removeprefix(BOM_UTF8).decode())
+        return decoder.decode(line.removeprefix(BOM_UTF8).decode())
     except json.JSONDecodeError:
         raise
     except ValueError as error:
         if (reason := long_integer(error)) is not None:
             raise ValueError(reason) from None
         raise
+
+
+class SpellingReader:
+    """Does as `exactly_parsed`, line by line, and sees where Python prints a number otherwise than it is spelled.
+
+    Attributes
+    ----------
+    is_unusual : bool
+        Whether some number of the last line is spelled otherwise.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=self._number)
+        self.is_unusual = False
+
+    def read(self, line: bytes) -> Any:
+        """Return the value of a line.
+
+        Raises
+        ------
+        ValueError, RecursionError
+            As `exactly_parsed`.
+        """
+        self.is_unusual = False
+        return _decoded(line, self._decoder)
+
+    def _number(self, text: str) -> float:
+        number = float(text)
+        if len(text) <= _SURE_LENGTH and text[-1] != "0" and "e" not in text and "E" not in text:
+            return number
+        if repr(number) != text:
+            self.is_unusual = True
+        return _finite(text) if isinf(number) else number
 
 
 def long_integer(error: Exception) -> str | None:

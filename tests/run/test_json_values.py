@@ -188,3 +188,20 @@ def test_a_value_that_is_no_text_rejects_the_rows_that_need_one() -> None:
         "field 'words' is not a string, got [\"ab\"]",
         "field 'words' is not a string, got [\"abcdef\"]",
     }
+
+
+def test_numbers_stay_as_they_are_spelled_in_fields_that_an_op_leaves_alone(tmp_path: Path) -> None:
+    line = '{"text": "a", "x": 0.1000000000000000055511151231257827, "y": [1E5, {"z":1.10}], "a.b": 1.50, "n": NaN, "k": 2.0}'
+    (tmp_path / "in.jsonl").write_text(line + '\n{"text": "b", "x": 0.25}\n')
+
+    def rows_of(code: str) -> list[str]:
+        data = djfast.Dataset.from_jsonl(tmp_path / "in.jsonl").process({"python_lambda_mapper": {"lambda_str": code}})
+        data.export(tmp_path / "out.jsonl")
+        return (tmp_path / "out.jsonl").read_text().splitlines()
+
+    assert rows_of("lambda row: row") == [line, '{"text": "b", "x": 0.25}']
+    changed = rows_of("lambda row: {**row, 'x': 0.1 * 3, 'k': row['x']}")
+    assert changed[0] == line.replace("0.1000000000000000055511151231257827", "0.30000000000000004").replace("2.0", "0.1")
+    inside = rows_of("lambda row: (row['y'].append(1) if 'y' in row else None) or row")
+    assert inside[0] == line.replace('[1E5, {"z":1.10}]', '[100000.0, {"z": 1.1}, 1]')
+    assert rows_of("lambda row: {1: row['x']}")[0].endswith('"1": 0.1}')

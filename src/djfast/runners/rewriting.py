@@ -9,9 +9,10 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from djfast import _native
 from djfast.io.json_rows import JsonBlock, JsonPiece
 from djfast.io.origins import Origins
-from djfast.json_bytes import exactly_parsed
+from djfast.json_bytes import SpellingReader, exactly_parsed
 from djfast.plain_values import plain, type_name
 from djfast.plan.bind import reason_of
 
@@ -40,11 +41,15 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]],
     lines = _Lines(block.data, block.end)
     numbers_read: list[int] = []
     rows: list[Any] = []
+    unusual: set[int] = set()  # rows with numbers that Python would print otherwise
     errors: list[tuple[int, str, bytes]] = []
+    reader = SpellingReader()
     for number in range(len(lines)):
         try:
-            rows.append(exactly_parsed(lines[number]))
+            rows.append(reader.read(lines[number]))
             numbers_read.append(number)
+            if reader.is_unusual:
+                unusual.add(number)
         except (ValueError, RecursionError) as error:
             errors.append((number, str(error), lines[number]))
     answers = rewrite(rows)
@@ -54,7 +59,8 @@ def rewritten_piece(block: JsonBlock, rewrite: Callable[[list[Any]], list[Any]],
     origins: list[int] = []
     for number in numbers_read:
         try:
-            new_lines = [_line(row) for row in _kept(answers.pop(), drops_rows=drops_rows)]
+            given = lines[number] if number in unusual else None
+            new_lines = [_line(row, given) for row in _kept(answers.pop(), drops_rows=drops_rows)]
         except Exception as error:  # a value that JSON cannot hold is this row's error
             errors.append((number, reason_of(error), lines[number]))
             continue
@@ -99,8 +105,26 @@ def _kept(answer: Any, *, drops_rows: bool) -> list[Any]:
     return answer if isinstance(answer, list) else [answer]
 
 
-def _line(row: Any) -> bytes:
+def _line(row: Any, given: bytes | None) -> bytes:
+    """Return a row as a line. Fields that are as in the line that was given, if there is one, are spelled as there."""
     if not isinstance(row, dict):
         raise TypeError(f"a row must be a mapping of fields to values, got {type_name(row)}")
-    line = json.dumps(row, ensure_ascii=False, default=plain).encode("utf-8", "backslashreplace")
-    return line + b"\n"
+    has_names = all(isinstance(name, str) for name in row)  # and no numbers, which become strings
+    text = _json(row) if given is None or not has_names else _as_spelled(row, given)
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _as_spelled(row: dict[str, Any], given: bytes) -> str:
+    names = [name for name, value in row.items() if isinstance(value, float | list | dict)]
+    fields = _native.read_json_lines(given, names)["fields"] if names else []
+    spelled = {name: column[0][1] for name, column in zip(names, fields)}
+    members = []
+    for name, value in row.items():
+        text = _json(value)
+        raw = spelled.get(name)
+        members.append(f"{_json(name)}: {raw.decode() if raw and _json(exactly_parsed(raw)) == text else text}")
+    return "{" + ", ".join(members) + "}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=plain)
