@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 # Former name of an OP -> its name today; here also those that djfast does not have yet.
 OPS = {
+    "face_area_filter": "image_face_ratio_filter",
     "most_relavant_entities_aggregator": "most_relevant_entities_aggregator",
     "video_camera_calibration_static_deepcalib_mapper": "video_camera_calibration_deepcalib_mapper",
     "video_camera_calibration_static_moge_mapper": "video_camera_calibration_moge_mapper",
@@ -42,9 +43,11 @@ _WITHOUT_EFFECT = {
     ("clean_email_mapper", "min_emails"): _NEVER_READ,
     ("clean_links_mapper", "max_links"): _NEVER_READ,
     ("clean_links_mapper", "min_links"): _NEVER_READ,
+    ("extract_entity_attribute_mapper", "entity_attribute_key"): _NEVER_READ,
     ("human_preference_annotation_mapper", "result_key"): _NEVER_READ,
     ("language_id_score_filter", "max_score"): _NEVER_READ,
     ("perplexity_filter", "min_score"): _NEVER_READ,
+    ("ray_bts_minhash_deduplicator", "tmp_file_name"): _NEVER_READ,
     ("ray_bts_minhash_deduplicator", "use_gpu"): "hashes are computed on the CPU",
     ("ray_document_deduplicator", "redis_host"): _NO_STORE,
     ("ray_document_deduplicator", "redis_port"): _NO_STORE,

@@ -95,6 +95,7 @@ _FORMER = {
         ),
     ),
     _SHARED_ALWAYS: ("enable_optimizer", "optimizer_strategies"),
+    "djfast sends no messages, and OPs have their own settings": ("annotation", "notification"),
     _REPORT: (
         "backup_count", "max_log_size_mb", "monitoring",
         *(
