@@ -176,6 +176,30 @@ def test_bodies_in_chunks(tmp_path: Path) -> None:
     assert [row["text"] for row in run(tmp_path, tmp_path / "a.warc")] == ["ä" * 100]
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"6\r\n<p>abc\r\n3;a=b\r\ndef\r\n0\r\n\r\n", "<p>abcdef"),
+        (b"6 \r\n<p>abc\r\n0\r\nTrailer: x\r\n\r\n", "<p>abc"),
+        (b"%x\r\n%s\r\n0\r\n\r\n" % (300_000, b"x" * 300_000), "x" * 300_000),
+        (b"<p>in no chunks", "<p>in no chunks"),
+        (b"", ""),
+        (b"6\r\n<p>abc\r\n9\r\ndef", None),
+        (b"6\r\n<p>abc\r\n", None),
+        (b"6\r\n<p>ab", None),
+        (b"6\r\n<p>abc\r\nzz\r\ndef\r\n0\r\n\r\n", None),
+        (b"5\r\n<p>abc\r\n0\r\n\r\n", None),
+    ],
+)
+def test_a_body_whose_chunks_are_not_all_there_is_rejected(tmp_path: Path, body: bytes, text: str | None) -> None:
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+    good = record("response", b"good")
+    (tmp_path / "a.warc").write_bytes(good + record("response", body, head=head) + good)
+    rows = [row["text"] for row in run(tmp_path, tmp_path / "a.warc")]
+    assert rows == (["good", "good"] if text is None else ["good", text, "good"])
+    assert [line for line, _ in rejected(tmp_path)] == ([2] if text is None else [])
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 @pytest.mark.parametrize("name", ["a.warc", "a.wet"])
 def test_an_archive_that_is_cut_off_is_an_error_wherever_it_is(tmp_path: Path, name: str, suffix: str) -> None:

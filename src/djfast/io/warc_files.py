@@ -14,7 +14,7 @@ from djfast.errors import InputError
 from djfast.io.compression import DecompressedFile, open_bytes
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
-from djfast.io.web_pages import PageError, decoded, unpacked
+from djfast.io.web_pages import PageError, decoded, unpacked, without_chunks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -182,14 +182,11 @@ def _http_headers(record: Any) -> Any:
 
 def _body(record: Any, headers: Any) -> bytes:
     """Return the body of a page as its server meant it."""
-    from warcio.bufferedreaders import ChunkedDataReader
-
-    stream = record.raw_stream
-    if "chunked" in (headers.get_header("Transfer-Encoding") or "").lower():
-        stream = ChunkedDataReader(stream)
-    body: bytes = stream.read(MAX_BODY_BYTES + 1)
+    body: bytes = record.raw_stream.read(MAX_BODY_BYTES + 1)
     if len(body) > MAX_BODY_BYTES:
         raise PageError(f"the body is longer than {MAX_BODY_BYTES} bytes")
+    if "chunked" in (headers.get_header("Transfer-Encoding") or "").lower():
+        body = without_chunks(body)
     return unpacked(body, headers.get_header("Content-Encoding") or "", MAX_BODY_BYTES)
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+_CHUNK_HEADER = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 _PIECE = 4096  # bytes that are unpacked at once, so that a bomb is seen in time
 _SMALL_PIECE = 64  # for br and zstd, a few bytes of which may stand for megabytes
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -141,6 +142,31 @@ def _euc_jp_character(data: bytes) -> str:
     row, cell = data[0] - 0xA1, data[1] - 0xA1
     lead, trail = row // 2 + (0x81 if row < 62 else 0xC1), cell + 94 * (row % 2)
     return bytes((lead, trail + (0x40 if trail < 63 else 0x41))).decode("cp932", "replace")
+
+
+def without_chunks(body: bytes) -> bytes:
+    """Return a body that a server sent in chunks; as it is if it is in none, since some archives take the chunks out.
+
+    Raises
+    ------
+    PageError
+        If a chunk is damaged, or the last one is missing.
+    """
+    parts: list[bytes] = []
+    position = 0
+    while (header := _CHUNK_HEADER.match(body, position)) is not None:
+        size = int(header[1], 16)
+        if not size:
+            return b"".join(parts)
+        part = body[header.end() : header.end() + size]
+        position = header.end() + size
+        if body[position : position + 2] != b"\r\n":
+            raise PageError("a chunk of the body is cut off or damaged")
+        parts.append(part)
+        position += 2
+    if parts:
+        raise PageError("the body is cut off: its last chunk is missing")
+    return body
 
 
 def unpacked(body: bytes, content_encoding: str, limit: int) -> bytes:
