@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import djfast
-from djfast.errors import OutputError, RecipeError
+from djfast.errors import InputError, OutputError, RecipeError
 from djfast.io.commit import Staging
 
 WRITES = ("replace", "unlink", "rename", "mkdir", "rmdir")
@@ -101,6 +101,18 @@ def test_a_second_run_of_a_result_is_refused(tmp_path: Path) -> None:
     djfast.run(recipe(tmp_path))
 
 
+def test_spaces_in_a_path_of_the_input(tmp_path: Path) -> None:
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "in.jsonl").rename(tmp_path / "my data" / "a b.jsonl")
+    for name in ("my data/a b.jsonl", "my data", "my data/*.jsonl", "my data/a ?.jsonl"):
+        assert djfast.run(recipe(tmp_path, dataset_path=str(tmp_path / name))).rows_read == 10
+    for name in ("my data/none.jsonl", "my data/*.csv", "my data/a b.jsonl in.jsonl"):
+        with pytest.raises(InputError, match="dataset_path is split at spaces, so put a path that has some in quotes, got"):
+            djfast.run(recipe(tmp_path, dataset_path=str(tmp_path / name)))
+    with pytest.raises(InputError, match=r"^there is no file or folder of this name( \(did.*\))?, got"):
+        djfast.run(recipe(tmp_path, dataset_path=f"'{tmp_path}/my data/none.jsonl'"))
+
+
 def test_a_link_to_a_file_beside_it_is_followed(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "d.jsonl").symlink_to("d.txt")
@@ -149,6 +161,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
         {"dataset_path": "{}/**/*.jsonl", "export_path": "{}/deep/more.jsonl"},
         {"dataset_path": ""},
         {"export_path": "s3:/bucket/d.jsonl"},
+        {"export_path": "s3//bucket/d.jsonl"},
     ],
 )
 def test_input_is_never_output(tmp_path: Path, keys: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from djfast.reserved import STDOUT, STREAM
 from djfast.spelling import did_you_mean
 
 _SCHEME = r"(?ai)[a-z][a-z0-9+.-]*://"
-_ALMOST_ADDRESS = r"(?i)(s3a?|gc?s|abfss?|az|adl|oss|hf|hdfs|https?|file|memory|s?ftp|ssh):"
+_ALMOST_ADDRESS = r"(?i)(s3a?|gc?s|abfss?|az|adl|oss|hf|hdfs|https?|file|memory|s?ftp|ssh)(:|//)"
 _REMOTE_WORK_DIR = "./outputs"  # as Data-Juicer has it
 _WORK_DIR, _JOB_ID = "{work_dir}", "{job_id}"
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region", "endpoint_url", "anon")
@@ -142,7 +142,7 @@ def default_work_dir(path: str) -> str:
 
 def _check_address(path: str) -> None:
     if not is_remote(path):
-        if ":" in path and re.match(_ALMOST_ADDRESS, path):
+        if re.match(_ALMOST_ADDRESS, path):
             raise RecipeError(f"export_path must have :// if it is an address, or begin with ./ if it is none, got {path!r}")
         return
     user = path.partition("://")[2].partition("/")[0].rpartition("@")[0]

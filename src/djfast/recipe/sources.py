@@ -186,6 +186,11 @@ def _generated(config: Mapping[str, Any]) -> Source:
 def _from_dataset_path(text: str) -> list[Source]:
     if os.path.exists(text) and text != STREAM:
         return [Source((text,))]  # a path with spaces in it
+    if " " in text and not {*"*?["}.isdisjoint(text):
+        import glob
+
+        if any(glob.iglob(text)):
+            return [Source((text,))]  # a pattern with spaces in it
     import shlex
 
     try:

@@ -63,7 +63,14 @@ def source_files(recipe: Recipe, notices: list[str] | None = None) -> list[list[
     if not sources:
         raise RecipeError("there is no input: dataset_path, dataset or generated_dataset_config must name one, got none")
     _prepare(recipe)
-    groups = [_files_of(source, list(settings["suffixes"]), notices) for source in sources]
+    try:
+        groups = [_files_of(source, list(settings["suffixes"]), notices) for source in sources]
+    except InputError as error:
+        is_cut = bool(settings["dataset_path"].split()[1:]) and not {*settings["dataset_path"]} & {"'", '"'}
+        if not is_cut or ", got" not in str(error):
+            raise
+        said, _, given = str(error).partition(", got")
+        raise InputError(f"{said}; dataset_path is split at spaces, so put a path that has some in quotes, got{given}") from error
     output = output_of(recipe)
     if output.path == STDOUT:
         from djfast.io.standard_streams import refuse_same_file
