@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from djfast.cli.run import _prepared
 from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
@@ -56,3 +58,35 @@ def test_the_report_says_what_each_rank_read_in_any_stage(tmp_path: Path, stages
     assert [rank.rank for rank in report.ranks] == [0, 1, 2]
     assert sum(rank.rows_read for rank in report.ranks) == report.rows_read == 1000
     assert sum(rank.bytes_read for rank in report.ranks) == report.bytes_read
+
+
+@pytest.mark.parametrize(
+    ("others", "problem"),
+    [
+        (["--text_length_filter.min_len=6"], "the recipe, or the version of djfast, is not that of rank 0"),
+        (["--keep_stats_in_res_ds=true"], "the recipe, or the version of djfast, is not that of rank 0"),
+        (["--export_shard_rows=3"], "the recipe, or the version of djfast, is not that of rank 0"),
+        (["--np=1", "--project_name=other", "--batch_bytes=8192"], None),
+    ],
+)
+def test_a_rank_with_another_recipe_is_noticed(
+    tmp_path: Path, others: list[str], problem: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n')
+    (tmp_path / "r.json").write_text(
+        json.dumps(
+            {
+                "dataset_path": str(tmp_path / "in.jsonl"),
+                "export_path": str(tmp_path / "out.jsonl"),
+                "process": [{"text_length_filter": {"min_len": 5}}],
+            }
+        )
+    )
+    options = argparse.Namespace(recipe=str(tmp_path / "r.json"), config=None, set=[], quiet=True, fresh=False)
+
+    def work(ranks: Threads) -> int:
+        given = others if ranks.rank == 1 else []
+        return _prepared(options, given, ranks, Stopping())[0]
+
+    assert run_threads(3, work) == [2 if problem else 0] * 3
+    assert capsys.readouterr().err == (f"djfast: error: {problem}; all ranks need the same one (on rank 1)\n" if problem else "")

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from djfast.cli.main import add_recipe_arguments, exit_status, load, message_of, uncollected
 from djfast.logs import DEBUG, ERROR, INFO, WARNING, listening
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from djfast.runners.report import Report
 
 TAKES_OVERRIDES = True
-_OTHER_CODE = "the files with code of the user are not those of rank 0; all hosts need the same ones"
+_OTHERS = {
+    "recipe": "the recipe, or the version of djfast, is not that of rank 0; all ranks need the same one",
+    "code": "the files with code of the user are not those of rank 0; all hosts need the same ones",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,25 +158,27 @@ def _prepared(options: argparse.Namespace, rest: list[str], ranks: Ranks, stoppi
     from djfast import _native
     from djfast.errors import DjfastError
     from djfast.ranks import RankLost
-    from djfast.runners.job.folder import code_digest
+    from djfast.runners.job.folder import code_digest, recipe_identity
+    from djfast.runners.job.outcome import export_settings
     from djfast.runners.progress import Progress
 
     job = None
     problem: tuple[int, str] | None = None
-    code = ""
+    own: dict[str, Any] = {}
     try:
         recipe = load(options, rest)
         progress = Progress(is_quiet=options.quiet)  # rank 0 shows it, and that may be another process later
         _native.keep_freed_memory()
         job = _job(options, recipe, ranks, progress, stopping)
-        code = code_digest(job.plan)
+        own["recipe"] = [recipe_identity(job.recipe, job.plan), export_settings(job.recipe)]
+        own["code"] = code_digest(job.plan)
     except DjfastError as error:
         problem = exit_status(error), str(error)
     try:
-        told = [json.loads(body) for body in ranks.gather_all(json.dumps([problem, code]).encode())]
+        told = [json.loads(body) for body in ranks.gather_all(json.dumps([problem, own]).encode())]
         problems = [each for each, _ in told]
-        if not any(problems) and any(digest != told[0][1] for _, digest in told):
-            problems = [None if digest == told[0][1] else [2, _OTHER_CODE] for _, digest in told]
+        if not any(problems):
+            problems = [_difference(its, told[0][1]) for _, its in told]
     except RankLost:
         if job is None or not ranks.can_regroup:
             raise
@@ -189,6 +194,11 @@ def _prepared(options: argparse.Namespace, rest: list[str], ranks: Ranks, stoppi
             where = "" if len(having) == ranks.size else f" (on rank {', '.join(having[:8])}{' ...' if len(having) > 8 else ''})"
             print(lines_of(f"djfast: error: {message}{where}"), file=sys.stderr)
     return max(each[0] for each in problems if each), None
+
+
+def _difference(own: dict[str, Any], first: dict[str, Any]) -> list[Any] | None:
+    """Return the exit status and the message for a rank that would not do what rank 0 does."""
+    return next(([2, message] for name, message in _OTHERS.items() if own[name] != first[name]), None)
 
 
 def _show_failure(error: BaseException, launch: Launch) -> None:

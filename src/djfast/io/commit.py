@@ -118,9 +118,9 @@ class Staging:
             for place in self._places:
                 with writing(place, setting="export_path"):
                     self._locks.append(lock := _Lock(place, self._job))
-                self.notices += [lock.notice] if lock.notice else []
-                if lock.is_held:
-                    _sweep(place)
+                    self.notices += [lock.notice] if lock.notice else []
+                    if lock.is_held:
+                        _sweep(place)
         except BaseException:
             self.close()
             raise

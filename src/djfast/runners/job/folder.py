@@ -225,12 +225,21 @@ class JobFolder:
 
 def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[str, Any]:
     """Return what makes a job this job: recipe, input, models and version, as JSON data."""
-    from djfast import __version__
-
     steps = [step for stage in plan.stages for step in (*stage.steps, stage.rewrite) if isinstance(step, Compute | Rewrite)]
     resources = {
         path: _stamp(path) for step in steps for path in resource_files(step.fn, step.params, plan.ops[step.op].spec.name)
     }
+    return {
+        **recipe_identity(recipe, plan),
+        "inputs": {file.path: [*_stamp(file.path), _sample(file.path)] for file in files},
+        "models, word lists and code": resources,
+    }
+
+
+def recipe_identity(recipe: Recipe, plan: Plan) -> dict[str, Any]:
+    """Return what a recipe says of the rows of its result, as JSON data; all ranks must have the same."""
+    from djfast import __version__
+
     return {
         "format": _FORMAT,
         "version": __version__,
@@ -238,8 +247,6 @@ def identity_of(recipe: Recipe, plan: Plan, files: Sequence[InputFile]) -> dict[
         "values of environment variables in process": _digest_of_variables(plan),
         "settings": {name: recipe.settings[name] for name in _SETTINGS},
         "mixture": described(recipe.settings["sources"]),
-        "inputs": {file.path: [*_stamp(file.path), _sample(file.path)] for file in files},
-        "models, word lists and code": resources,
     }
 
 
