@@ -122,6 +122,23 @@ def test_later_cells_of_csv_are_never_other_numbers(tmp_path: Path) -> None:
     assert [line for line, _ in rejected(tmp_path)] == [31, 33, 34]
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
+def test_a_small_dictionary_that_stands_for_gigabytes_is_read_in_parts(tmp_path: Path, name: str) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0, 1] * 2000, pa.int32()), ["x" * (1 << 20), "y"])
+    table = pa.table({"text": texts, "n": range(4000)})
+    path = tmp_path / name
+    if name == "a.parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    rows = FileRows(discover(str(path), []), batch_bytes=1 << 20, keeps_stats=True, keeps_hashes=True)
+    blocks = list(rows.items())
+    assert max(block.batch.num_rows for block in blocks) <= 16
+    assert [number for block in blocks for number in block.numbers] == list(range(4000))
+    assert [number for block in blocks for number in block.batch["n"].to_pylist()] == list(range(4000))
+
+
 @pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
 def test_compressed_tsv(tmp_path: Path, suffix: str, pack: Any) -> None:
     path = tmp_path / f"a.tsv{suffix}"

@@ -17,7 +17,7 @@ from djfast import _native
 from djfast.errors import SchemaError
 from djfast.io.arrow_entry import checked
 from djfast.io.arrow_ipc import batch_of, stream_of
-from djfast.io.arrow_json import is_json, json_lines, json_rows, json_values
+from djfast.io.arrow_json import is_json, is_kind, json_lines, json_rows, json_values
 from djfast.io.collected import text_bytes
 from djfast.io.documents import document_blocks, document_runs, document_schema
 from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of, suffix_of
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 
 _SHOWN_CHARACTERS = 1000  # of a text that is too long
+
+
+_MOST_BATCHES = 16  # as much as the texts of one batch may take if it repeats them
 
 
 class UnreadRow(NamedTuple):
@@ -477,8 +480,9 @@ class FileRows(ArrowRows):
             for block, files in document_blocks(self.files[number : number + (end or 1)], self.options):
                 yield self._with_suffix(block, files) if self.adds_suffix else block
             return
-        for block in map(carried, reader_of(file).blocks(file, start, end, self.options)):
-            yield self._with_suffix(block, [file]) if self.adds_suffix else block
+        for block in reader_of(file).blocks(file, start, end, self.options):
+            for part in _parts_with_few_bytes(carried(block), _MOST_BATCHES * self.options.batch_bytes):
+                yield self._with_suffix(part, [file]) if self.adds_suffix else part
 
     def _with_suffix(self, block: ArrowBlock, files: Sequence[InputFile]) -> ArrowBlock:
         """Give rows the suffix of their files: one for each row, or one for all."""
@@ -554,6 +558,24 @@ def carried(block: ArrowBlock) -> ArrowBlock:
     block = checked(block)
     batch = plain_batch(block.batch, plain_schema(block.batch.schema, block.file or "the data"))
     return block if batch is block.batch else block._replace(batch=batch)
+
+
+def _parts_with_few_bytes(block: ArrowBlock, most: int) -> Iterator[ArrowBlock]:
+    """Yield the rows in parts whose texts take at most so many bytes: a small dictionary may stand for gigabytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = [column.dictionary for column in block.batch.columns if pa.types.is_dictionary(column.type)]
+    texts = [each for each in values if is_kind(each.type, "string", "large_string", "binary", "large_binary")]
+    longest = sum(pc.max(pc.binary_length(each)).as_py() or 0 for each in texts)
+    rows = max(1, most // max(1, longest))
+    if rows >= block.batch.num_rows:
+        yield block
+        return
+    for start in range(0, block.batch.num_rows, rows):
+        numbers = block.numbers[start : start + rows]
+        unread = {position - start: row for position, row in block.unread.items() if start <= position < start + rows}
+        yield block._replace(batch=block.batch.slice(start, rows), numbers=numbers, unread=unread)
 
 
 def text_column(batch: pa.RecordBatch, path: str) -> pa.Array:
