@@ -170,7 +170,7 @@ void register_fields(Registry& registry) {
   });
   registry.add({
       .name = "member",
-      .summary = "A member of a JSON object; nothing where the object has none of this name, or the value is no object.",
+      .summary = "A member of a JSON object; nothing where the object has none of this name, or the value is not an object.",
       .inputs = {Type::json},
       .output = Type::json,
       .make = [](const Params& params) { return std::make_unique<Member>(params.get<std::string>("name")); },

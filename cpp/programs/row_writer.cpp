@@ -73,7 +73,7 @@ void append_value(std::string& out, const Batch& batch, const Entry& entry, std:
 }
 
 /// The object of a field with computed members. Existing members win over computed ones. JSON members are the exception:
-/// `stat_or` has already chosen, so their slot is written as it is. Empty if there is no object.
+/// `stat_or` has already chosen, so their slot is written as it is. Empty if there is not an object.
 std::string merged_object(const Batch& batch, const json::Field& before, const std::vector<RowLayout::Stat>& computed,
                           std::uint32_t row) {
   if (computed.empty()) return std::string{before.raw};

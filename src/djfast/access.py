@@ -152,7 +152,7 @@ def _host_and_port(url: str) -> tuple[str, int]:
 
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(f"it is no address with http or https and a host, got {url[:200]!r}")
+        raise ValueError(f"it must be an http or https address with a host, got {url[:200]!r}")
     return parts.hostname, parts.port or _PORTS[parts.scheme]
 
 

@@ -572,7 +572,7 @@ def _table_of_lines(pieces: Sequence[Any]) -> pa.Table:
     columns = JsonColumns(lambda: ((piece.row_count, piece.lines) for piece in pieces), known)
     if columns.rejected:
         reason = next(iter(columns.rejected.values()))
-        raise SchemaError(f"{len(columns.rejected)} rows have values that no table of all rows holds ({reason}); use to_list")
+        raise SchemaError(f"{len(columns.rejected)} rows have values that do not fit into one table ({reason}); use to_list")
     return pa.concat_tables(columns.tables()) if any(piece.row_count for piece in pieces) else columns.schema.empty_table()
 
 
@@ -591,7 +591,7 @@ def _table_of(rows: Sequence[Row]) -> pa.Table:
         try:
             columns[name] = pa.array([row.get(name) for row in rows])
         except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
-            raise SchemaError(f"field '{name}' has values that no Arrow type holds all ({error}); use to_list") from error
+            raise SchemaError(f"field '{name}' has values that no single Arrow type can hold ({error}); use to_list") from error
     return pa.table(columns)
 
 

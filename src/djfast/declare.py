@@ -364,7 +364,7 @@ class Op:
         RowError
             If the row would be rejected.
         """
-        raise RecipeError(f"{self.spec.name}: a {self.kind} looks at all rows; use Dataset.process, got one row")
+        raise RecipeError(f"{self.spec.name}: a {self.kind} needs all rows; use Dataset.process, got one row")
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse: OPs are values."""

@@ -108,7 +108,7 @@ def encodable(line: bytes) -> Any:
         try:
             json.dumps(value, ensure_ascii=False, default=as_json).encode()
         except UnicodeEncodeError:
-            raise ValueError("it holds a lone surrogate, which is no Unicode character") from None
+            raise ValueError("it holds a lone surrogate, which is not a Unicode character") from None
     return value
 
 
@@ -116,7 +116,7 @@ def _object(members: list[tuple[str, Any]]) -> Any:
     value = dict(members)
     if len(value) < len(members):
         names = [name for name, _ in members]
-        raise ValueError(f"a key stands twice in one object: {next(name for name in names if names.count(name) > 1)[:100]!r}")
+        raise ValueError(f"a key occurs twice in one object: {next(name for name in names if names.count(name) > 1)[:100]!r}")
     return value if len(value) != 1 else _restored(value)
 
 

@@ -120,11 +120,11 @@ def test_rejected_rows_are_counted_and_named(folder: Path) -> None:
     [
         (["--dataset_path", "-", "--use_checkpoint", "true"], LINES, 2, "goes on where it was interrupted"),
         (["--export_path", "-", "--use_checkpoint", "true"], "", 2, "got standard output"),
-        (["--export_path", "-", "--export_type", "parquet"], "", 2, "must be jsonl or null where the result goes to standard"),
+        (["--export_path", "-", "--export_type", "parquet"], "", 2, "must be jsonl or null if the result goes to standard"),
         (["--export_path", "-", "--export_shard_rows", "2"], "", 2, "export_shard_rows cannot cut"),
         (["--dataset_path", "- in.jsonl"], "", 2, "must be the only input"),
         (["--dataset_path", "0.5 -"], "", 2, "must be the only input"),
-        (["--dataset_path", "-", "--validators", "[{type: swift_messages}]"], "", 2, "validators look at rows before"),
+        (["--dataset_path", "-", "--validators", "[{type: swift_messages}]"], "", 2, "validators read rows before"),
         (["--dataset_path", "-"], gzip.compress(LINES.encode()), 1, "got gzip"),
         (["--dataset_path", "-"], b"PAR1", 1, "give its path, got Parquet"),
     ],
@@ -173,7 +173,7 @@ def test_a_pipe_or_device_is_never_replaced_by_a_result(folder: Path) -> None:
         assert ended.returncode == 1
         assert b"device or pipe" in ended.stderr
     assert (folder / "pipe.jsonl").is_fifo()
-    with pytest.raises(OutputError, match="a device or pipe is where the result belongs"):
+    with pytest.raises(OutputError, match="export_path is a device or pipe"):
         djfast.Dataset.from_list(ROWS).export(folder / "pipe.jsonl")
     assert (folder / "pipe.jsonl").is_fifo()
 

@@ -237,7 +237,7 @@ def test_the_real_one_is_never_shadowed(real: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "djfast.compat", str(script)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (run.returncode, run.stdout) == (2, "")
-    assert "Data-Juicer itself is here, and djfast does not take its place; found" in run.stderr
+    assert "Data-Juicer is installed, and djfast does not replace it; found" in run.stderr
     code = "import data_juicer, djfast.compat\ntry: djfast.compat.enable()\nexcept ImportError: print(data_juicer.name)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert run.stdout == "real\n"

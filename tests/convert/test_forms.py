@@ -301,8 +301,8 @@ def llava(*texts: str, **more: Any) -> dict[str, Any]:
         ("llava", llava("<image>q", "<image>a"), "the turns must have '<image>' once"),
         ("llava", llava("<image>q", "a", image=None), "the turns must have '<image>' never, since there is no image"),
         ("llava", llava("<image>q", "a", image=["1.jpg"]), "image must be one path, got list"),
-        ("llava", llava("<image>q", f"a{EOC}"), f"the text holds '{EOC}', which has a meaning of its own"),
-        ("llava", llava("<image>q", "[[human]]: a"), "the text holds '[[human]]: ', which has a meaning of its own"),
+        ("llava", llava("<image>q", f"a{EOC}"), f"the text holds '{EOC}', which has a special meaning"),
+        ("llava", llava("<image>q", "[[human]]: a"), "the text holds '[[human]]: ', which has a special meaning"),
         ("mmc4", {"text_list": ["a", None], "image_info": []}, "text_list must be a list of strings"),
         ("mmc4", {"text_list": "a", "image_info": []}, "text_list must be a list, got str"),
         ("mmc4", {"text_list": ["a"], "image_info": None}, "image_info must be a list, got NoneType"),
@@ -320,14 +320,14 @@ def llava(*texts: str, **more: Any) -> dict[str, Any]:
         (
             "mmc4",
             {"text_list": ["<__dj__image>"], "image_info": []},
-            "the text holds '<__dj__image>', which has a meaning of its own",
+            "the text holds '<__dj__image>', which has a special meaning",
         ),
         ("wavcaps", {"id": "11", "caption": "a"}, "there is no 11.flac in None"),
         ("video-chatgpt", {"q": "a", "a": "b", "video_id": "abc"}, "video_id must start with v_, got 'abc'"),
         ("video-chatgpt", {"q": "a", "a": None, "video_id": "v_abc"}, "a must be a string, got NoneType"),
         ("internvid", {"YoutubeID": "x"}, "Caption must be a string, got nothing"),
         ("msrvtt", {"video_id": 5, "caption": "a"}, "video_id must be a string, got int"),
-        ("youku", {"title": "a"}, "the columns are those of no sub-set; name one with subset_type"),
+        ("youku", {"title": "a"}, "the columns fit no subset; name one with subset_type"),
         ("alpaca", {"input": 5}, "input must be a string, got int"),
         ("alpaca", {"history": [["a"]]}, "history must be a list of pairs of strings"),
         ("sharegpt", {"conversations": []}, "there must be a turn that asks"),
@@ -434,7 +434,7 @@ def test_captions_get_their_questions_back(tmp_path: Path) -> None:
     assert kept[0] == {"id": "1", "text": f"<image>\na1 {EOC}", "images": ["1.jpg"]}
     convert = FORMS["llava"].from_dj(FORMS["llava"].checked({"original": str(tmp_path / "llava.json")}))
     assert [convert(row) for row in kept] == [rows[1], rows[3]]
-    with pytest.raises(BadRow, match="has no row with this id behind the row before, got '1'"):
+    with pytest.raises(BadRow, match="has no row with this id after the row before, got '1'"):
         convert(kept[0])
     with pytest.raises(BadRow, match="only_keep_caption needs conversations of one question"):
         there("llava", llava("<image>q", "a", "q", "a"), only_keep_caption=True)

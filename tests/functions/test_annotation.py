@@ -119,7 +119,7 @@ def test_rows_without_two_answers_are_set_aside_and_no_task_is_made(studio: Labe
     assert [row["chosen"] for row in data.to_list()] == ["this", "a"]
     assert [task["data"]["prompt"] for task in studio.tasks.values()] == ["Which?", ""]
     reasons = [bad.reason for bad in data.rejected]
-    assert reasons[0] == reasons[1] == "ValueError: two answers must be there to compare them"
+    assert reasons[0] == reasons[1] == "ValueError: the row must have two answers to compare"
     assert "the field must be a string, got int" in reasons[2]
 
 

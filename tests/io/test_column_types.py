@@ -224,7 +224,7 @@ def test_types_are_the_same_over_many_blocks(tmp_path: Path) -> None:
     ("member", "reason"),
     [
         ('"x": "\\ud83d"', "lone surrogate"),
-        ('"x": "a", "x": "b"', "a key stands twice in one object: 'x'"),
+        ('"x": "a", "x": "b"', "a key occurs twice in one object: 'x'"),
         ('"x": 1e999', "too large for a double: 1e999"),
         ('"x": ' + "9" * 5000, "more than 4300 digits"),
         ('"x": {"__dj__bytes__": "not b64!"}', "must be base64, got 'not b64!'"),

@@ -89,7 +89,7 @@ def test_bytes_of_rows_stay_what_they_were(tmp_path: Path) -> None:
     [
         ('{\n "text": "a"\n}\n{\n "text": "never ends\n}\n{\n "text": "c"\n}\n', ["a", "c"], [2]),
         ('{\n "text": "a"\n}\n{\n "text": tru\n}\n{\n "text": "c"\n}\n', ["a", "c"], [2]),
-        ('{"text": "a"}{"text": "b"}\nthis is no JSON\n[1, 2]\n{"text": "c"}', ["a", "b", "c"], [3, 4]),
+        ('{"text": "a"}{"text": "b"}\nthis is not JSON\n[1, 2]\n{"text": "c"}', ["a", "b", "c"], [3, 4]),
         ('{\n "text": "a"\n}\n{\n "text": "cut', ["a"], [2]),
         ('[{"text": "a"}, 5, "x, y]", null, [{}], {"text": "c"}]', ["a", "c"], [2, 3, 4, 5]),
         ('[\n {"text": "a"},\n {"text": "never ends},\n {"text": "c"}\n]\n', ["a", "c"], [2]),
@@ -117,7 +117,7 @@ def test_a_broken_line_makes_no_other_form_of_a_file(tmp_path: Path) -> None:
         ('[{"text": "a"}, {"text": "b"}', "is cut off: the array has no end after 2 rows"),
         ('[{"text": "a"}, {"text": "b', "is cut off: the array has no end after 2 rows"),
         ('[{"text": "a"}]\n[{"text": "b"}]\n{"text": "c"}', ""),
-        ('[\n{"text": "a"}\n]\n{"text": "b"}\n', "something stands behind the end of the array of 1 rows"),
+        ('[\n{"text": "a"}\n]\n{"text": "b"}\n', "there is data after the end of the array of 1 rows"),
     ],
 )
 def test_an_array_ends_where_its_file_does(tmp_path: Path, content: str, message: str) -> None:

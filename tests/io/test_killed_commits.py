@@ -126,7 +126,7 @@ def test_what_dead_runs_left_goes_and_links_are_not_followed(tmp_path: Path) -> 
     victim = tmp_path / "victim"
     victim.mkdir()
     place.symlink_to(victim)
-    with pytest.raises(OutputError, match="a link is where the result is made"):
+    with pytest.raises(OutputError, match="the working folder of the result is a link"):
         run(tmp_path, [LONG])
     assert list(victim.iterdir()) == []
 

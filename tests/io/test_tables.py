@@ -356,7 +356,7 @@ def test_files_of_tables_put_one_behind_the_other_are_an_error(tmp_path: Path, b
     import pyarrow.parquet as pq
 
     (tmp_path / "a.arrow").write_bytes(b"".join(arrow_bytes([word], is_file=True, batches=batches) for word in "ab"))
-    with pytest.raises(InputError, match=r"a\.arrow: its footer does not know of \d+ bytes before it"):
+    with pytest.raises(InputError, match=r"a\.arrow: its footer does not account for \d+ bytes before it"):
         run(tmp_path, tmp_path / "a.arrow")
     parts = []
     for word in "ab":
@@ -366,7 +366,7 @@ def test_files_of_tables_put_one_behind_the_other_are_an_error(tmp_path: Path, b
     (tmp_path / "a.parquet").write_bytes(parts[0])
     assert len(run(tmp_path, tmp_path / "a.parquet")) == batches
     (tmp_path / "a.parquet").write_bytes(b"".join(parts))
-    with pytest.raises(InputError, match=r"a\.parquet: another file begins behind the end of a first one"):
+    with pytest.raises(InputError, match=r"a\.parquet: another file begins after the end of the first one"):
         run(tmp_path, tmp_path / "a.parquet")
 
 
@@ -385,7 +385,7 @@ def test_sums_of_pages_are_checked_where_there_are_some(tmp_path: Path) -> None:
 
 def test_feather_of_version_1_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.feather").write_bytes(b"FEA1" + bytes(64) + b"FEA1")
-    with pytest.raises(InputError, match=r"a\.feather: it is of Feather version 1; write it anew"):
+    with pytest.raises(InputError, match=r"a\.feather: it has Feather version 1; convert it"):
         run(tmp_path, tmp_path / "a.feather")
 
 

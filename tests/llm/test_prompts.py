@@ -36,7 +36,7 @@ def test_a_prompt_that_is_not_there_is_told(name, language):
         ("", "the first line must be like 'version: 1', got ''"),
         ("# system\nx", "the first line must be"),
         ("version: x\n", "the first line must be"),
-        ("version: 1\nstray\n# system\nx", "text must stand in a section such as '# system', got 'stray'"),
+        ("version: 1\nstray\n# system\nx", "text must be in a section such as '# system', got 'stray'"),
         ("version: 1\n# a\nx\n# a\ny", "sections must have different names, got # a twice"),
     ],
 )
@@ -87,12 +87,12 @@ def test_braces_in_data_mean_nothing(value):
 def test_what_may_not_stand_in_braces(field):
     with pytest.raises(RecipeError) as caught:
         Template("x {" + field + "}", ["a", "b"], what="input_template")
-    assert str(caught.value).startswith("input_template may hold {a}, {b} (a brace that is meant as such is doubled), got {")
+    assert str(caught.value).startswith("input_template may hold {a}, {b} (double a brace to write one), got {")
 
 
 @pytest.mark.parametrize("text", ["{", "}", "{a", "a}", "{a!}", "{a!rr}"])
 def test_a_lonely_brace_is_told(text):
-    with pytest.raises(RecipeError, match="a brace that is meant as such is doubled"):
+    with pytest.raises(RecipeError, match="double a brace to write one"):
         Template(text, ["a"], what="input_template")
 
 

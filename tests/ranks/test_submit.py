@@ -127,7 +127,7 @@ def test_send_hands_the_file_to_sbatch(
     assert f"Submitted batch job 7 of {tmp_path}/out.sbatch\n" in capfd.readouterr().out
     program(tmp_path / "sbatch", "echo no such account >&2; exit 1")
     assert main(["submit", str(recipe), "--mpi", "mpich", "--send"]) == 1
-    assert "sbatch did not take" in capfd.readouterr().err
+    assert "sbatch did not accept" in capfd.readouterr().err
 
 
 # What the file does

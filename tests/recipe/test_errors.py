@@ -28,7 +28,7 @@ CASES = {
         ".tar, .hf, .lance, or export_type must be set, got 'x.parquet.gz'"
     ),
     "{export_path: x.zst, export_type: lance}": (
-        "export_path must have no suffix of a compression where export_type is lance, got 'x.zst'"
+        "export_path must not have a compression suffix if export_type is lance, got 'x.zst'"
     ),
     "{export_path: x.parquet, export_extra_args: {compresion: zstd}}": (
         "export_extra_args: parquet has no such argument: it takes compression (did you mean 'compression'?), got 'compresion'"

@@ -32,6 +32,6 @@ def test_a_row_that_python_cannot_read_joins_no_group(tmp_path: Path, op: dict[s
     assert [(entry["line"], entry["reason"]) for entry in entries] == [
         (2, "__dj__bytes__ must be base64, got '!!!'"),
         (3, "an integer has more than 4300 digits"),
-        (4, "a key stands twice in one object: 'd'"),
+        (4, "a key occurs twice in one object: 'd'"),
         (5, "a number is too large for a double: 1e400"),
     ]

@@ -59,7 +59,7 @@ struct Change {
   const Field* field;      // as read from this line; its kind may be missing
   std::string_view name;   // key that a missing field gets, at the end of the top-level object
   std::string_view value;  // new JSON value; an empty view removes the field (all its occurrences)
-  bool is_text = false;    // the value is no JSON but a text, which becomes a JSON string where it is written
+  bool is_text = false;    // the value is not JSON but a text, which becomes a JSON string where it is written
 
   bool removes() const noexcept { return value.empty() && !is_text; }
 };

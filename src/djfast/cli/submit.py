@@ -208,8 +208,8 @@ def _mpirun() -> str:
 
 def _send(path: Path) -> None:
     if shutil.which("sbatch") is None:
-        raise LaunchError(f"--send needs sbatch, which is not in PATH; the file is written: {path}")
+        raise LaunchError(f"--send needs sbatch, which is not in PATH; the file was written: {path}")
     sent = subprocess.run(["sbatch", "--", str(path)], check=False, capture_output=True, text=True)
     if sent.returncode != 0:
-        raise LaunchError(f"sbatch did not take {path}: {sent.stderr.strip()}")
+        raise LaunchError(f"sbatch did not accept {path}: {sent.stderr.strip()}")
     print(sent.stdout.strip())

@@ -25,7 +25,7 @@ def enable() -> None:
         If the real Data-Juicer is here: nothing takes its place.
     """
     if (real := real_place()) is not None:
-        raise CompatError(f"Data-Juicer itself is here, and djfast does not take its place; found {real}")
+        raise CompatError(f"Data-Juicer is installed, and djfast does not replace it; found {real}")
     if FOLDER not in sys.path:
         sys.path.append(FOLDER)
 

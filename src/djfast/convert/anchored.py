@@ -11,7 +11,7 @@ def check_free(text: str, *tokens: str) -> None:
     """Make sure that a text holds none of the tokens, which could not be told from ours later."""
     for token in tokens:
         if token in text:
-            raise BadRow(f"the text holds {token!r}, which has a meaning of its own")
+            raise BadRow(f"the text holds {token!r}, which has a special meaning")
 
 
 def ambiguous() -> BadRow:

@@ -176,7 +176,7 @@ def _questions(path: str) -> Callable[[Any], tuple[Any, list[str]]]:
         for own, turns in rows:
             if str(own) == str(identity):
                 return own, turns
-        raise BadRow(f"{path} has no row with this id behind the row before, got {str(identity)[:50]!r}")
+        raise BadRow(f"{path} has no row with this id after the row before, got {str(identity)[:50]!r}")
 
     return find
 

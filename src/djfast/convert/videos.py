@@ -189,7 +189,7 @@ def _subset(row: Row, options: Options) -> tuple[str, ...]:
     wanted = options["subset_type"]
     names = [wanted] if wanted else [name for name, columns in _SUBSETS.items() if row.keys() >= set(columns)]
     if not names:
-        raise BadRow("the columns are those of no sub-set; name one with subset_type")
+        raise BadRow("the columns fit no subset; name one with subset_type")
     return _SUBSETS[names[0]]
 
 

@@ -211,9 +211,9 @@ def arguments_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """
     shown = getattr(function, "__name__", type(function).__name__)
     if not callable(function) or inspect.isclass(function):
-        raise RecipeError(f"an OP is made of a function, or of an object that can be called, got {function!r}")
+        raise RecipeError(f"an OP must be a function or a callable object, got {function!r}")
     if inspect.iscoroutinefunction(innermost(function)):
-        raise RecipeError(f"{shown} must not be async: it is called row by row, and nothing would wait for it")
+        raise RecipeError(f"{shown} must not be async: it is called row by row, without an event loop")
     try:
         arguments = parameters_of(function)
     except (TypeError, ValueError) as error:

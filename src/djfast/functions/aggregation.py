@@ -234,7 +234,7 @@ def _entities(op: _Aggregation) -> Talk:
     def read(answer: str) -> list[str]:
         match = pattern.search(answer)
         if match is None or not (found := names_in(match[1] or "")):
-            raise ValueError("no list stands in it")
+            raise ValueError("it contains no list")
         return found
 
     def talk(documents: Sequence[str]) -> Conversation[list[str]]:

@@ -249,7 +249,7 @@ def bind_annotated_preference(
 def _task(prompt: str, answer1: str, answer2: str) -> dict[str, str]:
     task = {"prompt": text_in(prompt), "answer1": text_in(answer1), "answer2": text_in(answer2)}
     if not task["answer1"] or not task["answer2"]:
-        raise ValueError("two answers must be there to compare them")
+        raise ValueError("the row must have two answers to compare")
     return task
 
 

@@ -90,7 +90,7 @@ def parts_reader(
             read = {asks_for: groups[-1] if groups else answer}
         read = {name: part.strip() for name, part in read.items() if part.strip()}
         if not read:
-            raise ValueError("neither a question nor an answer stands in it")
+            raise ValueError("it contains neither a question nor an answer")
         return read
 
     return parts

@@ -45,7 +45,7 @@ def turns_in(history: str, query: str, response: str) -> list[Turn]:
     Raises
     ------
     TypeError
-        If the history is no list of pairs of strings, or a field is no text.
+        If the history is not a list of pairs of strings, or a field is not a string.
     """
     pairs = json.loads(history) if history else None
     if not isinstance(pairs, list | None):
@@ -169,7 +169,7 @@ def _one_turn(ask: Ask, read: Callable[[str], Found], *, is_intensity: bool, try
         nonlocal found
         found = read(answer)
         if not found.analysis:
-            raise ValueError("no reason stands in it")
+            raise ValueError("it contains no reason")
         if is_intensity and found.label and not _WHOLE.fullmatch(found.label):
             raise ValueError("it holds no integer")
         return found

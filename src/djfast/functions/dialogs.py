@@ -216,7 +216,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 
 def _messages(messages_json: str) -> list[tuple[int, dict[str, Any]]]:
-    """Messages with their places; whatever is no object is none."""
+    """Messages with their places; whatever is not an object is none."""
     return [(place, each) for place, each in enumerate(_list(_read(messages_json))) if isinstance(each, dict)]
 
 

@@ -107,7 +107,7 @@ async def _once(session: Any, url: str, path: Path | None, max_bytes: int, acces
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 return await _content(response, path, max_bytes)
             url = urljoin(str(response.url), response.headers["Location"])
-    raise ValueError(f"it leads elsewhere more than {_MOST_REDIRECTS} times")
+    raise ValueError(f"it redirects more than {_MOST_REDIRECTS} times")
 
 
 async def _content(response: Any, path: Path | None, max_bytes: int) -> Path | bytes:

@@ -149,7 +149,7 @@ def _events(op: _Extraction) -> Talk:
         else:
             found = [(each[1], each[3]) for part in sections(answer, _EVENT) if (each := parts(part, _EVENT_PARTS))]
         if not found:
-            raise ValueError("no event stands in it")
+            raise ValueError("it contains no event")
         return [{description_key: event.strip(), characters_key: names_in(names)} for event, names in found]
 
     def talk(text: str, _tags: Tags) -> Conversation[list[Tags] | None]:
@@ -180,7 +180,7 @@ def _keywords(op: _Extraction) -> Talk:
         found = (match[1] or "" for match in pattern.finditer(answer)) if pattern else records(answer, "content_keywords")
         words = [word for record in found for word in names_in(record)]
         if not words:
-            raise ValueError("no key word stands in it")
+            raise ValueError("it contains no keyword")
         return words
 
     def talk(text: str, _tags: Tags) -> Conversation[list[Tags] | None]:
@@ -358,7 +358,7 @@ def _nicknames(op: _Extraction) -> Talk:
     def read(answer: str) -> list[Tags]:
         calls = dict.fromkeys(call for call in found(answer) if call[2] and call[1] != call[2])
         if not calls:
-            raise ValueError("no nickname stands in it")
+            raise ValueError("it contains no nickname")
         return [{**dict(zip(_NO_NICKNAME, call)), "relation_keywords": ["nickname"], "relation_strength": None} for call in calls]
 
     def talk(text: str, _tags: Tags) -> Conversation[list[Tags] | None]:

@@ -122,7 +122,7 @@ def _read(path: str, max_bytes: int, access: Access) -> bytes | None:
         with access.opened(path) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ValueError("it is no file")
+                raise ValueError("it is not a file")
             check_size(status.st_size, max_bytes)
             return file.read()
     except (OSError, ValueError) as error:

@@ -163,7 +163,7 @@ def bind_agent_skill_insights(system: str | None, language: str, asking: Iterabl
     def parse(answer: str) -> list[str]:
         phrases = list(dict.fromkeys(phrase for part in _PHRASE_ENDS.split(answer) if (phrase := part.strip())))
         if not phrases:
-            raise ValueError("no phrase stands in it")
+            raise ValueError("it contains no phrase")
         return phrases
 
     def talk(tools: str, skills: str) -> Conversation[str]:

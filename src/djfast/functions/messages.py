@@ -95,5 +95,5 @@ def _contents(messages: Any) -> list[str]:
         raise ValueError(f"messages must be a list of messages, got {json.dumps(messages)[:40]}")
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("content"), str):
-            raise ValueError(f"a message must have a content, a text, got {json.dumps(message)[:40]}")
+            raise ValueError(f"a message must have a content that is a string, got {json.dumps(message)[:40]}")
     return [message["content"] for message in messages]

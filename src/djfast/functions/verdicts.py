@@ -129,13 +129,13 @@ def scores_in(record: Mapping[str, Any], member: str, dimensions: Sequence[str],
     if isinstance(given, list):
         given = {name: each for each in given if isinstance(each, Mapping) for name in [_name_of(each)] if name}
     if not isinstance(given, Mapping):
-        raise ValueError(f"{member} is no object")
+        raise ValueError(f"{member} is not an object")
     by_name = {_plain(name): value for name, value in given.items()}
     scores = []
     for name in dimensions:
         score = score_in(given[name] if name in given else by_name.get(_plain(name)), best=best)
         if score is None:
-            raise ValueError(f"the score of {name} is no number")
+            raise ValueError(f"the score of {name} is not a number")
         scores.append(score)
     return scores
 

@@ -116,7 +116,7 @@ def _check_end(source: Any) -> None:
     unknown = start - _blocks_end(bytes(source.read(length)))
     source.seek(0)
     if 0 <= unknown < start and unknown > _END_OF_STREAM:
-        raise OSError(f"its footer does not know of {unknown} bytes before it; were several files put one behind the other?")
+        raise OSError(f"its footer does not account for {unknown} bytes before it; were several files concatenated?")
 
 
 def _blocks_end(footer: bytes) -> int:
@@ -150,7 +150,7 @@ def _opened(path: str) -> Iterator[Any]:
             magic = source.read(len(_FILE_MAGIC))
             source.seek(0)
             if magic.startswith(_OLD_MAGIC):
-                raise OSError("it is of Feather version 1; write it anew: feather.write_feather(feather.read_table(old), new)")
+                raise OSError("it has Feather version 1; convert it: feather.write_feather(feather.read_table(old), new)")
             if magic != _FILE_MAGIC:
                 yield _Streams(source)
                 return

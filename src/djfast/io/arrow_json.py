@@ -339,7 +339,7 @@ def _text(value: Any) -> str:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise Misfit("must not hold a lone surrogate, which is no Unicode character") from None
+            raise Misfit("must not hold a lone surrogate, which is not a Unicode character") from None
     return text
 
 

@@ -226,7 +226,7 @@ class _Lock:
 
         os.makedirs(self.place, exist_ok=True)
         if not stat.S_ISDIR(os.lstat(self.place).st_mode):
-            raise OutputError(f"a link is where the result is made; remove it, got {self.place!r}")
+            raise OutputError(f"the working folder of the result is a link; remove it, got {self.place!r}")
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         except FileNotFoundError:

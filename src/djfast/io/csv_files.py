@@ -292,7 +292,7 @@ def _block(table: _Table, chunk: _Chunk, kinds: pa.Schema, first: int) -> ArrowB
     from djfast.io.arrow_rows import ArrowBlock, UnreadRow
 
     misshapen: list[_Misshapen] = []
-    # As bytes: one cell that is no number, or no UTF-8, must not end the run.
+    # As bytes: one cell that is not a number, or no UTF-8, must not end the run.
     rows = _parsed(table, chunk.data, misshapen, {name: pa.binary() for name in kinds.names}).combine_chunks()
     unread = {row.number: UnreadRow(row.reason, row.text) for row in _in_place(misshapen, chunk.broken)}
     count = rows.num_rows + len(unread)

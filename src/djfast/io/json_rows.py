@@ -538,7 +538,7 @@ _EMPTY_ROW = rb"(?m)^([ \t\r\xef\xbb\xbf]*\{[ \t\r]*), "
 
 
 def _with_suffix(block: JsonBlock, suffix: str) -> JsonBlock:
-    """Add a member to the objects of all lines; a line that is no object stays none."""
+    """Add a member to the objects of all lines; a line that is not an object stays none."""
     lines = block.data[: block.end]
     name = json.dumps(SUFFIX).encode()
     if name in lines:  # nearly never: rows that were read with their suffix before

@@ -37,7 +37,7 @@ def values_in(stream: Stream, path: str, *, is_array: bool, longest: int) -> Ite
         if first == b"]":
             reader.position += 1
             if reader.skip_space():
-                raise InputError(f"{path}: something stands behind the end of the array of {count} rows")
+                raise InputError(f"{path}: there is data after the end of the array of {count} rows")
             return
         if first == b",":
             reader.position += 1
@@ -92,7 +92,7 @@ class _Reader:
         return _BREAK.sub(b" ", value).rstrip(b" ")
 
     def value_end(self) -> int | None:
-        """Return where the value that begins here ends, or the line if it is no object; None if more is needed to tell."""
+        """Return where the value that begins here ends, or the line if it is not an object; None if more is needed to tell."""
         if self.here() in (b"{", b"["):
             return self._container_end()
         return self._complete(_LINE)

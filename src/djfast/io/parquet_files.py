@@ -86,7 +86,7 @@ def _check_end(path: str, metadata: Any) -> None:
         before = b""
         while left > 0 and (piece := file.read(min(left, _PIECE))):
             if 2 * _MAGIC in before + piece:
-                raise OSError("another file begins behind the end of a first one; were several files put one behind the other?")
+                raise OSError("another file begins after the end of the first one; were several files concatenated?")
             before = piece[-2 * len(_MAGIC) :]
             left -= len(piece)
 

@@ -394,17 +394,17 @@ def check_place(output: Output) -> None:
         return
     for path in side_paths(output.path):
         if os.path.isdir(path):
-            raise OutputError(f"a folder is where a file beside the result belongs; choose another export_path, got {path!r}")
+            raise OutputError(f"a file beside the result would replace a folder; choose another export_path, got {path!r}")
     if not os.path.lexists(output.path):
         return
     if os.path.exists(output.path) and not os.path.isfile(output.path) and not os.path.isdir(output.path):
         raise OutputError(
-            "a device or pipe is where the result belongs, and would be replaced; '-' writes to standard output, got "
+            "export_path is a device or pipe, which the result would replace; '-' writes to standard output, got "
             f"{output.path!r}"
         )
     if not output.format.is_folder:
         if os.path.isdir(output.path):
-            raise OutputError(f"a folder is where the result belongs; choose another export_path, got {output.path!r}")
+            raise OutputError(f"export_path is a folder; choose another export_path, got {output.path!r}")
         return
     marker = str(output.format.marker)
     is_result = os.path.isdir(output.path) and (os.path.exists(os.path.join(output.path, marker)) or not os.listdir(output.path))

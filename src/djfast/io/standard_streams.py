@@ -138,7 +138,7 @@ def refuse_same_file(paths: list[str]) -> None:
     for path in paths if stat.S_ISREG(status.st_mode) else ():
         with contextlib.suppress(OSError):
             if os.path.samestat(os.stat(path), status):
-                raise RecipeError(f"standard output is a file that is read: {path}; write to another one")
+                raise RecipeError(f"standard output is an input file: {path}; write to another one")
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ _REFUSED = frozenset({"replacement", "csiso2022kr", "hz-gb-2312", "iso-2022-cn",
 
 
 class PageError(ValueError):
-    """A body that is no text."""
+    """A body that is not a string."""
 
 
 def decoded(body: bytes, content_type: str) -> str:

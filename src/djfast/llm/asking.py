@@ -79,7 +79,7 @@ class Answer(NamedTuple):
         IncompleteAnswerError
             If it is not whole.
         UnusableAnswerError
-            If it is no text.
+            If it is not a string.
         """
         if self.flaw:
             raise IncompleteAnswerError(self.flaw)
@@ -92,7 +92,7 @@ class Answer(NamedTuple):
         Raises
         ------
         UnusableAnswerError
-            If it is no text.
+            If it is not a string.
         """
         if not isinstance(self.value, str):
             raise UnusableAnswerError(f"the answer must be a string, got {type(self.value).__name__}")

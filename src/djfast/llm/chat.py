@@ -112,7 +112,7 @@ class _Served(LanguageModel):
             with contextlib.suppress(LookupError):
                 if isinstance(name := walk(result.document, "data.0.id"), str) and name:
                     return name
-        raise ServerLostError(f"no model is named, and the server was asked for its first one: {reason}")
+        raise ServerLostError(f"no model is named, and the server did not list one: {reason}")
 
     def _origin(self) -> str:
         return f"{self.endpoint.name} {self.response_path}"
@@ -158,7 +158,7 @@ class Embeddings(_Served):
 
     def _content(self, ask: Ask) -> Any:
         if not isinstance(ask.prompt, str):
-            raise RecipeError(f"an embedding is asked for a text, got {type(ask.prompt).__name__}")
+            raise RecipeError(f"an embedding needs a string, got {type(ask.prompt).__name__}")
         return {"model": self.model, "input": ask.prompt, **self._sampling}
 
     def _completion(self, document: Any) -> Completion:

@@ -61,7 +61,7 @@ class Template:
             parsed = list(string.Formatter().parse(text))
         except ValueError as error:
             raise RecipeError(
-                f"{what} is no template ({error}); a brace that is meant as such is doubled, got {_short(text)}"
+                f"{what} is not a template ({error}); double a brace to write one, got {_short(text)}"
             ) from error
         position = 0
         for literal, field, form, conversion in parsed:
@@ -78,7 +78,7 @@ class Template:
         Raises
         ------
         TypeError
-            If the values are not exactly those that the template was made for, or one is no text.
+            If the values are not exactly those that the template was made for, or one is not a string.
         """
         if set(values) != set(self.names):
             raise TypeError(
@@ -99,7 +99,7 @@ class Template:
         if name not in self.names or form or conversion:
             shown = "{" + field + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "") + "}"
             allowed = ", ".join("{" + name + "}" for name in self.names) or "no placeholder"
-            raise RecipeError(f"{self._what} may hold {allowed} (a brace that is meant as such is doubled), got {shown}")
+            raise RecipeError(f"{self._what} may hold {allowed} (double a brace to write one), got {shown}")
         return name, position
 
 
@@ -116,7 +116,7 @@ class Prompt:
         before, *parts = _HEADING.split(text)
         if before[len(header) :].strip():
             raise RecipeError(
-                f"{self.what}: text must stand in a section such as '# system', got {_short(before[len(header) :].strip())}"
+                f"{self.what}: text must be in a section such as '# system', got {_short(before[len(header) :].strip())}"
             )
         self._sections: dict[str, str] = {}
         for section, body in zip(parts[::2], parts[1::2]):

@@ -102,7 +102,7 @@ def read_json(
 
 
 def _is_member(text: str, start: int, names: Collection[str]) -> bool:
-    """Whether a value belongs to a larger one that is no JSON: a brace is missing, or it is a call of Python or lines of YAML."""
+    """Whether a value is part of a larger one that is not JSON: a brace is missing, or it is a Python call or lines of YAML."""
     before = text[max(0, start - _BEFORE) : start]
     lines = _LINES_BEFORE.search(before)
     return _MEMBER.search(before) is not None or (lines is not None and lines[1].lower() in names)
@@ -194,7 +194,7 @@ def _kinds(schema: Mapping[str, Any]) -> list[Any]:
 
 
 def _is(value: Any, kind: str) -> bool:
-    """Whether a value is of a JSON type. True is no number, and 4.0 is an integer, as in the standard."""
+    """Whether a value is of a JSON type. True is not a number, and 4.0 is an integer, as in the standard."""
     if isinstance(value, bool):
         return kind == "boolean"
     if kind == "integer" and isinstance(value, float):
@@ -318,7 +318,7 @@ def _said(text: str) -> str:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _finite(number: str) -> float:

@@ -52,7 +52,7 @@ def download(address: Address, path: str) -> None:
     except BlockingIOError as error:
         raise ModelError(f"another process is downloading {path}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise ModelError(f"{address.url} cannot be downloaded to {path}: {error}; run djfast fetch again to go on") from error
+        raise ModelError(f"{address.url} cannot be downloaded to {path}: {error}; run djfast fetch again to resume") from error
     _remove(_tag_file(path))
 
 
@@ -107,7 +107,7 @@ def _check(part: str, address: Address) -> None:
     else:
         return
     os.remove(part)
-    raise ModelError(f"the file of {address.url} {problem}; it was thrown away")
+    raise ModelError(f"the file of {address.url} {problem}; it was deleted")
 
 
 def _sha256(path: str) -> str:

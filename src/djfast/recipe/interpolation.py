@@ -54,7 +54,7 @@ class AllowedVariables(Mapping[str, str]):
         if not self.allows(name):
             raise RecipeError(
                 f"recipes may not read this environment variable here; {ALLOWED}={name} in the environment of the run allows it "
-                f"(names, and beginnings such as DATA_*, with spaces between), got '${{{name}}}'"
+                f"(names and prefixes such as DATA_*, separated by spaces), got '${{{name}}}'"
             )
         return value
 
@@ -94,7 +94,7 @@ def interpolate(text: str, environment: Mapping[str, str]) -> str:
             name, separator, default = inside.partition(":-")
         if re.fullmatch(_NAME, name) is None:
             raise RecipeError(
-                f"between braces stands the name of an environment variable, as in ${{NAME}} or ${{NAME:-default}} "
+                f"braces must contain the name of an environment variable, as in ${{NAME}} or ${{NAME:-default}} "
                 f"(write $${{ for a plain ${{), got {match[0]!r}"
             )
         if separator:

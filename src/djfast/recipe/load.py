@@ -312,7 +312,7 @@ class _Checker:
             if not settings["validators"]:
                 return ()
             if any(STDIN in source.paths for source in settings["sources"].listed):
-                raise RecipeError("validators look at rows before a run reads them, and standard input can be read once")
+                raise RecipeError("validators read rows before the run, but standard input can be read only once")
             from djfast.recipe.validators import validators_of
 
             return validators_of(settings["validators"])

@@ -37,7 +37,7 @@ def export_format(settings: Mapping[str, Any], notices: list[str], *, is_for_ray
     kind = settings["export_type"]
     if path == STDOUT:
         if kind not in (None, "jsonl"):
-            raise RecipeError(f"export_type must be jsonl or null where the result goes to standard output, got {kind!r}")
+            raise RecipeError(f"export_type must be jsonl or null if the result goes to standard output, got {kind!r}")
         return "jsonl"
     if kind is None and is_for_ray and not os.path.splitext(path)[1]:
         notices.append("export_path has no suffix: the result is one file of JSON lines, where Ray writes a folder of them")
@@ -48,7 +48,7 @@ def export_format(settings: Mapping[str, Any], notices: list[str], *, is_for_ray
         except RecipeError as error:
             raise RecipeError(f"export_path {str(error).replace(', got ', ', or export_type must be set, got ', 1)}") from None
     if path.lower().endswith(COMPRESSIONS) and not FORMATS[kind].is_compressible:
-        raise RecipeError(f"export_path must have no suffix of a compression where export_type is {kind}, got {path!r}")
+        raise RecipeError(f"export_path must not have a compression suffix if export_type is {kind}, got {path!r}")
     return str(kind)
 
 
@@ -143,7 +143,7 @@ def default_work_dir(path: str) -> str:
 def _check_address(path: str) -> None:
     if not is_remote(path):
         if re.match(_ALMOST_ADDRESS, path):
-            raise RecipeError(f"export_path must have :// if it is an address, or begin with ./ if it is none, got {path!r}")
+            raise RecipeError(f"export_path must have :// if it is an address, or begin with ./ if it is not, got {path!r}")
         return
     user = path.partition("://")[2].partition("/")[0].rpartition("@")[0]
     if ":" in user:

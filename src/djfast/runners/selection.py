@@ -16,7 +16,7 @@ from djfast.runners.permutation import permutation
 Value = bool | int | float | str | None
 
 _LARGEST_EXACT = 1 << 53  # doubles tell all integers up to here apart
-_BEYOND_ALL = float((1 << 63) - 1)  # stands for what is no number; Data-Juicer's constant
+_BEYOND_ALL = float((1 << 63) - 1)  # stands for what is not a number; Data-Juicer's constant
 
 
 def read_values(fields: Sequence[str], selection: Selection) -> tuple[list[Value], list[tuple[int, str]]]:
@@ -102,7 +102,7 @@ class RowValues:
             kinds.remove(type(None))
         for is_text in {kind is str for kind in kinds}:
             if self._is_text not in (None, is_text):
-                raise SchemaError(f"field '{self.field}' has texts and numbers, which have no common order")
+                raise SchemaError(f"field '{self.field}' has strings and numbers, which have no common order")
             self._is_text = is_text
         if isinstance(self.items, array) and (self._is_text or (int in kinds and not all(map(_is_exact, values)))):
             self.items = list(self.items)

@@ -154,8 +154,8 @@ class Watch:
         errand = self._waited_for(_Errand(function, [()]))
         if errand.is_left:
             raise RowTimeoutError(
-                f"{op}: a call with a batch of rows took longer than the row_timeout of {self.limit:g} s; which row "
-                "is to blame cannot be told of a function over batches: make it one over rows, or raise row_timeout"
+                f"{op}: a call with a batch of rows took longer than the row_timeout of {self.limit:g} s. A function "
+                "over batches does not show which row is slow: make it a function over rows, or raise row_timeout"
             )
         [(answer, error)] = errand.answers
         if error is not None:
@@ -238,7 +238,7 @@ class Watch:
         _end_loop(hand)
         if still > _MOST_LEFT:
             raise RowTimeoutError(
-                f"{still} calls took longer than the row_timeout of {self.limit:g} s and hang still: no further ones are begun"
+                f"{still} calls took longer than the row_timeout of {self.limit:g} s and still hang, so the run ends"
             )
 
     def _live(self) -> None:

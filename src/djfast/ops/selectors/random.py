@@ -30,7 +30,7 @@ class RandomSelector(Selector, name="random_selector"):
     def validate(self) -> None:
         """Check that something is asked for."""
         if self.select_ratio == 0 and self.select_num is None:
-            raise RecipeError(f"{self.spec.name}: select_ratio must be > 0 where select_num is not given, got 0")
+            raise RecipeError(f"{self.spec.name}: select_ratio must be > 0 if select_num is not given, got 0")
 
     def selection(self) -> Selection:
         """Return the share and count of rows."""

@@ -111,8 +111,8 @@ class JobFolder:
             if differences and self._journal_of(record["job"]).done is None:
                 shown = "; ".join(differences[:5]) + ("; ..." if len(differences) > 5 else "")
                 raise ResumeError(
-                    f"{self.path} holds an unfinished job that is not this one: {shown}. Run what it was begun with to finish "
-                    "it, or start over with --fresh"
+                    f"{self.path} holds an unfinished job that is not this one: {shown}. Finish it with the recipe, input "
+                    "and version that it was started with, or start over with --fresh"
                 )
             if differences:
                 self.clear()
