@@ -49,7 +49,7 @@ class Cursor {
     if (read.kind == Kind::missing) return read;
     skip_space();
     if (at_ == end_) return read;
-    fail("expected the end of the line");
+    fail(*at_ == ',' ? "expected the end of the line, not a comma" : "expected the end of the line");
     return {};
   }
 

@@ -22,6 +22,8 @@ def nearest(given: str, names: Iterable[str], likeness: float = _LIKENESS) -> st
 
 
 def did_you_mean(given: str, names: Iterable[str]) -> str:
-    """Return `` (did you mean 'name'?)``, or nothing where no name is near."""
-    name = nearest(given[:100], names)
+    """Return `` (did you mean 'name'?)`` with the nearest name, else with the first that holds the given one; or nothing."""
+    candidates = sorted(names)
+    holding = (name for name in candidates if len(given) > _SHORT and given.lower() in name)
+    name = nearest(given[:100], candidates) or next(holding, None)
     return f" (did you mean {name!r}?)" if name else ""

@@ -79,3 +79,28 @@ def test_help_and_version_have_the_usual_names(given, capsys):
         main(given)
     assert stop.value.code == 0
     assert "djfast" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "submit", "status", "fetch"])
+def test_a_command_without_a_recipe_says_how_it_is_called(command, capsys):
+    assert main([command]) == 2
+    assert f"no recipe given: djfast {command} RECIPE" in capsys.readouterr().err
+
+
+def test_doctor_takes_no_key_without_a_recipe(capsys):
+    assert main(["doctor", "--np", "3"]) == 2
+    assert "no recipe given: djfast doctor RECIPE" in capsys.readouterr().err
+
+
+def test_the_home_folder_stands_before_a_recipe_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "r.yaml").write_text("process: [{text_length_filter: {min_len: 1}}]")
+    assert main(["plan", "--config=~/r.yaml", "--no-probe"]) == 0
+    assert "text_length_filter" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("given", "limit"), [("1", ">= 256MiB, got 1"), ("9MiB", ">= 256MiB, got '9MiB'"), ("9PiB", "such as")])
+def test_sizes_are_told_as_people_write_them(tmp_path, given, limit, capsys):
+    (tmp_path / "r.yaml").write_text("process: []")
+    assert main(["plan", str(tmp_path / "r.yaml"), "--memory", given]) == 2
+    assert limit in capsys.readouterr().err

@@ -268,6 +268,7 @@ def test_levels_up_to_the_limit_are_read():
         (b'{"a": tru}', "not valid JSON: expected a value at byte 6"),
         (b'{"a": [1 2]}', "not valid JSON: expected ',' or ']' at byte 9"),
         (b'{"a": 1} x', "not valid JSON: expected the end of the line at byte 9"),
+        (b'{"a": 1},', "not valid JSON: expected the end of the line, not a comma at byte 8"),
         (b'{"a": "b', "not valid JSON: string without closing quote at byte 6"),
         (b'{"a": "b\tc"}', "not valid JSON: control character in a string at byte 8"),
         (b'{"a": "b\\xc"}', "not valid JSON: unknown escape in a string at byte 8"),

@@ -72,8 +72,24 @@ def test_bytes_of_another_encoding_that_are_none_of_it(tmp_path: Path) -> None:
     assert line == 2
     assert "UTF-8" in reason
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"a\.jsonl is not the UTF-16 that its byte-order mark says.*truncated data"):
+    with pytest.raises(InputError, match=r"a\.jsonl is not the UTF-16 that its first bytes say.*truncated data"):
         run(tmp_path, path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.jsonl", FORMS["lines"]), ("a.json", FORMS["array"]), ("a.csv", "text,id\na,1\nb,2\n")]
+)
+def test_an_encoding_without_a_mark_is_told_by_its_zeros(tmp_path: Path, encoding: str, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(text.encode(encoding))
+    assert run(tmp_path, path) == (ROWS if name != "a.csv" else [{"text": "a", "id": 1}, {"text": "b", "id": 2}])
+
+
+def test_a_zero_in_utf8_is_a_character(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"ab\0c")
+    assert run(tmp_path, path) == [{"text": "ab\0c"}]
 
 
 def test_bytes_of_rows_stay_what_they_were(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_a_package_that_is_not_there_is_an_error_before_anything_runs(monkeypatc
     with pytest.raises(MissingExtraError, match=r"pip install 'djfast\[remote\]'"):
         djfast.run(recipe_to("memory://bucket/result.jsonl"))
     monkeypatch.setattr("djfast.runners.delivery.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"the format lance needs a package: pip install 'djfast\[lance\]'"):
+    with pytest.raises(MissingExtraError, match=r"not installed: lance; pip install 'djfast\[lance\]' to write lance"):
         djfast.run(recipe_to("result.lance"))
 
 

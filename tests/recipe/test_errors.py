@@ -107,7 +107,7 @@ CASES = {
     "max_errors: 1.5": "max_errors must be a share from 0.0 to 1.0, an integer, auto or null, got 1.5",
     "max_errors: -1": "max_errors must be >= 0, got -1",
     "batch_bytes: 4 miles": "batch_bytes must be a number of bytes such as 1048576 or '4MiB', got '4 miles'",
-    "batch_bytes: 1": "batch_bytes must be >= 4096, got 1",
+    "batch_bytes: 1": "batch_bytes must be >= 4KiB, got 1",
     "text_keys: []": "text_keys must name at least one field, got []",
     "encrypt_before_export: true": (
         "encrypt_before_export cannot be used here: encrypted files are not supported, encrypt the disk or the "
@@ -115,8 +115,8 @@ CASES = {
     ),
     "checkpoint: 5": "checkpoint must be a mapping",
     "checkpoint: {n_op: 5}": "no such key (did you mean 'checkpoint.n_ops'?), got 'checkpoint.n_op'",
-    "process: 5": "process must be a list of OPs",
-    "process: {text_length_filter: null}": "process must be a list of OPs",
+    "process: 5": "process must be a list of OPs, such as `- text_length_filter: {min_len: 5}`",
+    "process: {text_length_filter: null}": "process must be a list of OPs, such as `- text_length_filter: {min_len: 5}`",
     "process: [{text_length_filter: {min_len: -1}}]": "text_length_filter: min_len must be >= 0, got -1",
     "process: [{text_length_filter: {min_len: abc}}]": ("text_length_filter: min_len must be an integer or null, got 'abc'"),
     "process: [{text_length_filter: {min_lne: 1}}]": (

@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Print what was found, what is missing first; the status is 1 when something is missing that the recipe needs."""
-    findings = _of_recipe(options, rest) if options.recipe or options.config else []
+    has_recipe = options.recipe or options.config or options.set or rest  # without one, a key has nothing to change
+    findings = _of_recipe(options, rest) if has_recipe else []
     has_extras = options.verbose or not findings
     print("\n".join(_line(each, is_long=options.verbose) for each in [*findings, *installation(has_extras=has_extras)]))
     is_well = all(finding.is_fine is not False for finding in findings)

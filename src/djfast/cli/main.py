@@ -88,6 +88,7 @@ def _run_command(name: str, given: list[str]) -> int:
         module, command = command_parser(name)
         takes_flags = getattr(module, "TAKES_OVERRIDES", False)
         options, rest = command.parse_with_flags(given) if takes_flags else (command.parse_args(given), [])
+        options.command = name
     status = _guarded(module, options, rest)
     if "djfast.runners.watch" in sys.modules:
         sys.modules["djfast.runners.watch"].end_if_any_hang(status)
@@ -204,7 +205,7 @@ def load(options: argparse.Namespace, rest: list[str], *, runs_code: bool = True
     if options.recipe and options.config and options.recipe != options.config:
         raise RecipeError(f"two recipes are given, {options.recipe!r} and --config {options.config!r}; a run takes one")
     if path is None:
-        raise RecipeError("no recipe given: djfast run RECIPE")
+        raise RecipeError(f"no recipe given: djfast {options.command} RECIPE")
     return load_recipe(path, overrides=[*map(parse_set, options.set), *parse_flags(rest)], runs_code=runs_code)
 
 

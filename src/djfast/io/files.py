@@ -57,7 +57,7 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
     wanted = [suffix if suffix.startswith(".") else f".{suffix}" for suffix in suffixes]
     known = [file for path in candidates if (file := _with_format(path)) and _is_wanted(path, wanted)]
     if not known:
-        looked_for = ", ".join(wanted) or readable_suffixes()
+        looked_for = ", ".join(wanted) or ".jsonl, .parquet, .csv and others that can be read"
         raise InputError(f"no input file found; looked for {looked_for} among {len(candidates)} files, got {where!r}")
     known = _without_side_files(where, known, notices)
     files = _data_among(known)

@@ -190,10 +190,7 @@ def require(extra: str | None, packages: Sequence[str], purpose: str) -> None:
 
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtraError(
-            f"{purpose}, install the optional packages with `pip install 'djfast[{extra}]'`; "
-            f"missing packages: {', '.join(missing)}"
-        )
+        raise MissingExtraError(f"not installed: {', '.join(missing)}; pip install 'djfast[{extra}]' {purpose}")
 
 
 def readable_suffixes() -> str:

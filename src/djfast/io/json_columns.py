@@ -245,7 +245,8 @@ class JsonColumns:
                     try:
                         convert(row.get(name))
                     except Misfit as error:
-                        self.rejected.setdefault(number, f"field '{name}' {error}, as in most rows")
+                        what, got, value = str(error).partition(", got ")
+                        self.rejected.setdefault(number, f"field '{name}' {what}, as in most rows{got}{value}")
 
     def _blocks(self) -> Iterator[tuple[int, bytes]]:
         """Yield blocks of whole lines, each with the number of its first row."""

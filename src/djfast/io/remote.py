@@ -40,6 +40,13 @@ _REFUSED = frozenset({"simplecache", "filecache", "blockcache", "cached", "refer
 # Statuses of HTTP that asking again does not change.
 _FINAL = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 416, 451})
 
+# Errors of the libraries whose names say little to people.
+_NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
+_UNREACHABLE = (
+    "ClientConnectorError", "ClientConnectorDNSError", "EndpointConnectionError", "ConnectError", "ConnectTimeout",
+    "ConnectTimeoutError",
+)  # fmt: skip
+
 # What file systems call what changes with a file's content, the surest first.
 _VERSIONS = (
     "ETag", "etag", "oid", "blob_id", "sha256", "LastModified", "Last-Modified", "last_modified", "updated", "mtime", "created"
@@ -335,8 +342,9 @@ def _system(path: str) -> tuple[Any, str]:
         raise InputError(f"a file system of this kind cannot be read from, got {match[0]!r}")
     package = _PACKAGES.get(scheme, "fsspec")
     if importlib.util.find_spec("fsspec") is None or importlib.util.find_spec(package) is None:
+        absent = [name for name in dict.fromkeys(("fsspec", package)) if importlib.util.find_spec(name) is None]
         also = "" if package in ("fsspec", "aiohttp") else f" {package}"
-        raise MissingExtraError(f"reading from {match[0]} needs optional packages; pip install 'djfast[remote]'{also}")
+        raise MissingExtraError(f"not installed: {', '.join(absent)}; pip install 'djfast[remote]'{also} to read from {match[0]}")
     import fsspec
 
     options = next((given for prefix, given in _signed_in.items() if path.startswith(prefix)), {})
@@ -433,7 +441,14 @@ def _errors_of(path: str) -> Iterator[None]:
             error = error.__cause__ or error  # type: ignore[assignment]
         status = _status(error)
         if status is None:
-            raise _PassingError(f"cannot read {path}: {type(error).__name__}") from error
+            name = type(error).__name__
+            if name in _NO_CREDENTIALS:
+                raise InputError(
+                    f"cannot read {path}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; "
+                    "public data is read by a source of type remote with anon: true"
+                ) from error
+            what = "the server cannot be reached; is the address right, and is there a network?"
+            raise _PassingError(f"cannot read {path}: {what if name in _UNREACHABLE else name}") from error
         kind = InputError if status in _FINAL else _PassingError
         raise kind(f"cannot read {path}: the server answers {_named(status)}") from error
 

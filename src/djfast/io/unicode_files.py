@@ -1,4 +1,7 @@
-"""Files of text as UTF-8: those that say by a byte-order mark that they are UTF-16 or UTF-32 are recoded while they are read."""
+"""Files of text as UTF-8: those whose first bytes say that they are UTF-16 or UTF-32 are recoded while they are read.
+
+A byte-order mark says it, or zeros beside the first two characters, if these are ASCII: UTF-8 has none there.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _LONGEST_MARK = 4
+# Which of the first four bytes are not zero.
+_ZEROS = {"1000": "utf-32-le", "0001": "utf-32-be", "1010": "utf-16-le", "0101": "utf-16-be"}
 
 
 class Stream(Protocol):
@@ -32,18 +37,21 @@ class Stream(Protocol):
 
 
 def open_text(path: str) -> Stream:
-    """Open a file, compressed or not, for reading its text in UTF-8. A mark of UTF-8 stays; what is no UTF-8 is not looked for.
+    """Open a file, compressed or not, for reading its text in UTF-8. A mark of UTF-8 stays; other encodings are not looked for.
 
     Raises
     ------
     InputError
-        If the file cannot be opened; reading raises it when the file is damaged, or is not in the encoding of its mark.
+        If the file cannot be opened; reading raises it when the file is damaged, or is not in the encoding that it begins in.
     """
     stream = open_bytes(path)
     head = stream.read(_LONGEST_MARK)
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return _Recoded(stream, path, head[len(mark) :], encoding)
+    unmarked = _ZEROS.get("".join("01"[byte != 0] for byte in head))
+    if unmarked is not None:
+        return _Recoded(stream, path, head, unmarked)
     return _Rejoined(stream, head) if head else stream
 
 
@@ -108,7 +116,7 @@ class _Recoded:
         except UnicodeDecodeError as error:
             name = self._encoding[:6].upper()
             raise InputError(
-                f"{self._path} is not the {name} that its byte-order mark says, after {self._count} bytes: {error.reason}"
+                f"{self._path} is not the {name} that its first bytes say, after {self._count} bytes: {error.reason}"
             ) from None
         self._count += len(data)
         return text.encode("utf-8", "surrogatepass")

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from djfast.declare import Param, spoken_choices
 from djfast.errors import RecipeError
 from djfast.formats import FORMATS
-from djfast.recipe.sizes import size_in_bytes
+from djfast.recipe.sizes import size_in_bytes, spoken_size
 
 USED: Literal["used"] = "used"
 NO_EFFECT: Literal["no effect"] = "no effect"
@@ -54,11 +54,16 @@ class Key(NamedTuple):
         if self.treatment == REFUSED and value != self.default:
             shown = f", got {value!r}" if isinstance(value, bool | int | float | str) and not self.is_secret else ""
             raise RecipeError(f"{self.name} cannot be used here: {self.reason}{shown}")
-        if self.is_size and isinstance(value, str):
+        if self.is_size and isinstance(value, int | str) and not isinstance(value, bool):
+            given = value
             try:
                 value = size_in_bytes(value)
             except RecipeError as error:
                 raise RecipeError(f"{self.name} {error}") from None
+            if self.ge is not None and value < self.ge:
+                raise RecipeError(f"{self.name} must be >= {spoken_size(int(self.ge))}, got {given!r}")
+            if self.le is not None and value > self.le:
+                raise RecipeError(f"{self.name} must be <= {spoken_size(int(self.le))}, got {given!r}")
         value = self.param.check(value)
         if self.choices and value not in self.choices:
             raise RecipeError(f"{self.name} must be one of {spoken_choices(self.choices)}, got {value!r}")

@@ -366,7 +366,8 @@ class _Checker:
         if process is None or (isinstance(process, Scalar) and process.is_plain and process.text in ("", "null", "~")):
             process = Sequence(self.source, [])
         if not isinstance(process, Sequence):
-            self.problems.append(f"{process.where}: process must be a list of OPs")
+            example = "`- text_length_filter: {min_len: 5}`"
+            self.problems.append(f"{process.where}: process must be a list of OPs, such as {example}")
             return (), ()
         if not process.items:
             self.notices.append(f"{process.where}: process is empty, so rows are only copied")

@@ -28,3 +28,12 @@ def size_in_bytes(value: int | str) -> int:
     if match is None or match[2] not in _UNITS:
         raise RecipeError(f"must be a number of bytes such as 1048576 or '4MiB', got {value!r}")
     return int(float(match[1]) * _UNITS[match[2]])
+
+
+def spoken_size(size: int) -> str:
+    """Return a size as a recipe has it, in the largest unit that leaves an integer: ``256MiB``."""
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        whole, rest = divmod(size, _UNITS.get(unit.lower(), 1024))
+        if whole and not rest:
+            return f"{whole}{unit}"
+    return str(size)

@@ -74,7 +74,7 @@ def check_output(recipe: Recipe) -> None:
     check_place(output)
     kind = output.format
     if kind.package is not None and find_spec(kind.package) is None:
-        raise MissingExtraError(f"the format {kind.name} needs a package: pip install 'djfast[{kind.extra}]'")
+        raise MissingExtraError(f"not installed: {kind.package}; pip install 'djfast[{kind.extra}]' to write {kind.name}")
     address = _address(recipe)
     if address is not None:
         address.file_system()
