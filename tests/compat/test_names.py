@@ -140,6 +140,7 @@ from data_juicer.ops import OPERATORS, load_ops
 
 cfg = init_configs()
 assert (cfg.np, cfg["np"], cfg.get("nope", 5), "process" in cfg) == (2, 2, 5, True)
+assert isinstance(init_configs([]).np, int) and init_configs([]).np >= 1
 assert cfg.process == [{"words_num_filter": {"min_num": 2}}]
 cfg.process.append("document_deduplicator")
 cfg.export_path = "out/y.jsonl"

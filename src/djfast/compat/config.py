@@ -10,6 +10,7 @@ from typing import Any
 from djfast.errors import RecipeError
 from djfast.recipe.load import Recipe, load_recipe
 from djfast.recipe.overrides import parse_flags
+from djfast.runners.memory import threads_of
 
 
 class Config(SimpleNamespace):
@@ -77,4 +78,5 @@ def init_configs(args: Sequence[str] | None = None, which_entry: object = None, 
             path = value if equals else given.pop(0)
         else:
             raise RecipeError("--config takes a recipe file")
-    return Config(**load_recipe({} if path is None else path, parse_flags(flags)).text)
+    recipe = load_recipe({} if path is None else path, parse_flags(flags))
+    return Config(**{**recipe.text, "np": threads_of(recipe.settings)})  # scripts count with it
