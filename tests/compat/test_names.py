@@ -90,6 +90,57 @@ assert data.filter(few.process)["text"] == few.run(data)["text"] == ["x"]
     assert _run(tmp_path, code).stderr == ""
 
 
+def test_unit_tests_of_ops_run_on_data_sets_of_another_library(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    code = """
+import unittest
+from datasets import Dataset, disable_progress_bars
+from data_juicer.core.executor import ExecutorFactory
+from data_juicer.ops.deduplicator.document_deduplicator import DocumentDeduplicator
+from data_juicer.ops.filter.words_num_filter import WordsNumFilter
+from data_juicer.ops.mapper.text_chunk_mapper import TextChunkMapper
+from data_juicer.ops.selector.topk_specified_field_selector import TopkSpecifiedFieldSelector
+from data_juicer.utils.constant import Fields
+from data_juicer.utils.unittest_utils import SKIPPED_TESTS, TEST_TAG, DataJuicerTestCaseBase
+
+disable_progress_bars()
+
+@SKIPPED_TESTS.register_module()
+class OpsTest(DataJuicerTestCaseBase):
+    rows = [{"text": "One two", "n": 1}, {"text": "three", "n": 3}, {"text": "one TWO", "n": 2}]
+
+    @TEST_TAG("standalone", "ray")
+    def test_filter(self):
+        data = Dataset.from_list(self.rows)
+        data = data.add_column(name=Fields.stats, column=[{}] * data.num_rows)
+        op = WordsNumFilter(min_num=2)
+        data = data.map(op.compute_stats).filter(op.process)
+        self.assertEqual(data["n"][:], [1, 2])
+
+    def test_deduplicator(self):
+        op = DocumentDeduplicator(lowercase=True)
+        data, _ = op.process(Dataset.from_list(self.rows).map(op.compute_hash))
+        self.assertEqual(data.select_columns(column_names=["n"]).to_list(), [{"n": 1}, {"n": 3}])
+
+    def test_others(self):
+        data = Dataset.from_list(self.rows)
+        self.assertEqual(TopkSpecifiedFieldSelector("n", None, 1).process(data)["n"], [3])
+        self.assertEqual(TextChunkMapper(4).run(self.generate_dataset(self.rows[1:2]))["text"], ["thre", "e"])
+        self.assertEqual(data.map(TextChunkMapper(4).process, batched=True, remove_columns=["n"]).num_rows, 6)
+        self.assertEqual(ExecutorFactory.create_executor("default").__name__, "DefaultExecutor")
+
+unittest.main(argv=["x"])
+"""
+    ran = subprocess.run([sys.executable, "-m", "djfast.compat", _written(tmp_path, code)], capture_output=True, text=True)
+    assert "Ran 3 tests" in ran.stderr
+    assert ran.stderr.rstrip().endswith("OK"), ran.stderr
+
+
+def _written(folder: Path, code: str) -> str:
+    (folder / "tests.py").write_text(code)
+    return str(folder / "tests.py")
+
+
 def test_an_op_on_rows_as_unit_tests_use_it(tmp_path: Path) -> None:
     code = """
 from data_juicer.core.data import NestedDataset as Dataset

@@ -11,7 +11,8 @@ from djfast import __version__
 from djfast.compat.config import Config, init_configs
 from djfast.compat.datasets import Exporter, NestedDataset, load_peer_ops
 from djfast.compat.ops import Operators, class_of, kinds
-from djfast.compat.running import Analyzer, DatasetBuilder, DefaultExecutor, Tracer
+from djfast.compat.running import Analyzer, DatasetBuilder, DefaultExecutor, ExecutorFactory, Tracer
+from djfast.compat.testing import TESTING
 from djfast.custom.data_juicer import stand_ins
 
 _DATASETS = {"NestedDataset": NestedDataset, "DJDataset": NestedDataset}
@@ -21,8 +22,9 @@ _CORE: dict[str, dict[str, Any]] = {
     "core.data": {**_DATASETS, "DatasetBuilder": DatasetBuilder},
     "core.data.dataset_builder": {"DatasetBuilder": DatasetBuilder},
     "core.data.dj_dataset": _DATASETS,
-    "core.executor": {"DefaultExecutor": DefaultExecutor},
+    "core.executor": {"DefaultExecutor": DefaultExecutor, "ExecutorFactory": ExecutorFactory},
     "core.executor.default_executor": {"DefaultExecutor": DefaultExecutor},
+    "core.executor.factory": {"ExecutorFactory": ExecutorFactory},
     "core.exporter": {"Exporter": Exporter},
     "core.tracer": {"Tracer": Tracer},
 }
@@ -39,6 +41,7 @@ def provide(package: str) -> None:
             contents[name.removeprefix("data_juicer.")] = {
                 each: value for each, value in vars(module).items() if each == "__getattr__" or not each.startswith("__")
             }
+    contents["utils.unittest_utils"] = TESTING
     operators = {"OPERATORS": Operators(), "load_ops": load_peer_ops}
     contents["ops"].update(operators)
     contents["ops.base_op"].update(operators)

@@ -7,7 +7,7 @@ from typing import Any
 
 from djfast import catalog
 from djfast.custom.data_juicer import Registry
-from djfast.dataset import rows_of_one
+from djfast.dataset import Dataset, rows_of_one
 from djfast.declare import Deduplicator, Filter, Mapper, Op, Surveyor
 from djfast.errors import RecipeError
 from djfast.functions.custom import CUSTOM
@@ -71,6 +71,12 @@ class PeerMethods:
     def _name(self) -> str:
         return self.spec.name  # type: ignore[attr-defined, no-any-return]
 
+    def run(self, dataset: Any, **_: Any) -> Any:
+        """Run on a data set, also one of `datasets`; further arguments are passed over."""
+        from djfast.compat.datasets import NestedDataset
+
+        return (dataset if isinstance(dataset, Dataset) else NestedDataset(dataset)).process(self)
+
     def __call__(self, *samples: Any) -> Any:
         """Do what `process` does; a filter computes its stats."""
         return (self.compute_stats if isinstance(self, Filter) else self.process)(*samples)  # type: ignore[attr-defined]
@@ -116,7 +122,7 @@ class WholeMethods(PeerMethods):
 
     def process(self, dataset: Any) -> Any:
         """Run on a data set."""
-        return self.run(dataset)  # type: ignore[attr-defined]
+        return self.run(dataset)
 
 
 class DeduplicatorMethods(PeerMethods):
@@ -132,7 +138,7 @@ class DeduplicatorMethods(PeerMethods):
 
     def process(self, dataset: Any, show_num: int = 0) -> tuple[Any, dict[str, list[Any]]]:
         """Return the rows that stay, and `show_num` pairs of a row and a duplicate that went."""
-        kept = self.run(dataset)  # type: ignore[attr-defined]
+        kept = self.run(dataset)
         return kept, self._pairs(dataset, show_num) if show_num else {}
 
     def _pairs(self, dataset: Any, show_num: int) -> dict[str, list[Any]]:
@@ -141,7 +147,7 @@ class DeduplicatorMethods(PeerMethods):
         for row in dataset:
             if len(pairs) == show_num:
                 break
-            first = next((each for each in stayed if len(self.run([each, row])) == 1), None)  # type: ignore[attr-defined]
+            first = next((each for each in stayed if len(self.run([each, row])) == 1), None)
             if first is None:
                 stayed.append(row)
             else:

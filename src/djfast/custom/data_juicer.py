@@ -112,10 +112,11 @@ class Registry:
         return register if module_cls is None else register(module_cls)
 
 
-class _IgnoredRegistry:
+class IgnoredRegistry:
     """Stands in for lists of OPs that are treated specially there."""
 
     def register_module(self, name: str | None = None, module_cls: Any = None, **_: Any) -> Any:
+        """Return the decorator of a class, which leaves it as it is."""
         return (lambda cls: cls) if module_cls is None else module_cls
 
 
@@ -259,7 +260,7 @@ def _registry(name: str) -> Any:
     """Return a list of OPs that are treated specially, such as ``TAGGING_OPS``."""
     if not name.isupper():
         raise AttributeError(f"djfast has no stand-in for it, got {name!r}")
-    return _Tagging() if name == "TAGGING_OPS" else _IgnoredRegistry()
+    return _Tagging() if name == "TAGGING_OPS" else IgnoredRegistry()
 
 
 def _keys(name: str) -> Any:
