@@ -248,9 +248,9 @@ def test_what_is_no_place_rejects_its_row_alone(server: Server, value: Any) -> N
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, dict[str, Any]]]:
     """A bucket in a store on this machine, and the parameters that lead to it."""
-    pytest.importorskip("boto3")
+    pytest.importorskip("s3transfer")
     moto_server = pytest.importorskip("moto.server")
-    import boto3
+    from botocore.session import Session
 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -261,7 +261,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, dict[str, Any]
     running.start()
     address, port = running.get_host_and_port()
     url = f"http://{address}:{port}"
-    client = boto3.client(
+    client = Session().create_client(
         "s3", endpoint_url=url, aws_access_key_id="made-up", aws_secret_access_key="HUNTER2", region_name="us-east-1"
     )
     client.create_bucket(Bucket="bucket")

@@ -44,7 +44,7 @@ _SENTENCEPIECE = Requirement("sentencepiece", "sentencepiece>=0.2", "models")
 _KENLM = Requirement("kenlm", "kenlm>=0.2", "models")
 _TOKENIZERS = Requirement("tokenizers", "tokenizers>=0.20", "models")
 _SOUP = Requirement("bs4", "beautifulsoup4>=4.13", "html")
-_BOTO = Requirement("boto3", "boto3>=1.34", "remote")
+_S3 = Requirement("s3transfer", "s3transfer>=0.10", "remote")
 _REGEX = Requirement("regex", "regex>=2024.4", None)
 _SPACY = Requirement("spacy", "spacy>=3.8", "spacy")
 _NLPAUG = Requirement("nlpaug", "nlpaug>=1.1.11", "augment")
@@ -229,9 +229,9 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("downloaded_files", "djfast.functions.downloads", ("json", "json"), "json",
                        (_AIOHTTP,), "Files from the web, in a folder or in the row.", batched=True),
         PythonFunction("s3_downloaded_files", "djfast.functions.s3_files", ("json", "json"), "json",
-                       (_BOTO,), "Files from S3, in a folder or in the row.", batched=True),
+                       (_S3,), "Files from S3, in a folder or in the row.", batched=True),
         PythonFunction("s3_uploaded_files", "djfast.functions.s3_files", ("json",), "json",
-                       (_BOTO,), "Places of files that were brought to S3.", batched=True),
+                       (_S3,), "Places of files that were brought to S3.", batched=True),
         PythonFunction("user_lambda", "djfast.functions.user_code", ("row",), "rows",
                        (), "The row as a lambda of the recipe leaves it."),
         PythonFunction("user_lambda_batch", "djfast.functions.user_code", ("row",), "rows",

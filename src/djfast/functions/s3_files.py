@@ -76,8 +76,9 @@ def bind_s3_uploaded_files(
     RecipeError
         If there are no credentials.
     """
-    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
+    from s3transfer.exceptions import CancelledError, RetriesExceededError
+    from s3transfer.manager import TransferManager
 
     client = _client(Store(*store), None, at_once, needs_credentials=True)
     access = current()
@@ -94,11 +95,12 @@ def bind_s3_uploaded_files(
                 if there is not None and there != size:
                     raise ValueError(f"another file has its name in the bucket, {key!r}")
                 if there is None:
-                    client.upload_file(place, bucket, key)
+                    with TransferManager(client) as manager:  # a large file goes in parts
+                        manager.upload(place, bucket, key).result()
                     if removes:
                         os.unlink(path if os.path.lexists(path) else place)
                 done[path] = f"s3://{bucket}/{key}"
-            except (BotoCoreError, ClientError, Boto3Error, OSError, ValueError) as error:
+            except (BotoCoreError, ClientError, CancelledError, RetriesExceededError, OSError, ValueError) as error:
                 LOG.warning("%s cannot be uploaded: %s", path, error)
         return done
 
@@ -161,18 +163,13 @@ def _size_of(client: Any, bucket: str, key: str) -> int | None:
 
 def _client(store: Store, seconds: float | None, at_once: int, *, needs_credentials: bool) -> Any:
     """Return a client; credentials of the environment go before those of the recipe."""
-    import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
+    from botocore.session import Session
 
-    given = {}
+    session = Session()
     if store.key_id and store.secret and not os.environ.get("AWS_ACCESS_KEY_ID"):
-        given = {
-            "aws_access_key_id": str(store.key_id),
-            "aws_secret_access_key": str(store.secret),
-            "aws_session_token": str(store.token) if store.token else None,
-        }
-    session = boto3.Session(**given, region_name=store.region or None)
+        session.set_credentials(str(store.key_id), str(store.secret), str(store.token) if store.token else None)
     has_credentials = session.get_credentials() is not None
     if needs_credentials and not has_credentials:
         remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the parameters of these names"
@@ -184,4 +181,4 @@ def _client(store: Store, seconds: float | None, at_once: int, *, needs_credenti
         signature_version=None if has_credentials else UNSIGNED,
         **limits,
     )
-    return session.client("s3", endpoint_url=store.endpoint or None, config=config)
+    return session.create_client("s3", region_name=store.region or None, endpoint_url=store.endpoint or None, config=config)
