@@ -158,6 +158,29 @@ def _of_pandas(data: Any) -> pa.Table:
         raise SchemaError(f"the data frame cannot be read as a table: {error}") from error
 
 
+def _batches_of_dataset(data: Any) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a data set of the package `datasets`, all with the columns of the first ones.
+
+    Raises
+    ------
+    SchemaError
+        If that cannot be: the package guesses types for each row of some streaming data sets, and fails on a null.
+    """
+    import pyarrow as pa
+
+    from djfast.io.plain_columns import fitted
+
+    schema = None
+    try:
+        for table in data.with_format("arrow").iter(batch_size=_BATCH_ROWS):
+            for batch in table.to_batches():
+                schema = batch.schema if schema is None else schema
+                yield fitted(batch, schema)
+    except pa.ArrowException as error:
+        said = " ".join(str(error).split())
+        raise SchemaError(f"the rows of the data set cannot be read as a table ({said}); use Dataset(list(data))") from error
+
+
 def _reader(data: Any) -> pa.RecordBatchReader:
     """Return what reads the record batches of a table."""
     import pyarrow as pa
@@ -165,8 +188,7 @@ def _reader(data: Any) -> pa.RecordBatchReader:
     if isinstance(data, pa.Table):
         return data.to_reader()
     if type_name(data) in _DATASETS:
-        tables = data.with_format("arrow").iter(batch_size=_BATCH_ROWS)
-        batches = (batch for table in tables for batch in table.to_batches())
+        batches = _batches_of_dataset(data)
         first = next(batches, None)
         if first is None:
             return pa.RecordBatchReader.from_batches(data.features.arrow_schema if data.features else pa.schema([]), [])

@@ -194,3 +194,13 @@ def test_frames_of_arrow_types_come_out_although_pandas_cannot_read_their_names(
     table = pa.table({"text": ["one"], "x": [[1]]})
     frame = table.to_pandas(types_mapper=pandas.ArrowDtype)
     assert djfast.Dataset(frame).process("clean_email_mapper").to_pandas()["x"].tolist()[0].tolist() == [1]
+
+
+@pytest.mark.filterwarnings("ignore")  # of the package
+def test_a_streaming_data_set_whose_rows_differ_in_types_is_one_error() -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    for rows in ([{"text": "a", "x": 1}, {"text": "b", "x": None}], [{"text": "a", "x": 1}] * 4096 + [{"text": "b", "x": "c"}]):
+        stream = datasets.IterableDataset.from_generator(rows.__iter__)
+        with pytest.raises(SchemaError, match=r"cannot be read as a table \(.*\); use Dataset\(list\(data\)\)"):
+            djfast.Dataset(stream).to_list()
+        assert djfast.Dataset(list(stream)).to_list() == rows
