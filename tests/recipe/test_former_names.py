@@ -29,6 +29,14 @@ def test_a_former_name_of_an_op_stands_for_todays(name: str) -> None:
     assert recipe.notices == (f"process.0: {name} is the former name of {now}",)
 
 
+def test_an_override_finds_an_op_by_either_name() -> None:
+    former, now = "most_relavant_entities_aggregator", "most_relevant_entities_aggregator"
+    needed = {"entity": "Ann", "query_entity_type": "person", "input_key": "meta.x", "output_key": "meta.y"}
+    for written, given in ((former, now), (now, former), (former, former)):
+        recipe = load_recipe({"process": [{written: needed}]}, [f"{given}.entity=Bob"])
+        assert recipe.ops[0].entity == "Bob"  # type: ignore[attr-defined]
+
+
 def test_the_successor_of_a_missing_op_is_named_as_missing() -> None:
     with pytest.raises(RecipeError, match="video_camera_pose_megasam_mapper is an OP of Data-Juicer"):
         loaded(["video_camera_pose_mapper"])

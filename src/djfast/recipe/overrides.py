@@ -154,16 +154,23 @@ def _apply_to_process(tree: Mapping, override: Override, value: Node) -> None:
     if target.isdecimal():
         chosen = [_index(target, len(items), override, "process")]
     else:
-        chosen = [index for index, item in enumerate(items) if op_name(item) == target]
+        names = [op_name(item) or "" for item in items]
+        chosen = [index for index, name in enumerate(names) if name == target] or _by_former_name(names, target)
         if not chosen:
-            names = {name for item in items if (name := op_name(item))}
-            hint = did_you_mean(target, names)
+            hint = did_you_mean(target, set(names) - {""})
             raise RecipeError(f"{override.label}: process has no such OP{hint}, got {target!r}")
     if not parameter:
         example = ".".join(override.path)
         raise RecipeError(f"{override.label}: needs a parameter after the OP, such as {example}.min_len")
     for index in chosen:
         items[index] = _with_parameter(items[index], parameter, override, value)
+
+
+def _by_former_name(names: ListOf[str], target: str) -> list[int]:
+    """Return the places of an OP that the recipe or the override calls by a name that it had."""
+    from djfast.former_names import OPS
+
+    return [index for index, name in enumerate(names) if OPS.get(name, name) == OPS.get(target, target)]
 
 
 def _with_parameter(item: Node, parameter: list[str], override: Override, value: Node) -> Node:
