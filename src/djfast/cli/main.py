@@ -192,7 +192,10 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override a key: --set np=4, --set process.3.min_len=20, --set process.text_length_filter.min_len=20",
     )
-    parser.epilog = "Data-Juicer's flags work too: --np 4, --export_path out.jsonl, --text_length_filter.min_len 20"
+    parser.epilog = (
+        "Every key of a recipe is an option, too, as in Data-Juicer: --np 4, --limit 1000, --text_length_filter.min_len 20, and "
+        "--dataset_path - --export_path - for standard input and output."
+    )
 
 
 def load(options: argparse.Namespace, rest: list[str], *, runs_code: bool = True) -> object:

@@ -98,8 +98,8 @@ class _Work(NamedTuple):
         """Do it."""
         notices = [*notices, *getattr(self.rows, "notices", ())]
         settings = {"rejected": rejected, "progress": progress, "notices": notices, **self.settings}
-        log_work(self.plan, self.heading, progress)
         with progress.showing(self.heading, phases_of(self.plan)):
+            log_work(self.plan, self.heading, progress)
             report = run_plan(self.plan, self.rows, result, **settings)
         return report._replace(notices=(*report.notices, self.rows.notice)) if getattr(self.rows, "is_cut", False) else report
 

@@ -163,9 +163,9 @@ class Job:
             return
         size = sum(file_size(file.path) for file in start.files)
         heading = heading_of(self.recipe, start.files, size, threads_of(self.recipe.settings), ranks=self.ranks.size)
-        log_work(self.plan, heading, self._progress)
-        _LOG.info("%s splits on %s ranks, %s parts are finished", len(start.splits), self.ranks.size, len(self.journal.parts))
         with self._progress.showing(heading, phases_of(self.plan, writes_last=True)):
+            log_work(self.plan, heading, self._progress)
+            _LOG.info("%s splits on %s ranks, %s parts are finished", len(start.splits), self.ranks.size, len(self.journal.parts))
             yield
 
     def _run_passes(self, start: _Start, passes: Passes) -> Report | None:
