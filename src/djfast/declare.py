@@ -110,7 +110,9 @@ def _typed(param: Param, value: Any) -> Any:
                 return [_as(inner, v) for v in value]
         elif _is(_KINDS[member], value):
             return _as(_KINDS[member], value)
-    shown = "a value that is not shown" if param.is_secret else repr(value)
+    # A mapping that is written wrongly may hold a key.
+    hides = param.is_secret or (isinstance(value, str) and param.name == "model_params")
+    shown = "a value that is not shown" if hides else repr(value)
     raise RecipeError(f"{param.name} must be {' or '.join([_spoken(param.type), *param.words])}, got {shown}")
 
 

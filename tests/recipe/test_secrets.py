@@ -148,6 +148,15 @@ def test_a_plan_shows_no_secrets_of_parameters(recipe, capsys):
     assert SECRET not in json.dumps(load_recipe(path).text)
 
 
+@pytest.mark.parametrize("given", [SECRET, [SECRET], {f"api_key:{SECRET}": None}, {"api_key": [SECRET]}, {"api_kee": SECRET}])
+def test_a_mistake_beside_a_key_does_not_show_the_key(recipe, capsys, given):
+    path = recipe([{"llm_quality_score_filter": {"api_endpoint": "http://127.0.0.1:9/v1", "model_params": given}}])
+    for command in ("run", "plan", "doctor"):
+        main([command, str(path)])
+        said = capsys.readouterr()
+        assert SECRET not in said.out + said.err, command
+
+
 def test_what_a_recipe_gives_as_a_secret_is_not_in_messages_of_others(recipe, tmp_path, capsys):
     key = "correct horse battery"
     (tmp_path / "ops.py").write_text(

@@ -58,7 +58,11 @@ class Asking(NamedTuple):
             )
         for name in self.model_params:
             if name not in _CLIENT_PARAMS:
-                raise RecipeError(f"{self.op}: model_params may have {', '.join(_CLIENT_PARAMS)} for a server, got {name!r}")
+                given = name.partition(":")[0]  # {api_key:KEY} without a space is one name
+                raise RecipeError(f"{self.op}: model_params may have {', '.join(_CLIENT_PARAMS)} for a server, got {given!r}")
+        for name in ("base_url", "api_key"):
+            if not isinstance(self.model_params.get(name), str | None):
+                raise RecipeError(f"{self.op}: model_params must have a string or null as {name}, got a value that is not shown")
         return Chat(
             self.model,
             endpoint=self.endpoint,
