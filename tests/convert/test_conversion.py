@@ -90,7 +90,7 @@ def test_an_array_that_is_cut_off_is_an_error(tmp_path: Path, text: str) -> None
         ('{"a": 1}{"a": 2}\n{"a": 3}', [{"a": 1}, {"a": 2}, {"a": 3}]),
         ('{\n"a":\n1}\n{"a": 2}', [{"a": 1}, {"a": 2}]),
         ('[{"a": b}, {"a": 2}]', ["the line is not valid JSON: Expecting value: line 1 column 7 (char 6)", {"a": 2}]),
-        ('[{"a": 1, "a": 2}, {"a": 3}]', ["a key stands twice in one object: 'a'", {"a": 3}]),
+        ('[{"a": 1, "a": 2}, {"a": 3}]', ["a key occurs twice in one object: 'a'", {"a": 3}]),
         ('{"a": 1e400}\n{"a": 2}', ["a number is too large for a double: 1e400", {"a": 2}]),
         ('[{"a": 1}]\n[{"a": 2}]', ["a row must be a JSON object, got list"] * 2),
         ('"text"', ["a row must be a JSON object, got str"]),

@@ -218,8 +218,8 @@ def test_the_key_of_a_recipe_is_shown_nowhere(
     ]
     keys = {"dataset_path": str(tmp_path / "in.jsonl"), "export_path": str(tmp_path / "out.jsonl"), "process": process[:1]}
     recipe.write_text(json.dumps({**keys, "process": process}))
-    for arguments in (["plan", str(recipe)], ["plan", "--json", str(recipe)], ["plan", "--no-probe", str(recipe)]):
-        assert main(arguments) == 0
+    for flags in ([], ["-v"], ["--json"], ["--no-probe"]):
+        assert main(["plan", *flags, str(recipe)]) == 0
     planned = capsys.readouterr().out
     assert "asks or changes what is outside of the run" in planned
     assert "'***'" in planned
