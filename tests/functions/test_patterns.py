@@ -8,6 +8,7 @@ import pytest
 
 from djfast.errors import RecipeError
 from djfast.functions import patterns
+from djfast.functions.language_models import checked_pattern
 from djfast.functions.patterns import BoundedPattern
 
 SLOW = "(a|aa)+$"
@@ -99,3 +100,9 @@ def test_groups_that_are_nested_too_deep_are_refused():
 
 def test_a_template_for_a_pattern_that_calls_itself_for_ever_is_not_waited_for():
     BoundedPattern("(?R)", "names").check_template("", "to")
+
+
+@pytest.mark.parametrize("pattern", ["(", "(a){99999999999}", "(a|" * 3000 + "(b)" + ")" * 3000])
+def test_patterns_for_answers_are_the_recipe_s_fault_too(pattern):
+    with pytest.raises(RecipeError, match="an_op: output_pattern must"):
+        checked_pattern("an_op", pattern, groups=1)

@@ -248,8 +248,10 @@ def checked_pattern(
     """
     try:
         compiled = re.compile(pattern, flags)
-    except re.error as error:
+    except (re.error, OverflowError) as error:
         raise RecipeError(f"{op}: {name} must be a valid regular expression ({error}), got {pattern!r}") from None
+    except RecursionError:
+        raise RecipeError(f"{op}: {name} must not nest groups so deep, got {pattern[:200]!r}") from None
     if compiled.groups < groups:
         raise RecipeError(f"{op}: {name} must have {groups} groups, got {pattern!r}")
     return compiled

@@ -53,7 +53,7 @@ class BoundedPattern:
             raise RecipeError(f"{parameter} must not repeat its parts more than {_MOST_UNFOLDED:,} times, got {pattern[:200]!r}")
         try:
             self._compiled: Any = regex.compile(pattern, flags)
-        except regex.error as error:
+        except (regex.error, OverflowError) as error:
             raise RecipeError(f"{parameter} must be a valid regular expression ({error}), got {pattern!r}") from None
         except RecursionError:
             raise RecipeError(f"{parameter} must not nest groups so deep, got {pattern[:200]!r}") from None
