@@ -122,19 +122,20 @@ def test_later_cells_of_csv_are_never_other_numbers(tmp_path: Path) -> None:
     assert [line for line, _ in rejected(tmp_path)] == [31, 33, 34]
 
 
-@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
+@pytest.mark.parametrize("name", ["a.parquet", "plain.parquet", "a.arrow"])
 def test_a_small_dictionary_that_stands_for_gigabytes_is_read_in_parts(tmp_path: Path, name: str) -> None:
     texts = pa.DictionaryArray.from_arrays(pa.array([0, 1] * 2000, pa.int32()), ["x" * (1 << 20), "y"])
     table = pa.table({"text": texts, "n": range(4000)})
     path = tmp_path / name
-    if name == "a.parquet":
-        pq.write_table(table, path)
-    else:
+    if name == "a.arrow":
         with pa.ipc.new_file(path, table.schema) as writer:
             writer.write_table(table)
+    else:
+        pq.write_table(table, path, store_schema=name == "a.parquet")
     rows = FileRows(discover(str(path), []), batch_bytes=1 << 20, keeps_stats=True, keeps_hashes=True)
     blocks = list(rows.items())
     assert max(block.batch.num_rows for block in blocks) <= 16
+    assert {block.batch.schema for block in blocks} == {rows.columns()}
     assert [number for block in blocks for number in block.numbers] == list(range(4000))
     assert [number for block in blocks for number in block.batch["n"].to_pylist()] == list(range(4000))
 

@@ -481,7 +481,7 @@ class FileRows(ArrowRows):
                 yield self._with_suffix(block, files) if self.adds_suffix else block
             return
         for block in reader_of(file).blocks(file, start, end, self.options):
-            for part in _parts_with_few_bytes(carried(block), _MOST_BATCHES * self.options.batch_bytes):
+            for part in parts_with_few_bytes(carried(block), self.options.batch_bytes):
                 yield self._with_suffix(part, [file]) if self.adds_suffix else part
 
     def _with_suffix(self, block: ArrowBlock, files: Sequence[InputFile]) -> ArrowBlock:
@@ -560,15 +560,15 @@ def carried(block: ArrowBlock) -> ArrowBlock:
     return block if batch is block.batch else block._replace(batch=batch)
 
 
-def _parts_with_few_bytes(block: ArrowBlock, most: int) -> Iterator[ArrowBlock]:
-    """Yield the rows in parts whose texts take at most so many bytes: a small dictionary may stand for gigabytes."""
+def parts_with_few_bytes(block: ArrowBlock, batch_bytes: int) -> Iterator[ArrowBlock]:
+    """Yield the rows in parts whose texts take few times `batch_bytes`: a small dictionary may stand for gigabytes."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     values = [column.dictionary for column in block.batch.columns if pa.types.is_dictionary(column.type)]
     texts = [each for each in values if is_kind(each.type, "string", "large_string", "binary", "large_binary")]
     longest = sum(pc.max(pc.binary_length(each)).as_py() or 0 for each in texts)
-    rows = max(1, most // max(1, longest))
+    rows = max(1, _MOST_BATCHES * batch_bytes // max(1, longest))
     if rows >= block.batch.num_rows:
         yield block
         return

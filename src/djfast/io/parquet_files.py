@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
     InputError
         If the file cannot be read, or has fewer row groups than when the split was made.
     """
-    from djfast.io.arrow_rows import ArrowBlock
+    from djfast.io.arrow_rows import ArrowBlock, parts_with_few_bytes
 
     with _opened(file.path) as parquet:
         count = parquet.num_row_groups
@@ -49,10 +49,50 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
         batch_size = max(1, min(65536, options.batch_bytes * rows // size))
         stored = file_size(file.path) * len(groups) / max(1, count)
         first = 0
-        for batch in parquet.iter_batches(batch_size=batch_size, row_groups=groups):
+        reader = _with_dictionaries(parquet, file.path, described, batch_size)
+        for batch in reader.iter_batches(batch_size=batch_size, row_groups=groups):
             took(stored * batch.num_rows / rows)
-            yield ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
+            block = ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
+            for part in parts_with_few_bytes(block, options.batch_bytes):
+                yield part._replace(batch=_without_dictionaries(part.batch, parquet.schema_arrow))
             first += batch.num_rows
+
+
+_MOST_REPEATED_BYTES = 256 << 20
+_INDEX_BYTES = 4  # that a row takes at most where a chunk has nothing but numbers in its dictionary
+
+
+def _with_dictionaries(parquet: Any, path: str, groups: Sequence[Any], rows: int) -> Any:
+    """Return a reader that gives columns as dictionaries if so many rows may repeat texts to more than memory has room for."""
+    import pyarrow.parquet as pq
+
+    from djfast.io.arrow_json import is_kind
+
+    repeated = []
+    for number, name in enumerate(parquet.schema.names):
+        column = parquet.schema.column(number)
+        if column.path != name or column.physical_type != "BYTE_ARRAY" or column.max_repetition_level:
+            continue
+        has_texts = is_kind(parquet.schema_arrow.field(name).type, "string", "large_string", "binary", "large_binary")
+        if has_texts and any(_may_be_long(group.column(number), rows) for group in groups):
+            repeated.append(name)
+    if not repeated:
+        return parquet
+    return pq.ParquetFile(
+        arrow_source(path), metadata=parquet.metadata, read_dictionary=repeated, page_checksum_verification=True
+    )
+
+
+def _may_be_long(chunk: Any, rows: int) -> bool:
+    if not chunk.has_dictionary_page or rows * chunk.total_uncompressed_size < _MOST_REPEATED_BYTES:
+        return False
+    pages = chunk.total_compressed_size - (chunk.data_page_offset - chunk.dictionary_page_offset)
+    return bool(pages < _INDEX_BYTES * chunk.num_values)
+
+
+def _without_dictionaries(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return the batch with the types of a schema."""
+    return batch if batch.schema.equals(schema) else batch.cast(schema)
 
 
 def count(file: InputFile, start: int, end: int) -> int:
