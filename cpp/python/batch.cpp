@@ -404,7 +404,7 @@ py::list counts(const OwnedBatch& owned) {
 /// system each time and every page of them is faulted in again.
 void keep_freed_memory() {
 #if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  mallopt(M_MMAP_THRESHOLD, 2 << 20);
   mallopt(M_TRIM_THRESHOLD, 16 << 20);
 #endif
 }

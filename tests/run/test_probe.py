@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from bench.forecast import CASES, outcome
 
 from djfast.recipe.load import load_recipe
 from djfast.runners.local import plan_recipe, run_recipe
@@ -74,3 +75,12 @@ def test_rows_of_tables_are_probed_as_they_are_run(tmp_path: Path) -> None:
     prediction = predict(recipe, plan_recipe(recipe), ranks=1)
     assert prediction.dropped == 0
     assert prediction.rows >= 250  # the text of a table takes more bytes in memory than in its file
+
+
+@pytest.mark.parametrize(
+    ("case", "threads"), [("filters", 1), ("mappers", 2), ("whole rows, 8 MiB rows", 1), ("filters, 8 MiB rows", 8), ("exact", 2)]
+)
+def test_the_predicted_memory_is_about_that_of_the_run(tmp_path, case: str, threads: int) -> None:
+    """Within a quarter when it is alone on the machine (bench/MEMORY.md); here other processes disturb the measuring."""
+    predicted, measured = outcome(CASES[case], tmp_path, threads=threads, megabytes=12)
+    assert 0.65 < predicted / measured < 1.5

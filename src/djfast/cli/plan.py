@@ -23,11 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Print the plan, and what a run will take."""
     recipe = load(options, rest)
+    from djfast import _native
     from djfast.plan.explain import explain, plan_record
     from djfast.plan.overview import overview
     from djfast.runners.local import plan_recipe
     from djfast.runners.probe import prediction_of
 
+    _native.keep_freed_memory()  # as a run does: the probe measures what that takes
     plan = plan_recipe(recipe)  # type: ignore[arg-type]
     prediction = None if options.no_probe else prediction_of(recipe, plan, ranks=max(1, options.ranks))  # type: ignore[arg-type]
     if options.json:

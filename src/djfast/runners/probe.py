@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from djfast.access import holding
 from djfast.errors import InputError, MissingExtraError, ModelError, SchemaError
+from djfast.io.collected import lines_of
 from djfast.io.files import file_size
 from djfast.io.formats import InputFile
 from djfast.io.line_rows import carried_for
@@ -18,16 +18,19 @@ from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.reserved import STDIN
+from djfast.runners.delivery import output_of
 from djfast.runners.first_rows import FirstRows
 from djfast.runners.inputs import access_of, files_to_read, rows_of, source_files
 from djfast.runners.memory import Budget, budget_of, key_bytes_of, threads_of, working_set
+from djfast.runners.peaks import Peaks, at_rest
 from djfast.runners.reasons import ReasonCounts, RejectedReason, reason_lines
 from djfast.runners.spool import packed
-from djfast.runners.stage_work import PassWork, StageWork, rejected_rows
+from djfast.runners.stage_work import PassWork, StageWork, empty_piece, rejected_rows
 
 PROBE_BYTES = 4 << 20
 PROBE_SECONDS = 5.0
 _PLACES = 8  # of the input that the probe reads at
+_TABLE_COPIES = 3  # of the rows that a result of tables takes at once: the rows, the table, and what is written
 
 
 class Prediction(NamedTuple):
@@ -95,12 +98,17 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     with used(RunSettings.of(settings)), holding(access_of(recipe)):
         stages = bind_plan(plan)
     layouts = rows.layouts(plan)
-    base = _resident()
-    read = rows_in = rows_out = waiting = rejected = largest = 0
+    output = output_of(recipe)
+    goes_as_lines = not rows.holds_lines and output.format.shape == "lines"
+    empty = empty_piece(plan, stages, rows)  # which loads the libraries: no block needs them for itself
+    if empty is not None and goes_as_lines:
+        b"".join(lines_of(empty))
+    peaks = Peaks()
+    read = rows_in = rows_out = waiting = waiting_plain = rejected = 0
     reasons = ReasonCounts()
     began = time.process_time()
     deadline = time.monotonic() + PROBE_SECONDS
-    for block in _sample(files, rows) if limit is None else FirstRows(rows, limit).items():
+    for block in peaks.of(_sample(files, rows) if limit is None else FirstRows(rows, limit).items()):
         for number, run in enumerate(plan.passes()):
             work = PassWork([StageWork(stages[stage], layouts[stage], rows) for stage in run], rows)
             done = work.run(block)
@@ -109,13 +117,19 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
                 reasons.add(row._replace(line=0))  # what is before it in its file was not read
             if number == 0:
                 read += done.byte_count
-                largest = max(largest, done.byte_count)
                 rows_in += done.row_count
                 rows_out += done.piece_rows
                 waiting += sum(map(len, packed(done.piece))) if done.piece_rows else 0
+                waiting_plain += done.piece.byte_count()
             if not done.piece_rows:
                 break
-            block = rows.reopen(done.piece, b"\x01" * done.piece_rows, 0)
+            if run.stop < len(stages):
+                block = rows.reopen(done.piece, b"\x01" * done.piece_rows, 0)
+            elif goes_as_lines:
+                piece = done.piece
+                peaks.write(lambda piece=piece: b"".join(lines_of(piece)))  # type: ignore[misc]
+                del piece
+        del block, done
         if read >= PROBE_BYTES or time.monotonic() > deadline:
             break
     seconds = time.process_time() - began
@@ -126,13 +140,15 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     waits = bool(plan.stages[-1].dedups) or len(plan.passes()) > 1
     all_rows = int(rows_in * scale)
     keys = max([_key_bytes(plan, run, rows_out * scale / ranks, budget, alone=ranks == 1) for run in plan.passes()] or [0])
-    at_work = max(budget.batches_bytes, largest * working_set(plan))
+    at_work = _at_work(peaks, plan, budget, threads, total)
+    held = min(budget.window_bytes, waiting_plain * scale) if waits and ranks == 1 else 0
+    table = 0 if output.format.shape == "lines" else _TABLE_COPIES * min(output.group_bytes, total)
     return Prediction(
         probed=read,
         input=total,
         rows=all_rows,
         seconds=seconds * scale / (threads * ranks),
-        memory=base + at_work + (budget.window_bytes if waits and ranks == 1 else 0) + keys,
+        memory=int(at_rest() + at_work + held + table) + keys,
         keys=keys,
         scratch=int(waiting * scale) if waits or ranks > 1 else 0,
         ranks=ranks,
@@ -166,16 +182,28 @@ def _plain_bytes(file: InputFile) -> int:
     return file_size(file.path) * (ASSUMED_RATIO if file.compression else 1)
 
 
+def _at_work(peaks: Peaks, plan: Plan, budget: Budget, threads: int, total: int) -> float:
+    """Return the bytes of the batches that are between reading and writing.
+
+    Those that are worked on take what a block of the probe took, in proportion; the others wait as they were read, or are
+    done. Fewer are under way at a time where they are so large that the budget limits them.
+    """
+    if not peaks.largest:
+        return 0
+    size = max(min(budget.batch_bytes, total), peaks.largest)
+    scale, rest = size / peaks.largest, at_rest()
+    if threads == 1:
+        return peaks.alone(rest) * scale
+    under_way = max(1, min(budget.in_flight, -(-total // size), budget.working_bytes // (size * working_set(plan))))
+    at_work = min(threads, under_way)
+    beside = peaks.reading(rest) + max(0.0, peaks.writing() - peaks.working())  # one at a time
+    return beside + at_work * (size + peaks.working() * scale) + (under_way - at_work + 1) * size
+
+
 def _key_bytes(plan: Plan, run: range, rows: float, budget: Budget, *, alone: bool) -> int:
     groupings = [dedup.grouping for dedup in plan.stages[run.stop - 1].dedups]
     needed = int(rows * key_bytes_of(groupings)) if groupings else 0
     return needed if alone else min(needed, budget.key_bytes)
-
-
-def _resident() -> int:
-    """Bytes of this process in memory."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _size(count: float) -> str:
