@@ -77,10 +77,8 @@ def test_rows_of_tables_are_probed_as_they_are_run(tmp_path: Path) -> None:
     assert prediction.rows >= 250  # the text of a table takes more bytes in memory than in its file
 
 
-@pytest.mark.parametrize(
-    ("case", "threads"), [("filters", 1), ("mappers", 2), ("whole rows, 8 MiB rows", 1), ("filters, 8 MiB rows", 8), ("exact", 2)]
-)
+@pytest.mark.parametrize(("case", "threads"), [("filters", 2), ("whole rows, 8 MiB rows", 1)])
 def test_the_predicted_memory_is_about_that_of_the_run(tmp_path, case: str, threads: int) -> None:
-    """Within a quarter when it is alone on the machine (bench/MEMORY.md); here other processes disturb the measuring."""
-    predicted, measured = outcome(CASES[case], tmp_path, threads=threads, megabytes=12)
+    """Within a quarter if nothing else disturbs the measuring (bench/MEMORY.md)."""
+    predicted, measured = outcome(CASES[case], tmp_path, threads=threads, megabytes=9)
     assert 0.65 < predicted / measured < 1.5
