@@ -83,8 +83,11 @@ def main() -> None:
             idle = outcome(case, Path(folder), threads=1, megabytes=0).measured
             for threads in options.np:
                 predicted, measured = outcome(case, Path(folder), threads=threads, megabytes=options.megabytes)
-                figures = f"{predicted / MIB:.0f} | {measured / MIB:.0f} | {predicted / measured:.2f} | {(measured - idle) / MIB:.0f}"
-                print(f"| {name} | {case.memory} | {threads} | {figures} |", flush=True)
+                figures = [predicted / MIB, measured / MIB, (measured - idle) / MIB]
+                predicted_mib, measured_mib, beside = (f"{figure:.0f}" for figure in figures)
+                ratio = f"{predicted / measured:.2f}"
+                cells = [name, case.memory, str(threads), predicted_mib, measured_mib, ratio, beside]
+                print("|", " | ".join(cells), "|", flush=True)
 
 
 def outcome(case: Case, folder: Path, *, threads: int, megabytes: float) -> Outcome:
