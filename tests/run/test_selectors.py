@@ -119,7 +119,7 @@ def test_null_comes_last(descending: bool) -> None:
 
 
 def test_texts_and_numbers_have_no_common_order() -> None:
-    with pytest.raises(SchemaError, match="topk_specified_field_selector: field 'v' has texts and numbers"):
+    with pytest.raises(SchemaError, match="topk_specified_field_selector: field 'v' has strings and numbers"):
         select([{"id": 0, "v": 1}, {"id": 1, "v": "1"}], {TOPK: {"field_key": "v", "topk": 1}})
 
 
