@@ -184,6 +184,10 @@ class Staging:
             if not os.path.exists(os.path.join(place_of(self.path), _JOURNAL)):  # else the next run needs it
                 remove(os.path.join(place, self.mark))
 
+    def leave(self) -> None:
+        """Leave what is not committed, and the locks until the process ends: other ranks still write there."""
+        self._locks.clear()
+
     def close(self) -> None:
         """Remove what is not committed, and let others at the result; ranks that hold no lock leave that to the one that does."""
         if self._locks:

@@ -133,6 +133,10 @@ class Job:
                 self.device_ranks = _last_ranks(min(len(self.device_ranks), self.ranks.size - 1), self.ranks)
                 if self.ranks.rank == 0:
                     self._progress.note(f"a rank was lost; {self.ranks.size} go on")
+            except Preempted as stop:
+                if not stop.is_common and self.ranks.size > 1:
+                    self.staging.leave()
+                raise
             except (OSError, ResumeError):
                 # What is missing or in the way may be the work of another run, and that is what must be said then.
                 if self.folder.attempt is not None:
