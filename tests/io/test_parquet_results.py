@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import djfast
-from djfast.errors import InputError, TooManyErrors
+from djfast.errors import TooManyErrors
 from djfast.io import collected
 from djfast.runners import memory
 
@@ -105,10 +106,12 @@ def test_row_groups_of_large_rows_end_where_their_texts_reach_a_size(tmp_path: P
     assert len(contents) == 1
 
 
-def test_files_with_different_columns_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+def test_rows_whose_columns_do_not_fit_the_first_file_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     pq.write_table(pa.table({"text": ["a"], "id": [1]}), tmp_path / "in" / "a.parquet")
     pq.write_table(pa.table({"text": ["a"], "id": ["2"]}), tmp_path / "in" / "b.parquet")
-    with pytest.raises(InputError, match=r"column id is string and int64.*b\.parquet text: string, id: string"):
-        run(str(tmp_path / "in"), tmp_path / "out" / "out.parquet", [])
-    assert not list((tmp_path / "out").iterdir())
+    run(str(tmp_path / "in"), tmp_path / "out" / "out.parquet", [])
+    assert pq.read_table(tmp_path / "out" / "out.parquet").to_pylist() == [{"text": "a", "id": 1}]
+    [rejected] = map(json.loads, (tmp_path / "out" / "out.rejected.jsonl").read_text().splitlines())
+    assert rejected["reason"] == "column 'id' must be int64, as in the first file that has it, got string"
+    assert (rejected["file"], rejected["line"]) == (str(tmp_path / "in" / "b.parquet"), 1)
