@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "djfast/errors.hpp"
 #include "djfast/parquet_footer.hpp"
@@ -114,49 +115,65 @@ class Reader {
   std::string_view bytes_;
 };
 
-/// Where the data of a column chunk ends, from its metadata.
-std::int64_t end_of_column(Reader& reader) {
-  std::int64_t size = 0;
-  std::int64_t pages = 0;
-  std::int64_t dictionary = 0;
+ColumnChunk column_chunk(Reader& reader) {
+  ColumnChunk chunk;
   reader.fields([&](std::int64_t field, int type) {
     if (type != i64) return false;
-    if (field == 7) return size = reader.number(), true;
-    if (field == 9) return pages = reader.number(), true;
-    if (field == 11) return dictionary = reader.number(), true;
-    return false;
+    switch (field) {
+      case 5: chunk.values = reader.number(); return true;
+      case 6: chunk.uncompressed_bytes = reader.number(); return true;
+      case 7: chunk.compressed_bytes = reader.number(); return true;
+      case 9: chunk.pages_start = reader.number(); return true;
+      case 11: chunk.dictionary_start = reader.number(); return true;
+      default: return false;
+    }
   });
-  const std::int64_t start = dictionary > 0 ? dictionary : pages;
-  if (start < 0 || size < 0 || start > std::numeric_limits<std::int64_t>::max() - size) return 0;
-  return start + size;
+  return chunk;
 }
 
-std::int64_t end_of_group(Reader& reader) {
-  std::int64_t end = 0;
+std::vector<ColumnChunk> row_group(Reader& reader) {
+  std::vector<ColumnChunk> chunks;
   reader.fields([&](std::int64_t field, int type) {
     if (field != 1 || type != list) return false;
     reader.elements([&] {
+      ColumnChunk chunk;
       reader.fields([&](std::int64_t member, int kind) {
         if (member != 3 || kind != struct_) return false;
-        end = std::max(end, end_of_column(reader));
+        chunk = column_chunk(reader);
         return true;
       });
+      chunks.push_back(chunk);
     });
     return true;
   });
-  return end;
+  return chunks;
+}
+
+std::int64_t end_of(const ColumnChunk& chunk) {
+  const std::int64_t start = chunk.dictionary_start > 0 ? chunk.dictionary_start : chunk.pages_start;
+  if (start < 0 || chunk.compressed_bytes < 0 || start > std::numeric_limits<std::int64_t>::max() - chunk.compressed_bytes) return 0;
+  return start + chunk.compressed_bytes;
 }
 
 }  // namespace
 
-std::int64_t end_of_data(std::string_view footer) {
+std::vector<std::vector<ColumnChunk>> row_groups(std::string_view footer) {
   Reader reader(footer);
-  std::int64_t end = 0;
+  std::vector<std::vector<ColumnChunk>> groups;
   reader.fields([&](std::int64_t field, int type) {
     if (field != 4 || type != list) return false;
-    reader.elements([&] { end = end_of_group(reader); });
+    reader.elements([&] { groups.push_back(row_group(reader)); });
     return true;
   });
+  return groups;
+}
+
+std::int64_t end_of_data(std::string_view footer) {
+  const auto groups = row_groups(footer);
+  std::int64_t end = 0;
+  if (!groups.empty()) {
+    for (const ColumnChunk& chunk : groups.back()) end = std::max(end, end_of(chunk));
+  }
   return end;
 }
 

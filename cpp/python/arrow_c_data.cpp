@@ -67,12 +67,28 @@ Texts texts_of_arrow(const ArrowCapsules& capsules, std::size_t row_count, RowEr
   return arrow::texts_of(schema_of(capsules), array_of(capsules), row_count, errors);
 }
 
+py::list parquet_row_groups(const py::bytes& footer) {
+  py::list groups;
+  for (const auto& chunks : parquet::row_groups(std::string_view{footer})) {
+    py::list columns;
+    for (const parquet::ColumnChunk& chunk : chunks) {
+      columns.append(
+          py::make_tuple(chunk.values, chunk.uncompressed_bytes, chunk.compressed_bytes, chunk.pages_start, chunk.dictionary_start));
+    }
+    groups.append(columns);
+  }
+  return groups;
+}
+
 void register_arrow(py::module_& module) {
   module.def("check_arrow", &check_arrow, py::arg("batch"),
              "Checks a record batch, nested columns included: (row, reason) for rows with a text that is not valid UTF-8; "
              "SchemaError where its structure is broken.");
   module.def("end_of_parquet_data", [](const py::bytes& footer) { return parquet::end_of_data(std::string_view{footer}); },
              py::arg("footer"), "Where the last row group of a Parquet file ends, by the metadata in its footer.");
+  module.def("parquet_row_groups", &parquet_row_groups, py::arg("footer"),
+             "The columns of each row group of a Parquet file, by the metadata in its footer: number of values, bytes uncompressed and "
+             "compressed, where the pages with data begin and where the dictionary does, 0 without one.");
   module.def("checked_arrow_stream", &checked_arrow_stream, py::arg("stream"),
              "The capsule of a stream whose record batches are checked for structure before anybody imports them.");
 }

@@ -42,6 +42,20 @@ def test_the_end_of_the_data_is_that_of_the_last_column(options: dict) -> None:
     assert _native.end_of_parquet_data(footer_of(out.getvalue())) == max(ends)
 
 
+def test_columns_of_row_groups_are_read_as_pyarrow_reads_them() -> None:
+    out = io.BytesIO()
+    pq.write_table(TABLE, out, row_group_size=5)
+    metadata = pq.ParquetFile(out).metadata
+    expected = [
+        [
+            (c.num_values, c.total_uncompressed_size, c.total_compressed_size, c.data_page_offset, c.dictionary_page_offset or 0)
+            for c in map(group.column, range(group.num_columns))
+        ]
+        for group in map(metadata.row_group, range(metadata.num_row_groups))
+    ]
+    assert _native.parquet_row_groups(footer_of(out.getvalue())) == expected
+
+
 def test_a_table_without_row_groups_has_no_data() -> None:
     out = io.BytesIO()
     with pq.ParquetWriter(out, TABLE.schema):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from djfast import _native
 from djfast.errors import InputError, UserError
@@ -49,7 +49,7 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
         batch_size = max(1, min(65536, options.batch_bytes * rows // size))
         stored = file_size(file.path) * len(groups) / max(1, count)
         first = 0
-        reader = _with_dictionaries(parquet, file.path, described, batch_size)
+        reader = _with_dictionaries(parquet, file.path, groups, batch_size)
         for batch in reader.iter_batches(batch_size=batch_size, row_groups=groups):
             took(stored * batch.num_rows / rows)
             block = ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
@@ -62,19 +62,21 @@ _MOST_REPEATED_BYTES = 256 << 20
 _INDEX_BYTES = 4  # that a row takes at most where a chunk has nothing but numbers in its dictionary
 
 
-def _with_dictionaries(parquet: Any, path: str, groups: Sequence[Any], rows: int) -> Any:
+def _with_dictionaries(parquet: Any, path: str, groups: Sequence[int], rows: int) -> Any:
     """Return a reader that gives columns as dictionaries if so many rows may repeat texts to more than memory has room for."""
     import pyarrow.parquet as pq
 
     from djfast.io.arrow_json import is_kind
 
+    every = _native.parquet_row_groups(_footer(path, parquet.metadata))
+    chunks = every[groups[0] : groups[-1] + 1] if groups else []
     repeated = []
     for number, name in enumerate(parquet.schema.names):
         column = parquet.schema.column(number)
         if column.path != name or column.physical_type != "BYTE_ARRAY" or column.max_repetition_level:
             continue
         has_texts = is_kind(parquet.schema_arrow.field(name).type, "string", "large_string", "binary", "large_binary")
-        if has_texts and any(_may_be_long(group.column(number), rows) for group in groups):
+        if has_texts and any(_may_be_long(_Chunk(*each[number]), rows) for each in chunks if number < len(each)):
             repeated.append(name)
     if not repeated:
         return parquet
@@ -83,11 +85,21 @@ def _with_dictionaries(parquet: Any, path: str, groups: Sequence[Any], rows: int
     )
 
 
-def _may_be_long(chunk: Any, rows: int) -> bool:
-    if not chunk.has_dictionary_page or rows * chunk.total_uncompressed_size < _MOST_REPEATED_BYTES:
+class _Chunk(NamedTuple):
+    """One column of one row group. The positions are in the file."""
+
+    values: int
+    uncompressed_bytes: int
+    compressed_bytes: int
+    pages_start: int
+    dictionary_start: int
+
+
+def _may_be_long(chunk: _Chunk, rows: int) -> bool:
+    if chunk.dictionary_start <= 0 or rows * chunk.uncompressed_bytes < _MOST_REPEATED_BYTES:
         return False
-    pages = chunk.total_compressed_size - (chunk.data_page_offset - chunk.dictionary_page_offset)
-    return bool(pages < _INDEX_BYTES * chunk.num_values)
+    pages = chunk.compressed_bytes - (chunk.pages_start - chunk.dictionary_start)
+    return pages < _INDEX_BYTES * chunk.values
 
 
 def _without_dictionaries(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -114,12 +126,9 @@ _PIECE = 1 << 20
 
 def _check_end(path: str, metadata: Any) -> None:
     """Make sure that the metadata knows of all rows: of files put one behind the other, only the last one's are known."""
-    footer = file_size(path) - 8 - int(metadata.serialized_size)
+    end = _native.end_of_parquet_data(_footer(path, metadata))
     with open_binary(path) as file:
-        file.seek(footer)
-        # pyarrow ends the process when it is asked for a column whose statistics are damaged.
-        end = _native.end_of_parquet_data(file.read(int(metadata.serialized_size)))
-        left = footer - end  # indexes of pages and filters, most often nothing
+        left = file_size(path) - 8 - int(metadata.serialized_size) - end  # indexes of pages and filters, most often nothing
         if left <= 2 * len(_MAGIC):
             return
         file.seek(end)
@@ -129,6 +138,17 @@ def _check_end(path: str, metadata: Any) -> None:
                 raise OSError("another file begins after the end of the first one; were several files concatenated?")
             before = piece[-2 * len(_MAGIC) :]
             left -= len(piece)
+
+
+def _footer(path: str, metadata: Any) -> bytes:
+    """Return the metadata as it stands in the file, for native code.
+
+    pyarrow ends the process if it is asked for a column whose statistics are damaged.
+    """
+    size = int(metadata.serialized_size)
+    with open_binary(path) as file:
+        file.seek(file_size(path) - 8 - size)
+        return bytes(file.read(size))
 
 
 @contextmanager
