@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def borders(file: InputFile, split_bytes: int) -> list[int]:
     """Return where the splits of a file begin, counted in row groups, and the number of row groups."""
-    with _opened(file.path) as parquet:
+    with _opened(file.path) as (parquet, _):
         groups = [parquet.metadata.row_group(i) for i in range(parquet.num_row_groups)]
     sizes = [group.total_byte_size for group in groups]
     return [*group_starts(sizes, split_bytes), len(sizes)]
@@ -38,7 +38,7 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
     """
     from djfast.io.arrow_rows import ArrowBlock, parts_with_few_bytes
 
-    with _opened(file.path) as parquet:
+    with _opened(file.path) as (parquet, footer):
         count = parquet.num_row_groups
         if end is not None and count < end:
             raise OSError(f"it has become shorter: {count} row groups, fewer than {end}")
@@ -49,7 +49,7 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
         batch_size = max(1, min(65536, options.batch_bytes * rows // size))
         stored = file_size(file.path) * len(groups) / max(1, count)
         first = 0
-        reader = _with_dictionaries(parquet, file.path, groups, batch_size)
+        reader = _with_dictionaries(parquet, footer, file.path, groups, batch_size)
         for batch in reader.iter_batches(batch_size=batch_size, row_groups=groups):
             took(stored * batch.num_rows / rows)
             block = ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
@@ -62,13 +62,13 @@ _MOST_REPEATED_BYTES = 256 << 20
 _INDEX_BYTES = 4  # that a row takes at most where a chunk has nothing but numbers in its dictionary
 
 
-def _with_dictionaries(parquet: Any, path: str, groups: Sequence[int], rows: int) -> Any:
+def _with_dictionaries(parquet: Any, footer: bytes, path: str, groups: Sequence[int], rows: int) -> Any:
     """Return a reader that gives columns as dictionaries if so many rows may repeat texts to more than memory has room for."""
     import pyarrow.parquet as pq
 
     from djfast.io.arrow_json import is_kind
 
-    every = _native.parquet_row_groups(_footer(path, parquet.metadata))
+    every = _native.parquet_row_groups(footer)
     chunks = every[groups[0] : groups[-1] + 1] if groups else []
     repeated = []
     for number, name in enumerate(parquet.schema.names):
@@ -109,14 +109,14 @@ def _without_dictionaries(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Record
 
 def count(file: InputFile, start: int, end: int) -> int:
     """Return the rows of some row groups."""
-    with _opened(file.path) as parquet:
+    with _opened(file.path) as (parquet, _):
         return sum(parquet.metadata.row_group(i).num_rows for i in range(start, min(end, parquet.num_row_groups)))
 
 
 def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
     """Return the columns of a file."""
     del options
-    with _opened(file.path) as parquet:
+    with _opened(file.path) as (parquet, _):
         return parquet.schema_arrow
 
 
@@ -124,11 +124,11 @@ _MAGIC = b"PAR1"
 _PIECE = 1 << 20
 
 
-def _check_end(path: str, metadata: Any) -> None:
+def _check_end(path: str, footer: bytes) -> None:
     """Make sure that the metadata knows of all rows: of files put one behind the other, only the last one's are known."""
-    end = _native.end_of_parquet_data(_footer(path, metadata))
+    end = _native.end_of_parquet_data(footer)
     with open_binary(path) as file:
-        left = file_size(path) - 8 - int(metadata.serialized_size) - end  # indexes of pages and filters, most often nothing
+        left = file_size(path) - 8 - len(footer) - end  # indexes of pages and filters, most often nothing
         if left <= 2 * len(_MAGIC):
             return
         file.seek(end)
@@ -152,14 +152,16 @@ def _footer(path: str, metadata: Any) -> bytes:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[Any]:
+def _opened(path: str) -> Iterator[tuple[Any, bytes]]:
+    """Open a file, and read its footer once."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(arrow_source(path), page_checksum_verification=True) as parquet:
-            _check_end(path, parquet.metadata)
-            yield parquet
+            footer = _footer(path, parquet.metadata)
+            _check_end(path, footer)
+            yield parquet, footer
     except InputError:
         raise
     except (pa.ArrowException, OSError, UserError, UnicodeDecodeError) as error:  # the last for names of columns
