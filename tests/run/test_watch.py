@@ -116,6 +116,9 @@ class _Slow:
         self.slow = slow
         self.alive: list[list[int]] = []
 
+    def minds(self, byte_count: int) -> bool:
+        return byte_count > 0
+
     def native(self, work) -> bool:
         [batch] = work.args
         self.alive.append(batch.alive)
@@ -138,6 +141,16 @@ def test_native_code_sets_slow_rows_aside_and_keeps_the_others(slow):
     assert [bad.place for bad in done.bad_rows] == sorted([*slow, 5])
     assert {bad.reason for bad in done.bad_rows if bad.place in slow} <= {_Slow.reason}
     assert done.piece_rows == 4 - len(slow)
+
+
+def test_native_code_is_minded_where_its_bytes_are_many_for_the_limit(watch):
+    watching, _ = watch(600.0)
+    assert not watching.minds(1 << 20)  # a batch as it is cut by default
+    assert watching.minds(100 << 20)  # a row that a signal would have to wait for
+    assert watch(1.0)[0].minds(10_000)
+    watching.let_go()
+    with pytest.raises(Preempted):
+        watching.minds(1)
 
 
 @pytest.mark.parametrize("kind", ["each", "whole", "native"])

@@ -33,6 +33,10 @@ class Watcher(Protocol):
         """Call a function for a whole batch, and raise where it takes longer than a row may."""
         ...
 
+    def minds(self, byte_count: int) -> bool:
+        """Tell whether native work on so many bytes must be done by `native`."""
+        ...
+
     def native(self, work: Callable[[], None]) -> bool:
         """Do native work; False says that it takes longer than a row may, and that its batch must be left alone."""
         ...

@@ -142,8 +142,9 @@ class StageWork:
     def _batch(self, block: Any) -> _native.Batch:
         """Open a block and run the program on it."""
         batch: _native.Batch = self._rows.open(block, self.stage)
+        minds = self._watcher is not None and self._watcher.minds(block.byte_count)
         try:
-            self._bound.run(batch, self._watcher)
+            self._bound.run(batch, self._watcher, watches_native=minds)
         except NativeOverdue:
             # Each row alone tells which ones it is; together the others may take as long as they do.
             slow = list(self._slow_rows(block))

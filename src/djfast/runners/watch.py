@@ -2,8 +2,9 @@
 
 A thread that hangs inside a library cannot be stopped. So functions are called by threads that can be left behind: the thread
 that waits for one rejects the row and goes on with the next one in a new thread. Native code works on whole batches; there
-the rows are tried one by one afterwards (see `stage_work`). Where a library holds the interpreter's lock while it hangs, no
-thread can go on, and the process ends.
+the rows are tried one by one afterwards (see `stage_work`). It always comes back, in a time that its bytes bound, so only
+what is large for the limit is called like this: handing over a batch costs as much as a cheap filter. Where a library holds
+the interpreter's lock while it hangs, no thread can go on, and the process ends.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from djfast.plan.bind import Answers
 _EXCERPT = 80
 _GRACE = 10.0  # seconds that the lock of the interpreter may be held beyond twice the limit
 _MOST_LEFT = 200  # threads; each may hold a processor and memory
+_SLOWEST_NATIVE = 4000  # bytes a second of all native OPs of a stage: a thousandth of what they are measured to do
+_MOST_NATIVE = 4 << 20  # bytes; more than that would hold up a run that is asked to end
 
 _left_behind: list[threading.Thread] = []
 
@@ -113,9 +116,7 @@ class Watch:
         self._is_ending = False
         self._lock = threading.Lock()
         self._is_over = threading.Event()
-        self._postpone()  # a library may hang before the thread below has its first turn
-        self._thread = threading.Thread(target=self._live, name="djfast-watch", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     @property
     def reason(self) -> str:
@@ -162,6 +163,12 @@ class Watch:
             raise error
         return answer
 
+    def minds(self, byte_count: int) -> bool:
+        """Tell whether native work on so many bytes may take as long as a row may, and must be done by `native`."""
+        if self._is_ending:
+            raise Preempted
+        return byte_count > min(_SLOWEST_NATIVE * self.limit, _MOST_NATIVE)
+
     def native(self, work: Callable[[], None]) -> bool:
         """Do native work on a batch; whether it was done in the time of a row. Else all that it has in hand is lost to it."""
         errand = self._waited_for(_Errand(work, [()]))
@@ -191,9 +198,10 @@ class Watch:
     def close(self) -> None:
         """Stop watching. What is still being done, as the run ends early, is left."""
         self.let_go()
-        self._is_over.set()
-        self._thread.join()
-        faulthandler.cancel_dump_traceback_later()
+        if self._thread is not None:
+            self._is_over.set()
+            self._thread.join()
+            faulthandler.cancel_dump_traceback_later()
         for hand in self._hands:
             hand.send(None)
 
@@ -225,6 +233,10 @@ class Watch:
             hand = self._local.hand = _Hand()
             with self._lock:
                 self._hands.append(hand)
+                if self._thread is None:
+                    self._postpone()  # a library may hang before the thread below has its first turn
+                    self._thread = threading.Thread(target=self._live, name="djfast-watch", daemon=True)
+                    self._thread.start()
         return hand
 
     def _leave(self, hand: _Hand) -> None:
