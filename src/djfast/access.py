@@ -11,7 +11,9 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, NamedTuple
+from typing import IO
+
+from djfast.records import NamedTuple
 
 VARIABLE = "DJFAST_LOCAL_ROOTS"
 EVERYTHING = "*"

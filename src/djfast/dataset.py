@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from djfast.access import Access, beside, holding
 from djfast.catalog import flattened, load_ops
@@ -31,6 +31,7 @@ from djfast.plan.steps import Plan
 from djfast.pulling import pulled
 from djfast.ranks.cores import usable_cores
 from djfast.recipe.outputs import is_remote
+from djfast.records import NamedTuple
 from djfast.reserved import META, STATS
 from djfast.runners.local import reject_unfit, run_plan
 from djfast.runners.progress import Progress

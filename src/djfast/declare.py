@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, col
+from djfast.records import NamedTuple
 from djfast.redaction import Resolved, Secret, guarded, shown
 
 if TYPE_CHECKING:

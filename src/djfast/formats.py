@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from djfast.declare import Param
 from djfast.errors import RecipeError
+from djfast.records import NamedTuple
 from djfast.spelling import did_you_mean
 
 _EXTENSION = r"(?a)\w+(\.\w+)*"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast.errors import SchemaError
 from djfast.io.arrow_entry import reader_of_capsules
 from djfast.io.list_rows import ListRows
 from djfast.plain_values import type_name
+from djfast.records import NamedTuple
 
 if TYPE_CHECKING:
     import pyarrow as pa

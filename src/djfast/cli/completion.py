@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from djfast.cli.main import COMMANDS, command_parser
+from djfast.records import NamedTuple
 
 
 class Option(NamedTuple):

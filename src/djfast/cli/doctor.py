@@ -9,9 +9,10 @@ import platform
 import re
 import shlex
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from djfast.cli.main import EXIT_FAILED, add_recipe_arguments, load
+from djfast.records import NamedTuple
 from djfast.redaction import on_one_line
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from typing import NamedTuple
 
 from djfast.cli.main import EXIT_FAILED, add_recipe_arguments, load
 from djfast.models.addresses import Address
+from djfast.records import NamedTuple
 
 TAKES_OVERRIDES = True
 

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.convert.form import BadRow, Form, Row
 from djfast.convert.forms import COMMON, FORMS
@@ -17,6 +17,7 @@ from djfast.io.commit import Staging
 from djfast.io.result_names import earlier_files, rejected_path
 from djfast.io.results import Output, ResultFile
 from djfast.recipe.outputs import is_remote
+from djfast.records import NamedTuple
 from djfast.runners.rejected import Rejected, RejectedRows
 from djfast.spelling import did_you_mean
 

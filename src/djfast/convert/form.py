@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.declare import Param
 from djfast.errors import RecipeError
+from djfast.records import NamedTuple
 from djfast.spelling import did_you_mean
 
 Row = dict[str, Any]

@@ -8,7 +8,7 @@ import csv
 import json
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import InputError, RecipeError
 from djfast.formats import FORMATS, format_of
@@ -16,6 +16,7 @@ from djfast.io.formats import format_of as format_of_input
 from djfast.io.json_rows import JsonRows
 from djfast.io.unicode_files import Stream, open_text
 from djfast.json_bytes import exactly_parsed
+from djfast.records import NamedTuple
 
 _CHUNK_BYTES = 1 << 20
 _MOST_BYTES = 256 << 20  # of a row

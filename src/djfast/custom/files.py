@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.custom.data_juicer import standing_in
 from djfast.declare import REGISTRY
@@ -19,6 +19,7 @@ from djfast.functions.confinement import same_working_folder
 from djfast.functions.custom import CUSTOM
 from djfast.functions.user_code import cannot_be_run, check_allowed
 from djfast.functions.user_modules import forget_changed_modules, modules_behind, note_modules
+from djfast.records import NamedTuple
 
 
 class _Loaded(NamedTuple):

@@ -6,9 +6,10 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import InternalError, MissingExtraError
+from djfast.records import NamedTuple
 
 
 class Requirement(NamedTuple):

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import UnusableAnswerError
 from djfast.functions.answers import names_in, unquoted
@@ -17,6 +17,7 @@ from djfast.functions.tokenization import bind_hf_token_count
 from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import Prompt, Template, load_prompt
+from djfast.records import NamedTuple
 from djfast.reserved import BATCH_META, META
 
 _OTHER_SCRIPTS = re.compile("[\u2e80-\U0010ffff]")

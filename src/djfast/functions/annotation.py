@@ -10,12 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from djfast.errors import NoAnswerError, RecipeError
 from djfast.functions.language_models import text_in
 from djfast.llm.interrupts import check_interrupted, interruptible
+from djfast.records import NamedTuple
 
 OP = "human_preference_annotation_mapper"
 _URL, _KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import RecipeError
 from djfast.functions.dialogs import number_in
+from djfast.records import NamedTuple
 
 _LABELS_SHOWN = 6
 _NEGATIVE = ("negative", "angry", "frustrated", "disappointed", "unhappy", "负面", "不满", "沮丧")

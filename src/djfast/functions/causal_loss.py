@@ -6,12 +6,13 @@ import json
 import math
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import RecipeError
 from djfast.functions.messages import contents_of, row_values
 from djfast.llm.prompts import Template
 from djfast.models.checkpoints import in_groups, load_checkpoint
+from djfast.records import NamedTuple
 
 
 class _Scored(NamedTuple):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import UnusableAnswerError
 from djfast.functions.language_models import Asking, checked_pattern, conversing, in_language, messages, text_in
 from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import load_prompt
+from djfast.records import NamedTuple
 
 # What stands before the reason and before the label in an answer.
 _MARKERS = {

@@ -7,9 +7,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.functions.patterns import BoundedPattern
+from djfast.records import NamedTuple
 
 _PREVIEW = 200  # characters of a tool's answer that are kept
 _NAMES_SHOWN = 10

@@ -8,11 +8,12 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urljoin
 
 from djfast.access import Access, current, is_public, refused_host
 from djfast.functions.fetching import LOG, Wish, answers, check_size, file_name, shown, written_at_once
+from djfast.records import NamedTuple
 
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _CHUNK = 2**16

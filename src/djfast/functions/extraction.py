@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import IncompleteAnswerError, UnusableAnswerError
 from djfast.functions.answers import marker, names_in, parts, records, sections, unquoted
@@ -26,6 +26,7 @@ from djfast.llm.conversations import UNUSABLE, Conversation, tries, unusable_aft
 from djfast.llm.prompts import Prompt, Template, load_prompt
 from djfast.llm.structured import read_json
 from djfast.llm.usage import Price
+from djfast.records import NamedTuple
 from djfast.reserved import META
 
 USAGE = "llm_semantic_usage"

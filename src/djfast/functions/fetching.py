@@ -11,12 +11,13 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from djfast.access import Access
 from djfast.json_bytes import as_json
 from djfast.logs import logger
+from djfast.records import NamedTuple
 
 LOG = logger("files")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from djfast.functions.rows import Row, path_of, text_at
+from djfast.records import NamedTuple
 
 _MOST_CHARACTERS = 500_000_000  # of the rows of one source: each holds it
 

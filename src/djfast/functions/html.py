@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+
+from djfast.records import NamedTuple
 
 # Some markup makes every HTML5 parser slow or its tree huge. The time grows with the depth of the tree; and formatting
 # elements that are left open are made anew in each paragraph. Texts with few tags are harmless.

@@ -6,7 +6,9 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from djfast.records import NamedTuple
 
 # How much longer than their text tables may become: nested and unclosed ones repeat what is inside them.
 _MOST_TIMES = 10

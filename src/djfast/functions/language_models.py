@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import IncompleteAnswerError, RecipeError, UnusableAnswerError
 from djfast.llm.asking import Ask, LanguageModel, Message, Reply
@@ -15,6 +15,7 @@ from djfast.llm.conversations import UNUSABLE, Conversation, converse, unusable_
 from djfast.llm.prompts import load_prompt
 from djfast.llm.retries import DEFAULT_RETRIES
 from djfast.llm.usage import Price
+from djfast.records import NamedTuple
 
 _CLIENT_PARAMS = ("base_url", "api_key", "prices", "timeout", "max_retries")
 _LONGEST_TIMEOUT = 86_400

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import RecipeError
 from djfast.functions.patterns import BoundedPattern
 from djfast.functions.rows import Row, path_of
 from djfast.logs import logger
+from djfast.records import NamedTuple
 
 _LOG = logger("functions")
 

@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.access import current
 from djfast.errors import RecipeError
 from djfast.functions.fetching import LOG, Wish, answers, check_size, file_name, shown, written_at_once
+from djfast.records import NamedTuple
 
 _S3 = re.compile(r"s3://", re.IGNORECASE)
 _WEB = re.compile(r"(?:s3|https?)://", re.IGNORECASE)

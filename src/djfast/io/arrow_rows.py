@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast import _native
 from djfast.errors import SchemaError
@@ -27,6 +27,7 @@ from djfast.io.plain_columns import joined_schema, plain_batch, plain_schema
 from djfast.io.splits import Split
 from djfast.json_bytes import as_json
 from djfast.plan.steps import Plan, Stage
+from djfast.records import NamedTuple
 from djfast.reserved import HASHES, META, RESERVED, STATS, SUFFIX
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import compress, count, repeat
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from djfast.errors import SchemaError
 from djfast.io.origins import OriginLog, Origins
 from djfast.json_bytes import as_json, encodable, parsed
+from djfast.records import NamedTuple
 
 if TYPE_CHECKING:
     from djfast.io.json_columns import JsonColumns

@@ -20,11 +20,12 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from djfast.errors import OutputError
 from djfast.io.durable import sync_file, sync_folder, write_durably, writing
 from djfast.io.result_names import manifest_path, read_record, record_path, stem
+from djfast.records import NamedTuple
 
 _LOCK = "lock"
 _JOURNAL = "commit.json"

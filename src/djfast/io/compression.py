@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from djfast.errors import InputError
 from djfast.io.intake import took
 from djfast.io.remote import open_binary, stat
+from djfast.records import NamedTuple
 
 SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 

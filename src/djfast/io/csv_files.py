@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast import _native
 from djfast.errors import InputError
@@ -22,6 +22,7 @@ from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.intake import only_looking
 from djfast.io.unicode_files import UTF8_MARK, Stream, open_text
+from djfast.records import NamedTuple
 
 if TYPE_CHECKING:
     import pyarrow as pa

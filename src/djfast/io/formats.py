@@ -6,10 +6,11 @@ import importlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from djfast.errors import MissingExtraError
 from djfast.io.compression import SUFFIXES, compression_of
+from djfast.records import NamedTuple
 
 if TYPE_CHECKING:
     import pyarrow as pa

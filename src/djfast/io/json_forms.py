@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from djfast.errors import InputError
 from djfast.io.intake import only_looking
 from djfast.io.remote import stat
 from djfast.io.unicode_files import UTF8_MARK, is_recoded, open_text
+from djfast.records import NamedTuple
 from djfast.reserved import STDIN
 
 _HEAD_BYTES = 1 << 16

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import compress
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast import _native
 from djfast.errors import InputError
@@ -24,6 +24,7 @@ from djfast.io.splits import Split
 from djfast.io.unicode_files import Stream, open_text
 from djfast.json_bytes import parsed
 from djfast.plan.steps import Plan, Stage
+from djfast.records import NamedTuple
 from djfast.reserved import HASHES, META, STATS, STDIN, SUFFIX
 
 MAX_LINE_BYTES = 256 << 20

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast import _native
 from djfast.io.collected import json_line
 from djfast.plain_values import type_name
 from djfast.plan.steps import Plan, Stage
+from djfast.records import NamedTuple
 from djfast.reserved import HASHES, META, RESERVED, STATS
 
 MISSING = object()  # what `lookup` finds where there is no field

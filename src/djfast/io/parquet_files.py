@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast import _native
 from djfast.errors import InputError, UserError
@@ -13,6 +13,7 @@ from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.grouping import group_starts
 from djfast.io.intake import took
 from djfast.io.remote import arrow_source, open_binary
+from djfast.records import NamedTuple
 
 if TYPE_CHECKING:
     import pyarrow as pa

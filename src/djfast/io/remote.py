@@ -14,9 +14,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from djfast.errors import InputError, MissingExtraError
+from djfast.records import NamedTuple
 from djfast.reserved import STDIN
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Container, Iterator, Mapping
 from types import MappingProxyType
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, Protocol
 
 from djfast.errors import OutputError
 from djfast.formats import FORMATS, Format
@@ -20,6 +20,7 @@ from djfast.io.compression import compress_file, compression_of
 from djfast.io.durable import writing
 from djfast.io.result_names import manifest_path, shard_paths, side_paths, stats_path
 from djfast.io.table_files import TableCutter
+from djfast.records import NamedTuple
 from djfast.reserved import STDOUT
 
 

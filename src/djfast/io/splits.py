@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from djfast.io.compression import frame_borders
 from djfast.io.documents import MOST_DOCUMENTS, document_runs
@@ -13,6 +12,7 @@ from djfast.io.files import file_size
 from djfast.io.formats import FORMATS, InputFile, reader_of
 from djfast.io.grouping import group_starts
 from djfast.io.json_forms import form_of
+from djfast.records import NamedTuple
 
 # What a byte of a .zst file is taken to become. Only the evenness of the splits hangs on it.
 ASSUMED_RATIO = 3

@@ -12,10 +12,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import MissingExtraError, OutputError, RecipeError
 from djfast.io.result_names import earlier_names, record_path
+from djfast.records import NamedTuple
 
 # A file appears here when the last of its bytes has arrived.
 _ATOMIC = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "hf", "memory"})

@@ -10,7 +10,7 @@ import contextlib
 import json
 import tarfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from djfast.errors import InputError
 from djfast.io.arrow_json import json_field
@@ -19,6 +19,7 @@ from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.plain_columns import joined_schema
 from djfast.json_bytes import as_json
+from djfast.records import NamedTuple
 
 if TYPE_CHECKING:
     import pyarrow as pa

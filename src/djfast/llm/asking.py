@@ -7,7 +7,7 @@ import json
 import queue
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import (
     IncompleteAnswerError,
@@ -20,6 +20,7 @@ from djfast.errors import (
 from djfast.llm.cache import AnswerCache
 from djfast.llm.interrupts import interruptible
 from djfast.llm.usage import METER, OpUsage, Price, UsageMeter
+from djfast.records import NamedTuple
 
 Message = Mapping[str, Any]
 

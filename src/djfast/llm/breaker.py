@@ -9,7 +9,8 @@ server is lost as well when requests in a row are all refused, as with a wrong k
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+
+from djfast.records import NamedTuple
 
 
 class Outcome(enum.Enum):

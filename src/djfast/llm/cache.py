@@ -17,11 +17,11 @@ import threading
 import uuid
 import zlib
 from pathlib import Path
-from typing import NamedTuple
 
 from djfast.errors import OutputError
 from djfast.llm.run_settings import current
 from djfast.logs import logger
+from djfast.records import NamedTuple
 
 _LOG = logger("llm.cache")
 _ENVIRONMENT = "DJFAST_LLM_CACHE"

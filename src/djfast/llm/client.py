@@ -14,7 +14,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast.errors import MissingExtraError, RecipeError
 from djfast.llm.breaker import Breaker, Outcome
@@ -24,6 +24,7 @@ from djfast.llm.refusals import refusal_in, refusal_of, text_of
 from djfast.llm.retries import DEFAULT_RETRIES, Retries, retry_after
 from djfast.llm.run_settings import current, keep
 from djfast.logs import logger
+from djfast.records import NamedTuple
 
 if TYPE_CHECKING:
     import aiohttp

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.llm.endpoint import walk
 from djfast.llm.refusals import only
 from djfast.llm.thoughts import spoken
+from djfast.records import NamedTuple
 
 _ENDS = ("finish_reason", "stop_reason", "done_reason", "finishReason", "native_finish_reason")
 _CUT = ("length", "max_tokens", "max_output_tokens", "model_length", "max_length")

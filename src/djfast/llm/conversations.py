@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from djfast.errors import IncompleteAnswerError, NoAnswerError, Preempted, ServerLostError, UnusableAnswerError
 from djfast.llm.asking import Ask, Failure, LanguageModel, Question, Reply
 from djfast.llm.interrupts import interruptible, is_interrupted
 from djfast.logs import logger
+from djfast.records import NamedTuple
 
 _LOG = logger("llm")
 Result = TypeVar("Result")

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.llm.retries import is_passing
+from djfast.records import NamedTuple
 
 # Names of errors that no other try can mend, in the words of servers; parts of names are enough.
 _LASTING = re.compile(

@@ -7,7 +7,8 @@ import email.utils
 import hashlib
 import re
 import time
-from typing import NamedTuple
+
+from djfast.records import NamedTuple
 
 
 class Retries(NamedTuple):

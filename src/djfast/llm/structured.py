@@ -10,9 +10,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import RecipeError, UnusableAnswerError
+from djfast.records import NamedTuple
 
 _DEPTH = 64
 _LONGEST = 4 << 20  # characters of an answer that is read

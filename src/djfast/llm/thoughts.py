@@ -7,7 +7,8 @@ no part of the answer: nobody asked for them, and drafts in them look like answe
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from djfast.records import NamedTuple
 
 _NAMES = ("think", "thinking", "seed:think")
 # Words that also name elements of other texts: they hold thoughts only where the answer, or what is left of it, begins.

@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from djfast.errors import MissingExtraError, ModelError, Preempted, RecipeError
 from djfast.llm.asking import Answer, Ask, Done, Failure, LanguageModel, Question, Reply, Tokens
@@ -20,6 +20,7 @@ from djfast.llm.completions import CUT_WITHIN_THOUGHTS
 from djfast.llm.interrupts import is_interrupted
 from djfast.llm.thoughts import spoken
 from djfast.models.checkpoints import checkpoint_source, may_download
+from djfast.records import NamedTuple
 
 _DEFAULT_NEW_TOKENS = 512
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import RecipeError
+from djfast.records import NamedTuple
 
 
 class Price(NamedTuple):

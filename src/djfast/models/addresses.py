@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from djfast.records import NamedTuple
 
 _HOST = "https://dail-wlcb.oss-cn-wulanchabu.aliyuncs.com/data_juicer"
 _KENLM = "https://huggingface.co/edugp/kenlm/resolve/main/wikipedia"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import ModelError
 from djfast.models.locate import assets_folder, file_of_package
+from djfast.records import NamedTuple
 
 # A folder parameter that begins so names an installed package, whose list takes the place of the files of a folder.
 PACKAGE = "package:"

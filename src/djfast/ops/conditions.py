@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast.errors import RecipeError
+from djfast.records import NamedTuple
 
 if TYPE_CHECKING:
     import ast

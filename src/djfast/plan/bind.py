@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from djfast import _native, functions
 from djfast.declare import Op
@@ -13,6 +13,7 @@ from djfast.errors import InternalError, UserCodeError
 from djfast.json_bytes import long_integer
 from djfast.plan.resources import resolve
 from djfast.plan.steps import Compute, Keep, Plan, Rewrite, Stage
+from djfast.records import NamedTuple
 
 Answers = list[tuple[Any, "Exception | None"]]  # of a function for rows: what it returned, or what it raised
 

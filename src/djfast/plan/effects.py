@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple
 
 from djfast.declare import Op, OpSpec
 from djfast.errors import RecipeError
@@ -14,6 +13,7 @@ from djfast.plan.build import build_plan
 from djfast.plan.overview import stats_and_tags, written
 from djfast.plan.resources import fetchable, resource_names
 from djfast.plan.steps import Compute, Plan, Rewrite
+from djfast.records import NamedTuple
 
 
 class Resource(NamedTuple):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from djfast.declare import Filter, Mapper, Op
 from djfast.plan.steps import Compute, Plan, Stage
+from djfast.records import NamedTuple
 from djfast.reserved import RESERVED
 
 

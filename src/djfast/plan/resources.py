@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import ModelError
 from djfast.functions import PYTHON_FUNCTIONS
@@ -12,6 +12,7 @@ from djfast.logs import logger
 from djfast.models.checkpoints import checkpoint_source
 from djfast.models.locate import assets_folder, find_model, find_sentence_model, find_spacy_model, find_tokenizer, models_folder
 from djfast.models.word_lists import PACKAGE, load_word_list, word_list_files
+from djfast.records import NamedTuple
 
 _LOG = logger("models")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.declare import Grouping, Op, Selection
+from djfast.records import NamedTuple
 
 
 class Compute(NamedTuple):

@@ -12,9 +12,9 @@ import queue
 import struct
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
 
 from djfast.ranks.messages import RankLost
+from djfast.records import NamedTuple
 
 _QUESTION, _ANSWER, _ANNOUNCEMENT = 1, 2, 3
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from djfast.errors import RecipeError
+from djfast.records import NamedTuple
 
 NOTICE_SECONDS = 120  # before its time is up a job is asked to stop
 

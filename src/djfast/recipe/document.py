@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from djfast.errors import RecipeError
 from djfast.recipe.interpolation import REFERENCE
+from djfast.records import NamedTuple
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 64

@@ -7,12 +7,13 @@ a recipe sets it), or refused (the rows, files or guarantees would not be what t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from djfast.declare import Param, spoken_choices
 from djfast.errors import RecipeError
 from djfast.formats import FORMATS
 from djfast.recipe.sizes import size_in_bytes, spoken_size
+from djfast.records import NamedTuple
 
 USED: Literal["used"] = "used"
 NO_EFFECT: Literal["no effect"] = "no effect"

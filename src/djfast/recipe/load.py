@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast import catalog
 from djfast.access import VARIABLE, Access
@@ -39,6 +39,7 @@ from djfast.recipe.outputs import (
 )
 from djfast.recipe.overrides import Override, apply_overrides, op_name, parse_flags, parse_set
 from djfast.recipe.sources import Sources, home_opened, sources_of, without_credentials
+from djfast.records import NamedTuple
 from djfast.redaction import Resolved, Secret, is_secret, redacted, safe
 from djfast.reserved import STDIN
 from djfast.spelling import did_you_mean

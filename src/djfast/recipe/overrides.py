@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence as ListOf
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import RecipeError
 from djfast.recipe.document import Mapping, Node, Scalar, Sequence, read_document
 from djfast.recipe.keys import KEYS
+from djfast.records import NamedTuple
 from djfast.reserved import STREAM
 from djfast.spelling import did_you_mean
 

@@ -6,9 +6,10 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import RecipeError
+from djfast.records import NamedTuple
 from djfast.redaction import is_secret_entry
 from djfast.reserved import STDIN, STREAM
 from djfast.spelling import did_you_mean

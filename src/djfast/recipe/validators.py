@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import RecipeError
+from djfast.records import NamedTuple
 from djfast.spelling import did_you_mean
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -7,7 +7,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.access import Access, beside
 from djfast.errors import InputError, RecipeError
@@ -22,6 +22,7 @@ from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.recipe.sources import Source, Sources
+from djfast.records import NamedTuple
 from djfast.reserved import META, STATS, STDIN, STDOUT
 from djfast.runners.delivery import output_of
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.access import holding
 from djfast.io.commit import Staging
@@ -27,6 +27,7 @@ from djfast.plan.rules.order_filters import order_filters
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
+from djfast.records import NamedTuple
 from djfast.redaction import all_safe
 from djfast.reserved import STDOUT
 from djfast.runners.delivery import addressed, check_output, committed, make_ready, output_of, staging_of

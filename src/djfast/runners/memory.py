@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast import functions
 from djfast.declare import Grouping
 from djfast.io.collected import GROUP_BYTES
 from djfast.plan.steps import Compute, Plan, Stage
+from djfast.records import NamedTuple
 
 # Memory that a batch takes on its way, as a multiple of its input: its bytes, unescaped texts, changed texts, words, lines.
 WORKING_SETS = 6

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast import _native
+from djfast.records import NamedTuple
 
 
 class Peak(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.access import holding
 from djfast.errors import InputError, MissingExtraError, ModelError, SchemaError
@@ -17,6 +17,7 @@ from djfast.llm.run_settings import RunSettings, used
 from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.records import NamedTuple
 from djfast.reserved import STDIN
 from djfast.runners.delivery import output_of
 from djfast.runners.first_rows import FirstRows

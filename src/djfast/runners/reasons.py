@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from djfast.records import NamedTuple
 from djfast.redaction import on_one_line
 
 if TYPE_CHECKING:

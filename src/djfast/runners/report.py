@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast.llm.usage import OpUsage
+from djfast.records import NamedTuple
 from djfast.runners.reasons import RejectedReason, reason_lines
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 from array import array
 from collections.abc import Callable
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast import _native
 from djfast.io.json_rows import JsonBlock, JsonPiece
@@ -15,6 +15,7 @@ from djfast.io.origins import Origins
 from djfast.json_bytes import SpellingReader, exactly_parsed
 from djfast.plain_values import plain, type_name
 from djfast.plan.bind import reason_of
+from djfast.records import NamedTuple
 
 
 class Rewritten(NamedTuple):

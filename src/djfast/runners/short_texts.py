@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from djfast import _native
 from djfast.plan.steps import Compute, Dedup, Stage
+from djfast.records import NamedTuple
 
 
 class SharedKey(NamedTuple):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from math import isqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast import _native
 from djfast.io.json_rows import JsonBlock
 from djfast.io.origins import Origins
 from djfast.plan.bind import BoundStage, NativeOverdue, Watcher
 from djfast.plan.steps import Group, Plan, Select
+from djfast.records import NamedTuple
 from djfast.runners.rejected import Rejected
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import SchemaError
 from djfast.io.formats import InputFile
 from djfast.io.origins import Origins
 from djfast.recipe.load import Recipe
 from djfast.recipe.validators import Check, Validator
+from djfast.records import NamedTuple
 from djfast.runners.inputs import rows_of
 
 _BATCH_BYTES = 1 << 16

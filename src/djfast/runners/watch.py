@@ -9,17 +9,19 @@ the interpreter's lock while it hangs, no thread can go on, and the process ends
 
 from __future__ import annotations
 
-import faulthandler
 import os
-import queue
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast.errors import Preempted, RowTimeoutError
 from djfast.plan.bind import Answers
+from djfast.records import NamedTuple
+
+if TYPE_CHECKING:
+    import queue
 
 _EXCERPT = 80
 _GRACE = 10.0  # seconds that the lock of the interpreter may be held beyond twice the limit
@@ -72,6 +74,8 @@ class _Hand:
     """A thread that makes calls for another one."""
 
     def __init__(self) -> None:
+        import queue  # most runs hand nothing over
+
         self._errands: queue.SimpleQueue[_Errand | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._serve, name="djfast-hand", daemon=True)
         self.thread.start()
@@ -201,6 +205,8 @@ class Watch:
         if self._thread is not None:
             self._is_over.set()
             self._thread.join()
+            import faulthandler
+
             faulthandler.cancel_dump_traceback_later()
         for hand in self._hands:
             hand.send(None)
@@ -260,6 +266,8 @@ class Watch:
 
     def _postpone(self) -> None:
         """Let the process live on. Where a library hangs with the interpreter's lock held, nobody can say so, and it ends."""
+        import faulthandler
+
         faulthandler.dump_traceback_later(2 * self.limit + _GRACE, exit=True, file=2)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -61,8 +60,9 @@ def in_order(
     if threads <= 1 and elsewhere is None:
         yield from map(work, items)
         return
-    tasks: queue.SimpleQueue[_Task[Item] | None] = queue.SimpleQueue()
+    import queue  # with more threads only
 
+    tasks: queue.SimpleQueue[_Task[Item] | None] = queue.SimpleQueue()
     stopping = threading.Event()
 
     def do(task: _Task[Item], work: Callable[[Item], Result]) -> None:

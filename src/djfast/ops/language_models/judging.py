@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from djfast.declare import Example, param
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, field, member, text_field
 from djfast.ops.language_models.asking import SERVED_NAME, ApiMapper
+from djfast.records import NamedTuple
 from djfast.reserved import META, STATS
 
 _MODEL_PARAMS = "Settings of the client (`base_url`)."

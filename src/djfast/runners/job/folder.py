@@ -15,7 +15,7 @@ import uuid
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.errors import InputError, OutputError, RecipeError, ResumeError
 from djfast.io.durable import write_durably
@@ -25,6 +25,7 @@ from djfast.io.result_names import stem
 from djfast.plan.resources import resource_files
 from djfast.plan.steps import Compute, Plan, Rewrite
 from djfast.recipe.load import Recipe
+from djfast.records import NamedTuple
 from djfast.redaction import Resolved
 from djfast.reserved import STDIN, STDOUT
 from djfast.runners.inputs import described

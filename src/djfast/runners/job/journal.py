@@ -14,10 +14,11 @@ import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from djfast.errors import ResumeError
 from djfast.io.durable import sync_folder, writing
+from djfast.records import NamedTuple
 
 
 class PartEntry(NamedTuple):

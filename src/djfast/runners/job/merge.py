@@ -11,13 +11,14 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from djfast.io.commit import Staging
 from djfast.io.durable import writing
 from djfast.io.result_names import stats_path
 from djfast.io.results import Output, Result, file_record, write_manifest
 from djfast.ranks import Ranks
+from djfast.records import NamedTuple
 from djfast.runners.rejected import RejectedRows
 
 _COPY_BYTES = 16 << 20

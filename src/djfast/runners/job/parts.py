@@ -11,10 +11,11 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from djfast.errors import ResumeError
 from djfast.io.durable import writing
+from djfast.records import NamedTuple
 from djfast.runners.job.journal import PartEntry
 from djfast.runners.rejected import Rejected, row_member
 from djfast.runners.report import Tally

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from djfast.access import holding
 from djfast.errors import Preempted, RecipeError, ResumeError
@@ -28,6 +28,7 @@ from djfast.plan.bind import BoundStage, bind_plan
 from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
+from djfast.records import NamedTuple
 from djfast.runners.delivery import make_ready, output_of, result_bytes, staging_of
 from djfast.runners.first_rows import FirstRows, first_splits, shares_of, split_bytes_of
 from djfast.runners.inputs import Counted, access_of, bring_stats, counted, drawn_rows, is_drawn, rows_of, source_files

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
+from djfast.records import NamedTuple
 from djfast.runners.delivery import result_bytes
 from djfast.runners.inputs import input_files
 from djfast.runners.job.folder import OF_OPS, JobFolder, identity_of

@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from djfast import _native
 from djfast.declare import Grouping
@@ -25,6 +25,7 @@ from djfast.errors import MissingExtraError
 from djfast.io.durable import written_whole
 from djfast.plan.steps import Dedup
 from djfast.ranks import Ranks
+from djfast.records import NamedTuple
 from djfast.runners.job.components import non_roots
 from djfast.runners.job.exchange import Columns, exchange
 from djfast.runners.job.parts import BatchKeys, PartFile
