@@ -9,54 +9,71 @@ from typing import Any
 from djfast.errors import ModelError
 from djfast.functions import PYTHON_FUNCTIONS
 from djfast.logs import logger
-from djfast.models.checkpoints import checkpoint_source
-from djfast.models.locate import assets_folder, find_model, find_sentence_model, find_spacy_model, find_tokenizer, models_folder
-from djfast.models.word_lists import PACKAGE, load_word_list, word_list_files
 from djfast.records import NamedTuple
 
 _LOG = logger("models")
 
 
-def _model(what: str) -> Callable[[Any, str], dict[str, Any]]:
-    return lambda value, op: {"model": find_model(value, what=what, op=op)}
+Resolver = Callable[[Any, str], Any]  # (value, op) -> what stands in its place when the function runs
 
 
-def _seed_file(value: Any, op: str) -> dict[str, Any]:
+def _located(finder: str, **what: str) -> Resolver:
+    """Look for a model with a function of `djfast.models.locate`, which is loaded only for recipes that name one."""
+
+    def located(value: Any, op: str) -> str:
+        from djfast.models import locate
+
+        return str(getattr(locate, finder)(value, op=op, **what))
+
+    return located
+
+
+def _checkpoint(value: Any, op: str) -> str | None:
+    from djfast.models.checkpoints import checkpoint_source
+
+    return None if value is None else checkpoint_source(value, op=op)
+
+
+def _words(value: Any, op: str) -> tuple[str, ...]:
+    from djfast.models.word_lists import load_word_list
+
+    return load_word_list(*value)
+
+
+def _seed_file(value: Any, op: str) -> str:
     if not os.path.isfile(value):
         raise ModelError(f"{op}: examples not found; give a file of JSON lines with messages as seed_file, got {value!r}")
-    return {"seed_file": value}
+    return str(value)
 
 
-def _checkpoint(name: str) -> Callable[[Any, str], dict[str, Any]]:
-    return lambda value, op: {name: None if value is None else checkpoint_source(value, op=op)}
+_TOKENIZER = _located("find_tokenizer")
+_SENTENCEPIECE = _located("find_model", what="sentencepiece")
+_LANGUAGE = _located("find_model", what="language identification")
 
-
-# (function, parameter) -> what stands in its place when the function runs.
-_RESOLVERS: dict[tuple[str, str], Callable[[Any, str], dict[str, Any]]] = {
-    ("language_prediction", "model"): _model("language identification"),
-    ("language_label", "model"): _model("language identification"),
-    ("sentencepiece_pieces", "model"): _model("sentencepiece"),
-    ("perplexity", "sentencepiece_model"): lambda value, op: {
-        "sentencepiece_model": find_model(value, what="sentencepiece", op=op)
-    },
-    ("perplexity", "kenlm_model"): lambda value, op: {"kenlm_model": find_model(value, what="KenLM", op=op)},
-    ("hf_token_count", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
-    ("aggregated_by_tokens", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
-    ("syntax", "model"): lambda value, op: {"model": find_spacy_model(value, op=op)},
-    ("message_loss", "model"): _checkpoint("model"),
-    ("in_context_influence", "model"): _checkpoint("model"),
-    ("text_class", "model"): _checkpoint("model"),
-    ("text_class", "translator"): _checkpoint("translator"),
-    ("clip_similarity", "model"): _checkpoint("model"),
-    ("model_similarity", "model"): _checkpoint("model"),
-    ("augmented_sentence", "model"): _checkpoint("model"),
-    ("prompted_tags", "model"): _checkpoint("model"),
-    ("sentence_lines", "model"): lambda value, op: {"model": find_sentence_model(value, op=op)},
-    ("token_chunks", "tokenizer"): lambda value, op: {"tokenizer": find_tokenizer(value, op=op)},
-    ("bad_case_signals", "calibration"): lambda value, op: {"calibration": value},
-    ("share_in_list", "word_list"): lambda value, op: {"words": load_word_list(*value)},
+_RESOLVERS: dict[tuple[str, str], Resolver] = {  # (function, parameter) -> how it is resolved
+    ("language_prediction", "model"): _LANGUAGE,
+    ("language_label", "model"): _LANGUAGE,
+    ("sentencepiece_pieces", "model"): _SENTENCEPIECE,
+    ("perplexity", "sentencepiece_model"): _SENTENCEPIECE,
+    ("perplexity", "kenlm_model"): _located("find_model", what="KenLM"),
+    ("hf_token_count", "tokenizer"): _TOKENIZER,
+    ("aggregated_by_tokens", "tokenizer"): _TOKENIZER,
+    ("syntax", "model"): _located("find_spacy_model"),
+    ("message_loss", "model"): _checkpoint,
+    ("in_context_influence", "model"): _checkpoint,
+    ("text_class", "model"): _checkpoint,
+    ("text_class", "translator"): _checkpoint,
+    ("clip_similarity", "model"): _checkpoint,
+    ("model_similarity", "model"): _checkpoint,
+    ("augmented_sentence", "model"): _checkpoint,
+    ("prompted_tags", "model"): _checkpoint,
+    ("sentence_lines", "model"): _located("find_sentence_model"),
+    ("token_chunks", "tokenizer"): _TOKENIZER,
+    ("bad_case_signals", "calibration"): lambda value, op: value,
+    ("share_in_list", "word_list"): _words,
     ("row_of_generated_dialog", "seed_file"): _seed_file,
 }
+_RENAMED = {("share_in_list", "word_list"): "words"}  # parameters that have another name for the function
 
 
 def _code_of_op(op: Any) -> list[str]:
@@ -90,10 +107,10 @@ def resolve(function: str, params: tuple[tuple[str, Any], ...], op: str) -> dict
     resolved: dict[str, Any] = {}
     for name, value in params:
         resolver = _RESOLVERS.get((function, name))
-        found = {name: value} if resolver is None else resolver(value, op)
-        resolved.update(found)
-        for path in (each for each in found.values() if resolver is not None and isinstance(each, str)):
-            _LOG.debug("%s: %s is %s", op, name, path)
+        found = value if resolver is None else resolver(value, op)
+        resolved[_RENAMED.get((function, name), name)] = found
+        if resolver is not None and isinstance(found, str):
+            _LOG.debug("%s: %s is %s", op, name, found)
     return resolved
 
 
@@ -104,6 +121,8 @@ def resource_files(function: str, params: tuple[tuple[str, Any], ...], op: str) 
         if (function, name) in _CODE:
             files += _CODE[function, name](value)
         elif (function, name) == ("share_in_list", "word_list"):
+            from djfast.models.word_lists import word_list_files
+
             kind, directory, _ = value
             files += word_list_files(kind, directory)
         elif (function, name) in _RESOLVERS:
@@ -138,6 +157,9 @@ _MODEL_FILES = frozenset(
 
 def fetchable(function: str, parameter: tuple[str, Any]) -> Fetchable | None:
     """Return the file that a parameter names; None if it names none, or something else than one file."""
+    from djfast.models.locate import assets_folder, models_folder
+    from djfast.models.word_lists import PACKAGE
+
     name, value = parameter
     if (function, name) in _MODEL_FILES:
         return Fetchable(value, models_folder())

@@ -19,7 +19,7 @@ _YAML = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset(_YAML + kind for kind in ("str", "int", "float", "bool", "null"))
 _COLLECTION_TAGS = frozenset(_YAML + kind for kind in ("map", "seq"))
 # YAML 1.1 wants a dot and a signed exponent; nobody who writes 1e3 means a text.
-_FLOAT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+", re.ASCII)
+_FLOAT = r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+"
 
 
 class Scalar(NamedTuple):
@@ -268,7 +268,7 @@ def plain_value(text: str) -> Any:
 
     if len(text) > MAX_NUMBER:
         return text
-    if _FLOAT.fullmatch(text):
+    if "e" in text.lower() and text[0] in "+-.0123456789" and re.fullmatch(_FLOAT, text, re.ASCII):
         return float(text)
     loader = _resolver(yaml)
     tag = loader.resolve(yaml.ScalarNode, text, (True, False))
