@@ -307,6 +307,22 @@ py::bytes select_lines(const py::bytes& lines, const py::bytes& ends, const py::
   });
 }
 
+/// The 64-bit numbers whose mask byte is set.
+py::bytes select_numbers(const py::bytes& numbers, const py::bytes& mask, std::size_t first) {
+  const std::string_view bytes = view_of(numbers);
+  const std::string_view kept = view_of(mask);
+  const std::size_t count = bytes.size() / sizeof(std::uint64_t);
+  if (bytes.size() % sizeof(std::uint64_t) != 0) throw InternalError("numbers are not of 64 bits");
+  if (first > kept.size() || count > kept.size() - first) throw InternalError("a mask is shorter than its numbers");
+  const std::string_view own = kept.substr(first, count);
+  const auto selected = static_cast<std::size_t>(std::ranges::count_if(own, [](char byte) { return byte != 0; }));
+  return filled_bytes(selected * sizeof(std::uint64_t), [&](char* out) {
+    for (std::size_t row = 0; row < count; ++row) {
+      if (own[row] != 0) out = std::ranges::copy(bytes.substr(row * sizeof(std::uint64_t), sizeof(std::uint64_t)), out).out;
+    }
+  });
+}
+
 /// The lines of several texts, numbered through, to take some of them in any order.
 class LinePool {
  public:
@@ -453,6 +469,7 @@ void register_batches(py::module_& module) {
   module.def("batch_of_texts", &batch_of_texts, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
   module.def("batch_of_arrow", &batch_of_arrow, py::arg("columns"), py::arg("row_count"), py::arg("slot_count"));
   module.def("select_lines", &select_lines, py::arg("lines"), py::arg("ends"), py::arg("mask"), py::arg("first"));
+  module.def("select_numbers", &select_numbers, py::arg("numbers"), py::arg("mask"), py::arg("first"));
   module.def("keep_freed_memory", &keep_freed_memory,
              "For processes that only run recipes: keeps the memory of finished batches for the next ones.");
   module.def(

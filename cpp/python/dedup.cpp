@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -170,6 +171,19 @@ void register_dedup(py::module_& module) {
            py::arg("threshold"), "Keys with more than `threshold` rows, ascending, and their counts, as two buffers.")
       .def_property_readonly("used_bytes", &KeyCounts::used_bytes)
       .def("__len__", &KeyCounts::size);
+  module.def(
+      "keys_that_begin_with",
+      [](const py::object& keys, std::size_t width, std::uint64_t word) {
+        const Bytes held(keys);
+        const std::size_t size = width * sizeof word;
+        if (size == 0 || held.bytes().size() % size != 0) throw InternalError("keys are not of the width that is given");
+        std::size_t count = 0;
+        for (std::size_t at = 0; at < held.bytes().size(); at += size) {
+          count += static_cast<std::size_t>(std::memcmp(held.bytes().data() + at, &word, sizeof word) == 0);
+        }
+        return count;
+      },
+      py::arg("keys"), py::arg("width"), py::arg("word"), "How many keys of `width` 64-bit words have this first word.");
   module.def(
       "links_of_equal",
       [](const py::object& keys, std::size_t width) {

@@ -191,3 +191,22 @@ def test_who_is_told_may_end_the_work():
     groups.add(random.Random(1).randbytes(8 * 20_000), 20_000)
     with pytest.raises(ZeroDivisionError):
         groups.resolve(None, lambda share: 1 / 0)
+
+
+def test_keys_that_begin_with_a_word_are_counted() -> None:
+    keys = pack([7, 1, 2, 7, 7, 9, 7, 2**64 - 1])
+    assert _native.keys_that_begin_with(keys, 2, 7) == 3
+    assert _native.keys_that_begin_with(keys, 4, 2**64 - 1) == 0
+    assert _native.keys_that_begin_with(keys, 1, 2**64 - 1) == 1
+    assert _native.keys_that_begin_with(b"", 3, 7) == 0
+    with pytest.raises(RuntimeError, match="width"):
+        _native.keys_that_begin_with(keys, 3, 7)
+
+
+def test_numbers_are_selected_by_their_part_of_a_mask() -> None:
+    numbers = pack([10, 2**64 - 1, 30])
+    assert _native.select_numbers(numbers, b"\1\1\0\1\0", 1) == pack([10, 30])
+    assert _native.select_numbers(numbers, b"\0\0\0", 0) == b""
+    assert _native.select_numbers(b"", b"", 0) == b""
+    with pytest.raises(RuntimeError, match="shorter"):
+        _native.select_numbers(numbers, b"\1\1\1", 1)

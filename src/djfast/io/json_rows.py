@@ -156,7 +156,7 @@ class JsonPiece:
         lines = _native.select_lines(self.lines, self.ends, mask, first)
         side = _native.select_lines(self.side, self.side_ends, mask, first) if self.side_ends else b""
         own = mask[first : first + self.row_count]
-        numbers = array("Q", compress(array("Q", self.numbers), own)).tobytes()
+        numbers = _native.select_numbers(self.numbers, mask, first)
         file = self.file
         if b"\0" in file:
             file = (Origins(file.decode()).of(list(compress(range(self.row_count), own))) or "").encode()

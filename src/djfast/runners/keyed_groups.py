@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -38,6 +37,7 @@ class KeyedGroups:
         self._part = 0.0  # of the one that is being resolved
         self._files = ExitStack()
         self._stays_in_memory = folder is None or most_bytes is None
+        self._is_spilled = False
 
     def __enter__(self) -> KeyedGroups:
         return self
@@ -47,11 +47,11 @@ class KeyedGroups:
 
     def add(self, keys: Sequence[tuple[bytes, bytes | None]], rows: int) -> None:
         """Append rows: for each deduplicator their keys, and which rows have some."""
-        with self._writing():
+        with self._writing() if self._is_spilled else nullcontext():
             for group, (own, present) in zip(self._groups, keys):
                 group.add(own, rows, present)
-            if not self._stays_in_memory and sum(group.used_bytes for group in self._groups) > int(self._most_bytes or 0):
-                self._spill()
+        if not self._stays_in_memory and sum(group.used_bytes for group in self._groups) > int(self._most_bytes or 0):
+            self._spill()
 
     def resolve(self, number: int, alive: bytes) -> bytes:
         """Return which rows stay, one byte for each, of those that are alive."""
@@ -68,11 +68,14 @@ class KeyedGroups:
         self._part = share
 
     def _spill(self) -> None:
-        self._stays_in_memory = True  # what more comes, native code spills
-        os.makedirs(str(self._folder), exist_ok=True)
-        for group in self._groups:
-            file = self._files.enter_context(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
-            group.spill_to(file.fileno(), int(self._most_bytes or 0) // len(self._groups))
+        import tempfile  # most runs spill nothing
+
+        self._stays_in_memory = self._is_spilled = True  # what more comes, native code spills
+        with self._writing():
+            os.makedirs(str(self._folder), exist_ok=True)
+            for group in self._groups:
+                file = self._files.enter_context(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
+                group.spill_to(file.fileno(), int(self._most_bytes or 0) // len(self._groups))
 
     def _writing(self) -> AbstractContextManager[None]:
         return writing(os.path.join(str(self._folder), "keys of deduplicators"), setting="work_dir")
