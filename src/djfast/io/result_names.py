@@ -121,7 +121,8 @@ def read_record(path: str) -> dict[str, Any] | None:
     """Return the mapping that a file of JSON holds; None if there is none, or it is damaged."""
     try:
         with open(path, "rb") as file:
-            record = json.loads(file.read(_LARGEST_RECORD))
+            size = os.fstat(file.fileno()).st_size  # Python makes room for all that it is asked to read
+            record = json.loads(file.read(min(size, _LARGEST_RECORD)))
     except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
