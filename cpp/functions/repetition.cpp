@@ -3,8 +3,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <functional>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -60,31 +58,34 @@ class NgramRepetition final : public Function {
   std::size_t n_;
 };
 
-/// Bytes from 0x80 for the code points of one text that are not ASCII, in the order in which they come.
-class SmallAlphabet {
+/// Codes from `first_code` for the code points of one text from `first` up to `end`, in the order in which they come.
+template <class Code, char32_t first, char32_t end, std::size_t first_code, std::size_t size>
+class Alphabet {
  public:
-  static constexpr std::size_t size = 0x80;
-
-  /// The byte of a code point; 0 when it has none and all are taken.
-  std::uint8_t byte_of(char32_t code_point) noexcept {
-    if (code_point >= std::size(bytes_)) return 0;
-    std::uint8_t& byte = bytes_[code_point];
-    if (byte == 0 && taken_ < size) {
-      code_points_[taken_] = code_point;
-      byte = static_cast<std::uint8_t>(0x80 + taken_++);
+  /// The code of a code point; 0 when it has none and all are taken.
+  Code code_of(char32_t code_point) noexcept {
+    const std::size_t place = code_point - first;
+    if (place >= std::size(codes_)) return 0;
+    Code& code = codes_[place];
+    if (code == 0 && taken_ < size) {
+      places_[taken_] = place;
+      code = static_cast<Code>(first_code + taken_++);
     }
-    return byte;
+    return code;
   }
   /// Begins the alphabet of another text.
   void clear() noexcept {
-    while (taken_ > 0) bytes_[code_points_[--taken_]] = 0;
+    while (taken_ > 0) codes_[places_[--taken_]] = 0;
   }
 
  private:
-  std::uint8_t bytes_[0x20000] = {};  // the planes in which people write
-  char32_t code_points_[size] = {};
+  Code codes_[end - first] = {};
+  std::size_t places_[size] = {};
   std::size_t taken_ = 0;
 };
+
+using SmallAlphabet = Alphabet<std::uint8_t, 0, 0x20000, 0x80, 0x80>;  // of the planes in which people write
+using LargeAlphabet = Alphabet<std::uint16_t, 0x10000, 0x40000, 0xD800, 0x800>;  // surrogates, which stand in no text
 
 /// Writes one code per code point: `code_of` those that are not ASCII, which themselves are their code. Returns the end;
 /// nullptr when `code_of` gives 0.
@@ -130,8 +131,8 @@ Code* write_codes(std::string_view text, Code* out, CodeOf code_of) noexcept {
 /// Counts n-grams of code points, which become codes of the smallest size that fits: fewer bytes are faster to compare.
 GramCounts count_char_grams(std::string_view text, std::size_t n) {
   constexpr std::size_t readable_beyond = 8;
-  thread_local SmallAlphabet thread_alphabet;
-  SmallAlphabet& alphabet = thread_alphabet;  // looked up once, not for every code point
+  thread_local SmallAlphabet small_alphabet;
+  thread_local LargeAlphabet large_alphabet;
   thread_local Scratch<std::uint8_t> bytes;
   thread_local Scratch<std::uint16_t> short_codes;
   thread_local Scratch<std::uint32_t> long_codes;
@@ -144,39 +145,16 @@ GramCounts count_char_grams(std::string_view text, std::size_t n) {
     }
     return std::optional{text::count_grams(codes.data(), static_cast<std::size_t>(end - codes.data()), n)};
   };
-  auto counts = count(bytes, [&](char32_t code_point) { return alphabet.byte_of(code_point); });
-  alphabet.clear();
+  // Alphabets are looked up once, not for every code point.
+  auto counts = count(bytes, [&of = small_alphabet](char32_t code_point) { return of.code_of(code_point); });
+  small_alphabet.clear();
   if (counts) return *counts;
-  counts = count(short_codes, [](char32_t code_point) {
-    return code_point > 0xFFFF ? std::uint16_t{0} : static_cast<std::uint16_t>(code_point);
+  counts = count(short_codes, [&of = large_alphabet](char32_t code_point) {
+    return code_point > 0xFFFF ? of.code_of(code_point) : static_cast<std::uint16_t>(code_point);
   });
+  large_alphabet.clear();
   if (counts) return *counts;
   return *count(long_codes, [](char32_t code_point) { return std::uint32_t{code_point}; });
-}
-
-/// Sum of the `most` largest of some counts, all above 1.
-std::uint64_t sum_of_largest(std::span<const std::uint32_t> counts, std::size_t most) {
-  constexpr std::uint32_t small = 64;
-  std::size_t how_many[small] = {};
-  thread_local Scratch<std::uint32_t> large;
-  large.clear();
-  for (const std::uint32_t count : counts) {
-    if (count < small) {
-      ++how_many[count];
-    } else {
-      large.push_back(count);
-    }
-  }
-  std::size_t left = std::min(most, large.size());
-  if (left < large.size()) std::ranges::nth_element(large, large.begin() + static_cast<std::ptrdiff_t>(left), std::greater{});
-  std::uint64_t sum = std::accumulate(large.begin(), large.begin() + static_cast<std::ptrdiff_t>(left), std::uint64_t{0});
-  left = most - left;
-  for (std::uint32_t count = small - 1; count > 1 && left > 0; --count) {
-    const std::size_t taken = std::min(left, how_many[count]);
-    sum += taken * count;
-    left -= taken;
-  }
-  return sum;
 }
 
 double char_repetition(std::string_view text, std::size_t n) {
@@ -186,7 +164,7 @@ double char_repetition(std::string_view text, std::size_t n) {
   const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(counts.distinct)));
   const std::size_t several = counts.distinct - counts.single;
   const std::uint64_t repeated =
-      several <= root ? counts.grams - counts.single : sum_of_largest(counts.repeated, root);
+      several <= root ? counts.grams - counts.single : counts.repeated->sum_of_largest(root);
   return static_cast<double>(repeated) / static_cast<double>(counts.grams);
 }
 
@@ -209,7 +187,7 @@ void register_repetition(Registry& registry) {
       .inputs = {Type::text},
       .output = Type::double_,
       .cost = 4000,
-      .memory = 7,
+      .memory = 6,
       .make =
           [](const Params& params) {
             return per_text<double>([n = gram_size(params)](std::string_view text) { return char_repetition(text, n); });

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "cpp/text/groups.hpp"
@@ -141,27 +143,35 @@ class ChosenGrams {
   const std::uint32_t* starts_;
 };
 
-template <class Index, class Grams>
-GramCounts count_indexed(std::size_t grams, Grams items) {
+/// Distinct n-grams, and those of them that occur more than once.
+struct Distinct {
+  std::size_t all = 0;
+  std::size_t repeated = 0;
+};
+
+/// Counts n-grams, and calls `take` with how often those occur that occur more than once.
+template <class Index, class Grams, class Take>
+Distinct count_indexed(std::size_t grams, Grams items, Take take) {
   thread_local GroupScratch<Index> scratch;
   thread_local Scratch<Index> further;  // how often a leader occurs again
-  thread_local Scratch<std::uint32_t> repeated;
+  thread_local Scratch<std::uint32_t> room;
   further.with_room(grams);
-  repeated.with_room(grams + kernels::text::slot_margin);
+  std::uint32_t* const repeated = room.with_room(grams + kernels::text::slot_margin);
   std::fill_n(further.begin(), grams, Index{0});
   const std::size_t distinct = group_equal<Index>(
       grams, items, scratch,
       [of = further.data()](Index, Index leader, Index equal) { of[leader] = static_cast<Index>(of[leader] + equal); });
-  const std::size_t several = kernels::text::slots().by<Index>().list(further.data(), grams, repeated.data());
+  const std::size_t several = kernels::text::slots().by<Index>().list(further.data(), grams, repeated);
   for (std::size_t i = 0; i < several; ++i) ++repeated[i];
-  return {grams, distinct, distinct - several, {repeated.data(), several}};
+  take(std::span<const std::uint32_t>{repeated, several});
+  return {distinct, several};
 }
 
-template <class Grams>
-GramCounts count_few(std::size_t grams, Grams items) {
+template <class Grams, class Take>
+Distinct count_few(std::size_t grams, Grams items, Take take) {
   // Short indices keep the tables of an ordinary document in the first cache.
-  if (grams < std::numeric_limits<std::uint16_t>::max()) return count_indexed<std::uint16_t>(grams, items);
-  return count_indexed<std::uint32_t>(grams, items);
+  if (grams < std::numeric_limits<std::uint16_t>::max()) return count_indexed<std::uint16_t>(grams, items, take);
+  return count_indexed<std::uint32_t>(grams, items, take);
 }
 
 /// Counts n-grams among which few are distinct, in a table of these.
@@ -212,46 +222,60 @@ class GramTable {
   std::size_t distinct_ = 0;
 };
 
-/// Counts the n-grams of a long text share by share, after they have been ordered by some bits of a hash: what counting
-/// takes is then small beside the text. Hashes are seeded, so a share that is large all the same has few distinct n-grams.
-template <class Grams>
-GramCounts count_in_shares(std::size_t grams, Grams items) {
+/// Counts the n-grams of a long text share by share, which are those with the same bits of a hash. Some shares at a time are
+/// put in order: what counting takes is then small beside the text. Hashes are seeded, so a share that is large all the same
+/// has few distinct n-grams.
+template <class Grams, class Take>
+Distinct count_in_shares(std::size_t grams, Grams items, Take take) {
   constexpr std::size_t share_grams = 1 << 15;
   constexpr int most_bits = 9;  // of a hash: writing to more places at a time is slow
-  thread_local Scratch<std::uint32_t> ordered;
-  thread_local Scratch<std::uint32_t> repeated;
+  constexpr std::size_t passes = 3;  // over the text: more of them take less memory, and more time
+  thread_local Scratch<std::uint32_t> room;
   const int bits = std::min(most_bits, static_cast<int>(std::bit_width(grams / share_grams)));
+  const std::size_t shares = std::size_t{1} << bits;
   items.begin_round(static_cast<unsigned>(kernels::placement_seeds[0]));
-  std::vector<std::size_t> ends((std::size_t{1} << bits) + 1, 0);
-  for (std::size_t gram = 0; gram < grams; ++gram) ++ends[(items.hash(gram) >> (64 - bits)) + 1];
-  for (std::size_t share = 1; share < ends.size(); ++share) ends[share] += ends[share - 1];
-  ordered.resize(std::max(ordered.size(), grams));
-  for (std::size_t gram = 0; gram < grams; ++gram) {
-    ordered[ends[items.hash(gram) >> (64 - bits)]++] = static_cast<std::uint32_t>(gram);
-  }
-  repeated.clear();
-  GramCounts counts{.grams = grams, .repeated = {}};
-  for (std::size_t share = 0, begin = 0; share + 1 < ends.size(); begin = ends[share++]) {
-    const std::span<const std::uint32_t> own{ordered.data() + begin, ends[share] - begin};
-    if (own.size() > 4 * (grams >> bits)) {
-      GramTable<Grams> table(items);
-      for (const std::uint32_t gram : own) table.add(gram);
-      table.visit_repeated([&](std::uint32_t count) { repeated.push_back(count); });
-      counts.distinct += table.distinct();
-    } else {
-      const GramCounts few = count_few(own.size(), ChosenGrams{items, own.data()});
-      repeated.insert(repeated.end(), few.repeated.begin(), few.repeated.end());
-      counts.distinct += few.distinct;
+  const auto share_of = [&](std::size_t gram) { return static_cast<std::size_t>(items.hash(gram) >> (64 - bits)); };
+  std::vector<std::size_t> sizes(shares, 0);
+  for (std::size_t gram = 0; gram < grams; ++gram) ++sizes[share_of(gram)];
+  const std::size_t most_at_a_time = std::max(many_grams, grams / passes);
+  const auto count_share = [&](std::span<const std::uint32_t> own) -> Distinct {
+    if (own.size() <= 4 * (grams >> bits)) return count_few(own.size(), ChosenGrams{items, own.data()}, take);
+    GramTable<Grams> table(items);
+    for (const std::uint32_t gram : own) table.add(gram);
+    std::size_t several = 0;
+    table.visit_repeated([&](std::uint32_t count) {
+      take(std::span<const std::uint32_t>{&count, 1});
+      ++several;
+    });
+    return {table.distinct(), several};
+  };
+  Distinct distinct;
+  for (std::size_t first = 0, end = 0; first < shares; first = end) {
+    std::size_t size = 0;
+    while (end < shares && (end == first || size + sizes[end] <= most_at_a_time)) size += sizes[end++];
+    std::uint32_t* const ordered = room.with_room(size + 1);  // one more for those of other shares
+    std::vector<std::uint32_t*> places(end - first + 1, ordered);
+    for (std::size_t share = first; share < end; ++share) places[share - first + 1] = places[share - first] + sizes[share];
+    places.back() = ordered + size;
+    for (std::size_t gram = 0; gram < grams; ++gram) {
+      // Without a branch: whether an n-gram is of these shares is hard to predict.
+      const std::size_t share = std::min(share_of(gram) - first, end - first);
+      *places[share] = static_cast<std::uint32_t>(gram);
+      places[share] += share < end - first ? 1 : 0;
+    }
+    const std::uint32_t* begin = ordered;
+    for (std::size_t share = first; share < end; begin += sizes[share++]) {
+      const Distinct own = count_share({begin, sizes[share]});
+      distinct.all += own.all;
+      distinct.repeated += own.repeated;
     }
   }
-  counts.single = counts.distinct - repeated.size();
-  counts.repeated = repeated;
-  return counts;
+  return distinct;
 }
 
-template <class Grams>
-GramCounts count_items(std::size_t grams, Grams items) {
-  return grams > many_grams ? count_in_shares(grams, items) : count_few(grams, items);
+template <class Grams, class Take>
+Distinct count_items(std::size_t grams, Grams items, Take take) {
+  return grams > many_grams ? count_in_shares(grams, items, take) : count_few(grams, items, take);
 }
 
 /// Calls `use` with the n-grams of some codes, as the fastest class for their size.
@@ -269,10 +293,30 @@ auto with_grams(const Code* codes, std::size_t n, Use use) {
 template <class Code>
 GramCounts count_codes(const Code* codes, std::size_t length, std::size_t n) {
   if (length < n) return {};
-  return with_grams(codes, n, [grams = length - n + 1](auto items) { return count_items(grams, items); });
+  thread_local Occurrences repeated;
+  repeated.clear();
+  const std::size_t grams = length - n + 1;
+  const Distinct distinct = with_grams(codes, n, [&, to = &repeated](auto items) {
+    return count_items(grams, items, [to](std::span<const std::uint32_t> counts) { to->add(counts); });
+  });
+  return {grams, distinct.all, distinct.all - distinct.repeated, &repeated};
 }
 
 }  // namespace
+
+std::uint64_t Occurrences::sum_of_largest(std::size_t most) {
+  std::size_t left = std::min(most, large_.size());
+  const auto end = large_.begin() + static_cast<std::ptrdiff_t>(left);
+  if (left < large_.size()) std::ranges::nth_element(large_, end, std::greater{});
+  std::uint64_t sum = std::accumulate(large_.begin(), end, std::uint64_t{0});
+  left = most - left;
+  for (std::uint32_t count = small - 1; count > 1 && left > 0; --count) {
+    const std::size_t taken = std::min(left, small_[count]);
+    sum += taken * count;
+    left -= taken;
+  }
+  return sum;
+}
 
 GramCounts count_grams(const std::uint8_t* codes, std::size_t length, std::size_t n) {
   return count_codes(codes, length, n);
@@ -288,7 +332,8 @@ GramCounts count_grams(const std::uint32_t* codes, std::size_t length, std::size
 
 std::size_t count_single_grams(const std::uint32_t* codes, std::span<const std::uint32_t> starts, std::size_t n) {
   return with_grams(codes, n, [starts](auto items) {
-    return count_items(starts.size(), ChosenGrams{items, starts.data()}).single;
+    const auto distinct = count_items(starts.size(), ChosenGrams{items, starts.data()}, [](auto) {});
+    return distinct.all - distinct.repeated;
   });
 }
 

@@ -1,17 +1,47 @@
 // How often the n-grams of a sequence repeat.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
+
+#include "djfast/scratch.hpp"
 
 namespace djfast::text {
 
+/// How often items occur that occur more than once. Small counts take no memory of their own: most are small.
+class Occurrences {
+ public:
+  void clear() noexcept {
+    std::fill(std::begin(small_), std::end(small_), 0);
+    large_.clear();
+  }
+  void add(std::span<const std::uint32_t> counts) {
+    for (const std::uint32_t count : counts) {
+      if (count < small) {
+        ++small_[count];
+      } else {
+        large_.push_back(count);
+      }
+    }
+  }
+  /// Sum of the `most` largest counts. Their order is lost.
+  std::uint64_t sum_of_largest(std::size_t most);
+
+ private:
+  static constexpr std::uint32_t small = 64;
+
+  std::size_t small_[small] = {};  // how many have a count
+  Scratch<std::uint32_t> large_;
+};
+
 struct GramCounts {
-  std::size_t grams = 0;                  // length - n + 1, or 0
+  std::size_t grams = 0;  // length - n + 1, or 0
   std::size_t distinct = 0;
-  std::size_t single = 0;                 // distinct ones that occur once
-  std::span<const std::uint32_t> repeated;  // how often each of the others occurs; valid until the thread's next call
+  std::size_t single = 0;           // distinct ones that occur once
+  Occurrences* repeated = nullptr;  // of the others, if there are n-grams; valid until the thread's next call
 };
 
 /// Counts the n-grams of `length` codes. 8 readable bytes must follow the codes.

@@ -211,6 +211,24 @@ def test_repetition_in_texts_of_many_grams(n):
     assert evaluate("ngram_repetition", words, n=n) == [word_repetition(each, n) for each in words]
 
 
+@pytest.mark.parametrize("count", [2_000, 2_048, 2_049, 5_000])
+def test_repetition_in_texts_of_many_far_code_points(count):
+    chooser = random.Random(count)
+    letters = ["a", "中", "\ud7ff", "\ue000", *map(chr, range(0x3FFFF - count // 2, 0x3FFFF - count // 2 + count))]
+    texts = ["".join(chooser.choices(letters, k=20_000)) for _ in range(2)]
+    values = [*texts, "".join(letters) * 2, "a😀中" * 50]  # what one text has is nothing to the next one
+    assert evaluate("char_ngram_repetition", values, n=2) == [char_repetition(text, 2) for text in values]
+
+
+def test_what_occurs_often_and_seldom_is_counted_in_a_long_text():
+    chooser = random.Random(1)
+    words = ["".join(chooser.choices("abcdefgh", k=7)) for _ in range(2_000)]
+    text = "".join(chooser.choices(words, [1 / (1 + place) for place in range(2_000)], k=60_000))
+    counts = Counter(text[place : place + 5] for place in range(len(text) - 4))
+    assert min(map(sum, zip(*((count < 64, count >= 64) for count in counts.values()), strict=True))) > 100
+    assert evaluate("char_ngram_repetition", [text], n=5) == [char_repetition(text, 5)]
+
+
 @pytest.mark.parametrize("pieces", [["a"], ["", "é", "“b”", "\n\t", "..."], [f"w{number}" for number in range(50_000)]])
 def test_words_of_long_texts(pieces):
     chooser = random.Random(len(pieces))
