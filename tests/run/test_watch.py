@@ -116,7 +116,7 @@ class _Slow:
         self.slow = slow
         self.alive: list[list[int]] = []
 
-    def minds(self, byte_count: int) -> bool:
+    def minds(self, byte_count: int, *, in_python: bool = False) -> bool:
         return byte_count > 0
 
     def native(self, work) -> bool:
@@ -148,6 +148,8 @@ def test_native_code_is_minded_where_its_bytes_are_many_for_the_limit(watch):
     assert not watching.minds(1 << 20)  # a batch as it is cut by default
     assert watching.minds(100 << 20)  # a row that a signal would have to wait for
     assert watch(1.0)[0].minds(10_000)
+    assert not watching.minds(10_000, in_python=True)
+    assert watching.minds(100_000, in_python=True)
     watching.let_go()
     with pytest.raises(Preempted):
         watching.minds(1)

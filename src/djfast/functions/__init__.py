@@ -36,6 +36,7 @@ class PythonFunction(NamedTuple):
     summary: str
     batched: bool = False
     surveyed: bool = False  # gets a set of what is `frequent` among all rows (`declare.Survey`)
+    bounded: bool = False  # its bytes bound its time, so that nobody need watch it at few of them; for lists of strings
     cost: int = 1_000_000  # nanoseconds for each 1,000 bytes of text, roughly; the default is that of a model
 
 
@@ -80,7 +81,7 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("sentence_lines", "djfast.functions.sentences", ("text",), "text",
                        (_NLTK,), "The sentences of a text, joined by line feeds."),
         PythonFunction("ftfy_lines", "djfast.functions.repair", ("text_list",), "text_list",
-                       (_FTFY,), "Each line repaired by ftfy."),
+                       (_FTFY,), "Each line repaired by ftfy.", bounded=True),
         PythonFunction("ftfy_text", "djfast.functions.repair", ("text",), "text",
                        (_FTFY,), "The text repaired by ftfy."),
         PythonFunction("is_one_of", "djfast.functions.membership", ("json",), "boolean",
@@ -341,6 +342,11 @@ def may_reject(name: str) -> bool:
 def skips_empty_lists(name: str) -> bool:
     """Tell whether a function of a list gives the empty list for an empty list, so that it need not be called."""
     return PYTHON_FUNCTIONS[name].inputs == ("text_list",)
+
+
+def is_bounded(name: str) -> bool:
+    """Tell whether the bytes of a function's lists bound its time."""
+    return PYTHON_FUNCTIONS[name].bounded
 
 
 def takes_batches(name: str) -> bool:

@@ -34,8 +34,8 @@ class Watcher(Protocol):
         """Call a function for a whole batch, and raise where it takes longer than a row may."""
         ...
 
-    def minds(self, byte_count: int) -> bool:
-        """Tell whether native work on so many bytes must be done by `native`."""
+    def minds(self, byte_count: int, *, in_python: bool = False) -> bool:
+        """Tell whether work that so many bytes bound, native or not, must be done by a method of this."""
         ...
 
     def native(self, work: Callable[[], None]) -> bool:
@@ -76,6 +76,7 @@ class PythonStep(NamedTuple):
     step: Compute
     function: Callable[..., Any]
     skips_empty_lists: bool
+    is_bounded: bool
 
     def run(self, batch: _native.Batch, watcher: Watcher | None = None) -> None:
         """Compute the step's slot for the alive rows."""
@@ -85,6 +86,9 @@ class PythonStep(NamedTuple):
             rows = batch.alive
             columns = [batch.values(slot) for slot in self.step.args]
         calls = list(zip(*columns, strict=True)) if columns else [()] * len(rows)
+        if watcher is not None and self.is_bounded:
+            size = sum(4 * len(text) for arguments in calls for texts in arguments for text in texts)  # bytes at most
+            watcher = watcher if watcher.minds(size, in_python=True) else None
         answers = each_answer(self.step.op, self.function, calls, watcher)
         done = [row for row, (_, error) in zip(rows, answers, strict=True) if error is None]
         results = [answer for answer, error in answers if error is None]
@@ -147,7 +151,8 @@ class BoundStage:
                 if functions.takes_batches(step.fn):
                     self.segments.append(BatchStep(step, function))
                 else:
-                    self.segments.append(PythonStep(step, function, functions.skips_empty_lists(step.fn)))
+                    skips, is_bounded = functions.skips_empty_lists(step.fn), functions.is_bounded(step.fn)
+                    self.segments.append(PythonStep(step, function, skips, is_bounded))
         self._close(native)
 
     def _close(self, native: list[tuple[Any, ...]]) -> None:

@@ -2,9 +2,9 @@
 
 A thread that hangs inside a library cannot be stopped. So functions are called by threads that can be left behind: the thread
 that waits for one rejects the row and goes on with the next one in a new thread. Native code works on whole batches; there
-the rows are tried one by one afterwards (see `stage_work`). It always comes back, in a time that its bytes bound, so only
-what is large for the limit is called like this: handing over a batch costs as much as a cheap filter. Where a library holds
-the interpreter's lock while it hangs, no thread can go on, and the process ends.
+the rows are tried one by one afterwards (see `stage_work`). It always comes back, in a time that its bytes bound, as do some
+functions in Python: of these only what is large for the limit is called like this, for handing over a batch costs as much
+as a cheap filter. If a library holds the interpreter's lock while it hangs, no thread can go on, and the process ends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _EXCERPT = 80
 _GRACE = 10.0  # seconds that the lock of the interpreter may be held beyond twice the limit
 _MOST_LEFT = 200  # threads; each may hold a processor and memory
 _SLOWEST_NATIVE = 4000  # bytes a second of all native OPs of a stage: a thousandth of what they are measured to do
-_MOST_NATIVE = 4 << 20  # bytes; more than that would hold up a run that is asked to end
+_SLOWEST_PYTHON = 100  # of functions that say that their bytes bound their time
+_MOST_BYTES = 4 << 20  # more than that would hold up a run that is asked to end
 
 _left_behind: list[threading.Thread] = []
 
@@ -167,11 +168,11 @@ class Watch:
             raise error
         return answer
 
-    def minds(self, byte_count: int) -> bool:
-        """Tell whether native work on so many bytes may take as long as a row may, and must be done by `native`."""
+    def minds(self, byte_count: int, *, in_python: bool = False) -> bool:
+        """Tell whether work that so many bytes bound may take as long as a row may, and must be done by a method of this."""
         if self._is_ending:
             raise Preempted
-        return byte_count > min(_SLOWEST_NATIVE * self.limit, _MOST_NATIVE)
+        return byte_count > min((_SLOWEST_PYTHON if in_python else _SLOWEST_NATIVE) * self.limit, _MOST_BYTES)
 
     def native(self, work: Callable[[], None]) -> bool:
         """Do native work on a batch; whether it was done in the time of a row. Else all that it has in hand is lost to it."""
