@@ -26,7 +26,7 @@ from djfast.io.upload import Address, replace_files
 from djfast.json_bytes import parsed
 from djfast.plain_values import type_name
 from djfast.plan.build import build_plan
-from djfast.plan.rules.order_filters import order_filters
+from djfast.plan.rules import optimized
 from djfast.plan.steps import Plan
 from djfast.pulling import pulled
 from djfast.ranks.cores import usable_cores
@@ -435,7 +435,7 @@ class Dataset:
         return self._run(result, keeps_stats=False, keeps_hashes=False)
 
     def _plan(self, *, keeps_hashes: bool = False) -> Plan:
-        return order_filters(build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows))
+        return optimized(build_plan(self._ops, keep_hashes=keeps_hashes, drops_rows=self._drops_rows))
 
     def _run(self, result: Result, *, keeps_stats: bool, keeps_hashes: bool) -> Report:
         plan = self._plan(keeps_hashes=keeps_hashes)

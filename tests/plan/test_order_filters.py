@@ -139,8 +139,8 @@ def test_an_analysis_keeps_the_order() -> None:
 def test_the_plan_says_who_waits() -> None:
     plan = _ordered("character_repetition_filter", "words_num_filter", "text_length_filter")
     note = (
-        "  order   behind filters that cost less: character_repetition_filter, words_num_filter "
-        "(order_filters: false keeps the recipe's order)"
+        "  rule    behind filters that cost less: character_repetition_filter, words_num_filter "
+        "(rules: {order_filters: false} switches it off)"
     )
     assert note in explain(plan)
     assert [entry["index"] for entry in plan_record(plan)["stages"][0]["order"]] == [2, 1, 0]
@@ -164,11 +164,14 @@ def test_the_funnel_falls_from_line_to_line(tmp_path: Path) -> None:
     assert [op[:3] for op in dataset.report.ops] == counts
 
 
-def test_recipes_can_keep_their_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keys", [{"rules": {"order_filters": False}}, {"rules.order_filters": False}, {"order_filters": False}])
+def test_recipes_can_keep_their_order(tmp_path: Path, keys: dict[str, Any]) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "a b"}\n')
     process = ["character_repetition_filter", "text_length_filter"]
-    report = djfast.run(_recipe(tmp_path, process, order_filters=False))
+    report = djfast.run(_recipe(tmp_path, process, **keys))
     assert [op.name for op in report.ops] == process
+    with pytest.raises(RecipeError, match=r"no such key.*rules\.order_filters"):
+        load_recipe(_recipe(tmp_path, process, rules={"order_filter": False}))
     with pytest.raises(RecipeError, match="order_filters"):
         load_recipe(_recipe(tmp_path, process, order_filters="cheapest"))
 

@@ -72,8 +72,9 @@ def test_what_does_not_load_does_not_fit(text):
 
 
 def test_resolved_recipes_fit_the_schema():
-    recipe = load_recipe(yaml.safe_load(GOOD[2]))
+    recipe = load_recipe({**yaml.safe_load(GOOD[2]), "rules": {"order_filters": False}})
     VALIDATOR.validate(recipe.text)
+    assert load_recipe(dict(recipe.text)).settings["without_rules"] == ["order_filters"]
 
 
 def test_every_key_and_op_is_described():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from djfast.plan.rules import RULES
 from djfast.plan.steps import Compute, Plan, Stage
 from djfast.redaction import shown
 
@@ -21,9 +22,9 @@ def explain(plan: Plan) -> list[str]:
             lines.append(f"  python  {plan.ops[stage.rewrite.op].spec.name}: rows = {stage.rewrite.fn}(row)")
             continue
         lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}{look}")
-        if delayed := _delayed(stage):
-            later = ", ".join(plan.ops[op].spec.name for op in delayed)
-            lines.append(f"  order   behind filters that cost less: {later} (order_filters: false keeps the recipe's order)")
+        for rule in RULES:
+            if said := rule.says(plan, stage):
+                lines.append(f"  rule    {said} (rules: {{{rule.name}: false}} switches it off)")
         lines += [_line(plan, step, names, uses) for step in stage.steps]
         lines += [
             f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.grouping.kind}) of {names[d.slot]}"
@@ -44,11 +45,6 @@ def explain(plan: Plan) -> list[str]:
     shared = sum(count - 1 for stage in plan.stages for count in _uses(stage).values() if count > 1)
     lines.append(f"{native} native functions, {python} in Python; {shared} times a value is shared instead of computed again")
     return lines
-
-
-def _delayed(stage: Stage) -> list[int]:
-    """OPs that run behind some that come later in the recipe, in its order."""
-    return sorted(op for place, op in enumerate(stage.local_ops) if any(before > op for before in stage.local_ops[:place]))
 
 
 def _line(plan: Plan, step: Any, names: dict[int, str], uses: dict[int, int]) -> str:

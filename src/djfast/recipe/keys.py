@@ -12,6 +12,7 @@ from typing import Any, Literal
 from djfast.declare import Param, spoken_choices
 from djfast.errors import RecipeError
 from djfast.formats import FORMATS
+from djfast.plan.rules import RULES
 from djfast.recipe.sizes import size_in_bytes, spoken_size
 from djfast.records import NamedTuple
 
@@ -236,11 +237,8 @@ _KEYS = (
         "Folders and addresses (such as http://10.0.0.5:9000) that rows may name, besides files in the folders of input and "
         "output and public addresses; * allows everything. DJFAST_LOCAL_ROOTS in the environment adds to it.",
     ),
-    Key(
-        "order_filters", "bool", True,
-        "Whether neighbouring filters run in the order of their cost, the cheap ones first; false keeps the order of the "
-        "recipe. The result does not depend on it.",
-    ),
+    *(Key(f"rules.{rule.name}", "bool", True, f"{rule.summary} False switches the rule off.") for rule in RULES),
+    Key("order_filters", "bool", True, "The former name of rules.order_filters."),
     Key(
         "row_timeout", "float", 600.0,
         "Seconds that a row may take in one OP. A row that takes longer is rejected, and the run goes on; if a function over "

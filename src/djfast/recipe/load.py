@@ -13,6 +13,7 @@ from djfast import catalog
 from djfast.access import VARIABLE, Access
 from djfast.declare import MAX_FUSED_DEPTH, MISSING, Filter, Fused, Op, OpSpec, Param
 from djfast.errors import RecipeError
+from djfast.plan.rules import RULES
 from djfast.recipe.document import (
     MAX_BYTES,
     Given,
@@ -293,6 +294,10 @@ class _Checker:
         suffixes = settings["suffixes"] or []
         listed = [suffixes] if isinstance(suffixes, str) else suffixes
         settings["suffixes"] = ["." + suffix.lower().lstrip(".") for suffix in listed]
+        # order_filters was a key of its own before there were rules.
+        settings["without_rules"] = [
+            rule.name for rule in RULES if not (settings[f"rules.{rule.name}"] and settings.get(rule.name, True))
+        ]
         settings["sources"] = Sources(())
         try:
             fill_paths(settings, self.notices)
@@ -603,7 +608,11 @@ def _canonical(settings: MappingType[str, Any], ops: tuple[Op, ...]) -> dict[str
     used = {name: value for name, value in settings.items() if name in KEYS and not KEYS[name].is_secret}
     used["dataset"] = without_credentials(used["dataset"])
     process = [{op.spec.name: {name: _json_value(each) for name, each in op.unshown().items()} or None} for op in ops]
-    return {**{name: _json_value(value) for name, value in used.items()}, "process": process}
+    written: dict[str, Any] = {}
+    for name, value in used.items():
+        group, _, inner = name.rpartition(".")
+        (written.setdefault(group, {}) if group else written)[inner] = _json_value(value)
+    return {**written, "process": process}
 
 
 def _json_value(value: Any) -> Any:

@@ -23,7 +23,7 @@ from djfast.llm.usage import METER
 from djfast.logs import INFO, logger
 from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
-from djfast.plan.rules.order_filters import order_filters
+from djfast.plan.rules import optimized
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
@@ -160,7 +160,7 @@ def plan_recipe(recipe: Recipe, *, has_devices: bool = False) -> Plan:
         keep_hashes=bool(recipe.settings["keep_hashes_in_res_ds"]),
         has_devices=has_devices,
     )
-    return order_filters(plan) if recipe.settings["order_filters"] else plan
+    return optimized(plan, without=recipe.settings["without_rules"])
 
 
 def run_plan(

@@ -26,6 +26,14 @@ def order_filters(plan: Plan) -> Plan:
     return plan._replace(stages=tuple(_ordered(stage, plan.ops) for stage in plan.stages))
 
 
+def says(plan: Plan, stage: Stage) -> str | None:
+    """Name the OPs that run behind some that come later in the recipe."""
+    order = stage.local_ops
+    delayed = sorted(op for place, op in enumerate(order) if any(before > op for before in order[:place]))
+    names = ", ".join(plan.ops[op].spec.name for op in delayed)
+    return f"behind filters that cost less: {names}" if delayed else None
+
+
 def _ordered(stage: Stage, ops: Sequence[Op]) -> Stage:
     steps = list(stage.steps)
     local_ops: list[int] = []

@@ -33,7 +33,7 @@ from djfast.runners.job.journal import Journal
 
 # Settings that decide which rows and counts are in the parts; the others may differ between attempts.
 _SETTINGS = (
-    "text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error", "order_filters", "limit"
+    "text_keys", "add_suffix", "keep_stats_in_res_ds", "keep_hashes_in_res_ds", "skip_op_error", "without_rules", "limit"
 )  # fmt: skip
 _NAMES = frozenset({"attempt.json", "job.json", "journal", "parts", "metrics.prom"})  # of what lies in a job's folder
 _SAMPLES = 16
