@@ -162,7 +162,8 @@ Column to_column(const py::list& values, Types wanted, Arena& arena) {
 py::list to_list(const Column& column, std::span<const std::uint32_t> rows) { return std::visit(ToList{rows}, column); }
 
 void refuse(const py::object& value, const std::string& wanted) {
-  throw BadValue("the answer must be " + wanted + ", got " + py::str(py::type::of(value).attr("__name__")).cast<std::string>());
+  const py::object spoken = py::module_::import("djfast.type_names").attr("spoken_type")(value);
+  throw BadValue("the answer must be " + wanted + ", got " + spoken.cast<std::string>());
 }
 
 std::string_view as_text(const py::object& value, Arena& arena) {

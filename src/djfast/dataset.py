@@ -24,7 +24,6 @@ from djfast.io.result_names import earlier_files
 from djfast.io.results import Output, Result, ResultFile, RowList
 from djfast.io.upload import Address, replace_files
 from djfast.json_bytes import parsed
-from djfast.plain_values import type_name
 from djfast.plan.build import build_plan
 from djfast.plan.rules import optimized
 from djfast.plan.steps import Plan
@@ -37,6 +36,7 @@ from djfast.runners.local import reject_unfit, run_plan
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import READING, Rejected, RejectedRows
 from djfast.runners.report import Report
+from djfast.type_names import spoken_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -510,13 +510,13 @@ def _dataset_of(data: Any, threads: int | None) -> Dataset:
 
 def _checked_rows(rows: Any) -> Sequence[Mapping[str, Any]]:
     if is_frame(rows):
-        raise SchemaError(f"rows must be dictionaries; Dataset.from_arrow takes tables, got {type_name(rows)}")
+        raise SchemaError(f"rows must be dictionaries; Dataset.from_arrow takes tables, got {spoken_type(rows)}")
     if isinstance(rows, str | bytes | Mapping) or not hasattr(rows, "__iter__"):
-        raise SchemaError(f"rows must be a list of dictionaries, got {type_name(rows)}")
+        raise SchemaError(f"rows must be a list of dictionaries, got {spoken_type(rows)}")
     listed: Sequence[Mapping[str, Any]] = rows if isinstance(rows, Sequence) else list(rows)
     for number, row in enumerate(listed):
         if not isinstance(row, Mapping):
-            raise SchemaError(f"row {number} must be a dictionary, got {type_name(row)}")
+            raise SchemaError(f"row {number} must be a dictionary, got {spoken_type(row)}")
     return listed
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from djfast.errors import SchemaError
 from djfast.io.arrow_entry import reader_of_capsules
 from djfast.io.list_rows import ListRows
-from djfast.plain_values import type_name
 from djfast.records import NamedTuple
+from djfast.type_names import type_name
 
 if TYPE_CHECKING:
     import pyarrow as pa

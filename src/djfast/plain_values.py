@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from djfast.json_bytes import as_json
+from djfast.type_names import spoken_type
 
 _TO_PLAIN = ("tolist", "to_pylist", "as_py", "to_list")  # what arrays and scalars of NumPy, pandas, Arrow and polars have
 _NULLS = ("NAType", "NaTType")  # of pandas
@@ -55,7 +56,7 @@ def plain(value: Any) -> Any:
         return list(value)
     raise TypeError(
         f"a value must be one that JSON has, bytes, a date, or a number or array of NumPy, pandas, polars or Arrow; convert it "
-        f"first, got {type_name(value)}"
+        f"first, got {spoken_type(value)}"
     )
 
 
@@ -73,12 +74,6 @@ def duration(ticks: int, ticks_per_second: int) -> str:
     seconds, rest = divmod(abs(ticks), ticks_per_second)
     digits = f"{rest * (10**9 // ticks_per_second):09d}".rstrip("0")
     return f"{'-' if ticks < 0 else ''}PT{seconds}{'.' if digits else ''}{digits}S"
-
-
-def type_name(value: Any) -> str:
-    """Return the name of a value's type, with the package that it comes from."""
-    kind = type(value)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
 
 
 def _number(value: Decimal) -> int | float:

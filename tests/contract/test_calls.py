@@ -140,8 +140,8 @@ def test_answers_of_another_type_reject_their_rows() -> None:
     assert batch.alive == [0, 5]
     assert batch.values(1) == ["good", "größe"]
     assert [reason for _, _, _, reason, _ in batch.rejections] == [
-        "the answer must be a string, got int",
-        "the answer must be a string, got NoneType",
+        "the answer must be a string, got integer",
+        "the answer must be a string, got null",
         "the answer must be a string, got bytes",
         "the answer contains a lone surrogate, which is not a Unicode character",
     ]

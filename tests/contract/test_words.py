@@ -10,6 +10,7 @@ import pytest
 
 from djfast import catalog
 from djfast.recipe.keys import KEYS
+from djfast.type_names import spoken_type
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,3 +69,11 @@ def test_parameters_and_keys_are_described_in_sentences() -> None:
     told = [(f"{spec.name}.{param.name}", param.doc) for spec in catalog.all_specs() for param in spec.cls._params]
     told += [(key.name, key.doc) for key in KEYS.values()]
     assert [name for name, doc in told if not re.match(r"[A-Z`\"'(0-9]", doc) or doc.rstrip()[-1] not in ".:"] == []
+
+
+def test_values_are_named_in_the_words_of_the_field() -> None:
+    named = {spoken_type(value) for value in (None, True, 1, 1.5, "a", {}, [], b"", (), Path())}
+    words = {"null", "boolean", "integer", "number", "string", "mapping", "list", "bytes", "tuple"}
+    assert named == words | {f"pathlib.{type(Path()).__name__}"}
+    raw = re.compile(r"(got|is) \{type\([^{}]*\)\.__name__\}")
+    assert [path.name for path in (ROOT / "src").rglob("*.py") if raw.search(path.read_text())] == []

@@ -52,7 +52,7 @@ def test_bad_rows_are_set_aside(tmp_path: Path) -> None:
     assert [(row["op"], row["line"]) for row in rejected] == [("read", 2), ("read", 3), ("convert", 4), ("read", 5)]
     assert rejected[0]["reason"].startswith("the line is not valid JSON: ")
     assert rejected[1]["reason"] == "a row must be a JSON object, got list"
-    assert rejected[2]["reason"] == "input must be a string, got int"
+    assert rejected[2]["reason"] == "input must be a string, got integer"
     assert rejected[2]["file"] == str(tmp_path / "in.jsonl")
     assert rejected[2]["row"] == {"input": 5}
     assert rejected[3]["reason"] == "the line is not UTF-8"
@@ -93,7 +93,7 @@ def test_an_array_that_is_cut_off_is_an_error(tmp_path: Path, text: str) -> None
         ('[{"a": 1, "a": 2}, {"a": 3}]', ["a key occurs twice in one object: 'a'", {"a": 3}]),
         ('{"a": 1e400}\n{"a": 2}', ["a number is too large for a double: 1e400", {"a": 2}]),
         ('[{"a": 1}]\n[{"a": 2}]', ["a row must be a JSON object, got list"] * 2),
-        ('"text"', ["a row must be a JSON object, got str"]),
+        ('"text"', ["a row must be a JSON object, got string"]),
         ("", []),
     ],
 )

@@ -120,7 +120,7 @@ def test_rows_without_two_answers_are_set_aside_and_no_task_is_made(studio: Labe
     assert [task["data"]["prompt"] for task in studio.tasks.values()] == ["Which?", ""]
     reasons = [bad.reason for bad in data.rejected]
     assert reasons[0] == reasons[1] == "ValueError: the row must have two answers to compare"
-    assert "the field must be a string, got int" in reasons[2]
+    assert "the field must be a string, got integer" in reasons[2]
 
 
 def test_rows_whose_tasks_cannot_be_made_are_set_aside_with_the_reason(studio: LabelStudioServer) -> None:

@@ -61,7 +61,7 @@ def test_other_fields_are_repeated_and_nested_texts_cut() -> None:
     ]
 
 
-@pytest.mark.parametrize(("row", "kind"), [({"text": None}, "NoneType"), ({}, "NoneType"), ({"text": 3}, "int")])
+@pytest.mark.parametrize(("row", "kind"), [({"text": None}, "null"), ({}, "null"), ({"text": 3}, "integer")])
 def test_a_row_without_a_text_is_set_aside(row: dict[str, Any], kind: str) -> None:
     [op] = djfast.load_ops(["text_chunk_mapper"])
     dataset = djfast.Dataset.from_list([row, {"text": "a"}]).process(op)

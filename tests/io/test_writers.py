@@ -356,7 +356,7 @@ def test_bytes_of_tables_are_files(tmp_path: Path) -> None:
         (".", r"the file of 000000000\.png cannot be read: .*, got '\.'"),
         ("/dev/zero", r"the file of 000000000\.png cannot be read: it is no regular file, got '/dev/zero'"),
         ("a\x00b", r"the file of 000000000\.png cannot be read: embedded null byte"),
-        (3, r"row 1 of the result has no path and no bytes in image for \.png, got int"),
+        (3, r"row 1 of the result has no path and no bytes in image for \.png, got integer"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(

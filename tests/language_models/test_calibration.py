@@ -54,7 +54,7 @@ def test_missing_fields_are_empty_and_wrong_ones_are_bad_rows(server: Server) ->
     server.respond = lambda asked: completion("fine")
     data = _run("calibrate_response_mapper", [{"text": "a"}, {"text": "b", "query": 5}])
     assert data.to_list() == [{"text": "a", "response": "fine"}]
-    assert "the field must be a string, got int" in data.rejected[0].reason
+    assert "the field must be a string, got integer" in data.rejected[0].reason
 
 
 def test_templates_and_patterns_of_the_user(server: Server) -> None:

@@ -46,7 +46,7 @@ def test_rows_without_a_text_are_bad(server: Server) -> None:
     data = _run("generate_qa_from_text_mapper", [{"id": 1}, {"text": None}, {"text": 3}])
     assert data.to_list() == []
     assert len(data.rejected) == 3
-    assert "field 'text' must be a string, got NoneType" in data.rejected[0].reason
+    assert "field 'text' must be a string, got null" in data.rejected[0].reason
 
 
 def test_the_text_and_the_pair_have_names_of_the_user(server: Server) -> None:

@@ -180,7 +180,7 @@ def test_rows_without_a_prompt_stay(server: Server) -> None:
     rows: list[dict[str, Any]] = [{"id": 1}, {"prompt": None}, {"prompt": ""}, {"prompt": 5}, {"prompt": "p", "id": 5}]
     data = _run("optimize_prompt_mapper", rows, keep_original_sample=False, gen_num=1)
     assert data.to_list() == [*rows[:3], {"prompt": "new 0", "id": 5}]
-    assert "field 'prompt' must be a string, got int" in data.rejected[0].reason
+    assert "field 'prompt' must be a string, got integer" in data.rejected[0].reason
 
 
 def test_new_prompts_do_not_depend_on_the_rows_beside(server: Server) -> None:

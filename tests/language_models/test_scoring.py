@@ -283,7 +283,7 @@ def test_no_answer_sets_the_row_aside(server: Server) -> None:
 def test_a_row_without_the_text_meets_no_condition_and_a_wrong_one_is_set_aside(server: Server) -> None:
     data = _run("llm_condition_filter", [{"other": 1}, {"text": None}, {"text": 5}], condition="c")
     assert data.to_list() == []
-    assert [bad.reason for bad in data.rejected] == ["TypeError: the field must be a string, got int"]
+    assert [bad.reason for bad in data.rejected] == ["TypeError: the field must be a string, got integer"]
     assert server.count == 0
 
 

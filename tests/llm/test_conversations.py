@@ -104,7 +104,7 @@ def test_a_row_that_fails_touches_no_other(server, chat):
     assert isinstance(results[1], NoAnswerError)
     assert str(results[1]).endswith("answered 400: bad words")
     assert [type(result) for result in results[2:-1]] == [KeyError, TypeError, TypeError, RecipeError, TypeError]
-    assert "must yield an Ask or a list of them, got str" in str(results[3])
+    assert "must yield an Ask or a list of them, got string" in str(results[3])
 
 
 def test_a_conversation_without_end_is_ended(server, client, tmp_path):

@@ -151,10 +151,10 @@ def test_fields_that_only_later_rows_have_are_columns() -> None:
 @pytest.mark.parametrize(
     ("data", "error", "message"),
     [
-        (["a"], SchemaError, "row 0 must be a dictionary, got str"),
-        ({"text": ["a"]}, SchemaError, "rows must be a list of dictionaries, got dict"),
-        (5, SchemaError, "rows must be a list of dictionaries, got int"),
-        (None, SchemaError, "rows must be a list of dictionaries, got NoneType"),
+        (["a"], SchemaError, "row 0 must be a dictionary, got string"),
+        ({"text": ["a"]}, SchemaError, "rows must be a list of dictionaries, got mapping"),
+        (5, SchemaError, "rows must be a list of dictionaries, got integer"),
+        (None, SchemaError, "rows must be a list of dictionaries, got null"),
         ("no-such-file.jsonl", InputError, "no-such-file.jsonl"),
     ],
 )
@@ -218,7 +218,7 @@ def test_ops_run_on_one_row() -> None:
     assert LONG.run(ROWS).to_list() == LONG.run(djfast.Dataset(ROWS)).to_list() == ROWS[3:]
     with pytest.raises(RowError, match="text_length_filter: field 'text' is missing"):
         LONG.process({"txt": "a"})
-    with pytest.raises(SchemaError, match="row 0 must be a dictionary, got str"):
+    with pytest.raises(SchemaError, match="row 0 must be a dictionary, got string"):
         LONG.compute_stats("text")  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="a deduplicator needs all rows"):
         djfast.ops.DocumentDeduplicator().process(row)

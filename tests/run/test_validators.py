@@ -61,8 +61,8 @@ def test_required_fields(tmp_path: Path) -> None:
     assert problems(tmp_path, [validator], [good] * 3, rows) == [
         "1.jsonl: required_fields: field 'n' is wrong in 2 of the first 4 rows, allowed are 25%: 1.jsonl:2 is null; "
         "1.jsonl:6 is missing",
-        "1.jsonl: required_fields: type of field 'n' is wrong in 1 of the first 4 rows: 1.jsonl:4 must be int, got bool",
-        "1.jsonl: required_fields: type of field 'ok' is wrong in 1 of the first 4 rows: 1.jsonl:4 must be bool, got int",
+        "1.jsonl: required_fields: type of field 'n' is wrong in 1 of the first 4 rows: 1.jsonl:4 must be int, got boolean",
+        "1.jsonl: required_fields: type of field 'ok' is wrong in 1 of the first 4 rows: 1.jsonl:4 must be bool, got integer",
     ]
 
 
@@ -79,10 +79,10 @@ def test_only_the_first_rows_are_looked_at(tmp_path: Path) -> None:
     ("messages", "problem"),
     [
         ([{"role": "system", "content": ""}, {"role": "user", "content": "q"}], None),
-        (None, "must be a list, got NoneType"),
+        (None, "must be a list, got null"),
         ([], "must have 1 to 2 turns, got 0"),
         ([{"role": "user", "content": "q"}] * 3, "must have 1 to 2 turns, got 3"),
-        (["text"], "message 0 must be a mapping, got str"),
+        (["text"], "message 0 must be a mapping, got string"),
         ([{"role": "bot", "content": "q"}], "message 0 must have a role of system, user, assistant, got 'bot'"),
         ([{"role": "user", "content": None}], "message 0 must have a content, got none"),
     ],
@@ -99,9 +99,9 @@ def test_swift_messages(tmp_path: Path, messages: Any, problem: str | None) -> N
     [
         ({}, None),
         ({"system": "s", "history": [["q", "r"]]}, None),
-        ({"query": 1}, "query must be a string, got int"),
-        ({"system": 1}, "system must be a string, got int"),
-        ({"history": "h"}, "history must be a list, got str"),
+        ({"query": 1}, "query must be a string, got integer"),
+        ({"system": 1}, "system must be a string, got integer"),
+        ({"history": "h"}, "history must be a list, got string"),
         ({"history": [["q"]]}, "history must hold pairs of strings, turn 0 is none"),
         ({"history": [["q", "r"]] * 3}, "must have 1 to 3 turns, got 4"),
     ],
@@ -140,7 +140,8 @@ def test_tables_are_checked_too(tmp_path: Path) -> None:
         "validators": [{"type": "required_fields", "required_fields": ["text", "n"], "field_types": {"n": "str"}}],
         "process": [],
     }
-    with pytest.raises(SchemaError, match=r"(?s)field 'n' is wrong in 1 of the first 2.*a\.csv:2 is null.*must be str, got int"):
+    said = r"(?s)field 'n' is wrong in 1 of the first 2.*a\.csv:2 is null.*must be str, got integer"
+    with pytest.raises(SchemaError, match=said):
         djfast.run(recipe)
 
 

@@ -9,6 +9,7 @@ from djfast.declare import Param
 from djfast.errors import RecipeError
 from djfast.records import NamedTuple
 from djfast.spelling import did_you_mean
+from djfast.type_names import spoken_type
 
 Row = dict[str, Any]
 Options = Mapping[str, Any]
@@ -108,4 +109,4 @@ def without(row: Row, *fields: str) -> Row:
 
 
 def _shown(row: Row, field: str) -> str:
-    return type(row[field]).__name__ if field in row else "nothing"
+    return spoken_type(row[field]) if field in row else "nothing"

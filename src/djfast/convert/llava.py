@@ -23,6 +23,7 @@ from djfast.convert.form import (
 )
 from djfast.convert.source import source_rows
 from djfast.declare import Param
+from djfast.type_names import spoken_type
 
 _ROLES = ("human", "gpt")
 _MARKERS = tuple(f"[[{role}]]: " for role in _ROLES)
@@ -36,7 +37,7 @@ def _to_dj(options: Options) -> Callable[[Row], Row]:
         turns = _turns(row)
         image = row.get("image")
         if not isinstance(image, str | None):
-            raise BadRow(f"image must be one path, got {type(image).__name__}")
+            raise BadRow(f"image must be one path, got {spoken_type(image)}")
         position = _position(turns, options, has_image=image is not None)
         images = [] if image is None else [image]
         if options["only_keep_caption"]:

@@ -17,6 +17,7 @@ from djfast.io.json_rows import JsonRows
 from djfast.io.unicode_files import Stream, open_text
 from djfast.json_bytes import exactly_parsed
 from djfast.records import NamedTuple
+from djfast.type_names import spoken_type
 
 _CHUNK_BYTES = 1 << 20
 _MOST_BYTES = 256 << 20  # of a row
@@ -121,7 +122,7 @@ def _parsed(number: int, line: bytes) -> Found:
 def _found(number: int, row: Any) -> Found:
     if isinstance(row, dict):
         return Found(number, row)
-    return Found(number, None, row, f"a row must be a JSON object, got {type(row).__name__}")
+    return Found(number, None, row, f"a row must be a JSON object, got {spoken_type(row)}")
 
 
 def _records(path: str) -> Iterator[Found]:

@@ -19,6 +19,7 @@ from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import Prompt, Template, load_prompt
 from djfast.records import NamedTuple
 from djfast.reserved import BATCH_META, META
+from djfast.type_names import spoken_type
 
 _OTHER_SCRIPTS = re.compile("[\u2e80-\U0010ffff]")
 
@@ -102,7 +103,7 @@ def _aggregated(
     def whole(row: Row) -> Conversation[Row]:
         found = row.get(BATCH_META) or {}
         if not isinstance(found, dict):
-            raise TypeError(f"field '{BATCH_META}' must be a mapping, got {type(found).__name__}")
+            raise TypeError(f"field '{BATCH_META}' must be a mapping, got {spoken_type(found)}")
         documents = _texts(row, text_key) if not input_key else _values(row, input_key)
         if output_key in found or documents is None or not all(isinstance(each, str) for each in documents):
             return row

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from djfast.errors import MissingExtraError
+from djfast.type_names import spoken_type
 
 Row = dict[str, Any]
 
@@ -101,7 +102,7 @@ def _on_rows(text_key: str, changed: Callable[[str], list[str]], *, keep_origina
     def rows(row: Row) -> list[Row]:
         text = _holder(row, path).get(name)
         if not isinstance(text, str):
-            raise TypeError(f"field '{text_key}' must be a string, got {'null' if text is None else type(text).__name__}")
+            raise TypeError(f"field '{text_key}' must be a string, got {spoken_type(text)}")
         return [row] * keep_original + [with_text(row, new) for new in changed(text)]
 
     def with_text(row: Row, text: str) -> Row:

@@ -12,9 +12,9 @@ from djfast.errors import RecipeError
 from djfast.functions.confinement import confined
 from djfast.functions.failures import Failures, innermost, place_of
 from djfast.functions.rows import Row, alike_together, alone_when_it_fails
-from djfast.plain_values import type_name
 from djfast.redaction import guarded
 from djfast.reserved import META, STATS
+from djfast.type_names import spoken_type
 
 CUSTOM: dict[str, Callable[..., Any]] = {}  # OP -> the function, or the class written for Data-Juicer
 
@@ -64,7 +64,7 @@ def bind_custom_filter_of_rows(op: str | Function, params: str) -> Callable[[Row
         answer = function(dict(row), **given)
         stats, is_kept = answer if isinstance(answer, tuple) and len(answer) == 2 else ({}, answer)
         if not isinstance(stats, Mapping):
-            raise TypeError(f"the stats of a filter must be a mapping of names to values, got {type_name(stats)}")
+            raise TypeError(f"the stats of a filter must be a mapping of names to values, got {spoken_type(stats)}")
         if stats:
             row[STATS] = {**stats, **(row.get(STATS) or {})}  # those that a row brought along stand
         return row, boolean(is_kept)
@@ -165,13 +165,13 @@ def mapped_rows(answer: Any) -> Any:
     if isinstance(answer, list):
         for each in answer:
             if not isinstance(each, Mapping):
-                raise TypeError(f"a list that a mapper returns must hold rows, got {type_name(each)} in it")
+                raise TypeError(f"a list that a mapper returns must hold rows, got {spoken_type(each)} in it")
         return [dict(each) for each in answer]
     if isinstance(answer, Mapping):
         return dict(answer)
     if answer is None:
         raise TypeError("the function returned None; is `return row` missing? To drop a row, return djfast.DROP or use a filter")
-    raise TypeError(f"a mapper must return a row, a list of rows or djfast.DROP, got {type_name(answer)}")
+    raise TypeError(f"a mapper must return a row, a list of rows or djfast.DROP, got {spoken_type(answer)}")
 
 
 def mapping(answer: Any, method: str = "the function") -> Mapping[str, Any]:
@@ -185,7 +185,7 @@ def mapping(answer: Any, method: str = "the function") -> Mapping[str, Any]:
     if answer is None:
         raise TypeError(f"{method} returned None; is the `return` missing?")
     if not isinstance(answer, Mapping):
-        raise TypeError(f"{method} must return a mapping of fields, got {type_name(answer)}")
+        raise TypeError(f"{method} must return a mapping of fields, got {spoken_type(answer)}")
     return answer
 
 
@@ -205,7 +205,7 @@ def boolean(answer: Any) -> bool:
     if is_number and not getattr(answer, "shape", ()):
         return bool(answer)
     hint = "; is the `return` missing?" if answer is None else ""
-    raise TypeError(f"a filter must return true or false, or a pair of stats and that{hint}, got {type_name(answer)}")
+    raise TypeError(f"a filter must return true or false, or a pair of stats and that{hint}, got {spoken_type(answer)}")
 
 
 def with_columns(rows: list[Row], columns: Mapping[str, Any]) -> list[Row]:
@@ -220,7 +220,7 @@ def with_columns(rows: list[Row], columns: Mapping[str, Any]) -> list[Row]:
         return rows
     for name, values in columns.items():
         if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
-            raise TypeError(f"column '{name}' must be a list with a value for each row, got {type_name(values)}")
+            raise TypeError(f"column '{name}' must be a list with a value for each row, got {spoken_type(values)}")
     lists = {name: values if isinstance(values, list) else list(values) for name, values in columns.items()}
     lengths = {len(values) for values in lists.values()}
     if len(lengths) > 1:

@@ -13,6 +13,7 @@ from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation, tries
 from djfast.llm.prompts import load_prompt
 from djfast.records import NamedTuple
+from djfast.type_names import spoken_type
 
 # What stands before the reason and before the label in an answer.
 _MARKERS = {
@@ -50,7 +51,7 @@ def turns_in(history: str, query: str, response: str) -> list[Turn]:
     """
     pairs = json.loads(history) if history else None
     if not isinstance(pairs, list | None):
-        raise TypeError(f"the history must be a list of pairs of strings, got {type(pairs).__name__}")
+        raise TypeError(f"the history must be a list of pairs of strings, got {spoken_type(pairs)}")
     turns = [_turn(pair) for pair in pairs or []]
     last = Turn(text_in(query), text_in(response))
     if last.query:

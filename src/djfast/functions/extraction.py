@@ -28,6 +28,7 @@ from djfast.llm.structured import read_json
 from djfast.llm.usage import Price
 from djfast.records import NamedTuple
 from djfast.reserved import META
+from djfast.type_names import spoken_type
 
 USAGE = "llm_semantic_usage"
 
@@ -122,7 +123,7 @@ def tags_of(row: Row) -> Tags:
     """
     tags = row.get(META)
     if tags is not None and not isinstance(tags, dict):
-        raise TypeError(f"field '{META}' must be a mapping, got {type(tags).__name__}")
+        raise TypeError(f"field '{META}' must be a mapping, got {spoken_type(tags)}")
     return tags or {}
 
 

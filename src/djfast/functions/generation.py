@@ -16,6 +16,7 @@ from djfast.functions.rows import Row, path_of, text_at
 from djfast.llm.asking import Ask
 from djfast.llm.conversations import Conversation
 from djfast.llm.prompts import load_prompt
+from djfast.type_names import spoken_type
 
 Pair = tuple[str, str]
 PairsIn = Callable[[str], Iterator[Pair]]
@@ -144,7 +145,7 @@ def _dialog(document: Any) -> list[Pair]:
         if role not in ("user", "assistant"):
             continue
         if not isinstance(content, str):
-            raise TypeError(f"content must be a string, got {type(content).__name__}")
+            raise TypeError(f"content must be a string, got {spoken_type(content)}")
         if role == "user":
             query = content
         elif query is not None:

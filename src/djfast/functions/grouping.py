@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from djfast.reserved import BATCH_META
+from djfast.type_names import spoken_type
 
 
 def bind_text_group_key() -> Callable[[str], str]:
@@ -43,7 +44,7 @@ def bind_ungrouped_rows() -> Callable[[dict[str, Any]], list[dict[str, Any]]]:
         row.pop(BATCH_META, None)
         for name, value in row.items():
             if not isinstance(value, list):
-                raise TypeError(f"field '{name}' must be a list of the values of rows, got {type(value).__name__}")
+                raise TypeError(f"field '{name}' must be a list of the values of rows, got {spoken_type(value)}")
         count = len(next(iter(row.values()), []))
         return [{name: values[at] for name, values in row.items() if at < len(values)} for at in range(count)]
 

@@ -16,6 +16,7 @@ from djfast.llm.prompts import load_prompt
 from djfast.llm.retries import DEFAULT_RETRIES
 from djfast.llm.usage import Price
 from djfast.records import NamedTuple
+from djfast.type_names import spoken_type
 
 _CLIENT_PARAMS = ("base_url", "api_key", "prices", "timeout", "max_retries")
 _LONGEST_TIMEOUT = 86_400
@@ -178,7 +179,7 @@ def text_in(value: str) -> str:
     if read is None:
         return ""
     if not isinstance(read, str):
-        raise TypeError(f"the field must be a string, got {type(read).__name__}")
+        raise TypeError(f"the field must be a string, got {spoken_type(read)}")
     return read
 
 

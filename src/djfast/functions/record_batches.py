@@ -11,7 +11,7 @@ from typing import Any
 
 from djfast.functions.custom import boolean
 from djfast.functions.rows import Row
-from djfast.plain_values import type_name
+from djfast.type_names import spoken_type
 
 _LARGEST = 2**63
 
@@ -53,7 +53,7 @@ def decisions(function: Callable[[Any], Any], rows: list[Row]) -> list[Any]:
     answer = function(_batch(rows)[0])
     if answer is None or isinstance(answer, tuple | str | dict) or not hasattr(answer, "__iter__"):
         hint = "; is the `return` missing?" if answer is None else ""
-        raise TypeError(f"a filter over batches must return an array of booleans{hint}, got {type_name(answer)}")
+        raise TypeError(f"a filter over batches must return an array of booleans{hint}, got {spoken_type(answer)}")
     kept = answer.to_pylist() if hasattr(answer, "to_pylist") else list(answer)
     if len(kept) != len(rows):
         raise ValueError(f"there must be an answer for each of {len(rows)} rows, got {len(kept)}")
@@ -101,7 +101,7 @@ def _table(answer: Any) -> Any:
         table = pa.table(answer)
     else:
         hint = "; is the `return` missing?" if answer is None else ""
-        raise TypeError(f"the function must return a record batch or a table{hint}, got {type_name(answer)}")
+        raise TypeError(f"the function must return a record batch or a table{hint}, got {spoken_type(answer)}")
     if len(set(table.column_names)) < table.num_columns:
         raise ValueError(f"each column must have a name of its own, got {', '.join(table.column_names)}")
     return table

@@ -16,6 +16,7 @@ from djfast.functions.rows import Row, path_of, with_text
 from djfast.llm.asking import Ask
 from djfast.llm.conversations import MOST_TURNS, Conversation, tries
 from djfast.llm.prompts import load_prompt
+from djfast.type_names import spoken_type
 
 _QUESTION, _ANSWER, _REASON = "【问题】", "【回答】", "【原因】"
 _PROMPT = r"【提示词】(.*?)(?=【|$)"
@@ -159,5 +160,5 @@ def _prompt_at(row: Row, path: list[str]) -> str:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"field '{'.'.join(path)}' must be a string, got {type(value).__name__}")
+        raise TypeError(f"field '{'.'.join(path)}' must be a string, got {spoken_type(value)}")
     return value or ""

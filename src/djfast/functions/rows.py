@@ -7,6 +7,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from djfast.type_names import spoken_type
+
 Row = dict[str, Any]
 
 
@@ -27,7 +29,7 @@ def text_at(row: Row, path: Sequence[str]) -> str:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     if not isinstance(value, str):
-        raise TypeError(f"field '{'.'.join(path)}' must be a string, got {type(value).__name__}")
+        raise TypeError(f"field '{'.'.join(path)}' must be a string, got {spoken_type(value)}")
     return value
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from djfast.json_bytes import as_json
 from djfast.plain_values import duration
+from djfast.type_names import spoken_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -323,14 +324,8 @@ def _of(kind: type, value: Any, words: str) -> Any:
 
 def shown(value: Any) -> str:
     """Return a value as messages show it."""
-    text = repr(value) if isinstance(value, int | float | str) else f"a {spoken(value)}"
+    text = repr(value) if isinstance(value, int | float | str) else f"a {spoken_type(value)}"
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def spoken(value: Any) -> str:
-    """Return what a value of JSON is, in words."""
-    words = {bool: "boolean", int: "integer", float: "number", str: "string", bytes: "bytes", list: "list", dict: "mapping"}
-    return "null" if value is None else words.get(type(value), type(value).__name__)
 
 
 def _text(value: Any) -> str:

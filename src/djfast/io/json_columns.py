@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from djfast.io.arrow_json import Converter, Misfit, array_of, can_return, converter, holds, inner_fields, is_kind, spoken
+from djfast.io.arrow_json import Converter, Misfit, array_of, can_return, converter, holds, inner_fields, is_kind
 from djfast.io.plain_columns import with_room
 from djfast.json_bytes import MARK, encodable
+from djfast.type_names import spoken_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +45,7 @@ class Column:
         """Take one value."""
         if value is None:
             return
-        kind = spoken(value)
+        kind = spoken_type(value)
         if kind == "integer":
             kind = "number"
             self._add_integer(value)
@@ -266,7 +267,7 @@ class JsonColumns:
             if isinstance(row, dict):
                 yield number, row
             else:  # of an input whose lines nobody has looked at yet
-                self.rejected[number] = f"a row must be a JSON object, got {type(row).__name__}"
+                self.rejected[number] = f"a row must be a JSON object, got {spoken_type(row)}"
 
     def _read(self, data: bytes, schema: pa.Schema | None) -> pa.Table | None:
         """Read a block with Arrow's own reader; None if it cannot, or if it would change a value."""

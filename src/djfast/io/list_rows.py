@@ -9,10 +9,10 @@ from typing import Any
 
 from djfast import _native
 from djfast.io.collected import json_line
-from djfast.plain_values import type_name
 from djfast.plan.steps import Plan, Stage
 from djfast.records import NamedTuple
 from djfast.reserved import HASHES, META, RESERVED, STATS
+from djfast.type_names import type_name
 
 MISSING = object()  # what `lookup` finds where there is no field
 

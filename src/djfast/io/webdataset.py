@@ -21,6 +21,7 @@ from typing import IO, Any
 from djfast.access import Access, current
 from djfast.errors import OutputError
 from djfast.io.collected import Collected, json_value
+from djfast.type_names import spoken_type
 
 _JSON = frozenset({"json", "jsn"})
 _IMAGES = frozenset({"jpg", "jpeg", "png", "gif", "bmp", "webp", "tif", "tiff", "ppm", "pgm"})
@@ -72,7 +73,7 @@ def _members(number: int, row: dict[str, Any], mapping: Mapping[str, str]) -> Me
                 if not isinstance(each, str | bytes):
                     raise OutputError(
                         f"row {number + 1} of the result has no path and no bytes in {field} for .{extension}, got "
-                        f"{type(each).__name__}"
+                        f"{spoken_type(each)}"
                     )
                 yield f"{index}.{extension}" if listed else extension, each
         elif kind in _JSON:

@@ -21,6 +21,7 @@ from djfast.llm.cache import AnswerCache
 from djfast.llm.interrupts import interruptible
 from djfast.llm.usage import METER, OpUsage, Price, UsageMeter
 from djfast.records import NamedTuple
+from djfast.type_names import spoken_type
 
 Message = Mapping[str, Any]
 
@@ -96,7 +97,7 @@ class Answer(NamedTuple):
             If it is not a string.
         """
         if not isinstance(self.value, str):
-            raise UnusableAnswerError(f"the answer must be a string, got {type(self.value).__name__}")
+            raise UnusableAnswerError(f"the answer must be a string, got {spoken_type(self.value)}")
         return self.value
 
 

@@ -18,6 +18,7 @@ from djfast.llm.refusals import only
 from djfast.llm.retries import DEFAULT_RETRIES, Retries
 from djfast.llm.structured import response_format
 from djfast.llm.usage import Price
+from djfast.type_names import spoken_type
 
 _OWN_PARAMETERS = ("model", "messages", "input", "stream", "n", "response_format")
 
@@ -158,7 +159,7 @@ class Embeddings(_Served):
 
     def _content(self, ask: Ask) -> Any:
         if not isinstance(ask.prompt, str):
-            raise RecipeError(f"an embedding needs a string, got {type(ask.prompt).__name__}")
+            raise RecipeError(f"an embedding needs a string, got {spoken_type(ask.prompt)}")
         return {"model": self.model, "input": ask.prompt, **self._sampling}
 
     def _completion(self, document: Any) -> Completion:

@@ -22,6 +22,7 @@ from djfast.llm.asking import Ask, Failure, LanguageModel, Question, Reply
 from djfast.llm.interrupts import interruptible, is_interrupted
 from djfast.logs import logger
 from djfast.records import NamedTuple
+from djfast.type_names import spoken_type
 
 _LOG = logger("llm")
 Result = TypeVar("Result")
@@ -201,7 +202,7 @@ class _Row:
         asks = asked if isinstance(asked, list) else [asked]
         for each in asks:
             if not isinstance(each, Ask):
-                raise TypeError(f"a conversation must yield an Ask or a list of them, got {type(each).__name__}")
+                raise TypeError(f"a conversation must yield an Ask or a list of them, got {spoken_type(each)}")
         questions = [model.prepare(each) for each in asks]
         self.replies = [None] * len(asks)
         self.open = len(asks)

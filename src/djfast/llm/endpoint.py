@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from djfast.errors import RecipeError
+from djfast.type_names import spoken_type
 
 _KEY_VARIABLES = ("OPENAI_API_KEY", "DASHSCOPE_API_KEY", "SK")
 _BASE_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_URL", "DASHSCOPE_BASE_URL")
@@ -150,7 +151,7 @@ def check_response_path(path: str) -> str:
 
 
 def _kind(value: Any) -> str:
-    return f"is a list of {len(value)}" if isinstance(value, list) else f"is {type(value).__name__}"
+    return f"is a list of {len(value)}" if isinstance(value, list) else f"is {spoken_type(value)}"
 
 
 def _base_of_environment() -> SplitResult:

@@ -25,6 +25,7 @@ import string
 from collections.abc import Mapping, Sequence
 
 from djfast.errors import RecipeError
+from djfast.type_names import spoken_type
 
 _LONGEST_TEMPLATE = 100_000
 _MOST_PLACEHOLDERS = 100
@@ -86,7 +87,7 @@ class Template:
             )
         for name, value in values.items():
             if not isinstance(value, str):
-                raise TypeError(f"{self._what}: {name} must be a string, got {type(value).__name__}")
+                raise TypeError(f"{self._what}: {name} must be a string, got {spoken_type(value)}")
         return "".join(literal + (values[name] if name is not None else "") for literal, name in self._pieces)
 
     def _placeholder(self, field: str, form: str | None, conversion: str | None, position: int) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 from djfast.errors import ModelError
 from djfast.models.locate import assets_folder, file_of_package
 from djfast.records import NamedTuple
+from djfast.type_names import spoken_type
 
 # A folder parameter that begins so names an installed package, whose list takes the place of the files of a folder.
 PACKAGE = "package:"
@@ -118,7 +119,7 @@ def _read(path: str) -> dict[str, list[str]]:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"word list {path} is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise ModelError(f"word list {path} must be an object from language to words, got {type(content).__name__}")
+        raise ModelError(f"word list {path} must be an object from language to words, got {spoken_type(content)}")
     for language, words in content.items():
         if not isinstance(words, list) or not set(map(type, words)) <= {str}:
             raise ModelError(f"word list {path}: {language!r} must be a list of strings")

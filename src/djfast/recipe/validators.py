@@ -8,6 +8,7 @@ from typing import Any
 from djfast.errors import RecipeError
 from djfast.records import NamedTuple
 from djfast.spelling import did_you_mean
+from djfast.type_names import spoken_type
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -96,7 +97,7 @@ def _type(name: str, kind: str) -> Callable[[Mapping[str, Any]], str | None]:
         value = row.get(name)
         if value is None or (isinstance(value, _TYPES[kind]) and (kind == "bool" or not isinstance(value, bool))):
             return None
-        return f"must be {kind}, got {type(value).__name__}"
+        return f"must be {kind}, got {spoken_type(value)}"
 
     return problem
 
@@ -107,12 +108,12 @@ def _messages(place: str, item: Mapping[str, Any]) -> tuple[Check, ...]:
     def problem(row: Mapping[str, Any]) -> str | None:
         messages = row.get("messages")
         if not isinstance(messages, list):
-            return f"must be a list, got {type(messages).__name__}"
+            return f"must be a list, got {spoken_type(messages)}"
         if not least <= len(messages) <= most:
             return f"must have {least} to {most} turns, got {len(messages)}"
         for number, message in enumerate(messages):
             if not isinstance(message, Mapping):
-                return f"message {number} must be a mapping, got {type(message).__name__}"
+                return f"message {number} must be a mapping, got {spoken_type(message)}"
             if message.get("role") not in _ROLES:
                 return f"message {number} must have a role of {', '.join(_ROLES)}, got {str(message.get('role'))[:50]!r}"
             if message.get("content") is None:
@@ -128,13 +129,13 @@ def _conversation(place: str, item: Mapping[str, Any]) -> tuple[Check, ...]:
     def problem(row: Mapping[str, Any]) -> str | None:
         for name in ("instruction", "query", "response"):
             if not isinstance(row.get(name), str):
-                return f"{name} must be a string, got {type(row.get(name)).__name__}"
+                return f"{name} must be a string, got {spoken_type(row.get(name))}"
         if not isinstance(row.get("system"), str | None):
-            return f"system must be a string, got {type(row['system']).__name__}"
+            return f"system must be a string, got {spoken_type(row['system'])}"
         history = row.get("history")
         history = [] if history is None else history
         if not isinstance(history, list):
-            return f"history must be a list, got {type(history).__name__}"
+            return f"history must be a list, got {spoken_type(history)}"
         for number, turn in enumerate(history):
             if not (isinstance(turn, list) and len(turn) == 2 and all(isinstance(text, str) for text in turn)):
                 return f"history must hold pairs of strings, turn {number} is none"

@@ -13,9 +13,10 @@ from djfast import _native
 from djfast.io.json_rows import JsonBlock, JsonPiece
 from djfast.io.origins import Origins
 from djfast.json_bytes import SpellingReader, exactly_parsed
-from djfast.plain_values import plain, type_name
+from djfast.plain_values import plain
 from djfast.plan.bind import reason_of
 from djfast.records import NamedTuple
+from djfast.type_names import spoken_type
 
 
 class Rewritten(NamedTuple):
@@ -109,7 +110,7 @@ def _kept(answer: Any, *, drops_rows: bool) -> list[Any]:
 def _line(row: Any, given: bytes | None) -> bytes:
     """Return a row as a line. Fields that are as in the line that was given, if there is one, are spelled as there."""
     if not isinstance(row, dict):
-        raise TypeError(f"a row must be a mapping of fields to values, got {type_name(row)}")
+        raise TypeError(f"a row must be a mapping of fields to values, got {spoken_type(row)}")
     has_names = all(isinstance(name, str) for name in row)  # and no numbers, which become strings
     text = _json(row) if given is None or not has_names else _as_spelled(row, given)
     return text.encode("utf-8", "backslashreplace") + b"\n"
