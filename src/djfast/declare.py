@@ -64,6 +64,8 @@ class Param(NamedTuple):
             raise RecipeError(f"{self.name} cannot be used here: {self.refused}{shown}")
         value = _typed(self, value)
         for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, str) and "\0" in each and self.name.endswith(_PATHS):
+                raise RecipeError(f"{self.name}: a path must not hold the character U+0000, got {each!r}")
             if isinstance(each, bool) or not isinstance(each, int | float):
                 continue
             if self.ge is not None and not each >= self.ge:
@@ -79,6 +81,7 @@ class Param(NamedTuple):
         return value
 
 
+_PATHS = ("path", "paths", "dir", "directory", "folder", "file", "roots")  # endings of parameters that name files
 _KINDS = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict, "list": list}
 
 

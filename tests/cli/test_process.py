@@ -48,7 +48,7 @@ def test_a_function_that_closes_the_output_does_not_fail_the_run(folder):
     )
     ended = subprocess.run([*COMMAND, "run", "r.yaml"], cwd=folder, capture_output=True, text=True)
     assert ended.returncode == 0
-    assert "1 rows in, 1 out" in ended.stdout
+    assert "1 row in, 1 out" in ended.stdout
     assert "Traceback" not in ended.stderr
 
 

@@ -1,7 +1,11 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from djfast.errors import RecipeError
 from djfast.recipe.keys import KEYS, NO_EFFECT, REFUSED, USED
+from djfast.recipe.load import load_recipe
 
 # Another value than the default for every type.
 OTHER = {"int": 7, "float": 0.25, "str": "other", "dict": {"a": 1}, "list": ["other"], "any": {"a": 1}}
@@ -44,7 +48,6 @@ def test_a_key_is_declared_completely(key):
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
 def test_the_default_passes_in_silence(key):
-    from djfast.recipe import load_recipe
 
     value = {"process": ["clean_email_mapper"]}.get(key.name, key.default)
     recipe = load_recipe({"process": ["clean_email_mapper"], **recipe_with(key.name, value)})
@@ -53,7 +56,6 @@ def test_the_default_passes_in_silence(key):
 
 @pytest.mark.parametrize("key", [k for k in KEYS.values() if k.treatment == NO_EFFECT], ids=lambda key: key.name)
 def test_a_key_without_effect_is_remarked(key):
-    from djfast.recipe import load_recipe
 
     recipe = load_recipe({"process": ["clean_email_mapper"], **recipe_with(key.name, other_value(key))})
     assert recipe.notices == (f"recipe: {key.name} has no effect: {key.reason}",)
@@ -62,7 +64,6 @@ def test_a_key_without_effect_is_remarked(key):
 
 @pytest.mark.parametrize("key", [k for k in KEYS.values() if k.treatment == REFUSED], ids=lambda key: key.name)
 def test_a_refused_key_is_an_error(key):
-    from djfast.recipe import load_recipe
 
     with pytest.raises(RecipeError) as raised:
         load_recipe(recipe_with(key.name, other_value(key)))
@@ -75,7 +76,6 @@ def test_a_refused_key_is_an_error(key):
     ids=lambda key: key.name,
 )
 def test_a_used_key_reaches_the_settings(key):
-    from djfast.recipe import load_recipe
 
     special = {
         "export_path": "x.json",
@@ -93,6 +93,23 @@ def test_a_used_key_reaches_the_settings(key):
 
 
 def test_hyphens_are_underscores():
-    from djfast.recipe import load_recipe
 
     assert load_recipe({"text-keys": "body", "process": []}).settings["text_key"] == "body"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"work_dir": "a\0b"},
+        {"export_path": "a\0.jsonl"},
+        {"local_roots": ["ok", "a\0b"]},
+        {"process": [{"download_file_mapper": {"download_field": "u", "save_dir": "a\0b"}}]},
+        {"process": [{"text_length_filter": {"stats_export_path": "\0"}}]},
+        {"process": [{"stopwords_filter": {"stopwords_dir": "a\0"}}]},
+    ],
+)
+def test_no_path_holds_what_no_system_has_in_a_path(wrong: dict[str, Any], tmp_path: Path) -> None:
+    recipe = {"dataset_path": str(tmp_path / "in.jsonl"), "export_path": str(tmp_path / "out.jsonl"), "process": [], **wrong}
+    keys = "work_dir|export_path|local_roots|save_dir|stats_export_path|stopwords_dir"
+    with pytest.raises(RecipeError, match=f"({keys}): a path must not hold"):
+        load_recipe(recipe)

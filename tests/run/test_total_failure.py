@@ -12,7 +12,7 @@ import pytest
 
 import djfast
 from djfast.cli.main import main
-from djfast.errors import RecipeError, TooManyErrors
+from djfast.errors import ModelError, RecipeError, TooManyErrors
 from djfast.runners.reasons import ReasonCounts
 from djfast.runners.rejected import Rejected
 
@@ -150,3 +150,15 @@ def test_what_rows_and_code_say_cannot_move_the_cursor(tmp_path: Path, capfd: An
     assert "\x1b" not in said.err + said.out
     assert not any(line.startswith("forged") for line in said.err.splitlines())
     assert "\\x1b[2J" in said.err
+
+
+def test_a_run_that_lacks_a_word_list_names_the_op_and_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "a b c"}\n')
+    recipe = {
+        "dataset_path": str(tmp_path / "in.jsonl"),
+        "export_path": str(tmp_path / "new" / "deep" / "out.jsonl"),
+        "process": [{"stopwords_filter": {"stopwords_dir": str(tmp_path)}}],
+    }
+    with pytest.raises(ModelError, match="stopwords_filter: no word list"):
+        djfast.run(recipe)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]

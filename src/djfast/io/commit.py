@@ -224,6 +224,7 @@ class _Lock:
         self.notice = ""
         self._path = os.path.join(place, _LOCK)
         self._descriptor = -1
+        self._new_folders = list(_missing(os.path.dirname(place)))
         while self._descriptor < 0:
             self._take(job)
 
@@ -275,13 +276,21 @@ class _Lock:
         os.close(self._descriptor)
 
     def release(self) -> None:
-        """Let go, and remove the folder if nothing is in it."""
+        """Let go, and remove the folder if nothing is in it, and those that were made for it."""
         if self.is_held:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
         self.drop()
         with contextlib.suppress(OSError):
-            os.rmdir(self.place)
+            for folder in (self.place, *self._new_folders):
+                os.rmdir(folder)
+
+
+def _missing(folder: str) -> Iterator[str]:
+    """Yield the folders that must be made for one to exist, the innermost first."""
+    while folder and not os.path.exists(folder):
+        yield folder
+        folder = os.path.dirname(folder)
 
 
 def _is_same_file(descriptor: int, path: str) -> bool:

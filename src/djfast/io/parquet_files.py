@@ -12,8 +12,10 @@ from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.grouping import group_starts
 from djfast.io.intake import took
-from djfast.io.remote import arrow_source, open_binary
+from djfast.io.remote import arrow_source, is_remote, open_binary
 from djfast.records import NamedTuple
+
+_READ_BYTES = 1 << 20  # of a column chunk at a time
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,9 +83,13 @@ def _with_dictionaries(parquet: Any, footer: bytes, path: str, groups: Sequence[
             repeated.append(name)
     if not repeated:
         return parquet
-    return pq.ParquetFile(
-        arrow_source(path), metadata=parquet.metadata, read_dictionary=repeated, page_checksum_verification=True
-    )
+    return pq.ParquetFile(arrow_source(path), metadata=parquet.metadata, read_dictionary=repeated, **_reading(path))
+
+
+def _reading(path: str) -> dict[str, Any]:
+    """Return how a file is read: page by page, but for what comes over a network, where each read would take a round trip."""
+    held = {} if is_remote(path) else {"pre_buffer": False, "buffer_size": _READ_BYTES}
+    return {"page_checksum_verification": True, **held}
 
 
 class _Chunk(NamedTuple):
@@ -159,7 +165,7 @@ def _opened(path: str) -> Iterator[tuple[Any, bytes]]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(arrow_source(path), page_checksum_verification=True) as parquet:
+        with pq.ParquetFile(arrow_source(path), **_reading(path)) as parquet:
             footer = _footer(path, parquet.metadata)
             _check_end(path, footer)
             yield parquet, footer

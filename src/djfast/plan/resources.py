@@ -37,7 +37,10 @@ def _checkpoint(value: Any, op: str) -> str | None:
 def _words(value: Any, op: str) -> tuple[str, ...]:
     from djfast.models.word_lists import load_word_list
 
-    return load_word_list(*value)
+    try:
+        return load_word_list(*value)
+    except ModelError as error:
+        raise ModelError(f"{op}: {error}") from None
 
 
 def _seed_file(value: Any, op: str) -> str:

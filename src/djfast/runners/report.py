@@ -86,7 +86,8 @@ class Report(NamedTuple):
         if len(self.export_paths) > 1:
             where += f" (+{len(self.export_paths) - 1} shards)"
         rejected = f", {self.rows_rejected} rejected" + (f" ({self.rejected_path})" if self.rejected_path else "")
-        return f"{self.rows_read} rows in, {self.rows_written} out{rejected} in {self.seconds:.2f} s ({rate:.1f} MB/s){where}"
+        rows = "row" if self.rows_read == 1 else "rows"
+        return f"{self.rows_read} {rows} in, {self.rows_written} out{rejected} in {self.seconds:.2f} s ({rate:.1f} MB/s){where}"
 
     def funnel(self) -> list[str]:
         """Return one line for reading and one per OP: rows in, rows out, share kept, rejected rows, compute time."""
