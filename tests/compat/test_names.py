@@ -259,7 +259,7 @@ assert OPERATORS.modules["ending_mapper"] is EndingMapper
     [
         ("import data_juicer.ops.filter.nope_filter", "No module named 'data_juicer.ops.filter.nope_filter'"),
         ("from data_juicer.ops.filter import NopeFilter", "cannot import name 'NopeFilter'"),
-        ("from data_juicer.utils import mm_utils", "cannot import name 'mm_utils'"),
+        ("from data_juicer.utils import s3_utils", "cannot import name 's3_utils'"),
     ],
 )
 def test_what_is_not_here_is_an_import_error(tmp_path: Path, line: str, message: str) -> None:
@@ -324,3 +324,26 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     monkeypatch.setattr(commands, "version", lambda name: "1.6.1")
     assert (commands.process([]), commands.analyze([])) == (2, 2)
     assert capsys.readouterr().err.count("Data-Juicer 1.6.1 is installed, and djfast does not take its place") == 2
+
+
+def test_what_is_not_there_yet_says_so_when_it_is_called(tmp_path: Path) -> None:
+    code = r"""
+from data_juicer.utils.logger_utils import setup_logger
+from data_juicer.utils.mm_utils import SpecialTokens, load_image, remove_special_tokens
+from data_juicer.utils.model_utils import get_model, prepare_model
+import data_juicer.utils.mm_utils as media
+
+setup_logger("logs", level="WARNING")
+assert (SpecialTokens.image, SpecialTokens.eoc) == ("<__dj__image>", "<|__dj__eoc|>")
+assert remove_special_tokens(" <__dj__image> a <|__dj__eoc|>") == "a"
+assert not hasattr(media, "__wrapped__")
+models = ((get_model, "model_utils.get_model"), (prepare_model, "model_utils.prepare_model"))
+for function, name in ((load_image, "mm_utils.load_image"), *models):
+    try:
+        function("a.png")
+    except NotImplementedError as error:
+        assert str(error).endswith(f"got data_juicer.utils.{name}"), error
+    else:
+        raise AssertionError(name)
+"""
+    _run(tmp_path, code)

@@ -10,6 +10,7 @@ from typing import Any
 from djfast import __version__
 from djfast.compat.config import Config, init_configs
 from djfast.compat.datasets import Exporter, NestedDataset, load_peer_ops
+from djfast.compat.not_yet import MODULES
 from djfast.compat.ops import Operators, class_of, kinds
 from djfast.compat.running import Analyzer, DatasetBuilder, DefaultExecutor, ExecutorFactory, Tracer
 from djfast.compat.testing import TESTING
@@ -42,6 +43,7 @@ def provide(package: str) -> None:
                 each: value for each, value in vars(module).items() if each == "__getattr__" or not each.startswith("__")
             }
     contents["utils.unittest_utils"] = TESTING
+    contents |= MODULES
     operators = {"OPERATORS": Operators(), "load_ops": load_peer_ops}
     contents["ops"].update(operators)
     contents["ops.base_op"].update(operators)
