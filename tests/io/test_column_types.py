@@ -547,3 +547,25 @@ def test_dictionaries_of_views_are_written_out(form: str, op: Any, is_file: bool
     else:
         djfast.Dataset.from_arrow(table).process(op).export(result)
     assert djfast.Dataset.from_files(result).to_list() == table.to_pylist()
+
+
+@pytest.mark.parametrize("process", [PLAIN, [{"python_lambda_mapper": {"lambda_str": "lambda row: row"}}]])
+@pytest.mark.parametrize("values", [[], ["unused"]])
+@pytest.mark.parametrize("result", ["parquet", "arrow"])
+def test_dictionaries_without_a_value_in_use_stay_null_wherever_they_are(
+    tmp_path: Path, result: str, values: list[str], process: list[Any]
+) -> None:
+    empty = pa.DictionaryArray.from_arrays(pa.array([None, None], pa.int32()), pa.array(values, pa.string()))
+    table = pa.table(
+        {
+            "text": ["one", "two"],
+            "plain": empty,
+            "null": pa.StructArray.from_arrays([empty], ["k"], mask=pa.array([True, True])),
+            "part": pa.StructArray.from_arrays([empty], ["k"], mask=pa.array([True, False])),
+            "list": pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), empty),
+        }
+    )
+    path = str(tmp_path / f"out.{result}")
+    djfast.Dataset.from_arrow(table).process(djfast.load_ops(process)).export(path)
+    written = pq.read_table(path) if result == "parquet" else pa.ipc.open_file(path).read_all()
+    assert written.select(table.column_names).to_pylist() == table.to_pylist()

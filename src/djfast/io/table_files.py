@@ -53,7 +53,13 @@ class _Ipc:
         self._writer = pa.ipc.new_file(path, self._schema, options=pa.ipc.IpcWriteOptions(compression=compression))
 
     def write_table(self, table: Any) -> None:
-        self._writer.write_table(table.cast(self._schema))
+        import pyarrow as pa
+
+        columns = [
+            pa.chunked_array([_written_out(chunk, field.type) for chunk in column.chunks], field.type)
+            for column, field in zip(table.columns, self._schema, strict=True)
+        ]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
 
     def close(self) -> None:
         self._writer.close()
@@ -64,6 +70,23 @@ def without_dictionaries(schema: Any) -> Any:
     import pyarrow as pa
 
     return pa.schema([field.with_type(_plain(field.type)) for field in schema], schema.metadata)
+
+
+def _written_out(array: Any, kind: Any) -> Any:
+    """Return an array without dictionaries. Arrow's own cast fails where one has no values: it looks up those of null structs."""
+    import pyarrow as pa
+
+    if array.type == kind:
+        return array
+    if pa.types.is_dictionary(array.type):
+        return _written_out(array.dictionary_decode(), kind)
+    if pa.types.is_struct(array.type):
+        inside = [_written_out(each, field.type) for each, field in zip(array.flatten(), kind, strict=True)]
+        return pa.StructArray.from_arrays(inside, fields=list(kind), mask=array.is_null())
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        inside = [_written_out(array.values, kind.value_type)]
+        return pa.Array.from_buffers(kind, len(array), array.buffers()[:2], offset=array.offset, children=inside)
+    return array.cast(kind)
 
 
 def _plain(kind: Any) -> Any:
