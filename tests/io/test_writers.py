@@ -295,7 +295,7 @@ def test_too_many_columns_are_refused(tmp_path: Path) -> None:
     rows = [{"text": "a", **{f"{i}-{j}": 1 for j in range(1000)}} for i in range(11)]
     with pytest.raises(OutputError, match="more than 10000 fields"):
         export(write_rows(tmp_path / "in.jsonl", rows), tmp_path / "out" / "result.csv")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
@@ -366,7 +366,7 @@ def test_a_file_that_cannot_be_read_is_named(
     source = write_rows(tmp_path / "in.jsonl", [{"text": "a", "image": value}])
     with pytest.raises(OutputError, match=message):
         export(source, tmp_path / "out" / "result.tar", export_extra_args={"field_mapping": {"png": "image"}})
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["000000001.json", "a" * 100, "a" * 101, "a" * 3000])
