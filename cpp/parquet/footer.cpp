@@ -3,122 +3,20 @@
 #include <string>
 #include <vector>
 
-#include "djfast/errors.hpp"
 #include "djfast/parquet_footer.hpp"
+#include "thrift.hpp"
 
 namespace djfast::parquet {
 namespace {
 
-// Types of values in Thrift's compact form.
-enum : int { true_ = 1, false_ = 2, byte_ = 3, i16 = 4, i32 = 5, i64 = 6, double_ = 7, binary = 8, list = 9, set = 10, map = 11, struct_ = 12 };
+using thrift::Reader;
 
-constexpr int max_depth = 32;
-
-/// Reads values from front to back; whoever needs none of a value skips it.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-
-  /// Calls `take(field, type)` for each field of the struct that starts here: it reads the value, or returns false to skip it.
-  template <class Take>
-  void fields(Take take, int depth = 0) {
-    if (depth > max_depth) fail();
-    for (std::int64_t field = 0;;) {
-      const int head = byte();
-      if (head == 0) return;
-      field = head >> 4 == 0 ? number() : field + (head >> 4);
-      if (field != static_cast<std::int16_t>(field)) fail();
-      if (!take(field, head & 15)) skip(head & 15, depth, /*is_element=*/false);
-    }
-  }
-
-  /// Calls `take()` for each element of the list that starts here, to read it.
-  template <class Take>
-  void elements(Take take) {
-    for (auto [count, type] = list_head(); count > 0; --count) {
-      if (type != struct_) fail();
-      take();
-    }
-  }
-
-  /// An integer of any width.
-  std::int64_t number() {
-    const std::uint64_t bits = varint();
-    return static_cast<std::int64_t>(bits >> 1) ^ -static_cast<std::int64_t>(bits & 1);
-  }
-
- private:
-  struct ListHead {
-    std::uint64_t count;
-    int type;
-  };
-
-  [[noreturn]] static void fail() { throw UserError("the metadata of the Parquet file is damaged"); }
-
-  int byte() {
-    if (bytes_.empty()) fail();
-    const auto value = static_cast<unsigned char>(bytes_.front());
-    bytes_.remove_prefix(1);
-    return value;
-  }
-
-  std::uint64_t varint() {
-    std::uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const auto part = static_cast<std::uint64_t>(byte());
-      value |= (part & 0x7F) << shift;
-      if (part < 0x80) return value;
-    }
-    fail();
-  }
-
-  void pass(std::uint64_t bytes) {
-    if (bytes > bytes_.size()) fail();
-    bytes_.remove_prefix(bytes);
-  }
-
-  ListHead list_head() {
-    const int head = byte();
-    return {head >> 4 == 15 ? varint() : static_cast<std::uint64_t>(head >> 4), head & 15};
-  }
-
-  void skip(int type, int depth, bool is_element) {
-    if (depth > max_depth) fail();
-    switch (type) {
-      case true_:
-      case false_: return pass(is_element ? 1 : 0);
-      case byte_: return pass(1);
-      case i16:
-      case i32:
-      case i64: return static_cast<void>(varint());
-      case double_: return pass(8);
-      case binary: return pass(varint());
-      case list:
-      case set: {
-        for (auto [count, of] = list_head(); count > 0; --count) skip(of, depth + 1, true);
-        return;
-      }
-      case map: {
-        const std::uint64_t count = varint();
-        const int types = count == 0 ? 0 : byte();
-        for (std::uint64_t i = 0; i < count; ++i) {
-          skip(types >> 4, depth + 1, true);
-          skip(types & 15, depth + 1, true);
-        }
-        return;
-      }
-      case struct_: return fields([](std::int64_t, int) { return false; }, depth + 1);
-      default: fail();
-    }
-  }
-
-  std::string_view bytes_;
-};
+constexpr std::int64_t dictionary_page = 2;  // of PageType
 
 ColumnChunk column_chunk(Reader& reader) {
   ColumnChunk chunk;
   reader.fields([&](std::int64_t field, int type) {
-    if (type != i64) return false;
+    if (type != thrift::i64) return false;
     switch (field) {
       case 5: chunk.values = reader.number(); return true;
       case 6: chunk.uncompressed_bytes = reader.number(); return true;
@@ -134,11 +32,11 @@ ColumnChunk column_chunk(Reader& reader) {
 std::vector<ColumnChunk> row_group(Reader& reader) {
   std::vector<ColumnChunk> chunks;
   reader.fields([&](std::int64_t field, int type) {
-    if (field != 1 || type != list) return false;
+    if (field != 1 || type != thrift::list) return false;
     reader.elements([&] {
       ColumnChunk chunk;
       reader.fields([&](std::int64_t member, int kind) {
-        if (member != 3 || kind != struct_) return false;
+        if (member != 3 || kind != thrift::struct_) return false;
         chunk = column_chunk(reader);
         return true;
       });
@@ -161,7 +59,7 @@ std::vector<std::vector<ColumnChunk>> row_groups(std::string_view footer) {
   Reader reader(footer);
   std::vector<std::vector<ColumnChunk>> groups;
   reader.fields([&](std::int64_t field, int type) {
-    if (field != 4 || type != list) return false;
+    if (field != 4 || type != thrift::list) return false;
     reader.elements([&] { groups.push_back(row_group(reader)); });
     return true;
   });
@@ -175,6 +73,21 @@ std::int64_t end_of_data(std::string_view footer) {
     for (const ColumnChunk& chunk : groups.back()) end = std::max(end, end_of(chunk));
   }
   return end;
+}
+
+PageHead page_head(std::string_view bytes) {
+  Reader reader(bytes);
+  PageHead head;
+  reader.fields([&](std::int64_t field, int type) {
+    if (type != thrift::i32 || field < 1 || field > 3) return false;
+    const std::int64_t value = reader.number();
+    if (field == 1) head.is_dictionary = value == dictionary_page;
+    if (field == 2) head.uncompressed_bytes = value;
+    if (field == 3) head.compressed_bytes = value;
+    return true;
+  });
+  head.bytes = bytes.size() - reader.left();
+  return head;
 }
 
 }  // namespace djfast::parquet

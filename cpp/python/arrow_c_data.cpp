@@ -80,6 +80,11 @@ py::list parquet_row_groups(const py::bytes& footer) {
   return groups;
 }
 
+py::tuple parquet_page(const py::bytes& head) {
+  const parquet::PageHead page = parquet::page_head(std::string_view{head});
+  return py::make_tuple(page.bytes, page.is_dictionary, page.uncompressed_bytes, page.compressed_bytes);
+}
+
 void register_arrow(py::module_& module) {
   module.def("check_arrow", &check_arrow, py::arg("batch"),
              "Checks a record batch, nested columns included: (row, reason) for rows with a text that is not valid UTF-8; "
@@ -89,6 +94,9 @@ void register_arrow(py::module_& module) {
   module.def("parquet_row_groups", &parquet_row_groups, py::arg("footer"),
              "The columns of each row group of a Parquet file, by the metadata in its footer: number of values, bytes uncompressed and "
              "compressed, where the pages with data begin and where the dictionary does, 0 without one.");
+  module.def("parquet_page", &parquet_page, py::arg("head"),
+             "What a page of a Parquet file begins with: bytes of the head, whether it is a dictionary, bytes of the page uncompressed and "
+             "compressed. UserError where the head is damaged, or is not there as a whole.");
   module.def("checked_arrow_stream", &checked_arrow_stream, py::arg("stream"),
              "The capsule of a stream whose record batches are checked for structure before anybody imports them.");
 }

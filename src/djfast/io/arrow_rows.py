@@ -356,6 +356,8 @@ class FileRows(ArrowRows):
         Columns that hold texts, where a format does not say of which type they are.
     adds_suffix : bool
         Give every row the suffix of its file.
+    memory : int, optional
+        As for ReadOptions.
     **kept
         As for ArrowRows.
     """
@@ -367,12 +369,13 @@ class FileRows(ArrowRows):
         batch_bytes: int,
         texts: tuple[str, ...] = (),
         adds_suffix: bool = False,
+        memory: int | None = None,
         **kept: bool,
     ) -> None:
         super().__init__(**kept)
         self.files = files
         self.adds_suffix = adds_suffix
-        self._options = ReadOptions(batch_bytes, texts)
+        self._options = ReadOptions(batch_bytes, texts, memory=memory)
         self._columns: pa.Schema | None = None
 
     @property

@@ -40,12 +40,15 @@ class ReadOptions(NamedTuple):
     kinds : mapping of str to pyarrow.DataType
         What columns are in all files together, if each file alone can only be guessed at: a string in all that are strings in
         some, a type for those that are empty in this one.
+    memory : int, optional
+        Bytes that a run may use. A file is refused if what can only be read as a whole takes more than half of it.
     """
 
     batch_bytes: int
     texts: tuple[str, ...] = ()
     keeps_json: bool = False
     kinds: Mapping[str, pa.DataType] = MappingProxyType({})
+    memory: int | None = None
 
 
 class Reader(Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from djfast import _native
@@ -12,22 +14,29 @@ from djfast.io.files import file_size
 from djfast.io.formats import InputFile, ReadOptions
 from djfast.io.grouping import group_starts
 from djfast.io.intake import took
-from djfast.io.remote import arrow_source, is_remote, open_binary
+from djfast.io.remote import BLOCK_BYTES, arrow_source, is_remote, open_binary, open_ranges
+from djfast.io.whole_parts import check_whole, room_for_whole
 from djfast.records import NamedTuple
 
 _READ_BYTES = 1 << 20  # of a column chunk at a time
+_FETCHED_BYTES = 64 << 20  # of row groups that are fetched at once
+_SHORTEST_HEAD = 256
+_LONGEST_HEAD = 16 << 20
+_DICTIONARY_COPIES = 5  # the page, its values, and those of a column of Arrow that has a dictionary of its own
+_MOST_REPEATED_BYTES = 256 << 20
+_INDEX_BYTES = 4  # that a row takes at most where a chunk has nothing but numbers in its dictionary
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from djfast.io.arrow_rows import ArrowBlock
+    from djfast.io.remote import LocalFile, RemoteFile
 
 
 def borders(file: InputFile, split_bytes: int) -> list[int]:
     """Return where the splits of a file begin, counted in row groups, and the number of row groups."""
-    with _opened(file.path) as (parquet, _):
-        groups = [parquet.metadata.row_group(i) for i in range(parquet.num_row_groups)]
-    sizes = [group.total_byte_size for group in groups]
+    with _opened(file.path) as content:
+        sizes = [group.total_byte_size for group in content.described(range(content.group_count))]
     return [*group_starts(sizes, split_bytes), len(sizes)]
 
 
@@ -37,58 +46,128 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
     Raises
     ------
     InputError
-        If the file cannot be read, or has fewer row groups than when the split was made.
+        If the file cannot be read, has fewer row groups than when the split was made, or a page that does not fit into memory.
     """
     from djfast.io.arrow_rows import ArrowBlock, parts_with_few_bytes
 
-    with _opened(file.path) as (parquet, footer):
-        count = parquet.num_row_groups
+    with _opened(file.path) as content:
+        count = content.group_count
         if end is not None and count < end:
             raise OSError(f"it has become shorter: {count} row groups, fewer than {end}")
         groups = range(start, count if end is None else end)
-        described = [parquet.metadata.row_group(i) for i in groups]
+        described = content.described(groups)
         rows = max(1, sum(group.num_rows for group in described))
         size = max(1, sum(group.total_byte_size for group in described))
         batch_size = max(1, min(65536, options.batch_bytes * rows // size))
         stored = file_size(file.path) * len(groups) / max(1, count)
         first = 0
-        reader = _with_dictionaries(parquet, footer, file.path, groups, batch_size)
-        for batch in reader.iter_batches(batch_size=batch_size, row_groups=groups):
+        for batch in _batches(content, groups, batch_size, options.memory):
             took(stored * batch.num_rows / rows)
             block = ArrowBlock(batch, file.path, range(first, first + batch.num_rows))
             for part in parts_with_few_bytes(block, options.batch_bytes):
-                yield part._replace(batch=_without_dictionaries(part.batch, parquet.schema_arrow))
+                yield part._replace(batch=_without_dictionaries(part.batch, content.schema))
             first += batch.num_rows
 
 
-_MOST_REPEATED_BYTES = 256 << 20
-_INDEX_BYTES = 4  # that a row takes at most where a chunk has nothing but numbers in its dictionary
+def _batches(content: _Content, groups: Sequence[int], rows: int, memory: int | None) -> Iterator[pa.RecordBatch]:
+    """Read row groups: of a file on disk page by page, of what comes over a network some at a time, each as a whole."""
+    if not is_remote(content.path):
+        content.check_pages(groups, memory)
+        yield from content.reader(groups, rows).iter_batches(batch_size=rows, row_groups=groups)
+        return
+    sizes = [sum(chunk.compressed_bytes for chunk in content.chunks[number]) for number in groups]
+    most = _FETCHED_BYTES if memory is None else min(_FETCHED_BYTES, memory // 8)
+    for start, end in pairwise([*group_starts(sizes, most), len(sizes)]):
+        run = groups[start:end]
+        content.check_pages(run, memory)
+        reader = content.reader(run, rows, is_held=sum(sizes[start:end]) <= most)
+        yield from reader.iter_batches(batch_size=rows, row_groups=run)
 
 
-def _with_dictionaries(parquet: Any, footer: bytes, path: str, groups: Sequence[int], rows: int) -> Any:
-    """Return a reader that gives columns as dictionaries if so many rows may repeat texts to more than memory has room for."""
-    import pyarrow.parquet as pq
-
-    from djfast.io.arrow_json import is_kind
-
-    every = _native.parquet_row_groups(footer)
-    chunks = every[groups[0] : groups[-1] + 1] if groups else []
-    repeated = []
-    for number, name in enumerate(parquet.schema.names):
-        column = parquet.schema.column(number)
-        if column.path != name or column.physical_type != "BYTE_ARRAY" or column.max_repetition_level:
-            continue
-        has_texts = is_kind(parquet.schema_arrow.field(name).type, "string", "large_string", "binary", "large_binary")
-        if has_texts and any(_may_be_long(_Chunk(*each[number]), rows) for each in chunks if number < len(each)):
-            repeated.append(name)
-    if not repeated:
-        return parquet
-    return pq.ParquetFile(arrow_source(path), metadata=parquet.metadata, read_dictionary=repeated, **_reading(path))
+def count(file: InputFile, start: int, end: int) -> int:
+    """Return the rows of some row groups."""
+    with _opened(file.path) as content:
+        return sum(group.num_rows for group in content.described(range(start, min(end, content.group_count))))
 
 
-def _reading(path: str) -> dict[str, Any]:
-    """Return how a file is read: page by page, but for what comes over a network, where each read would take a round trip."""
-    held = {} if is_remote(path) else {"pre_buffer": False, "buffer_size": _READ_BYTES}
+def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
+    """Return the columns of a file; the pages of one on disk are looked at before anybody works on its rows."""
+    with _opened(file.path) as content:
+        if not is_remote(file.path):
+            content.check_pages(range(content.group_count), options.memory)
+        return content.schema
+
+
+class _Content:
+    """An open file, and its footer, which is read once."""
+
+    def __init__(self, path: str, parquet: Any) -> None:
+        self.path = path
+        self.schema: pa.Schema = parquet.schema_arrow
+        self.group_count: int = parquet.num_row_groups
+        self._parquet = parquet
+        self._footer = _footer(path, parquet.metadata)
+        _check_end(path, self._footer)
+
+    @cached_property
+    def chunks(self) -> list[list[_Chunk]]:
+        """The columns of each row group."""
+        return [[_Chunk(*chunk) for chunk in group] for group in _native.parquet_row_groups(self._footer)]
+
+    def described(self, groups: Sequence[int]) -> list[Any]:
+        """Return what pyarrow says of row groups."""
+        return [self._parquet.metadata.row_group(number) for number in groups]
+
+    def reader(self, groups: Sequence[int], rows: int, *, is_held: bool = False) -> Any:
+        """Return what reads row groups: as the file is open, or with columns as dictionaries, or from memory if `is_held`."""
+        import pyarrow.parquet as pq
+
+        repeated = self._repeated(groups, rows)
+        if not repeated and not is_held:
+            return self._parquet
+        reading = _reading(self.path, is_held=is_held)
+        return pq.ParquetFile(arrow_source(self.path), metadata=self._parquet.metadata, read_dictionary=repeated, **reading)
+
+    def _repeated(self, groups: Sequence[int], rows: int) -> list[str]:
+        """Name the columns that are read as dictionaries: so many rows may repeat texts to more than memory has room for."""
+        from djfast.io.arrow_json import is_kind
+
+        chunks = self.chunks[groups[0] : groups[-1] + 1] if groups else []
+        repeated = []
+        for number, name in enumerate(self._parquet.schema.names):
+            column = self._parquet.schema.column(number)
+            if column.path != name or column.physical_type != "BYTE_ARRAY" or column.max_repetition_level:
+                continue
+            has_texts = is_kind(self.schema.field(name).type, "string", "large_string", "binary", "large_binary")
+            if has_texts and any(_may_be_long(each[number], rows) for each in chunks if number < len(each)):
+                repeated.append(name)
+        return repeated
+
+    def check_pages(self, groups: Sequence[int], memory: int | None) -> None:
+        """Make sure that the pages of row groups fit into memory, compressed and not.
+
+        What a footer says of sizes is believed. Over a network, where the heads of all pages would be the whole file, the first
+        ones stand for the others of their column.
+        """
+        if memory is None:
+            return
+        least = room_for_whole(memory) // (1 + _DICTIONARY_COPIES)  # smaller chunks have no page that is too large
+        large = [(i, n) for i in groups for n, chunk in enumerate(self.chunks[i]) if chunk.uncompressed_bytes > least]
+        if not large:
+            return
+        with closing(open_ranges(self.path)) as file:
+            for group, column in large:
+                what = f"a page of column '{self._parquet.schema.column(column).path}' in row group {group}"
+                needed = _largest_page(file, self.chunks[group][column], most=2 if is_remote(self.path) else None)
+                check_whole(what, needed, memory, "write the file with smaller pages")
+
+
+def _reading(path: str, *, is_held: bool = False) -> dict[str, Any]:
+    """Return how a file is read: some bytes of a column at a time, or, `is_held`, all columns of its row groups at once.
+
+    Over a network the pieces are those that are fetched: smaller ones would fetch them again for each column.
+    """
+    held = {} if is_held else {"pre_buffer": False, "buffer_size": BLOCK_BYTES if is_remote(path) else _READ_BYTES}
     return {"page_checksum_verification": True, **held}
 
 
@@ -114,17 +193,42 @@ def _without_dictionaries(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Record
     return batch if batch.schema.equals(schema) else batch.cast(schema)
 
 
-def count(file: InputFile, start: int, end: int) -> int:
-    """Return the rows of some row groups."""
-    with _opened(file.path) as (parquet, _):
-        return sum(parquet.metadata.row_group(i).num_rows for i in range(start, min(end, parquet.num_row_groups)))
+def _largest_page(file: RemoteFile | LocalFile, chunk: _Chunk, *, most: int | None) -> int:
+    """Return the bytes that the largest page of a chunk takes while it is read: compressed, and once or more often as it is."""
+    needed = count = 0
+    place = chunk.dictionary_start if 0 < chunk.dictionary_start < chunk.pages_start else chunk.pages_start
+    end = place + chunk.compressed_bytes
+    while place < end and count != most:
+        page = _page_at(file, place)
+        if page.compressed_bytes < 0:
+            break  # damaged, as Arrow will say
+        copies = _DICTIONARY_COPIES if page.is_dictionary else 1
+        needed = max(needed, page.compressed_bytes + copies * page.uncompressed_bytes)
+        place += page.head_bytes + page.compressed_bytes
+        count += 1
+    return needed
 
 
-def schema(file: InputFile, options: ReadOptions) -> pa.Schema:
-    """Return the columns of a file."""
-    del options
-    with _opened(file.path) as (parquet, _):
-        return parquet.schema_arrow
+def _page_at(file: RemoteFile | LocalFile, place: int) -> _Page:
+    """Read the head of a page, which is as long as the smallest and largest values in it."""
+    size = _SHORTEST_HEAD
+    while True:
+        head = file.read_at(size, place)
+        try:
+            return _Page(*_native.parquet_page(head))
+        except UserError:
+            if len(head) < size or size > _LONGEST_HEAD:
+                raise
+        size *= 16
+
+
+class _Page(NamedTuple):
+    """What a page begins with."""
+
+    head_bytes: int
+    is_dictionary: bool
+    uncompressed_bytes: int
+    compressed_bytes: int  # that follow the head
 
 
 _MAGIC = b"PAR1"
@@ -159,16 +263,13 @@ def _footer(path: str, metadata: Any) -> bytes:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[tuple[Any, bytes]]:
-    """Open a file, and read its footer once."""
+def _opened(path: str) -> Iterator[_Content]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(arrow_source(path), **_reading(path)) as parquet:
-            footer = _footer(path, parquet.metadata)
-            _check_end(path, footer)
-            yield parquet, footer
+            yield _Content(path, parquet)
     except InputError:
         raise
     except (pa.ArrowException, OSError, UserError, UnicodeDecodeError) as error:  # the last for names of columns

@@ -122,7 +122,14 @@ def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int, *, lon
         "keeps_stats": bool(recipe.settings["keep_stats_in_res_ds"]),
         "keeps_hashes": bool(recipe.settings["keep_hashes_in_res_ds"]),
     }
-    return carrier_of(files, batch_bytes=batch_bytes, longest_row=longest_row, texts=tuple(text_keys(recipe)), **settings)
+    return carrier_of(
+        files,
+        batch_bytes=batch_bytes,
+        longest_row=longest_row,
+        memory=int(recipe.settings["memory"]),
+        texts=tuple(text_keys(recipe)),
+        **settings,
+    )
 
 
 def bring_stats(files: Sequence[InputFile]) -> bool:
@@ -143,6 +150,7 @@ def carrier_of(
     *,
     batch_bytes: int,
     longest_row: int | None = None,
+    memory: int | None = None,
     texts: tuple[str, ...] = (),
     **settings: bool,
 ) -> Any:
@@ -162,7 +170,7 @@ def carrier_of(
     if are_lines == {False}:
         from djfast.io.arrow_rows import FileRows
 
-        rows = FileRows(files, batch_bytes=batch_bytes, texts=texts, **settings)
+        rows = FileRows(files, batch_bytes=batch_bytes, texts=texts, memory=memory, **settings)
         rows.longest_row = longest_row
         return rows
     return JsonRows(files, batch_bytes=batch_bytes, longest_line=longest_row, **settings)
