@@ -183,6 +183,26 @@ def test_a_run_says_what_would_help_and_leaves_nothing(tmp_path: Path, write: An
     assert djfast.run({**recipe, "memory": "300MiB"}).rows_read == rows
 
 
+def test_only_row_groups_of_repeated_texts_are_read_as_dictionaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dictionary is built anew for each batch; that a short last row group may repeat its texts says nothing of the others."""
+    path = tmp_path / "a.parquet"
+    groups = [TEXTS, ["a" * (MIB // 2)] * 40, TEXTS]
+    with pq.ParquetWriter(path, pa.schema({"text": pa.string(), "n": pa.int64()}), write_batch_size=1) as writer:
+        for texts in groups:
+            writer.write_table(pa.table({"text": texts, "n": range(len(texts))}))
+    monkeypatch.setattr(parquet_files, "_MOST_REPEATED_BYTES", 2 * MIB)
+    readers: list[list[str]] = []
+    reader = parquet_files._Content.reader
+
+    def noted(content: Any, repeated: list[str], **reading: bool) -> Any:
+        readers.append(repeated)
+        return reader(content, repeated, **reading)
+
+    monkeypatch.setattr(parquet_files._Content, "reader", noted)
+    assert rows_of(str(path), None) == [*range(64), *range(40), *range(64)]
+    assert readers == [[], ["text"], []]
+
+
 def test_row_groups_over_a_network_are_fetched_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fsspec = pytest.importorskip("fsspec")
     texts = TEXTS * 2

@@ -77,8 +77,13 @@ def test_rows_of_tables_are_probed_as_they_are_run(tmp_path: Path) -> None:
     assert prediction.rows >= 250  # the text of a table takes more bytes in memory than in its file
 
 
-@pytest.mark.parametrize(("case", "threads"), [("filters", 2), ("whole rows, 8 MiB rows", 1)])
-def test_the_predicted_memory_is_about_that_of_the_run(tmp_path, case: str, threads: int) -> None:
-    """Within a quarter if nothing else disturbs the measuring (bench/MEMORY.md)."""
-    predicted, measured = outcome(CASES[case], tmp_path, threads=threads, megabytes=9)
-    assert 0.65 < predicted / measured < 1.5
+@pytest.mark.parametrize(("case", "threads"), [("filters", 2), ("exact", 8), ("whole rows, 8 MiB rows", 1)])
+def test_the_predicted_memory_is_within_a_quarter_of_that_of_the_run(tmp_path, case: str, threads: int) -> None:
+    """Threads on a busy machine may not all be at work at once, so one of three runs must show it."""
+    ratios = []
+    while len(ratios) < 3:
+        predicted, measured = outcome(CASES[case], tmp_path, threads=threads, megabytes=20 if threads == 8 else 9)
+        ratios.append(predicted / measured)
+        if 0.8 < ratios[-1] < 1.25:
+            return
+    pytest.fail(f"predicted of measured: {ratios}")

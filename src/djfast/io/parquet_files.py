@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 from djfast import _native
@@ -71,17 +71,21 @@ def blocks(file: InputFile, start: int, end: int | None, options: ReadOptions) -
 
 def _batches(content: _Content, groups: Sequence[int], rows: int, memory: int | None) -> Iterator[pa.RecordBatch]:
     """Read row groups: of a file on disk page by page, of what comes over a network some at a time, each as a whole."""
-    if not is_remote(content.path):
-        content.check_pages(groups, memory)
-        yield from content.reader(groups, rows).iter_batches(batch_size=rows, row_groups=groups)
-        return
-    sizes = [sum(chunk.compressed_bytes for chunk in content.chunks[number]) for number in groups]
     most = _FETCHED_BYTES if memory is None else min(_FETCHED_BYTES, memory // 8)
-    for start, end in pairwise([*group_starts(sizes, most), len(sizes)]):
-        run = groups[start:end]
-        content.check_pages(run, memory)
-        reader = content.reader(run, rows, is_held=sum(sizes[start:end]) <= most)
-        yield from reader.iter_batches(batch_size=rows, row_groups=run)
+    for repeated, alike in groupby(groups, lambda number: content.repeated(number, rows)):
+        for run in _fetched_at_once(content, list(alike), most):
+            content.check_pages(run, memory)
+            is_held = is_remote(content.path) and content.stored_bytes(run) <= most
+            yield from content.reader(repeated, is_held=is_held).iter_batches(batch_size=rows, row_groups=run)
+
+
+def _fetched_at_once(content: _Content, groups: Sequence[int], most: int) -> Iterator[Sequence[int]]:
+    """Cut row groups into runs: pyarrow fetches all that it is asked for ahead."""
+    if not is_remote(content.path):
+        yield groups
+        return
+    sizes = [content.stored_bytes([number]) for number in groups]
+    yield from (groups[start:end] for start, end in pairwise([*group_starts(sizes, most), len(sizes)]))
 
 
 def count(file: InputFile, start: int, end: int) -> int:
@@ -118,30 +122,37 @@ class _Content:
         """Return what pyarrow says of row groups."""
         return [self._parquet.metadata.row_group(number) for number in groups]
 
-    def reader(self, groups: Sequence[int], rows: int, *, is_held: bool = False) -> Any:
+    def stored_bytes(self, groups: Sequence[int]) -> int:
+        """Return the bytes of row groups in the file."""
+        return sum(chunk.compressed_bytes for number in groups for chunk in self.chunks[number])
+
+    def reader(self, repeated: Sequence[str], *, is_held: bool) -> Any:
         """Return what reads row groups: as the file is open, or with columns as dictionaries, or from memory if `is_held`."""
         import pyarrow.parquet as pq
 
-        repeated = self._repeated(groups, rows)
         if not repeated and not is_held:
             return self._parquet
         reading = _reading(self.path, is_held=is_held)
         return pq.ParquetFile(arrow_source(self.path), metadata=self._parquet.metadata, read_dictionary=repeated, **reading)
 
-    def _repeated(self, groups: Sequence[int], rows: int) -> list[str]:
+    def repeated(self, group: int, rows: int) -> list[str]:
         """Name the columns that are read as dictionaries: so many rows may repeat texts to more than memory has room for."""
+        chunks = self.chunks[group]
+        return [name for number, name in self._texts if number < len(chunks) and _may_be_long(chunks[number], rows)]
+
+    @cached_property
+    def _texts(self) -> list[tuple[int, str]]:
+        """The columns of strings or bytes that are not inside others, with their numbers."""
         from djfast.io.arrow_json import is_kind
 
-        chunks = self.chunks[groups[0] : groups[-1] + 1] if groups else []
-        repeated = []
+        found = []
         for number, name in enumerate(self._parquet.schema.names):
             column = self._parquet.schema.column(number)
             if column.path != name or column.physical_type != "BYTE_ARRAY" or column.max_repetition_level:
                 continue
-            has_texts = is_kind(self.schema.field(name).type, "string", "large_string", "binary", "large_binary")
-            if has_texts and any(_may_be_long(each[number], rows) for each in chunks if number < len(each)):
-                repeated.append(name)
-        return repeated
+            if is_kind(self.schema.field(name).type, "string", "large_string", "binary", "large_binary"):
+                found.append((number, name))
+        return found
 
     def check_pages(self, groups: Sequence[int], memory: int | None) -> None:
         """Make sure that the pages of row groups fit into memory, compressed and not.

@@ -141,8 +141,10 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     waits = bool(plan.stages[-1].dedups) or len(plan.passes()) > 1
     all_rows = int(rows_in * scale)
     keys = max([_key_bytes(plan, run, rows_out * scale / ranks, budget, alone=ranks == 1) for run in plan.passes()] or [0])
-    at_work = _at_work(peaks, plan, budget, threads, total)
-    held = min(budget.window_bytes, waiting_plain * scale) if waits and ranks == 1 else 0
+    under_way = _under_way(peaks, plan, budget, threads, total)
+    at_work = _at_work(peaks, under_way, threads)
+    waiting_rows = waiting_plain * scale * max(0.0, 1 - under_way.bytes / max(total, 1))  # those under way do not wait yet
+    held = min(budget.window_bytes, waiting_rows) if waits and ranks == 1 else 0
     table = 0 if output.format.shape == "lines" else _TABLE_COPIES * min(output.group_bytes, total)
     return Prediction(
         probed=read,
@@ -183,22 +185,41 @@ def _plain_bytes(file: InputFile) -> int:
     return file_size(file.path) * (ASSUMED_RATIO if file.compression else 1)
 
 
-def _at_work(peaks: Peaks, plan: Plan, budget: Budget, threads: int, total: int) -> float:
+class _UnderWay(NamedTuple):
+    """Batches of a run that are between reading and writing."""
+
+    batches: int
+    size: int  # bytes of one
+
+    @property
+    def bytes(self) -> int:
+        """Return the bytes of all of them."""
+        return self.batches * self.size
+
+
+def _under_way(peaks: Peaks, plan: Plan, budget: Budget, threads: int, total: int) -> _UnderWay:
+    """Return how many batches there are at a time: fewer where they are so large that the budget limits them."""
+    size = max(min(budget.batch_bytes, total), peaks.largest, 1)
+    if threads == 1:
+        return _UnderWay(1, size)
+    return _UnderWay(max(1, min(budget.in_flight, -(-total // size), budget.working_bytes // (size * working_set(plan)))), size)
+
+
+def _at_work(peaks: Peaks, under_way: _UnderWay, threads: int) -> float:
     """Return the bytes of the batches that are between reading and writing.
 
     Those that are worked on take what a block of the probe took, in proportion; the others wait as they were read, or are
-    done. Fewer are under way at a time where they are so large that the budget limits them.
+    done.
     """
     if not peaks.largest:
         return 0
-    size = max(min(budget.batch_bytes, total), peaks.largest)
+    size = under_way.size
     scale, rest = size / peaks.largest, at_rest()
     if threads == 1:
         return peaks.alone(rest) * scale
-    under_way = max(1, min(budget.in_flight, -(-total // size), budget.working_bytes // (size * working_set(plan))))
-    at_work = min(threads, under_way)
+    at_work = min(threads, under_way.batches)
     beside = peaks.reading(rest) + max(0.0, peaks.writing() - peaks.working())  # one at a time
-    return beside + at_work * (size + peaks.working() * scale) + (under_way - at_work + 1) * size
+    return beside + at_work * (size + peaks.working() * scale) + (under_way.batches - at_work + 1) * size
 
 
 def _key_bytes(plan: Plan, run: range, rows: float, budget: Budget, *, alone: bool) -> int:
