@@ -15,13 +15,16 @@ from typing import IO, Any, Protocol
 from djfast.errors import OutputError
 from djfast.formats import FORMATS, Format
 from djfast.io.collected import GROUP_BYTES, Collected, CollectedLines, CollectedTables, TableSink, Unfit
-from djfast.io.commit import Staging
+from djfast.io.commit import Staging, place_of
 from djfast.io.compression import compress_file, compression_of
 from djfast.io.durable import writing
 from djfast.io.result_names import manifest_path, shard_paths, side_paths, stats_path
 from djfast.io.table_files import TableCutter
 from djfast.records import NamedTuple
 from djfast.reserved import STDOUT
+
+_LONGEST_PATH = 4095  # bytes, of Linux
+_SHOWN = 60  # code points at each end of a long path
 
 
 class Piece(Protocol):
@@ -383,6 +386,37 @@ def check_columns(output: Output, columns: Callable[[], Any], *, as_lines: bool)
             )
 
 
+def check_reach(path: str) -> None:
+    """Make sure that the file system can have a result of this path, with the names that a run gives to what lies beside it.
+
+    Raises
+    ------
+    OutputError
+        If the path leads through a file, or a name in it is too long.
+    """
+    if path == STDOUT:
+        return
+    folder, name = os.path.split(os.path.abspath(path))
+    there = folder
+    with contextlib.suppress(OSError):  # whose path is too long, as is said below
+        while not os.path.lexists(there):
+            there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise OutputError(f"export_path leads through a file, {there} is no folder; choose another export_path, got {path!r}")
+    longest = os.pathconf(there, "PC_NAME_MAX")
+    added = max(len(os.path.basename(each)) - len(name) for each in [*side_paths(path), place_of(path)])
+    sizes = [len(os.fsencode(each)) for each in folder.split(os.sep)] + [len(os.fsencode(name)) + max(added, 0)]
+    if max(sizes) > longest or sum(sizes) + len(sizes) > _LONGEST_PATH:
+        raise OutputError(
+            f"export_path is too long: a name may have {longest} bytes and a path {_LONGEST_PATH:,}, with the {max(added, 0)} "
+            f"that a run adds for what lies beside the result; choose a shorter export_path, got {_shortened(path)!r}"
+        )
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= 2 * _SHOWN else f"{path[:_SHOWN]}...{path[-_SHOWN:]}"
+
+
 def check_place(output: Output) -> None:
     """Make sure that what a result replaces was a result of its kind, too.
 
@@ -393,6 +427,7 @@ def check_place(output: Output) -> None:
     """
     if output.path == STDOUT:
         return
+    check_reach(output.path)
     for path in side_paths(output.path):
         if os.path.isdir(path):
             raise OutputError(f"a file beside the result would replace a folder; choose another export_path, got {path!r}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from djfast.errors import RecipeError
 from djfast.records import NamedTuple
+from djfast.type_names import spoken_type
 
 if TYPE_CHECKING:
     import ast
@@ -109,7 +110,7 @@ class _Reader:
 
     def _value(self, node: ast.Constant) -> Tree:
         if not isinstance(node.value, str | int | float | None):
-            raise self.unknown(node, f"a value of type {type(node.value).__name__}")
+            raise self.unknown(node, f"a value of type {spoken_type(node.value)}")
         return ("value", json.dumps(node.value))  # as JSON, so that 1, 1.0 and True are told apart in plans
 
     def _path(self, node: Any) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from djfast.io.json_forms import head_of
 from djfast.io.json_rows import JsonRows
 from djfast.io.overlap import refuse_overlap
 from djfast.io.remote import sign_in
+from djfast.io.results import check_reach
 from djfast.io.splits import Split, default_split_bytes, splits_of
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
@@ -78,6 +79,8 @@ def source_files(recipe: Recipe, notices: list[str] | None = None) -> list[list[
 
         refuse_same_file([file.path for files in groups for file in files])
         return groups
+    if not is_remote(output.path):
+        check_reach(output.path)
     for source, files in zip(sources, groups):
         refuse_overlap(
             str(settings["export_path"]),

@@ -28,6 +28,10 @@ READING = -1
 EXPORT = -2
 
 
+def _all(rows: int) -> str:
+    return "the only row" if rows == 1 else f"every one of the {rows:,} rows"
+
+
 class Rejected(NamedTuple):
     """One bad row. `line` counts from 1 in `file`, 0 is not known; `row` is the line's bytes, a Python row, or a `RowMember`."""
 
@@ -123,12 +127,12 @@ class RejectedRows:
     def _total_failure(self, rows_read: int, tally: Tally | None) -> str | None:
         """Say who rejected every row that came, if somebody did."""
         if self.count == rows_read:
-            return f"every one of the {rows_read:,} rows was rejected"
+            return f"{_all(rows_read)} was rejected"
         if tally is None:
             return None
         for op, rejected in self.by_op.items():
             if op != READING and rejected == tally.rows_in.get(op):
-                return f"no row is left: {tally.names[op]} rejected every one of the {rejected:,} rows that came to it"
+                return f"no row is left: {tally.names[op]} rejected {_all(rejected)} that came to it"
         return None
 
     @property
