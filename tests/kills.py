@@ -110,7 +110,7 @@ def run(command: list[str]) -> None:
 
 def kill_one(case: Case, chance: random.Random, folder: Path) -> str:
     """Make an earlier result, kill the run that replaces it, look at what is there, and run again. Return what was seen."""
-    from djfast.io.commit import finish_commit
+    from djfast.io.write.commit import finish_commit
 
     write_inputs(folder)
     result = folder / "out" / case.export

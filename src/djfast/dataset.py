@@ -14,15 +14,13 @@ from djfast.catalog import flattened, load_ops
 from djfast.declare import Op
 from djfast.display import SHOWN_ROWS, as_html, as_text
 from djfast.errors import DjfastError, InputError, MissingExtraError, RecipeError, RowError, SchemaError
-from djfast.formats import format_of
 from djfast.frames import FileSource, FrameSource, ListSource, frame_source, is_frame
-from djfast.io.commit import Staging
-from djfast.io.line_rows import carried_for, restored
-from djfast.io.list_rows import MISSING, lookup, without_stats
-from djfast.io.overlap import refuse_overlap
+from djfast.io.read.overlap import refuse_overlap
 from djfast.io.result_names import earlier_files
-from djfast.io.results import Output, Result, ResultFile, RowList
-from djfast.io.upload import Address, replace_files
+from djfast.io.write.commit import Staging
+from djfast.io.write.formats import result_format_of
+from djfast.io.write.results import Output, Result, ResultFile, RowList
+from djfast.io.write.upload import Address, replace_files
 from djfast.json_bytes import parsed
 from djfast.plan.build import build_plan
 from djfast.plan.rules import optimized
@@ -32,6 +30,8 @@ from djfast.ranks.cores import usable_cores
 from djfast.recipe.outputs import is_remote
 from djfast.records import NamedTuple
 from djfast.reserved import META, STATS
+from djfast.rows.line_rows import carried_for, restored
+from djfast.rows.list_rows import MISSING, lookup, without_stats
 from djfast.runners.local import reject_unfit, run_plan
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import READING, Rejected, RejectedRows
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from djfast.io.formats import InputFile
+    from djfast.io.read.formats import InputFile
 
 Row = dict[str, Any]
 Source = ListSource | FileSource | FrameSource
@@ -332,7 +332,7 @@ class Dataset:
         """
         target = os.fspath(path)
         try:
-            kind = format_of(target)
+            kind = result_format_of(target)
         except RecipeError as error:
             raise RecipeError(f"the path {error}") from None
         output = Output(target, kind.name, arguments=kind.checked(arguments))
@@ -605,13 +605,13 @@ def _require(package: str) -> None:
 
 def _files(path: str | os.PathLike[str] | Sequence[str], *, family: str | None = None) -> list[InputFile]:
     """Find files, only those of one family of formats if it is given."""
-    from djfast.io.files import discover
-    from djfast.io.formats import FORMATS, suffixes_of
+    from djfast.io.read.files import discover
+    from djfast.io.read.formats import INPUT_FORMATS, suffixes_of
 
     paths = [os.fspath(path)] if isinstance(path, str | os.PathLike) else [os.fspath(p) for p in path]
     files = [file for each in paths for file in discover(each, suffixes_of(family) if family else [])]
     for file in files:
-        if family is not None and FORMATS[file.format].family != family:
+        if family is not None and INPUT_FORMATS[file.format].family != family:
             raise InputError(f"the files must be {family}, Dataset.from_files reads any format, got {file.path!r}")
     return files
 

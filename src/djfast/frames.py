@@ -7,15 +7,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from djfast.errors import SchemaError
-from djfast.io.arrow_entry import reader_of_capsules
-from djfast.io.list_rows import ListRows
+from djfast.io.read.arrow_entry import reader_of_capsules
 from djfast.records import NamedTuple
+from djfast.rows.list_rows import ListRows
 from djfast.type_names import type_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from djfast.io.formats import InputFile
+    from djfast.io.read.formats import InputFile
 
 BATCH_BYTES = 1 << 20
 _BATCH_ROWS = 4096
@@ -88,7 +88,7 @@ class FrameSource:
         SchemaError
             If it is a reader that has been read already.
         """
-        from djfast.io.arrow_rows import TableRows
+        from djfast.rows.arrow_rows import TableRows
 
         if self._is_read:
             raise SchemaError("the rows of a reader can be read once, and they have been; read them into a table first")

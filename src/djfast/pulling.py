@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from djfast.io.results import RowList
+from djfast.io.write.results import RowList
 
 _AHEAD = 4  # pieces
 _PATIENCE = 0.05  # seconds after which a full queue looks whether anybody still wants rows

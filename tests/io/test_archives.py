@@ -17,8 +17,8 @@ import pyarrow as pa
 import pytest
 
 from djfast.errors import InputError, MissingExtraError
-from djfast.io import extraction, formats, warc_files, webdataset_files
-from djfast.io.files import discover
+from djfast.io.read import extraction, formats, warc_files, webdataset_files
+from djfast.io.read.files import discover
 from tests.io.test_tables import read, rejected, run
 
 
@@ -346,8 +346,8 @@ def test_a_saved_dataset_must_not_name_files_elsewhere(tmp_path: Path, name: Any
 
 def test_a_format_whose_package_is_missing_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.pdf").write_bytes(pdf([["x"]]))
-    pdf_format = formats.FORMATS["pdf"]._replace(packages=("no_such_package",))
-    monkeypatch.setitem(formats.FORMATS, "pdf", pdf_format)
+    pdf_format = formats.INPUT_FORMATS["pdf"]._replace(packages=("no_such_package",))
+    monkeypatch.setitem(formats.INPUT_FORMATS, "pdf", pdf_format)
     with pytest.raises(MissingExtraError, match=r"not installed: no_such_package; pip install 'djfast\[documents\]'"):
         run(tmp_path, tmp_path / "a.pdf")
 

@@ -14,7 +14,7 @@ import pytest
 
 import djfast
 from djfast.errors import InputError, OutputError, RecipeError
-from djfast.io.commit import Staging
+from djfast.io.write.commit import Staging
 
 WRITES = ("replace", "unlink", "rename", "mkdir", "rmdir")
 KILLED = """

@@ -11,7 +11,7 @@ import pytest
 
 import djfast
 from djfast.errors import InputError
-from djfast.io.files import discover
+from djfast.io.read.files import discover
 
 
 def make(folder: Path, *names: str) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from djfast.errors import InputError
-from djfast.io.files import discover
-from djfast.io.json_forms import kind_of
-from djfast.io.json_values import values_in
-from djfast.io.splits import splits_of
+from djfast.io.read.files import discover
+from djfast.io.read.json_forms import kind_of
+from djfast.io.read.json_values import values_in
+from djfast.io.read.splits import splits_of
 from tests.io.test_tables import read, rejected, run
 
 ROWS: list[dict[str, Any]] = [{"text": f"row {i} }}{{ \\\" [ä", "n": {"i": i, "l": [i, {}]}} for i in range(300)]
@@ -153,7 +153,7 @@ def test_chunks_of_any_size_give_the_same_values(form: str, monkeypatch: pytest.
         return
     data = FORMS[form].encode()
     for size in (1, 7, 1000):
-        monkeypatch.setattr("djfast.io.json_values._CHUNK_BYTES", size)
+        monkeypatch.setattr("djfast.io.read.json_values._CHUNK_BYTES", size)
         stream = Dripping(data, size)
         values = list(values_in(stream, "x", is_array=form.startswith("array"), longest=1 << 20))
         assert list(map(json.loads, values)) == ROWS

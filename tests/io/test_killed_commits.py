@@ -15,8 +15,8 @@ import pytest
 
 import djfast
 from djfast.errors import OutputError, RecipeError
-from djfast.io import commit
-from djfast.io.commit import Staging, place_of
+from djfast.io.write import commit
+from djfast.io.write.commit import Staging, place_of
 from tests import kills
 
 LONG, BAD = "text that is long enough", None

@@ -13,7 +13,7 @@ import pytest
 
 import djfast
 from djfast.errors import TooManyErrors
-from djfast.io import collected
+from djfast.io.write import collected
 from djfast.runners import memory
 
 TEXT_TYPES = [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]

@@ -23,7 +23,7 @@ import zstandard
 import djfast
 from djfast.errors import InputError, MissingExtraError
 from djfast.io import remote
-from djfast.io.files import discover
+from djfast.io.read.files import discover
 from djfast.io.remote import RemoteFile, open_binary, stat
 from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe

@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 
 import djfast
 from djfast.errors import InputError
-from djfast.io import json_rows, remote
-from djfast.io.arrow_rows import FileRows
+from djfast.io import remote
 from djfast.io.compression import frame_borders
-from djfast.io.formats import InputFile
-from djfast.io.json_rows import PROBE_BYTES, JsonRows
-from djfast.io.splits import ASSUMED_RATIO, Split, default_split_bytes, splits_of, uncut_files
+from djfast.io.read.formats import InputFile
+from djfast.io.read.splits import ASSUMED_RATIO, Split, default_split_bytes, splits_of, uncut_files
+from djfast.rows import json_rows
+from djfast.rows.arrow_rows import FileRows
+from djfast.rows.json_rows import PROBE_BYTES, JsonRows
 
 lines = st.sampled_from([b"", b"a", b"{}", b'{"text": "some words"}', b"\r", b"long " * 30, b"x" * (PROBE_BYTES + 1)])
 texts = st.builds(

@@ -15,13 +15,13 @@ import pytest
 
 import djfast
 from djfast.errors import DjfastError, InputError
-from djfast.io import csv_files, formats
-from djfast.io.arrow_rows import FileRows
-from djfast.io.files import discover
-from djfast.io.json_rows import JsonRows
-from djfast.io.splits import splits_of
+from djfast.io.read import csv_files, formats
+from djfast.io.read.files import discover
+from djfast.io.read.splits import splits_of
 from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
+from djfast.rows.arrow_rows import FileRows
+from djfast.rows.json_rows import JsonRows
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.progress import Progress
@@ -508,7 +508,7 @@ def test_texts_beside_data_are_not_the_data(tmp_path: Path, names: list[str], fa
         (tmp_path / name).write_bytes(b"x" * (100 if name.endswith("parquet") else 10))
     notices: list[str] = []
     found = discover(str(tmp_path), [], notices)
-    assert {formats.FORMATS[file.format].family for file in found} == {family}
+    assert {formats.INPUT_FORMATS[file.format].family for file in found} == {family}
     assert len(notices) == (len(found) < len(names))
 
 

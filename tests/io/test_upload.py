@@ -11,8 +11,8 @@ import pytest
 
 import djfast
 from djfast.errors import MissingExtraError, OutputError, RecipeError
-from djfast.formats import FORMATS
-from djfast.io import upload
+from djfast.io.write import upload
+from djfast.io.write.formats import RESULT_FORMATS
 from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
@@ -103,7 +103,7 @@ def test_jobs_upload_too_and_know_that_they_have(ranks: int) -> None:
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "webdataset", "arrow"])
 def test_any_format_is_uploaded(kind: str) -> None:
-    name = f"result.{FORMATS[kind].suffix}"
+    name = f"result.{RESULT_FORMATS[kind].suffix}"
     djfast.run(recipe_to(f"memory://bucket/d/{name}"))
     djfast.run(recipe_to(f"here/{name}"))
     assert stored(f"memory://bucket/d/{name}") == {name: Path("here", name).read_bytes()}

@@ -20,7 +20,7 @@ brotli = pytest.importorskip("brotli")
 zstandard = pytest.importorskip("zstandard")
 
 from djfast.io import warc_files  # noqa: E402
-from djfast.io.web_pages import PageError, decoded, unpacked  # noqa: E402
+from djfast.io.read.web_pages import PageError, decoded, unpacked  # noqa: E402
 
 
 @pytest.mark.parametrize(

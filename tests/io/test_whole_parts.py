@@ -14,8 +14,9 @@ import pytest
 import djfast
 from djfast import _native
 from djfast.errors import InputError, UserError
-from djfast.io import parquet_files, remote
-from djfast.io.formats import ReadOptions, format_of, reader_of
+from djfast.io import remote
+from djfast.io.read import parquet_files
+from djfast.io.read.formats import ReadOptions, input_file_of, reader_of
 from djfast.io.remote import RemoteFile
 
 MIB = 1 << 20
@@ -40,7 +41,7 @@ def arrow(path: Path, texts: list[str] = TEXTS, *, compression: str | None = "zs
 
 
 def rows_of(path: str, memory: int | None) -> list[int]:
-    file = format_of(path)
+    file = input_file_of(path)
     assert file is not None
     blocks = reader_of(file).blocks(file, 0, None, ReadOptions(MIB, memory=memory))
     return [number for block in blocks for number in block.batch["n"].to_pylist()]
@@ -78,7 +79,7 @@ def test_only_row_groups_that_are_read_count(tmp_path: Path) -> None:
     with pq.ParquetWriter(tmp_path / "a.parquet", columns, use_dictionary=False) as writer:
         for texts in (["a"], TEXTS):
             writer.write_table(pa.table({"text": texts, "n": range(len(texts))}))
-    file = format_of(str(tmp_path / "a.parquet"))
+    file = input_file_of(str(tmp_path / "a.parquet"))
     assert file is not None
     options = ReadOptions(MIB, memory=4 * MIB)
     assert [block.batch.num_rows for block in reader_of(file).blocks(file, 0, 1, options)] == [1]
@@ -214,7 +215,7 @@ def test_row_groups_over_a_network_are_fetched_a_few_at_a_time(tmp_path: Path, m
     fetched: list[int] = []
     fetch = RemoteFile._fetch
     monkeypatch.setattr(RemoteFile, "_fetch", lambda self, number: fetched.append(number) or fetch(self, number))
-    file = format_of("memory://whole/a.parquet")
+    file = input_file_of("memory://whole/a.parquet")
     assert file is not None
     for memory in (8 * 3 * MIB, 7 * MIB):  # of which an eighth is fetched at once: three row groups, none as a whole
         fetched.clear()

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 import djfast
 from djfast.errors import OutputError
-from djfast.formats import FORMATS
-from djfast.io import webdataset
+from djfast.io.write import webdataset
+from djfast.io.write.formats import RESULT_FORMATS
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping
@@ -39,9 +39,9 @@ ROWS: list[dict[str, Any]] = [
     {"id": 3, "text": "Grüße 你好 🎉", "tags": ["ü"], "score": 3.0, "ok": True},
     {"id": 2**53 + 1, "text": "=1+1", "tags": ["c"], "score": 0.1, "ok": True},
 ]
-SUFFIXES = {each.suffix: name for name, each in FORMATS.items()}
-FILES = [name for name, each in FORMATS.items() if not each.is_folder]
-EQUAL_BYTES = [name for name in FORMATS if name != "lance"]
+SUFFIXES = {each.suffix: name for name, each in RESULT_FORMATS.items()}
+FILES = [name for name, each in RESULT_FORMATS.items() if not each.is_folder]
+EQUAL_BYTES = [name for name in RESULT_FORMATS if name != "lance"]
 
 
 def write_rows(path: Path, rows: list[Any]) -> Path:
@@ -119,15 +119,15 @@ def content(paths: tuple[str, ...]) -> list[bytes]:
 
 
 def test_every_format_is_tested() -> None:
-    assert READERS.keys() == FORMATS.keys()
-    for name, each in FORMATS.items():
+    assert READERS.keys() == RESULT_FORMATS.keys()
+    for name, each in RESULT_FORMATS.items():
         assert callable(each.write()), name
 
 
 @pytest.mark.parametrize("source", ["in.jsonl", "in.parquet"])
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", RESULT_FORMATS)
 def test_rows_are_read_back(tmp_path: Path, kind: str, source: str) -> None:
-    suffix = FORMATS[kind].suffix
+    suffix = RESULT_FORMATS[kind].suffix
     report = export(write_rows(tmp_path / "in" / source, ROWS), tmp_path / "out" / f"result.{suffix}")
     assert report.export_paths == (str(tmp_path / "out" / f"result.{suffix}"),)
     assert read_all(report, kind) == ROWS
@@ -135,7 +135,7 @@ def test_rows_are_read_back(tmp_path: Path, kind: str, source: str) -> None:
 
 
 @pytest.mark.parametrize("compression", ["gz", "zst", "bz2", "xz"])
-@pytest.mark.parametrize("kind", [name for name, each in FORMATS.items() if each.is_compressible])
+@pytest.mark.parametrize("kind", [name for name, each in RESULT_FORMATS.items() if each.is_compressible])
 def test_lines_may_be_compressed(tmp_path: Path, kind: str, compression: str) -> None:
     source = write_rows(tmp_path / "in.jsonl", ROWS)
     report = export(source, tmp_path / "out" / f"result.{kind}.{compression}")
@@ -152,8 +152,8 @@ def test_lines_may_be_compressed(tmp_path: Path, kind: str, compression: str) ->
 @pytest.mark.parametrize(("key", "value", "counts"), [("rows", 2, [2, 2, 1]), ("rows", 5, [5]), ("size", 250, [3, 2])])
 def test_shards(tmp_path: Path, kind: str, source: str, key: str, value: int, counts: list[int]) -> None:
     if key == "size":  # of JSON, or of Arrow data
-        value = {"in.jsonl": 250, "in.parquet": 600}[source if FORMATS[kind].shape != "lines" else "in.jsonl"]
-    path = tmp_path / "out" / f"result.{FORMATS[kind].suffix}"
+        value = {"in.jsonl": 250, "in.parquet": 600}[source if RESULT_FORMATS[kind].shape != "lines" else "in.jsonl"]
+    path = tmp_path / "out" / f"result.{RESULT_FORMATS[kind].suffix}"
     report = export(write_rows(tmp_path / source, ROWS), path, **{f"export_shard_{key}": value})
     assert [len(READERS[kind](each)) for each in report.export_paths] == counts
     assert read_all(report, kind) == ROWS
@@ -191,7 +191,7 @@ def test_shards_of_a_folder_are_files_in_it(tmp_path: Path, kind: str) -> None:
 def test_threads_batches_and_checkpoints_leave_no_trace(tmp_path: Path, kind: str, source: str, shard_rows: int | None) -> None:
     rows = [{"id": i, "text": f"row {i} " * (i % 40), "label": "even" if i % 2 else None} for i in range(800)]
     path = write_rows(tmp_path / source, rows)
-    name = f"result.{FORMATS[kind].suffix}"
+    name = f"result.{RESULT_FORMATS[kind].suffix}"
     ways: list[dict[str, Any]] = [
         {"batch_bytes": 1 << 20},
         {"batch_bytes": 4096, "np": 3},
@@ -219,11 +219,11 @@ def test_threads_batches_and_checkpoints_leave_no_trace(tmp_path: Path, kind: st
     assert all(each == results[0] for each in results)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", RESULT_FORMATS)
 @pytest.mark.parametrize("source", ["in.jsonl", "in.parquet"])
 def test_a_result_without_rows_can_be_read(tmp_path: Path, kind: str, source: str) -> None:
     path = write_rows(tmp_path / source, [{"id": 1, "text": "short"}])
-    target = tmp_path / f"result.{FORMATS[kind].suffix}"
+    target = tmp_path / f"result.{RESULT_FORMATS[kind].suffix}"
     for keys in ({}, {"export_shard_rows": 3}):
         report = export(path, target, process=[{"text_length_filter": {"min_len": 100}}], **keys)
         assert report.rows_written == 0
@@ -235,7 +235,7 @@ def test_a_result_without_rows_can_be_read(tmp_path: Path, kind: str, source: st
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "feather", "hf", "lance"])
 def test_rows_that_fit_no_schema_are_rejected(tmp_path: Path, kind: str) -> None:
     source = write_rows(tmp_path / "in.jsonl", [{"text": "a", "x": [1]}, {"text": "b", "x": "one"}])
-    rows = read_all(export(source, tmp_path / "out" / f"result.{FORMATS[kind].suffix}"), kind)
+    rows = read_all(export(source, tmp_path / "out" / f"result.{RESULT_FORMATS[kind].suffix}"), kind)
     assert [row["x"] for row in rows] == [[1]]
 
 
@@ -410,9 +410,9 @@ def test_a_saved_dataset_has_its_types(tmp_path: Path) -> None:
 # From Python.
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", RESULT_FORMATS)
 def test_a_dataset_is_exported_by_its_suffix(tmp_path: Path, kind: str) -> None:
-    report = djfast.Dataset.from_list(ROWS).export(tmp_path / f"result.{FORMATS[kind].suffix}")
+    report = djfast.Dataset.from_list(ROWS).export(tmp_path / f"result.{RESULT_FORMATS[kind].suffix}")
     assert read_all(report, kind) == ROWS
 
 
@@ -428,7 +428,7 @@ def test_stats_of_python_rows_stand_beside_the_result(tmp_path: Path) -> None:
 
 def test_every_format_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
-    for name, each in FORMATS.items():
+    for name, each in RESULT_FORMATS.items():
         assert f"`{name}`" in text
         assert f"`.{each.suffix}`" in text
         for param in each.arguments:

@@ -43,7 +43,7 @@ FAULTS: dict[str, Callable[[], None]] = {
 
 
 def _places() -> dict[str, list[tuple[Any, str]]]:
-    from djfast.io.results import ResultFile
+    from djfast.io.write.results import ResultFile
     from djfast.ranks import calls, mpi
     from djfast.runners.job import desk, folder, journal, merge, parts, runner
 

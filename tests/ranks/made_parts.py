@@ -8,7 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from djfast.io.json_rows import JsonPiece
+from djfast.rows.json_rows import JsonPiece
 from djfast.runners.job.journal import PartEntry
 from djfast.runners.job.parts import PartFile, PartWriter
 from djfast.runners.rejected import Rejected

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from djfast.errors import ResumeError
-from djfast.io.json_rows import JsonPiece
+from djfast.rows.json_rows import JsonPiece
 from djfast.runners.job.parts import PartFile, PartWriter
 from djfast.runners.rejected import Rejected, row_member
 from djfast.runners.report import Tally

@@ -15,11 +15,11 @@ import pytest
 import djfast
 from djfast import _native
 from djfast.errors import InputError, RecipeError, TooManyErrors
-from djfast.io.files import discover
-from djfast.io.json_rows import JsonRows
+from djfast.io.read.files import discover
 from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.recipe.sources import Source, Sources
+from djfast.rows.json_rows import JsonRows
 from djfast.runners.inputs import shares_of
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import djfast
 from djfast.errors import RecipeError, SchemaError, TooManyErrors
-from djfast.io.json_rows import JsonPiece
+from djfast.rows.json_rows import JsonPiece
 from djfast.runners import reorder
 from djfast.runners.permutation import permutation
 from djfast.runners.spool import Spool

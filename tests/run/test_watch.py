@@ -11,9 +11,9 @@ import pytest
 
 import djfast
 from djfast.errors import Preempted, RowTimeoutError
-from djfast.io.json_rows import JsonBlock, JsonRows
 from djfast.plan.bind import bind_plan
 from djfast.plan.build import build_plan
+from djfast.rows.json_rows import JsonBlock, JsonRows
 from djfast.runners.stage_work import StageWork
 from djfast.runners.watch import Suspect, Watch
 

@@ -72,7 +72,7 @@ def _run_here(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _run_to_stream(options: argparse.Namespace, recipe: object) -> int:
     """Run a recipe whose rows go to standard output; that is no failure if nobody wants all of them."""
-    from djfast.io.standard_streams import ReaderGone, kept_for_rows
+    from djfast.io.write.standard_output import ReaderGone, kept_for_rows
 
     is_terminal = sys.stdout.isatty()  # where progress would get among the rows
     try:

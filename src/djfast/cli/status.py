@@ -22,7 +22,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Look at the job's folder and its journal."""
     recipe = load(options, rest, runs_code=False)
     from djfast.errors import EXIT_RESUMABLE
-    from djfast.io.commit import finish_commit
+    from djfast.io.write.commit import finish_commit
     from djfast.runners.job.standing import standing_of
 
     finish_commit(str(recipe.settings["result_path"]))  # type: ignore[attr-defined]

@@ -12,10 +12,10 @@ from djfast.convert.form import BadRow, Form, Row
 from djfast.convert.forms import COMMON, FORMS
 from djfast.convert.source import Found, layout_of, source_rows
 from djfast.errors import RecipeError
-from djfast.io.collected import json_line
-from djfast.io.commit import Staging
 from djfast.io.result_names import earlier_files, rejected_path
-from djfast.io.results import Output, ResultFile
+from djfast.io.write.collected import json_line
+from djfast.io.write.commit import Staging
+from djfast.io.write.results import Output, ResultFile
 from djfast.recipe.outputs import is_remote
 from djfast.records import NamedTuple
 from djfast.runners.rejected import Rejected, RejectedRows

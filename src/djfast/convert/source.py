@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from djfast.errors import InputError, RecipeError
-from djfast.formats import FORMATS, format_of
-from djfast.io.formats import format_of as format_of_input
-from djfast.io.json_rows import JsonRows
-from djfast.io.unicode_files import Stream, open_text
+from djfast.io.read.formats import input_file_of
+from djfast.io.read.unicode_files import Stream, open_text
+from djfast.io.write.formats import RESULT_FORMATS, result_format_of
 from djfast.json_bytes import exactly_parsed
 from djfast.records import NamedTuple
+from djfast.rows.json_rows import JsonRows
 from djfast.type_names import spoken_type
 
 _CHUNK_BYTES = 1 << 20
@@ -63,11 +63,11 @@ def source_rows(path: str, layouts: Sequence[str], *, envelope: str | None = Non
 def layout_of(path: str, layouts: Sequence[str], what: str) -> str:
     """Return which of the layouts the suffix of a path names."""
     try:
-        name = format_of(path).name
+        name = result_format_of(path).name
     except RecipeError:
         name = ""
     if name not in layouts:
-        suffixes = " or ".join(f".{FORMATS[each].suffix}" for each in layouts)
+        suffixes = " or ".join(f".{RESULT_FORMATS[each].suffix}" for each in layouts)
         raise RecipeError(f"{what} must end in {suffixes}, also compressed, got {path!r}")
     return name
 
@@ -93,7 +93,7 @@ def _raw_lines(stream: Stream, path: str) -> Iterator[bytes]:
 
 def _json(path: str) -> Iterator[Found]:
     """Read rows as a run does: lines, an array, or objects one after the other, in whatever encoding the file says."""
-    file = format_of_input(path)
+    file = input_file_of(path)
     assert file is not None, "the suffix has been looked at"
     first = 1
     for block in JsonRows([file], batch_bytes=_CHUNK_BYTES, keeps_stats=True, keeps_hashes=True).items():

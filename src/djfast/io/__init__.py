@@ -1,1 +1,1 @@
-"""Files to rows and rows to files."""
+"""Files: what reading and writing share. Nothing here knows of plans."""

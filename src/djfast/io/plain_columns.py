@@ -16,7 +16,7 @@ from djfast.reserved import HASHES, META, STATS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from djfast.io.collected import TableSink
+    from djfast.io.write.collected import TableSink
 
 EMPTY = "__dj__empty__"  # the only member of an object without members, in files that have no such objects
 

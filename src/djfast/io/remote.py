@@ -123,7 +123,7 @@ def open_binary(path: str) -> IO[bytes]:
     if is_remote(path):
         return io.BufferedReader(RemoteFile(path), buffer_size=1 << 16)
     if path == STDIN:
-        from djfast.io.standard_streams import StandardInput
+        from djfast.io.standard_input import StandardInput
 
         return cast("IO[bytes]", StandardInput())
     try:

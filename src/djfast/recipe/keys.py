@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from djfast.declare import Param, spoken_choices
 from djfast.errors import RecipeError
-from djfast.formats import FORMATS
+from djfast.io.write.formats import RESULT_FORMATS
 from djfast.plan.rules import RULES
 from djfast.recipe.sizes import size_in_bytes, spoken_size
 from djfast.records import NamedTuple
@@ -142,8 +142,8 @@ _KEYS = (
     ),
     Key(
         "export_type", "str | None", None, "Format of the result; null takes it from the suffix of export_path.",
-        choices=(None, *FORMATS),
-        refused_values={name: f"djfast writes {', '.join(FORMATS)}" for name in ("tfrecords", "iceberg")},
+        choices=(None, *RESULT_FORMATS),
+        refused_values={name: f"djfast writes {', '.join(RESULT_FORMATS)}" for name in ("tfrecords", "iceberg")},
     ),
     Key(
         "export_shard_size", "int", 0,

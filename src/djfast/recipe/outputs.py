@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from djfast.errors import RecipeError
-from djfast.formats import COMPRESSIONS, FORMATS, Format, format_of
+from djfast.io.write.formats import COMPRESSIONS, RESULT_FORMATS, ResultFormat, result_format_of
 from djfast.reserved import STDOUT, STREAM
 from djfast.spelling import did_you_mean
 
@@ -44,10 +44,10 @@ def export_format(settings: Mapping[str, Any], notices: list[str], *, is_for_ray
         return "jsonl"
     if kind is None:
         try:
-            return format_of(path).name
+            return result_format_of(path).name
         except RecipeError as error:
             raise RecipeError(f"export_path {str(error).replace(', got ', ', or export_type must be set, got ', 1)}") from None
-    if path.lower().endswith(COMPRESSIONS) and not FORMATS[kind].is_compressible:
+    if path.lower().endswith(COMPRESSIONS) and not RESULT_FORMATS[kind].is_compressible:
         raise RecipeError(f"export_path must not have a compression suffix if export_type is {kind}, got {path!r}")
     return str(kind)
 
@@ -67,7 +67,7 @@ def export_arguments(settings: Mapping[str, Any], notices: list[str]) -> dict[st
         if settings[name] and settings["export_path"] == STDOUT:
             raise RecipeError(f"{name} cannot cut a result that goes to standard output, got {settings[name]!r}")
     # A path without a known suffix is complained about elsewhere.
-    kind: Format | None = FORMATS.get(settings.get("export_format", ""))
+    kind: ResultFormat | None = RESULT_FORMATS.get(settings.get("export_format", ""))
     if kind is None:
         return {}
     try:

@@ -9,17 +9,17 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from djfast.errors import MissingExtraError, OutputError
-from djfast.io.commit import Staging, remove
 from djfast.io.durable import writing
 from djfast.io.result_names import earlier_files, files_of_record, record_path
-from djfast.io.results import Output, check_place
+from djfast.io.write.commit import Staging, remove
+from djfast.io.write.results import Output, check_place
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.runners.memory import group_bytes
 from djfast.runners.report import Report
 
 if TYPE_CHECKING:
-    from djfast.io.upload import Address
+    from djfast.io.write.upload import Address
 
 
 def output_of(recipe: Recipe) -> Output:
@@ -54,7 +54,7 @@ def make_ready(recipe: Recipe) -> None:
     address = _address(recipe)
     if address is None:
         return
-    from djfast.io.upload import check_folder, earlier_in
+    from djfast.io.write.upload import check_folder, earlier_in
 
     deliver(recipe)
     output = output_of(recipe)
@@ -126,7 +126,7 @@ def deliver(recipe: Recipe) -> None:
     record = record_path(output.path)
     if address is None or not os.path.exists(record):
         return
-    from djfast.io.upload import replace_files
+    from djfast.io.write.upload import replace_files
 
     paths = earlier_files(output.path, output.suffix)
     try:
@@ -140,7 +140,7 @@ def deliver(recipe: Recipe) -> None:
 def result_bytes(recipe: Recipe, path: str) -> int:
     """Return the size of a file of the result, or of all files in a folder of it; -1 if there is none."""
     if is_remote(path):
-        from djfast.io.upload import stored_bytes
+        from djfast.io.write.upload import stored_bytes
 
         return stored_bytes(path, recipe.settings["export_credentials"])
     if os.path.isdir(path):
@@ -154,7 +154,7 @@ def _address(recipe: Recipe) -> Address | None:
     path = str(recipe.settings["export_path"])
     if not is_remote(path):
         return None
-    from djfast.io.upload import Address  # most results stay here
+    from djfast.io.write.upload import Address  # most results stay here
 
     credentials: dict[str, Any] = recipe.settings["export_credentials"]
     return Address(path, credentials)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from djfast.io.files import file_size
-from djfast.io.formats import FORMATS, InputFile
-from djfast.io.splits import Split, default_split_bytes, each_split, files_up_to
+from djfast.io.read.files import file_size
+from djfast.io.read.formats import INPUT_FORMATS, InputFile
+from djfast.io.read.splits import Split, default_split_bytes, each_split, files_up_to
 
 _ROW_BYTES = 4096  # that a row is taken to have; only the evenness of splits hangs on it
 
@@ -85,7 +85,7 @@ def first_files(rows: Any, files: Sequence[InputFile], limit: int) -> Sequence[I
 
     Files of lines have none, so all of them are returned, and nobody reads them for this.
     """
-    if all(FORMATS[file.format].reader is None for file in files):
+    if all(INPUT_FORMATS[file.format].reader is None for file in files):
         return files
     *_, last = first_splits(rows, files, split_bytes_of(files, limit), limit)
     return files_up_to(files, last)

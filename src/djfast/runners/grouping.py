@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from djfast.io.json_rows import JsonPiece
 from djfast.json_bytes import as_json, exactly_parsed
+from djfast.rows.json_rows import JsonPiece
 
 
 class Groups:

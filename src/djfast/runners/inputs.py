@@ -12,19 +12,19 @@ from typing import Any
 from djfast.access import Access, beside
 from djfast.errors import InputError, RecipeError
 from djfast.io.compression import allow_window
-from djfast.io.files import discover, file_size
-from djfast.io.formats import FORMATS, InputFile, ReadOptions, reader_of
-from djfast.io.json_forms import head_of
-from djfast.io.json_rows import JsonRows
-from djfast.io.overlap import refuse_overlap
+from djfast.io.read.files import discover, file_size
+from djfast.io.read.formats import INPUT_FORMATS, InputFile, ReadOptions, reader_of
+from djfast.io.read.json_forms import head_of
+from djfast.io.read.overlap import refuse_overlap
+from djfast.io.read.splits import Split, default_split_bytes, splits_of
 from djfast.io.remote import sign_in
-from djfast.io.results import check_reach
-from djfast.io.splits import Split, default_split_bytes, splits_of
+from djfast.io.write.results import check_reach
 from djfast.recipe.load import Recipe
 from djfast.recipe.outputs import is_remote
 from djfast.recipe.sources import Source, Sources
 from djfast.records import NamedTuple
 from djfast.reserved import META, STATS, STDIN, STDOUT
+from djfast.rows.json_rows import JsonRows
 from djfast.runners.delivery import output_of
 
 _MOST_SHUFFLED = 2**32
@@ -75,7 +75,7 @@ def source_files(recipe: Recipe, notices: list[str] | None = None) -> list[list[
         raise InputError(f"{said}; dataset_path is split at spaces, so put a path that has some in quotes, got{given}") from error
     output = output_of(recipe)
     if output.path == STDOUT:
-        from djfast.io.standard_streams import refuse_same_file
+        from djfast.io.write.standard_output import refuse_same_file
 
         refuse_same_file([file.path for files in groups for file in files])
         return groups
@@ -103,7 +103,7 @@ def _prepare(recipe: Recipe) -> None:
 
 def _files_of(source: Source, suffixes: list[str], notices: list[str] | None) -> list[InputFile]:
     if source.generated is not None:
-        from djfast.io.generated_rows import generated_file
+        from djfast.io.read.generated_rows import generated_file
 
         return [generated_file(*source.generated)]
     return [file for path in source.paths for file in discover(path, list(source.suffixes) or suffixes, notices)]
@@ -140,10 +140,10 @@ def bring_stats(files: Sequence[InputFile]) -> bool:
     if not files:
         return False
     file = files[0]
-    if FORMATS[file.format].reader is None:
+    if INPUT_FORMATS[file.format].reader is None:
         head = head_of(file.path)
         return any(name in head and re.search(rb'"%s"\s*:' % name, head) for name in (STATS.encode(), META.encode()))
-    if FORMATS[file.format].is_document or FORMATS[file.format].is_stream:
+    if INPUT_FORMATS[file.format].is_document or INPUT_FORMATS[file.format].is_stream:
         return False  # texts, which hold none
     return not {STATS, META}.isdisjoint(reader_of(file).schema(file, ReadOptions(_HEAD_BYTES)).names)
 
@@ -165,13 +165,13 @@ def carrier_of(
         If some are lines of JSON and others are not.
     """
     formats = {file.format for file in files}
-    are_lines = {FORMATS[name].reader is None for name in formats}
+    are_lines = {INPUT_FORMATS[name].reader is None for name in formats}
     if len(are_lines) > 1:
         raise RecipeError(
             f"one run reads either JSON or other formats, got {', '.join(sorted(formats))}; name one kind with `suffixes`"
         )
     if are_lines == {False}:
-        from djfast.io.arrow_rows import FileRows
+        from djfast.rows.arrow_rows import FileRows
 
         rows = FileRows(files, batch_bytes=batch_bytes, texts=texts, memory=memory, **settings)
         rows.longest_row = longest_row

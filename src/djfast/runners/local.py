@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from djfast.access import holding
-from djfast.io.commit import Staging
 from djfast.io.durable import writing
-from djfast.io.files import file_size
-from djfast.io.formats import InputFile
 from djfast.io.intake import Intake
-from djfast.io.line_rows import carried_for
+from djfast.io.read.files import file_size
+from djfast.io.read.formats import InputFile
 from djfast.io.result_names import record_path, rejected_path, stats_path
-from djfast.io.results import Result, ResultFile
+from djfast.io.write.commit import Staging
+from djfast.io.write.results import Result, ResultFile
 from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
 from djfast.logs import INFO, logger
@@ -30,6 +29,7 @@ from djfast.recipe.outputs import is_remote
 from djfast.records import NamedTuple
 from djfast.redaction import all_safe
 from djfast.reserved import STDOUT
+from djfast.rows.line_rows import carried_for
 from djfast.runners.delivery import addressed, check_output, committed, make_ready, output_of, staging_of
 from djfast.runners.inputs import access_of, bring_stats, draw, files_to_read, rows_of, source_files, text_keys
 from djfast.runners.memory import LARGEST_WINDOW, budget_of, threads_of
@@ -62,7 +62,7 @@ def run_recipe(recipe: Recipe, *, progress: Progress | None = None, may_exit: bo
     progress = progress or Progress(is_quiet=True)
     with used(RunSettings.of(recipe.settings)), holding(access_of(recipe)):
         if recipe.settings["export_path"] == STDOUT:
-            from djfast.io.standard_streams import StandardOutput
+            from djfast.io.write.standard_output import StandardOutput
 
             make_ready(recipe)
             work = _work_of(recipe, plan, groups, may_exit=may_exit)

@@ -7,7 +7,7 @@ from typing import Any
 
 from djfast import functions
 from djfast.declare import Grouping
-from djfast.io.collected import GROUP_BYTES
+from djfast.io.write.collected import GROUP_BYTES
 from djfast.plan.steps import Compute, Plan, Stage
 from djfast.records import NamedTuple
 

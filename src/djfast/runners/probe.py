@@ -8,17 +8,17 @@ from typing import Any
 
 from djfast.access import holding
 from djfast.errors import InputError, MissingExtraError, ModelError, SchemaError
-from djfast.io.collected import lines_of
-from djfast.io.files import file_size
-from djfast.io.formats import InputFile
-from djfast.io.line_rows import carried_for
-from djfast.io.splits import ASSUMED_RATIO, Split, splits_of
+from djfast.io.read.files import file_size
+from djfast.io.read.formats import InputFile
+from djfast.io.read.splits import ASSUMED_RATIO, Split, splits_of
+from djfast.io.write.collected import lines_of
 from djfast.llm.run_settings import RunSettings, used
 from djfast.plan.bind import bind_plan
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.records import NamedTuple
 from djfast.reserved import STDIN
+from djfast.rows.line_rows import carried_for
 from djfast.runners.delivery import output_of
 from djfast.runners.first_rows import FirstRows
 from djfast.runners.inputs import access_of, files_to_read, rows_of, source_files

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from djfast.io.formats import InputFile
+from djfast.io.read.formats import InputFile
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
 from djfast.redaction import lines_of

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING, Any
 
 from djfast.errors import TooManyErrors
-from djfast.io.commit import Staging
 from djfast.io.durable import writing
 from djfast.io.result_names import failed_rejected_path, rejected_path
+from djfast.io.write.commit import Staging
 from djfast.records import NamedTuple
 from djfast.redaction import safe
 from djfast.runners.reasons import ReasonCounts, reason_lines

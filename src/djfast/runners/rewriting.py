@@ -10,12 +10,12 @@ from itertools import accumulate
 from typing import Any
 
 from djfast import _native
-from djfast.io.json_rows import JsonBlock, JsonPiece
 from djfast.io.origins import Origins
 from djfast.json_bytes import SpellingReader, exactly_parsed
 from djfast.plain_values import plain
 from djfast.plan.bind import reason_of
 from djfast.records import NamedTuple
+from djfast.rows.json_rows import JsonBlock, JsonPiece
 from djfast.type_names import spoken_type
 
 

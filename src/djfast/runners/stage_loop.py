@@ -16,7 +16,7 @@ from djfast import _native
 from djfast.declare import Grouping, Selection
 from djfast.errors import SchemaError
 from djfast.io.durable import written_whole
-from djfast.io.results import Result
+from djfast.io.write.results import Result
 from djfast.logs import logger
 from djfast.plan.bind import BoundStage, Watcher
 from djfast.plan.steps import Group, Plan, Select, Survey

@@ -8,11 +8,11 @@ from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 from djfast import _native
-from djfast.io.json_rows import JsonBlock
 from djfast.io.origins import Origins
 from djfast.plan.bind import BoundStage, NativeOverdue, Watcher
 from djfast.plan.steps import Group, Plan, Select
 from djfast.records import NamedTuple
+from djfast.rows.json_rows import JsonBlock
 from djfast.runners.rejected import Rejected
 
 if TYPE_CHECKING:

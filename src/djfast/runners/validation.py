@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from djfast.errors import SchemaError
-from djfast.io.formats import InputFile
 from djfast.io.origins import Origins
+from djfast.io.read.formats import InputFile
 from djfast.recipe.load import Recipe
 from djfast.recipe.validators import Check, Validator
 from djfast.records import NamedTuple

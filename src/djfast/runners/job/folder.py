@@ -19,7 +19,7 @@ from typing import Any
 
 from djfast.errors import InputError, OutputError, RecipeError, ResumeError
 from djfast.io.durable import write_durably
-from djfast.io.formats import InputFile
+from djfast.io.read.formats import InputFile
 from djfast.io.remote import stat
 from djfast.io.result_names import stem
 from djfast.plan.resources import resource_files

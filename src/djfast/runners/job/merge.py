@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from djfast.io.commit import Staging
 from djfast.io.durable import writing
 from djfast.io.result_names import stats_path
-from djfast.io.results import Output, Result, file_record, write_manifest
+from djfast.io.write.commit import Staging
+from djfast.io.write.results import Output, Result, file_record, write_manifest
 from djfast.ranks import Ranks
 from djfast.records import NamedTuple
 from djfast.runners.rejected import RejectedRows

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from djfast.io.commit import Staging
-from djfast.io.files import file_size
-from djfast.io.formats import InputFile
-from djfast.io.results import Result, ResultFile
+from djfast.io.read.files import file_size
+from djfast.io.read.formats import InputFile
+from djfast.io.write.commit import Staging
+from djfast.io.write.results import Result, ResultFile
 from djfast.llm.usage import METER, OpUsage, total_usage
 from djfast.ranks import Ranks
 from djfast.recipe.load import Recipe

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from djfast.io.results import Result
-from djfast.io.splits import Split, bytes_of_splits
+from djfast.io.read.splits import Split, bytes_of_splits
+from djfast.io.write.results import Result
 from djfast.plan.bind import BoundStage
 from djfast.plan.steps import Plan, Stage
 from djfast.runners.grouping import joined

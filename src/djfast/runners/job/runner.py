@@ -15,12 +15,11 @@ from typing import Any
 
 from djfast.access import holding
 from djfast.errors import Preempted, RecipeError, ResumeError
-from djfast.io.commit import Staging
-from djfast.io.files import file_size
-from djfast.io.formats import InputFile
-from djfast.io.line_rows import carried_for
-from djfast.io.results import check_columns
-from djfast.io.splits import Split, files_up_to, splits_of, uncut_files
+from djfast.io.read.files import file_size
+from djfast.io.read.formats import InputFile
+from djfast.io.read.splits import Split, files_up_to, splits_of, uncut_files
+from djfast.io.write.commit import Staging
+from djfast.io.write.results import check_columns
 from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
 from djfast.logs import logger
@@ -29,6 +28,7 @@ from djfast.plan.steps import Plan
 from djfast.ranks import RankLost, Ranks
 from djfast.recipe.load import Recipe
 from djfast.records import NamedTuple
+from djfast.rows.line_rows import carried_for
 from djfast.runners.delivery import make_ready, output_of, result_bytes, staging_of
 from djfast.runners.first_rows import FirstRows, first_splits, shares_of, split_bytes_of
 from djfast.runners.inputs import Counted, access_of, bring_stats, counted, drawn_rows, is_drawn, rows_of, source_files

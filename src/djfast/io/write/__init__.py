@@ -1,0 +1,1 @@
+"""Rows to files: formats of results, and how a result gets its name all at once."""
