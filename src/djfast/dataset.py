@@ -248,9 +248,9 @@ class Dataset:
         from djfast.io.plain_columns import with_narrow_dictionaries
 
         pieces, *_, columns = self._compute(keeps_stats=stats)
-        if pieces and hasattr(pieces[0], "batch"):
+        if pieces and pieces[0].batch is not None:
             table = _table_of_batches([piece.batch for piece in pieces])
-        elif pieces and getattr(pieces[0], "columns", None) is not None:
+        elif pieces and pieces[0].columns is not None:
             table = _table_of_lines(pieces)
         else:
             return _table_of(self.to_list(stats=stats))
@@ -284,7 +284,7 @@ class Dataset:
     def columns(self) -> list[str]:
         """Names of the fields, in the order in which they first come."""
         computed = self._compute(keeps_stats=False)
-        if computed.pieces and hasattr(computed.pieces[0], "batch"):
+        if computed.pieces and computed.pieces[0].batch is not None:
             return list(self.to_arrow().column_names)
         return list(dict.fromkeys(name for row in computed.rows() for name in without_stats(row)))
 
@@ -356,7 +356,7 @@ class Dataset:
 
     def _refuse_own_input(self, output: Output) -> None:
         """Refuse to write over a file that is read."""
-        files = getattr(self._source.carrier(keeps_stats=False, keeps_hashes=False), "files", ())
+        files = self._source.carrier(keeps_stats=False, keeps_hashes=False).files
         paths = [file.path for file in files]
         refuse_overlap(output.path, output.suffix, in_shards=False, places=paths, files=paths)
 
@@ -415,7 +415,7 @@ class Dataset:
         columns = _columns_of(computed.pieces)
         unfit = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
         try:
-            result.expect(lambda: columns, as_lines=bool(computed.pieces) and not hasattr(computed.pieces[0], "batch"))
+            result.expect(lambda: columns, as_lines=bool(computed.pieces) and computed.pieces[0].batch is None)
             for piece in computed.pieces:
                 result.write(piece)
             reject_unfit(result, unfit)
@@ -457,7 +457,7 @@ class Dataset:
 
     def _access(self, rows: Any) -> Access:
         """Return which files rows may name: those beside their own, in the working folder, and what OPs save."""
-        files = [file.path for file in getattr(rows, "files", ()) if not is_remote(file.path)]
+        files = [file.path for file in rows.files if not is_remote(file.path)]
         return Access.of((), beside(files, [os.curdir, *(getattr(op, "save_dir", None) for op in self._ops)]))
 
     def _is_fatal(self, op: int) -> bool:
@@ -530,11 +530,11 @@ def _rows_in(piece: Any, source: Source) -> list[Row]:
 
 def _columns_of(pieces: Sequence[Any]) -> pa.Schema | None:
     """Return the columns that rows have, or had before they were carried as lines; None for rows of a list."""
-    if pieces and hasattr(pieces[0], "batch"):
+    if pieces and pieces[0].batch is not None:
         from djfast.io.plain_columns import joined_schema
 
         return joined_schema(piece.batch.schema for piece in pieces)
-    return getattr(pieces[0], "columns", None) if pieces else None
+    return pieces[0].columns if pieces else None
 
 
 def _table_of_batches(batches: Sequence[pa.RecordBatch]) -> pa.Table:

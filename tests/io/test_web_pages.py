@@ -19,7 +19,7 @@ pytest.importorskip("webencodings")
 brotli = pytest.importorskip("brotli")
 zstandard = pytest.importorskip("zstandard")
 
-from djfast.io import warc_files  # noqa: E402
+from djfast.io.read import warc_files  # noqa: E402
 from djfast.io.read.web_pages import PageError, decoded, unpacked  # noqa: E402
 
 

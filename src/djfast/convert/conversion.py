@@ -41,6 +41,12 @@ class _Piece(NamedTuple):
     row_count: int
     side: bytes = b""
     numbers: tuple[int, ...] = ()
+    batch: None = None
+    file: None = None
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries."""
+        return [json.loads(line) for line in self.lines.splitlines()]
 
 
 def convert(

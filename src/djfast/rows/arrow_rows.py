@@ -42,6 +42,8 @@ class ArrowPiece:
     """Rows that have left a stage, with the lines of the stats file."""
 
     __slots__ = ("batch", "file", "numbers", "row_count", "side", "side_ends")
+    lines = None
+    columns = None
 
     def __init__(self, batch: pa.RecordBatch, side: bytes, side_ends: bytes, numbers: list[int], file: str | None) -> None:
         self.batch = batch
@@ -156,16 +158,24 @@ class ArrowRows:
     block = ArrowBlock
     piece = ArrowPiece
     holds_lines = False
+    files: Sequence[InputFile] = ()
+    needs_lines: bool = False
+    has_other_columns: bool = False
     longest_row: int | None = None  # bytes of the texts of one, where the memory of a run allows no more
-
-    @property
-    def needs_lines(self) -> bool:
-        """Whether these rows must be carried as lines whatever the plan is."""
-        return False
+    notices: Sequence[str] = ()
+    left_unread: str | None = None
 
     def __init__(self, *, keeps_stats: bool, keeps_hashes: bool) -> None:
         self.keeps_stats = keeps_stats
         self.keeps_hashes = keeps_hashes
+
+    def columns(self) -> pa.Schema:
+        """Return the columns of all rows."""
+        raise NotImplementedError
+
+    def first_columns(self) -> pa.Schema:
+        """Return the columns of all rows, which are known without looking at any."""
+        return self.columns()
 
     def layouts(self, plan: Plan) -> list[_ArrowLayout]:
         """How the rows of each stage are written."""
@@ -312,7 +322,7 @@ class FileRows(ArrowRows):
         self._columns: pa.Schema | None = None
 
     @property
-    def needs_lines(self) -> bool:
+    def needs_lines(self) -> bool:  # type: ignore[override]
         """Whether these rows must be carried as lines: JSON in them, of which each row has its own, stands as it is."""
         return self.options.keeps_json
 
@@ -393,7 +403,7 @@ class FileRows(ArrowRows):
         return list(dict.fromkeys(schemas))
 
     @property
-    def has_other_columns(self) -> bool:
+    def has_other_columns(self) -> bool:  # type: ignore[override]
         """Whether files differ in their columns, so that one batch cannot hold rows of all as they are."""
         return len(self._schemas) > 1
 

@@ -53,9 +53,18 @@ class JsonBlock(NamedTuple):
     unread: Mapping[int, str] = {}
 
     @property
+    def batch(self) -> None:
+        """None: these are lines."""
+        return
+
+    @property
     def byte_count(self) -> int:
         """Bytes of the input that these lines are."""
         return self.end if self.source_bytes is None else self.source_bytes
+
+    def row(self, position: int) -> bytes:
+        """Return one line."""
+        return self.data[: self.end].split(b"\n")[position]
 
     def counted_from(self, first: int) -> JsonBlock:
         """Return these lines with numbers that count from `first`."""
@@ -112,6 +121,7 @@ class JsonPiece:
     """
 
     __slots__ = ("columns", "ends", "file", "lines", "numbers", "row_count", "side", "side_ends")
+    batch = None
 
     def __init__(
         self,
@@ -213,6 +223,10 @@ class JsonRows:
     piece = JsonPiece
     holds_lines = True
     needs_lines = False
+    has_other_columns = False
+    longest_row = None  # too long lines are rejected where they are read
+    notices: Sequence[str] = ()
+    left_unread: str | None = None
 
     def __init__(
         self,
@@ -253,6 +267,10 @@ class JsonRows:
     def columns(self) -> Any:
         """Return None: lines have no columns."""
         return None
+
+    def empty_block(self) -> None:
+        """Return None: no columns are expected of lines."""
+        return
 
     def first_columns(self) -> Any:
         """Return the columns of the first rows, as an Arrow schema, for a result that no row is left for.

@@ -13,6 +13,7 @@ from djfast.rows.json_rows import JsonBlock, JsonRows
 
 if TYPE_CHECKING:
     from djfast.io.read.arrow_block import UnreadRow
+    from djfast.rows.carrier import Carrier
 
 _AS_IN_JSON = (str, int, float, bool, type(None))  # types whose values are the same when they are parsed again
 
@@ -28,16 +29,16 @@ class LineRows(JsonRows):
         How often rows are joined on their way, which makes lists of the values of all columns.
     """
 
-    def __init__(self, rows: Any, *, joins: int = 0) -> None:
+    def __init__(self, rows: Carrier, *, joins: int = 0) -> None:
         super().__init__(
-            getattr(rows, "files", ()),
-            batch_bytes=getattr(rows, "batch_bytes", 0),
-            keeps_stats=getattr(rows, "keeps_stats", True),
+            rows.files,
+            batch_bytes=0,
+            keeps_stats=rows.keeps_stats,
             keeps_hashes=rows.keeps_hashes,
         )
-        self._source = rows
+        self._source: Any = rows
         self._joins = joins
-        self._longest_row: int | None = getattr(rows, "longest_row", None)
+        self._longest_row: int | None = rows.longest_row
 
     def columns(self) -> Any:
         """Return the schema that the rows had before they became lines, None if they had none."""
@@ -61,16 +62,16 @@ class LineRows(JsonRows):
         return map(self._lines, self._source.read(split))
 
     def _lines(self, block: Any) -> JsonBlock:
-        if self._longest_row is not None and hasattr(block, "batch"):
+        if self._longest_row is not None and block.batch is not None:
             from djfast.rows.arrow_rows import without_long_rows
 
             block = without_long_rows(block, self._longest_row)
         return _lines(block)
 
 
-def carried_for(plan: Plan, rows: Any) -> Any:
+def carried_for(plan: Plan, rows: Carrier) -> Any:
     """Return the rows in the form that a plan needs them in."""
-    may_be_mixed = plan.selects and getattr(rows, "has_other_columns", False)
+    may_be_mixed = plan.selects and rows.has_other_columns
     if rows.holds_lines or not (plan.needs_lines or rows.needs_lines or may_be_mixed):
         return rows
     return LineRows(rows, joins=sum(stage.group is not None for stage in plan.stages))
@@ -78,7 +79,7 @@ def carried_for(plan: Plan, rows: Any) -> Any:
 
 def _lines(block: Any) -> JsonBlock:
     unread: Mapping[int, UnreadRow] = getattr(block, "unread", {})
-    if hasattr(block, "rows"):
+    if block.batch is None:
         lines, unread = _lines_of_rows(block.rows)
     else:
         from djfast.io.arrow_json import json_lines

@@ -26,9 +26,30 @@ class ListBlock(NamedTuple):
     lines: None = None
 
     @property
+    def batch(self) -> None:
+        """None: these are Python rows."""
+        return
+
+    @property
     def byte_count(self) -> int:
         """Rows have no bytes."""
         return 0
+
+    def row(self, position: int) -> Mapping[str, Any]:
+        """Return one row."""
+        return self.rows[position]
+
+    def counted_from(self, first: int) -> ListBlock:
+        """Return these rows with numbers that count from `first`."""
+        return self._replace(numbers=[first + number for number in self.numbers])
+
+    def head(self, rows: int) -> ListBlock:
+        """Return the first so many rows."""
+        return self._replace(rows=self.rows[:rows], numbers=self.numbers[:rows])
+
+    def pack(self) -> list[bytes]:
+        """Refuse: Python rows stay in memory, where they were."""
+        raise NotImplementedError
 
     def numbered(self, key: str, first: int) -> ListBlock:
         """Return these rows with numbers from `first` on in a field."""
@@ -46,6 +67,10 @@ class ListPiece:
     """Rows that have left a stage."""
 
     __slots__ = ("numbers", "row_count", "rows", "stats")
+    batch = None
+    columns = None
+    file = None
+    lines = None
 
     def __init__(self, rows: list[dict[str, Any]], numbers: list[int], stats: _Stats) -> None:
         self.rows = rows
@@ -108,8 +133,13 @@ class ListRows:
     """Rows of a Python list."""
 
     piece = ListPiece
+    files = ()
     holds_lines = False
     needs_lines = False
+    has_other_columns = False
+    longest_row = None
+    notices = ()
+    left_unread = None
 
     def __init__(
         self,
@@ -125,6 +155,10 @@ class ListRows:
         self.batch_rows = batch_rows
 
     def columns(self) -> None:
+        """Return None: Python rows have no columns."""
+        return
+
+    def empty_block(self) -> None:
         """Return None: Python rows have no columns."""
         return
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast.io.read.files import file_size
 from djfast.io.read.formats import INPUT_FORMATS, InputFile
 from djfast.io.read.splits import Split, default_split_bytes, each_split, files_up_to
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Block, FileCarrier
 
 _ROW_BYTES = 4096  # that a row is taken to have; only the evenness of splits hangs on it
 
@@ -30,7 +33,7 @@ class FirstRows:
         All of them have been read, and what is behind them has not.
     """
 
-    def __init__(self, rows: Any, limit: int, shares: Mapping[Split, int] | None = None) -> None:
+    def __init__(self, rows: FileCarrier, limit: int, shares: Mapping[Split, int] | None = None) -> None:
         self.is_cut = False
         self._rows = rows
         self._limit = limit
@@ -44,15 +47,20 @@ class FirstRows:
         """Says that there may be more rows."""
         return f"limit: the first {self._limit:,} rows were read, and nothing behind them"
 
-    def items(self) -> Iterator[Any]:
+    @property
+    def left_unread(self) -> str | None:
+        """The notice once there may be rows that were not read."""
+        return self.notice if self.is_cut else None
+
+    def items(self) -> Iterator[Block]:
         """Read the rows. They are counted as they come."""
         return self._first(self._rows.items(), self._limit)
 
-    def read(self, split: Split) -> Iterator[Any]:
+    def read(self, split: Split) -> Iterator[Block]:
         """Read those of a split."""
         return self._first(self._rows.read(split), self._shares[split])
 
-    def _first(self, blocks: Iterator[Any], rows: int) -> Iterator[Any]:
+    def _first(self, blocks: Iterator[Block], rows: int) -> Iterator[Block]:
         for block in blocks if rows else ():
             count, _ = self._rows.count_block(block)
             yield block if count <= rows else block.head(rows)
@@ -68,7 +76,7 @@ def split_bytes_of(files: Sequence[InputFile], limit: int | None) -> int:
     return default_split_bytes(total if limit is None else min(total, limit * _ROW_BYTES))
 
 
-def first_splits(rows: Any, files: Sequence[InputFile], split_bytes: int, limit: int) -> dict[Split, int]:
+def first_splits(rows: FileCarrier, files: Sequence[InputFile], split_bytes: int, limit: int) -> dict[Split, int]:
     """Return the splits that hold the first rows, and how many each holds. What is behind them is not looked at."""
     shares = {}
     for split in each_split(files, split_bytes):
@@ -80,7 +88,7 @@ def first_splits(rows: Any, files: Sequence[InputFile], split_bytes: int, limit:
     return shares
 
 
-def first_files(rows: Any, files: Sequence[InputFile], limit: int) -> Sequence[InputFile]:
+def first_files(rows: FileCarrier, files: Sequence[InputFile], limit: int) -> Sequence[InputFile]:
     """Return the files that hold the first rows, where files have columns: others must not add theirs.
 
     Files of lines have none, so all of them are returned, and nobody reads them for this.

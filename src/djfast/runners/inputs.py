@@ -7,7 +7,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast.access import Access, beside
 from djfast.errors import InputError, RecipeError
@@ -26,6 +26,9 @@ from djfast.records import NamedTuple
 from djfast.reserved import META, STATS, STDIN, STDOUT
 from djfast.rows.json_rows import JsonRows
 from djfast.runners.delivery import output_of
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Block, FileCarrier
 
 _MOST_SHUFFLED = 2**32
 _HEAD_BYTES = 1 << 16
@@ -117,7 +120,7 @@ def access_of(recipe: Recipe) -> Access:
     return Access.of(settings["local_roots"], beside(inputs, [getattr(op, "save_dir", None) for op in recipe.ops]))
 
 
-def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int, *, longest_row: int | None = None) -> Any:
+def rows_of(files: Sequence[InputFile], recipe: Recipe, batch_bytes: int, *, longest_row: int | None = None) -> FileCarrier:
     """Return the carrier of the input's rows. One that is longer than `longest_row` bytes is rejected, for its memory."""
     _prepare(recipe)
     settings = {
@@ -156,7 +159,7 @@ def carrier_of(
     memory: int | None = None,
     texts: tuple[str, ...] = (),
     **settings: bool,
-) -> Any:
+) -> FileCarrier:
     """Return the carrier of the rows of files.
 
     Raises
@@ -193,7 +196,7 @@ def described(sources: Sources) -> Any:
     return [sources.most, sources.shares, [[source.weight, source.limit] for source in sources.listed]]
 
 
-def counted(rows: Any, splits: Sequence[Split]) -> list[Counted]:
+def counted(rows: FileCarrier, splits: Sequence[Split]) -> list[Counted]:
     """Count the rows of splits: one pass over lines, the metadata of tables that have some."""
     return [Counted(*rows.count(split)) for split in splits]
 
@@ -216,7 +219,7 @@ class DrawnRows:
     """
 
     def __init__(
-        self, rows: Any, drawn: Mapping[Split, Sequence[int]], lines: Mapping[Split, int], notices: Sequence[str] = ()
+        self, rows: FileCarrier, drawn: Mapping[Split, Sequence[int]], lines: Mapping[Split, int], notices: Sequence[str] = ()
     ) -> None:
         self.notices = tuple(notices)
         self._rows = rows
@@ -231,7 +234,7 @@ class DrawnRows:
         """How many rows are drawn from each split."""
         return {split: len(rows) for split, rows in self._drawn.items()}
 
-    def items(self) -> Iterator[Any]:
+    def items(self) -> Iterator[Block]:
         """Read the drawn rows; their numbers count in their files."""
         file, before = -1, 0
         for split, lines in self._lines.items():
@@ -241,7 +244,7 @@ class DrawnRows:
                 yield block.counted_from(before)
             before += lines
 
-    def read(self, split: Split) -> Iterator[Any]:
+    def read(self, split: Split) -> Iterator[Block]:
         """Read the drawn rows of a split; their numbers count from its first row."""
         positions = self._drawn[split]
         begin = first = lines = 0
@@ -253,7 +256,7 @@ class DrawnRows:
 
 
 def drawn_rows(
-    rows: Any, sources: Sources, files: Sequence[int], splits: Sequence[Split], counts: Sequence[Counted]
+    rows: FileCarrier, sources: Sources, files: Sequence[int], splits: Sequence[Split], counts: Sequence[Counted]
 ) -> DrawnRows:
     """Draw from the sources.
 
@@ -338,7 +341,7 @@ def files_to_read(recipe: Recipe, groups: Sequence[Sequence[InputFile]]) -> Sequ
     return first_files(rows_of(files, recipe, _COUNTED_BYTES), files, limit)
 
 
-def draw(rows: Any, recipe: Recipe, groups: Sequence[Sequence[InputFile]]) -> Any:
+def draw(rows: FileCarrier, recipe: Recipe, groups: Sequence[Sequence[InputFile]]) -> FileCarrier:
     """Return the carrier of the rows that a recipe draws, or of the first ones; `rows` where it reads all."""
     sources: Sources = recipe.settings["sources"]
     if is_drawn(sources):

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast.access import holding
 from djfast.io.durable import writing
@@ -38,6 +38,9 @@ from djfast.runners.rejected import EXPORT, Rejected, RejectedOfStream, Rejected
 from djfast.runners.report import Report, notices_of
 from djfast.runners.stage_loop import StageLoop
 from djfast.runners.watch import Watch
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Carrier
 
 _LOG = logger("run")
 
@@ -91,18 +94,18 @@ class _Work(NamedTuple):
 
     plan: Plan
     files: Sequence[InputFile]
-    rows: Any
+    rows: Carrier
     heading: str  # of its progress
     settings: dict[str, Any]  # for run_plan
 
     def run(self, result: Result, rejected: RejectedRows, progress: Progress, notices: Sequence[str]) -> Report:
         """Do it."""
-        notices = [*notices, *getattr(self.rows, "notices", ())]
+        notices = [*notices, *self.rows.notices]
         settings = {"rejected": rejected, "progress": progress, "notices": notices, **self.settings}
         with progress.showing(self.heading, phases_of(self.plan)):
             log_work(self.plan, self.heading, progress)
             report = run_plan(self.plan, self.rows, result, **settings)
-        return report._replace(notices=(*report.notices, self.rows.notice)) if getattr(self.rows, "is_cut", False) else report
+        return report._replace(notices=(*report.notices, left)) if (left := self.rows.left_unread) is not None else report
 
 
 def _work_of(recipe: Recipe, plan: Plan, groups: Sequence[Sequence[InputFile]], *, may_exit: bool) -> _Work:
@@ -165,7 +168,7 @@ def plan_recipe(recipe: Recipe, *, has_devices: bool = False) -> Plan:
 
 def run_plan(
     plan: Plan,
-    rows: Any,
+    rows: Carrier,
     result: Result,
     *,
     threads: int,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from djfast.access import holding
 from djfast.errors import InputError, MissingExtraError, ModelError, SchemaError
@@ -27,6 +27,9 @@ from djfast.runners.peaks import Peaks, at_rest
 from djfast.runners.reasons import ReasonCounts, RejectedReason, reason_lines
 from djfast.runners.spool import packed
 from djfast.runners.stage_work import PassWork, StageWork, empty_piece, rejected_rows
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Block, FileCarrier
 
 PROBE_BYTES = 4 << 20
 PROBE_SECONDS = 5.0
@@ -163,11 +166,11 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     )
 
 
-def _rows(files: Sequence[InputFile], recipe: Recipe, plan: Plan, budget: Budget) -> Any:
+def _rows(files: Sequence[InputFile], recipe: Recipe, plan: Plan, budget: Budget) -> FileCarrier:
     return rows_of(files, recipe, min(budget.batch_bytes, PROBE_BYTES // _PLACES), longest_row=budget.longest_row(plan))
 
 
-def _sample(files: Sequence[InputFile], rows: Any) -> Iterator[Any]:
+def _sample(files: Sequence[InputFile], rows: FileCarrier) -> Iterator[Block]:
     """Yield one block from each of some places that are spread over the input."""
     splits = splits_of(files, max(1, sum(file_size(file.path) for file in files) // _PLACES))
     step = max(1, len(splits) // _PLACES)
@@ -175,7 +178,7 @@ def _sample(files: Sequence[InputFile], rows: Any) -> Iterator[Any]:
         yield from _first(rows.read(Split(*split)))
 
 
-def _first(blocks: Iterator[Any]) -> Iterator[Any]:
+def _first(blocks: Iterator[Block]) -> Iterator[Block]:
     for block in blocks:
         yield block
         return

@@ -10,10 +10,13 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast.runners.memory import LARGEST_WINDOW
 from djfast.runners.spool import Spool
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Piece, PieceType
 
 _MOST_BUCKETS = 256  # each is an open file
 _PIECE_BYTES = 1 << 20
@@ -27,7 +30,7 @@ class _Bucket:
         self.spool = spool
         self.places = array("Q")
 
-    def add(self, piece: Any, places: Sequence[int]) -> None:
+    def add(self, piece: Piece, places: Sequence[int]) -> None:
         """Take rows and their places."""
         self.spool.append(piece)
         self.places.extend(places)
@@ -37,11 +40,11 @@ def reordered(
     waiting: Spool[Any],
     order: Sequence[int],
     row_bytes: Sequence[int],
-    piece_type: Any,
+    piece_type: PieceType,
     folder: str | None,
     *,
     window_bytes: int = LARGEST_WINDOW,
-) -> Iterator[Any]:
+) -> Iterator[Piece]:
     """Yield the rows of a spool in another order, in pieces of about a megabyte.
 
     Parameters
@@ -102,9 +105,9 @@ def places_by_row(order: Sequence[int], rows: int) -> array[int]:
     return places
 
 
-def _loads(waiting: Spool[Any], load_bytes: int) -> Iterator[tuple[list[Any], int, int]]:
+def _loads(waiting: Spool[Any], load_bytes: int) -> Iterator[tuple[list[Piece], int, int]]:
     """Yield some waiting pieces at a time, with the number of their first row and of the one after their last."""
-    pieces: list[Any] = []
+    pieces: list[Piece] = []
     first = end = held = 0
     for piece in waiting.drain():
         pieces.append(piece)
@@ -137,7 +140,7 @@ def _distribute(places: array[int], order: Sequence[int], first: int, gather: An
         buckets[number].add(piece, array("Q", (place - first_place for place in own)))
 
 
-def in_places(pieces: list[Any], places: Sequence[int], piece_type: Any) -> Iterator[Any]:
+def in_places(pieces: list[Piece], places: Sequence[int], piece_type: PieceType) -> Iterator[Piece]:
     """Yield the rows of pieces by their places in a bucket, all of which are taken, in pieces of about a megabyte."""
     gather = piece_type.gatherer(pieces)
     sizes = [size for piece in pieces for size in piece.row_bytes()]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import IO, Any
+from typing import IO
 
 from djfast.declare import Selection
+from djfast.io.write.collected import ResultRows
 from djfast.json_bytes import as_json
 
 
-def write_rows(file: IO[bytes], piece: Any, selection: Selection) -> None:
+def write_rows(file: IO[bytes], piece: ResultRows, selection: Selection) -> None:
     """Write the rows of a piece, or what they have in a field, as lines of JSON."""
     name = selection.written_field
-    if name is None and hasattr(piece, "lines"):
+    if name is None and piece.lines is not None:
         file.write(piece.lines)
         return
     for row in piece.to_rows():

@@ -31,7 +31,10 @@ class Readable(Protocol):
 class Spoolable(Protocol):
     """Rows that can wait as bytes."""
 
-    row_count: int
+    @property
+    def row_count(self) -> int:
+        """Number of the rows."""
+        ...
 
     def pack(self) -> list[bytes]:
         """Return the parts as bytes."""
@@ -46,27 +49,27 @@ class Spoolable(Protocol):
         ...
 
 
-Piece = TypeVar("Piece", bound=Spoolable)
+Kept = TypeVar("Kept", bound=Spoolable)
 
 _LEVEL = -5  # fast: half the size of web text, several times the speed of the default level
 
 
-class Spool(Generic[Piece]):
+class Spool(Generic[Kept]):
     """Keeps pieces in order. Up to `window_bytes` stay in memory, so that small jobs never touch the disk."""
 
-    def __init__(self, folder: str | None, unpack: Callable[..., Piece], *, window_bytes: int = LARGEST_WINDOW) -> None:
+    def __init__(self, folder: str | None, unpack: Callable[..., Kept], *, window_bytes: int = LARGEST_WINDOW) -> None:
         self._folder = folder
         self._unpack = unpack
         self._window_bytes = window_bytes
-        self._held: list[tuple[int, Piece]] = []
+        self._held: list[tuple[int, Kept]] = []
         self._held_bytes = 0
         self._file: IO[bytes] | None = None
 
-    def prepare(self, piece: Piece) -> Piece | list[bytes]:
+    def prepare(self, piece: Kept) -> Kept | list[bytes]:
         """Compress a piece if it will go to disk. Workers call this, so that compression is no serial step."""
         return piece if self._file is None else packed(piece)
 
-    def append(self, piece: Piece | list[bytes], first_line: int = 0) -> None:
+    def append(self, piece: Kept | list[bytes], first_line: int = 0) -> None:
         """Take the next piece, prepared or not, and the number that its line numbers count from."""
         if isinstance(piece, list):
             self._write(piece, first_line)
@@ -97,7 +100,7 @@ class Spool(Generic[Piece]):
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(f"rows that wait in {self._folder}", setting="work_dir")
 
-    def drain(self) -> Iterator[Piece]:
+    def drain(self) -> Iterator[Kept]:
         """Yield the pieces in order, once; what was yielded is no longer held."""
         if self._file is None:
             self._held.reverse()
@@ -132,7 +135,7 @@ def write_packed(file: Writable, parts: list[bytes], first_line: int) -> int:
     return write_parts(file, [struct.pack("<Q", first_line), *parts])
 
 
-def read_packed(file: Readable, unpack: Callable[..., Piece]) -> Iterator[Piece]:
+def read_packed(file: Readable, unpack: Callable[..., Kept]) -> Iterator[Kept]:
     """Yield the pieces of a file from where it stands to its end."""
     while parts := read_parts(file):
         (first_line,) = struct.unpack("<Q", parts[0])

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from operator import lt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from djfast import _native
 from djfast.declare import Grouping, Selection
@@ -29,6 +29,8 @@ from djfast.runners.workers import in_order
 
 if TYPE_CHECKING:
     from djfast.io.intake import Intake
+    from djfast.rows.carrier import Block, Carrier, Piece
+    from djfast.rows.json_rows import JsonPiece
     from djfast.runners.spool import Spool
 
 
@@ -68,7 +70,7 @@ class StageLoop:
         self,
         plan: Plan,
         stages: list[BoundStage],
-        rows: Any,
+        rows: Carrier,
         result: Result,
         *,
         threads: int,
@@ -114,7 +116,7 @@ class StageLoop:
             self._enter_pass(position, self._share_done if position else self._share_read)
             bound = self.stages[run.stop - 1]
             is_last = run.stop == len(self.stages)
-            spool: Spool[Any] | None = None
+            spool: Spool[Piece] | None = None
             if bound.stage.waits:
                 from djfast.runners.spool import Spool
 
@@ -161,11 +163,11 @@ class StageLoop:
             elif self.result.names_rows and self.rows.columns() is None:
                 self.result.expect(self.rows.first_columns, as_lines=True)
 
-    def _emit(self, piece: Any) -> None:
+    def _emit(self, piece: Piece) -> None:
         self.rows_written += piece.row_count
         self.result.write(piece)
 
-    def _batches(self, source: Iterator[Any], work: PassWork, *, is_first: bool) -> Generator[tuple[Done, int], None, None]:
+    def _batches(self, source: Iterator[Block], work: PassWork, *, is_first: bool) -> Generator[tuple[Done, int], None, None]:
         """Run one stage over all blocks, in order, and account for rows. Yields batches and their first line numbers."""
         base = 0
         file: Any = None
@@ -208,7 +210,7 @@ class StageLoop:
     def _share_written(self) -> float | None:
         return self.rows_written / self._rows_to_do if self._rows_to_do else None
 
-    def _deduplicate(self, done: Iterator[tuple[Done, int]], bound: BoundStage, spool: Spool[Any]) -> bytes:
+    def _deduplicate(self, done: Iterator[tuple[Done, int]], bound: BoundStage, spool: Spool[Piece]) -> bytes:
         """Collect keys while rows wait, then find the rows that stay."""
         from djfast.runners.keyed_groups import KeyedGroups
 
@@ -231,7 +233,7 @@ class StageLoop:
         return mask
 
     def _select(
-        self, done: Iterator[tuple[Done, int]], select: Select, spool: Spool[Any]
+        self, done: Iterator[tuple[Done, int]], select: Select, spool: Spool[Piece]
     ) -> tuple[Sequence[int], Sequence[int]]:
         """Collect values while rows wait, then choose; return the chosen rows in their order, and the bytes of all rows."""
         from djfast.runners.selection import chosen, values_for
@@ -260,7 +262,7 @@ class StageLoop:
         self.tally.add_op(select.op, rows_in, len(order))
         return order, row_bytes
 
-    def _survey(self, done: Iterator[tuple[Done, int]], survey: Survey, spool: Spool[Any]) -> array[int]:
+    def _survey(self, done: Iterator[tuple[Done, int]], survey: Survey, spool: Spool[Piece]) -> array[int]:
         """Count numbers while rows wait, and return the frequent ones."""
         counts = _native.KeyCounts()
         rows = 0
@@ -273,7 +275,7 @@ class StageLoop:
         self.tally.add_op(survey.op, rows, rows)
         return frequent_numbers(counts, survey, rows)
 
-    def _group(self, done: Iterator[tuple[Done, int]], group: Group, spool: Spool[Any]) -> Iterator[Any]:
+    def _group(self, done: Iterator[tuple[Done, int]], group: Group, spool: Spool[Piece]) -> Iterator[Piece]:
         """Collect the keys of groups while rows wait, then join the rows of each group."""
         from djfast.runners.grouping import Groups, joined
         from djfast.runners.reorder import reordered
@@ -291,9 +293,9 @@ class StageLoop:
         pieces = reordered(
             spool, groups.order(), row_bytes, self.rows.piece, self.spool_folder, window_bytes=self.window_bytes
         )
-        return joined(pieces, sizes)
+        return joined(cast("Iterator[JsonPiece]", pieces), sizes)
 
-    def _kept(self, spool: Spool[Any], mask: bytes, *, is_last: bool) -> Iterator[Any]:
+    def _kept(self, spool: Spool[Piece], mask: bytes, *, is_last: bool) -> Iterator[Block]:
         """Write the rows whose byte is set, or make them the input of the next stage."""
         if is_last:
             self._enter_pass(self._pass + 1, self._share_written)
@@ -306,7 +308,7 @@ class StageLoop:
             if mask.count(1, first, first + piece.row_count)
         )
 
-    def _attended(self, spool: Spool[Any], selection: Selection) -> Iterator[Any]:
+    def _attended(self, spool: Spool[Piece], selection: Selection) -> Iterator[Block]:
         """Make rows the input of the next stage, numbered or written to a file on their way."""
         from pathlib import Path
 
@@ -320,7 +322,7 @@ class StageLoop:
                     write_rows(file, piece, selection)
                 yield block if selection.number_key is None else block.numbered(selection.number_key, first)
 
-    def _passed_on(self, pieces: Iterator[Any], *, is_last: bool) -> Iterator[Any]:
+    def _passed_on(self, pieces: Iterator[Piece], *, is_last: bool) -> Iterator[Block]:
         """Write pieces, or make them the input of the next stage."""
         if is_last:
             self._enter_pass(self._pass + 1, self._share_written)
@@ -356,7 +358,7 @@ def mask_of(rows: Sequence[int], count: int) -> bytes:
     return bytes(mask)
 
 
-def _positions(spool: Spool[Any]) -> Iterator[tuple[int, Any]]:
+def _positions(spool: Spool[Piece]) -> Iterator[tuple[int, Piece]]:
     """Pieces with the position of their first row among all rows."""
     first = 0
     for piece in spool.drain():

@@ -12,10 +12,11 @@ from djfast.io.origins import Origins
 from djfast.plan.bind import BoundStage, NativeOverdue, Watcher
 from djfast.plan.steps import Group, Plan, Select
 from djfast.records import NamedTuple
-from djfast.rows.json_rows import JsonBlock
+from djfast.rows.json_rows import JsonBlock, JsonPiece
 from djfast.runners.rejected import Rejected
 
 if TYPE_CHECKING:
+    from djfast.rows.carrier import Block, Carrier, Piece
     from djfast.runners.selection import Value
     from djfast.runners.short_texts import SharedKey
 
@@ -93,7 +94,7 @@ class StageWork:
         Is told what is worked on.
     """
 
-    def __init__(self, bound: BoundStage, layout: Any, rows: Any, watcher: Watcher | None = None) -> None:
+    def __init__(self, bound: BoundStage, layout: Any, rows: Carrier, watcher: Watcher | None = None) -> None:
         self._watcher = watcher
         self.stage = bound.stage
         self._bound = bound
@@ -105,9 +106,10 @@ class StageWork:
 
             self._shared_keys = [shared_key(self.stage, dedup) for dedup in self.stage.dedups]
 
-    def run(self, block: Any) -> Done:
+    def run(self, block: Block) -> Done:
         """Run the program on one block."""
         if self._bound.rewrite is not None:
+            assert isinstance(block, JsonBlock), "rows that are rewritten are carried as lines"
             return rewritten(self._bound, block, self._watcher)
         batch = self._batch(block)
         keys = [batch.keys(dedup.slot) for dedup in self.stage.dedups]
@@ -140,7 +142,7 @@ class StageWork:
             ],
         )
 
-    def _batch(self, block: Any) -> _native.Batch:
+    def _batch(self, block: Block) -> _native.Batch:
         """Open a block and run the program on it."""
         batch: _native.Batch = self._rows.open(block, self.stage)
         minds = self._watcher is not None and self._watcher.minds(block.byte_count)
@@ -155,7 +157,7 @@ class StageWork:
             self._bound.run(batch, self._watcher, watches_native=False)
         return batch
 
-    def _slow_rows(self, block: Any) -> Iterator[tuple[int, int, str]]:
+    def _slow_rows(self, block: Block) -> Iterator[tuple[int, int, str]]:
         """Yield the rows of a block that native code takes too long for, with the OP and the reason."""
         assert self._watcher is not None
         rows = self._rows.open(block, self.stage).alive
@@ -169,7 +171,7 @@ class StageWork:
                 if op is not None:
                     yield row, op, self._watcher.reason
 
-    def _overdue_at(self, block: Any, rows: list[int]) -> int | None:
+    def _overdue_at(self, block: Block, rows: list[int]) -> int | None:
         """Return which OP some rows of a block take too long in; None if they do not."""
         batch = self._rows.open(block, self.stage)
         batch.keep_only(rows)
@@ -179,7 +181,7 @@ class StageWork:
             return overdue.op
         return None
 
-    def as_they_came(self, block: Any, bad_rows: Sequence[BadRow]) -> list[BadRow]:
+    def as_they_came(self, block: Block, bad_rows: Sequence[BadRow]) -> list[BadRow]:
         """Return the bad rows of a following stage as they were in a block of this one."""
         wanted = {(bad.file, bad.place) for bad in bad_rows}
         batch = self._rows.open(block, self.stage)
@@ -188,7 +190,7 @@ class StageWork:
         for row, number, _, _, line in batch.rejections:
             origin = _origin(block, number)
             if origin in wanted:
-                came[origin] = _row(block, row) if line is None else line
+                came[origin] = block.row(row) if line is None else line
         return [bad._replace(row=came[bad.file, bad.place]) for bad in bad_rows]
 
 
@@ -206,10 +208,11 @@ def _compare(batch: _native.Batch, select: Select) -> Compared:
     return Compared(len(rows), any(fields), values, ())
 
 
-def _reject_what_cannot_be_joined(batch: _native.Batch, piece: Any, group: Group) -> bool:
+def _reject_what_cannot_be_joined(batch: _native.Batch, piece: Piece, group: Group) -> bool:
     """Reject the rows of a piece that are no Python values, before they are part of any group; tell whether there are some."""
     from djfast.runners.grouping import unjoinable
 
+    assert isinstance(piece, JsonPiece), "rows that are joined are carried as lines"
     rows = batch.alive
     errors = [(rows[at], reason) for at, reason in unjoinable(piece)]
     if errors:
@@ -223,24 +226,18 @@ def _group_keys(batch: _native.Batch, group: Group) -> Compared:
     return Compared(len(rows), True, keys, ())
 
 
-def _bad_rows(rejections: list[tuple[int, int, int, str, bytes | None]], block: Any) -> Iterator[BadRow]:
+def _bad_rows(rejections: list[tuple[int, int, int, str, bytes | None]], block: Block) -> Iterator[BadRow]:
     for row, number, op, reason, line in sorted(rejections, key=lambda entry: entry[0]):
         file, place = _origin(block, number)
-        yield BadRow(file, place, op, reason, _row(block, row) if line is None else line)
+        yield BadRow(file, place, op, reason, block.row(row) if line is None else line)
 
 
-def _origin(block: Any, number: int) -> tuple[str | None, int]:
+def _origin(block: Block, number: int) -> tuple[str | None, int]:
     """Return the file of a line of a block and its place."""
     return Origins(block.file).of((number,)), number if block.numbers is None else _number(block.numbers, number)
 
 
-def _row(block: Any, row: int) -> Any:
-    if hasattr(block, "rows"):
-        return block.rows[row]
-    return block.row(row)
-
-
-def _line_count(block: Any, batch: _native.Batch) -> int:
+def _line_count(block: Block, batch: _native.Batch) -> int:
     """Return how many lines of their file the rows of a block stand for."""
     if block.lines is not None:
         return int(block.lines)
@@ -296,9 +293,9 @@ class PassWork:
     def __init__(
         self,
         works: Sequence[StageWork],
-        rows: Any,
+        rows: Carrier,
         *,
-        run_stage: Callable[[int, Any], Done] | None = None,
+        run_stage: Callable[[int, Block], Done] | None = None,
         prepare: Callable[[Any], Any] | None = None,
     ) -> None:
         self._works = works
@@ -308,18 +305,18 @@ class PassWork:
         self.local_ops = tuple(op for work in works for op in work.stage.local_ops)
         self.waits = works[-1].stage.waits
 
-    def run_stage(self, number: int, block: Any) -> Done:
+    def run_stage(self, number: int, block: Block) -> Done:
         """Run one stage here."""
         return self._works[number].run(block)
 
-    def run(self, block: Any) -> Done:
+    def run(self, block: Block) -> Done:
         """Run all stages on one block. What a large one took goes back to the system: threads would keep it for themselves."""
         done = self._run(block)
         if block.byte_count > LARGE_BLOCK:
             _native.release_memory()
         return done
 
-    def _run(self, block: Any) -> Done:
+    def _run(self, block: Block) -> Done:
         done = self._run_stage(0, block)
         for number in range(1, len(self._works)):
             if done.piece_rows == 0:
@@ -341,11 +338,12 @@ class PassWork:
         return done._replace(piece=self._prepare(done.piece))
 
 
-def empty_piece(plan: Plan, stages: Sequence[BoundStage], rows: Any) -> Any:
+def empty_piece(plan: Plan, stages: Sequence[BoundStage], rows: Carrier) -> Piece | None:
     """Return a piece of the result without rows, None where rows have no columns that a result must have all the same."""
-    if not hasattr(rows, "empty_block"):
-        return None
     block = rows.empty_block()
+    if block is None:
+        return None
+    piece: Piece | None = None
     for bound, layout in zip(stages, rows.layouts(plan)):
         piece = StageWork(bound, layout, rows).run(block).piece
         block = rows.reopen(piece, b"", 0)

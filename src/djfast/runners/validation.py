@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from djfast.errors import SchemaError
 from djfast.io.origins import Origins
@@ -13,7 +13,11 @@ from djfast.io.read.formats import InputFile
 from djfast.recipe.load import Recipe
 from djfast.recipe.validators import Check, Validator
 from djfast.records import NamedTuple
+from djfast.rows.json_rows import JsonBlock
 from djfast.runners.inputs import rows_of
+
+if TYPE_CHECKING:
+    from djfast.io.read.arrow_block import ArrowBlock
 
 _BATCH_BYTES = 1 << 16
 _SHOWN = 3  # bad rows of each check
@@ -64,15 +68,16 @@ def _rows(recipe: Recipe, files: Sequence[InputFile]) -> Iterator[_Row]:
     for block in rows_of(files, recipe, _BATCH_BYTES).items():
         if block.file != file:
             before, file = 0, block.file
-        if hasattr(block, "batch"):
-            origins = Origins(block.file)
-            for position, fields in enumerate(block.batch.to_pylist()):
-                if position not in block.unread:
-                    yield _Row(f"{origins.of([position]) or 'row'}:{block.numbers[position] + 1}", fields)
-        else:
+        if isinstance(block, JsonBlock):
             for position, fields in _objects(block.data[: block.end]):
                 yield _Row(f"{block.file}:{before + position + 1}", fields)
             before += block.data.count(b"\n", 0, block.end)
+            continue
+        read = cast("ArrowBlock", block)
+        origins = Origins(read.file)
+        for position, fields in enumerate(read.batch.to_pylist()):
+            if position not in read.unread:
+                yield _Row(f"{origins.of([position]) or 'row'}:{read.numbers[position] + 1}", fields)
 
 
 def _objects(lines: bytes) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import compress, count, repeat
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +24,39 @@ if TYPE_CHECKING:
 _UNIT_ROWS = 256
 GROUP_BYTES = 64 << 20
 MOST_COLUMNS = 10_000
+
+
+class ResultRows(Protocol):
+    """Result rows as a carrier hands them over.
+
+    Attributes
+    ----------
+    lines : bytes or None
+        The rows as lines of JSON, if they are carried so.
+    batch : pyarrow.RecordBatch or None
+        The rows as a record batch, if they are carried so.
+    side : bytes
+        Lines of the stats file.
+    numbers : bytes or sequence of int
+        Numbers of the rows where they came from, 64 bits each if they are bytes.
+    """
+
+    @property
+    def row_count(self) -> int: ...  # noqa: D102 - as above
+    @property
+    def lines(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def batch(self) -> Any: ...  # noqa: D102
+    @property
+    def side(self) -> bytes: ...  # noqa: D102
+    @property
+    def numbers(self) -> bytes | Sequence[int]: ...  # noqa: D102
+    @property
+    def file(self) -> str | bytes | None: ...  # noqa: D102
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries."""
+        ...
 
 
 class TableSink(Protocol):
@@ -121,16 +154,15 @@ class CollectedLines:
         self._origins = OriginLog(f"{path}.origins") if names_rows else None
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by its owner
 
-    def write(self, piece: Any) -> None:
+    def write(self, piece: ResultRows) -> None:
         """Take the next rows."""
-        lines = getattr(piece, "lines", None)
+        lines = piece.lines
         if lines is None:
             lines = b"".join(lines_of(piece))
-        if not self.count and hasattr(piece, "batch"):
+        if not self.count and piece.batch is not None:
             self._columns = lambda: piece.batch.schema
         if self._origins is not None:
-            file = getattr(piece, "file", None)
-            file = file.decode() if isinstance(file, bytes) else file
+            file = _file_of(piece)
             numbers = array("Q", piece.numbers) if isinstance(piece.numbers, bytes) else piece.numbers
             self._origins.write(piece.row_count, file, numbers)
         self.count += piece.row_count
@@ -227,7 +259,11 @@ class CollectedLines:
         return self._table.tables()
 
 
-def lines_of(piece: Any) -> Iterable[bytes]:
+def _file_of(piece: ResultRows) -> str | None:
+    return piece.file.decode() if isinstance(piece.file, bytes) else piece.file
+
+
+def lines_of(piece: ResultRows) -> Iterable[bytes]:
     """Yield the rows of a piece as lines of JSON.
 
     Raises
@@ -235,7 +271,7 @@ def lines_of(piece: Any) -> Iterable[bytes]:
     SchemaError
         If JSON does not have a value.
     """
-    if hasattr(piece, "batch"):
+    if piece.batch is not None:
         from djfast.io.arrow_json import json_lines
 
         return (line.encode() + b"\n" for line in json_lines(piece.batch))
@@ -310,7 +346,7 @@ class CollectedTables:
         self._seen = 0  # rows, those without a place among them
         self._unfit: _UnfitLog | None = None
 
-    def write(self, piece: Any) -> None:
+    def write(self, piece: ResultRows) -> None:
         """Take the next rows; `settle` yields those that have no place in the columns."""
         import pyarrow as pa
 
@@ -330,7 +366,7 @@ class CollectedTables:
         if self._loose_rows >= _UNIT_ROWS or self._loose_bytes >= self._group_bytes:
             self._take_units()
 
-    def _take_one_by_one(self, piece: Any) -> None:
+    def _take_one_by_one(self, piece: ResultRows) -> None:
         import pyarrow as pa
 
         from djfast.io.arrow_json import json_lines
@@ -343,7 +379,7 @@ class CollectedTables:
             except pa.ArrowException as error:
                 if self._unfit is None:
                     self._unfit = _UnfitLog(f"{self.path}.unfit")
-                file = Origins(piece.file).of([position]) or None
+                file = Origins(_file_of(piece)).of([position]) or None
                 [line] = json_lines(row)
                 self._unfit.write(Unfit(self._seen + position, str(error), file, piece.numbers[position], line.encode()))
 

@@ -16,7 +16,7 @@ from djfast.errors import OutputError
 from djfast.io.compression import compress_file, compression_of
 from djfast.io.durable import writing
 from djfast.io.result_names import manifest_path, shard_paths, side_paths, stats_path
-from djfast.io.write.collected import GROUP_BYTES, Collected, CollectedLines, CollectedTables, TableSink, Unfit
+from djfast.io.write.collected import GROUP_BYTES, Collected, CollectedLines, CollectedTables, ResultRows, TableSink, Unfit
 from djfast.io.write.commit import Staging, place_of
 from djfast.io.write.formats import RESULT_FORMATS, ResultFormat
 from djfast.io.write.table_files import TableCutter
@@ -27,17 +27,6 @@ _LONGEST_PATH = 4095  # bytes, of Linux
 _SHOWN = 60  # code points at each end of a long path
 
 
-class Piece(Protocol):
-    """Result rows as a carrier hands them over."""
-
-    row_count: int
-    side: bytes
-
-    def to_rows(self) -> list[dict[str, Any]]:
-        """Return the rows as dictionaries."""
-        ...
-
-
 class Result(Protocol):
     """Takes result rows in order."""
 
@@ -46,7 +35,7 @@ class Result(Protocol):
         """Whether pieces must say where their rows came from."""
         ...
 
-    def write(self, piece: Any) -> None:
+    def write(self, piece: ResultRows) -> None:
         """Take the next rows."""
         ...
 
@@ -86,7 +75,7 @@ class RowList:
         self.columns = columns() if as_lines else None
 
     def tell(self, piece: Any) -> None:
-        """Tell a piece the columns that its rows had."""
+        """Tell a piece of lines the columns that its rows had."""
         if self.columns is not None:
             piece.columns = self.columns
 
@@ -94,7 +83,7 @@ class RowList:
         """Yield nothing: a list has a place for everything."""
         return iter(())
 
-    def write(self, piece: Any) -> None:
+    def write(self, piece: ResultRows) -> None:
         """Take the next rows."""
         self.tell(piece)
         self.pieces.append(piece)
@@ -225,7 +214,7 @@ class ResultFile:
             new.writelines(line for row, line in enumerate(old) if row not in rows)
         os.replace(rest, path)
 
-    def write(self, piece: Any) -> None:
+    def write(self, piece: ResultRows) -> None:
         """Take the next rows.
 
         Raises
@@ -244,10 +233,10 @@ class ResultFile:
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(self.path, setting="export_path")
 
-    def _collected(self, piece: Any) -> CollectedLines | CollectedTables:
+    def _collected(self, piece: ResultRows) -> CollectedLines | CollectedTables:
         """Open what takes the rows: the result itself, if one file is enough and needs no second look at the rows."""
         output = self.output
-        if output.format.shape == "lines" or not hasattr(piece, "batch"):
+        if output.format.shape == "lines" or piece.batch is None:
             return self._collected_lines()
         if output.format.shape == "table" and not output.shard_bytes and output.shard_rows is None:
             self._is_whole = True

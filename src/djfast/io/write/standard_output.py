@@ -10,7 +10,7 @@ from typing import Any
 
 from djfast.errors import RecipeError
 from djfast.io.durable import writing
-from djfast.io.write.collected import Unfit, lines_of
+from djfast.io.write.collected import ResultRows, Unfit, lines_of
 
 _output = 1  # the descriptor that results go to
 
@@ -27,15 +27,14 @@ class StandardOutput:
     def expect(self, columns: Callable[[], Any], *, as_lines: bool) -> None:
         """Take any columns: lines have a place for all."""
 
-    def write(self, piece: Any) -> None:
+    def write(self, piece: ResultRows) -> None:
         """Write the next rows.
 
         Raises
         ------
         ReaderGone, OutputError
         """
-        lines = getattr(piece, "lines", None)
-        view = memoryview(b"".join(lines_of(piece)) if lines is None else lines)
+        view = memoryview(b"".join(lines_of(piece)) if piece.lines is None else piece.lines)
         with writing("standard output", setting="export_path"):
             while view:
                 try:

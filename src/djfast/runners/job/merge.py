@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from djfast.io.durable import writing
 from djfast.io.result_names import stats_path
@@ -21,11 +21,14 @@ from djfast.ranks import Ranks
 from djfast.records import NamedTuple
 from djfast.runners.rejected import RejectedRows
 
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Piece
+
 _COPY_BYTES = 16 << 20
 
 
 def merge_alone(
-    pieces: Iterator[Any], result: Result, write_rejected: Callable[[Result], RejectedRows], may_publish: Callable[[], None]
+    pieces: Iterator[Piece], result: Result, write_rejected: Callable[[Result], RejectedRows], may_publish: Callable[[], None]
 ) -> tuple[list[str], int, RejectedRows]:
     """Write all pieces and return the paths, the number of rows, and the rejected ones.
 
@@ -58,7 +61,7 @@ class _Share(NamedTuple):
 
 
 def merge_together(
-    pieces: Iterator[Any], output: Output, staging: Staging, ranks: Ranks, scratch: Path, may_publish: Callable[[], None]
+    pieces: Iterator[Piece], output: Output, staging: Staging, ranks: Ranks, scratch: Path, may_publish: Callable[[], None]
 ) -> tuple[list[str], int]:
     """Write this rank's pieces to their place in the result; all ranks call it and get the paths and the number of rows.
 
@@ -103,10 +106,11 @@ def _publish(paths: Sequence[str], staging: Staging, records: list[dict[str, Any
         write_manifest(staging, records)
 
 
-def _write_share(pieces: Iterator[Any], lines_path: Path, side_path: Path) -> _Share:
+def _write_share(pieces: Iterator[Piece], lines_path: Path, side_path: Path) -> _Share:
     rows = size = side_size = 0
     with open(lines_path, "wb") as lines, open(side_path, "wb") as side:
         for piece in pieces:
+            assert piece.lines is not None, "shares are of lines"
             lines.write(piece.lines)
             side.write(piece.side)
             rows += piece.row_count

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast.io.read.files import file_size
 from djfast.io.read.formats import InputFile
@@ -28,6 +28,9 @@ from djfast.runners.memory import threads_of
 from djfast.runners.rejected import Rejected, RejectedRows, RowMember
 from djfast.runners.report import RankReport, Report, notices_of
 
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Piece
+
 
 def export_settings(recipe: Recipe) -> list[Any]:
     """Return the settings that decide how the result is written."""
@@ -39,7 +42,7 @@ def export_settings(recipe: Recipe) -> list[Any]:
 
 def writes_together(recipe: Recipe, passes: Passes, ranks: Ranks) -> bool:
     """Whether every rank writes its share of the result; else rank 0 writes all."""
-    return output_of(recipe).is_lines and hasattr(passes.rows.piece, "lines") and ranks.size > 1
+    return output_of(recipe).is_lines and passes.rows.holds_lines and ranks.size > 1
 
 
 def write_outcome(
@@ -136,7 +139,7 @@ def write_rejected(
     return rows
 
 
-def _stoppable(pieces: Iterator[Any], stopping: Stopping) -> Iterator[Any]:
+def _stoppable(pieces: Iterator[Piece], stopping: Stopping) -> Iterator[Piece]:
     for piece in pieces:
         yield piece
         stopping.check()

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from djfast.errors import ResumeError
 from djfast.io.durable import writing
@@ -21,6 +21,9 @@ from djfast.runners.rejected import Rejected, row_member
 from djfast.runners.report import Tally
 from djfast.runners.spool import read_packed, write_packed
 from djfast.runners.stage_work import Compared, Done
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Piece
 
 _HELD_REJECTED_BYTES = 8 << 20
 
@@ -156,7 +159,7 @@ class PartFile:
         self.entry = entry
         self.path = folder / entry.path
 
-    def pieces(self, unpack: Callable[..., Any]) -> Iterator[Any]:
+    def pieces(self, unpack: Callable[..., Piece]) -> Iterator[Piece]:
         """Yield the rows in pieces; their line numbers count in the split."""
         with open(self.path, "rb") as file:
             yield from read_packed(_Section(file, self.entry.keys_at), unpack)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast.io.read.splits import Split, bytes_of_splits
 from djfast.io.write.results import Result
@@ -19,6 +19,9 @@ from djfast.runners.job.selecting import bucket_pieces
 from djfast.runners.job.survivors import read_mask
 from djfast.runners.report import Tally
 from djfast.runners.stage_work import empty_piece
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import FileCarrier
 
 
 class Passes:
@@ -38,7 +41,13 @@ class Passes:
     """
 
     def __init__(
-        self, plan: Plan, stages: Sequence[BoundStage], rows: Any, splits: Sequence[Split], folder: JobFolder, journal: Journal
+        self,
+        plan: Plan,
+        stages: Sequence[BoundStage],
+        rows: FileCarrier,
+        splits: Sequence[Split],
+        folder: JobFolder,
+        journal: Journal,
     ) -> None:
         self.plan = plan
         self.stages = stages

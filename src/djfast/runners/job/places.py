@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast import errors
 from djfast.errors import InternalError
@@ -19,6 +19,9 @@ from djfast.ranks.calls import Calls, Question
 from djfast.runners.rejected import RowMember, row_member
 from djfast.runners.spool import packed
 from djfast.runners.stage_work import BadRow, Compared, Done, StageWork
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Block, FileCarrier
 
 CREDITS = 2  # blocks of one rank that may wait or be worked on at another
 _ERROR = b"error"
@@ -40,7 +43,7 @@ class Places:
     """
 
     def __init__(
-        self, ranks: Ranks, works: Sequence[StageWork], rows: Any, *, threads: int, device_ranks: frozenset[int]
+        self, ranks: Ranks, works: Sequence[StageWork], rows: FileCarrier, *, threads: int, device_ranks: frozenset[int]
     ) -> None:
         self._ranks = ranks
         self._works = works
@@ -63,7 +66,7 @@ class Places:
         if self.is_device:
             self._serve()
 
-    def run_stage(self, number: int, block: Any) -> Done:
+    def run_stage(self, number: int, block: Block) -> Done:
         """Run one stage of the pass on a block, here or on a rank with a device."""
         if not self._device_ranks:
             return self._works[number].run(block)
@@ -114,7 +117,7 @@ class Places:
         if self._calls is not None and self._calls.failure is not None:
             raise self._calls.failure
 
-    def _ask(self, rank: int, number: int, block: Any) -> Done:
+    def _ask(self, rank: int, number: int, block: Block) -> Done:
         """Have a block worked on elsewhere, and give the credit for it back."""
         assert self._calls is not None
         self.sent_away += 1

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from djfast.access import holding
 from djfast.errors import Preempted, RecipeError, ResumeError
@@ -47,6 +47,9 @@ from djfast.runners.memory import budget_of, threads_of
 from djfast.runners.progress import Progress, heading_of, phase_of_waiting, phases_of
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.validation import validate
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import FileCarrier
 
 _LOG = logger("run")
 
@@ -211,7 +214,7 @@ class Job:
         self.ranks.gather_all(b"")  # nobody leaves before the result is there
         return report and report._replace(seconds=round(time.monotonic() - self._started, 6))
 
-    def _chosen(self, rows: Any, start: _Start) -> Any:
+    def _chosen(self, rows: FileCarrier, start: _Start) -> FileCarrier:
         """Return the carrier of the rows that the recipe draws, or of the first ones."""
         limit = self.recipe.settings["limit"]
         counts = {split: count.rows for split, count in zip(start.splits, start.counts)}

@@ -14,7 +14,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djfast.declare import Selection
 from djfast.errors import SchemaError
@@ -28,6 +28,9 @@ from djfast.runners.job.survivors import owned
 from djfast.runners.reorder import by_place, in_places, places_by_row
 from djfast.runners.selection import RowCount, RowGroups, RowValues, chosen, chosen_of_many, limit_of, values_for
 from djfast.runners.spool import packed, read_parts, unpacked, write_parts
+
+if TYPE_CHECKING:
+    from djfast.rows.carrier import Piece, PieceType
 
 
 def choose(select: Select, parts: Sequence[PartFile], ranks: Ranks, op: str) -> tuple[int, Sequence[int]]:
@@ -170,7 +173,7 @@ class Mover:
         self._cuts = cuts
         self._by_row = places_by_row(order, row_count)
 
-    def move(self, stage: int, split: int, pieces: Sequence[Any], first_row: int, piece_type: Any) -> MovedEntry:
+    def move(self, stage: int, split: int, pieces: Sequence[Piece], first_row: int, piece_type: PieceType) -> MovedEntry:
         """Write one split, whose rows are numbered from `first_row` on."""
         rows = sum(piece.row_count for piece in pieces)
         begin = bisect_left(self._by_row, first_row, key=self._order.__getitem__)
@@ -190,7 +193,7 @@ class Mover:
         return MovedEntry(stage, split, path, size, index)
 
 
-def bucket_pieces(folder: Path, moved: Sequence[MovedEntry], bucket: int, piece_type: Any) -> Iterator[Any]:
+def bucket_pieces(folder: Path, moved: Sequence[MovedEntry], bucket: int, piece_type: PieceType) -> Iterator[Piece]:
     """Yield the rows of a bucket in their order, in pieces of about a megabyte."""
     pieces: list[Any] = []
     places = array("Q")
