@@ -150,6 +150,13 @@ def test_a_document_full_of_mistakes_is_not_searched_to_its_end(problems, line):
         ("dataset_path: -\n", ":1: not valid YAML: a value cannot begin with -; put it in quotes: '-'"),
         ("dataset_path: *.jsonl\n", ":1: not valid YAML: a value cannot begin with *; put it in quotes"),
         ("text_keys: @text\n", ":1: not valid YAML: a value cannot begin with @; put it in quotes"),
+        *(
+            (
+                f'np: 1\ndataset_path: "{path}"\n',
+                r":2: not valid YAML: a \ in double quotes begins an escape; put the value in single quotes, or write \\",
+            )
+            for path in (r"C:\data\in.jsonl", r"\d+", r"C:\users\me", r"C:\xyz")
+        ),
         ("np: 1\nproject_name: a: b\n", ":2: not valid YAML: a value cannot hold a colon and a space; put it in quotes"),
     ],
 )
