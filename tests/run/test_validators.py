@@ -156,3 +156,11 @@ def test_places_are_looked_at_before_rows(tmp_path: Path, key: str) -> None:
     }
     with pytest.raises(OutputError, match=rf"(Not a directory|no folder); choose another .*{key}"):
         djfast.run({**recipe, key: str(tmp_path / "file" / "o.jsonl")})
+
+
+@pytest.mark.parametrize("kind", [["str"], {"a": 1}, 5, None, "strng"])
+def test_types_of_fields_are_names_of_types(tmp_path: Path, kind: object) -> None:
+    validator = {"type": "required_fields", "required_fields": ["text"], "field_types": {"text": kind}}
+    recipe = {"dataset_path": str(tmp_path), "export_path": str(tmp_path / "out.jsonl"), "validators": [validator]}
+    with pytest.raises(RecipeError, match="must have types out of str, int, float, bool, list, dict in field_types, got "):
+        djfast.run(recipe)

@@ -77,7 +77,7 @@ def _required_fields(place: str, item: Mapping[str, Any]) -> tuple[Check, ...]:
         raise RecipeError(f"{place} must have a mapping of names to types as field_types, got {types!r}")
     named = {name: kind.__name__ if isinstance(kind, type) else kind for name, kind in types.items()}
     for kind in named.values():
-        if kind not in _TYPES:
+        if not isinstance(kind, str) or kind not in _TYPES:
             raise RecipeError(f"{place} must have types out of {', '.join(_TYPES)} in field_types, got {kind!r}")
     present = tuple(Check(f"field '{name}'", _presence(name), float(share)) for name in fields)
     return present + tuple(Check(f"type of field '{name}'", _type(name, kind)) for name, kind in named.items())
