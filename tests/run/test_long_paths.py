@@ -51,3 +51,10 @@ def test_a_link_to_a_folder_is_a_folder(tmp_path: Path) -> None:
 def test_input_below_a_file_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file or folder of this name"):
         djfast.run({**recipe(tmp_path, str(tmp_path / "o.jsonl")), "dataset_path": str(tmp_path / "in.jsonl" / "x.jsonl")})
+
+
+@pytest.mark.parametrize("target", ["gone.jsonl", "gone/in.jsonl", "link.jsonl"])
+def test_a_link_to_nothing_says_where_it_leads(tmp_path: Path, target: str) -> None:
+    (tmp_path / "link.jsonl").symlink_to(target)
+    with pytest.raises(InputError, match=rf"^the link leads to '{target}', which is not there, got '.*/link.jsonl'$"):
+        djfast.run({**recipe(tmp_path, str(tmp_path / "o.jsonl")), "dataset_path": str(tmp_path / "link.jsonl")})

@@ -99,6 +99,8 @@ def _candidates(where: str) -> list[str]:
         return sorted(path for path in found if os.path.isfile(path) or input_file_of(path, is_folder=True))
     if os.path.exists(where):
         raise InputError(f"a device or pipe can only be read as standard input: `--dataset_path - < {where}`, got {where!r}")
+    if os.path.islink(where):
+        raise InputError(f"the link leads to {os.readlink(where)!r}, which is not there, got {where!r}")
     raise InputError(f"there is no file or folder of this name{_nearest(where)}, got {where!r}")
 
 
