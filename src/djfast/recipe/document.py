@@ -20,6 +20,7 @@ _SCALAR_TAGS = frozenset(_YAML + kind for kind in ("str", "int", "float", "bool"
 _COLLECTION_TAGS = frozenset(_YAML + kind for kind in ("map", "seq"))
 # YAML 1.1 wants a dot and a signed exponent; nobody who writes 1e3 means a text.
 _FLOAT = r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+"
+_ESCAPE = re.compile(r'"[^"]*\\[xuU]?[0-9a-fA-F]*.?$')  # up to where one in double quotes is wrong
 
 
 class Scalar(NamedTuple):
@@ -84,12 +85,12 @@ def read_document(text: str, source: str, *, line_numbers: bool = True) -> Node:
     return _Reader(text, source, line_numbers=line_numbers).read()
 
 
-def _remedy(text: str, mark: Any, problem: str) -> str | None:
+def _remedy(text: str, mark: Any) -> str | None:
     """Say what to do about what stands at a mark, if that is one of the usual slips."""
-    if "escape" in problem or "hexdecimal" in problem:  # as libyaml spells it
-        return r"a \ in double quotes begins an escape; put the value in single quotes, or write \\"
     lines = text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
+    if _ESCAPE.search(line[: mark.column + 1]):
+        return r"a \ in double quotes begins an escape; put the value in single quotes, or write \\"
     sign = line[mark.column : mark.column + 1]
     if sign == "\t":
         return "a tab; indent with spaces"
@@ -130,7 +131,7 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = f"{self.source}:{mark.line + 1}" if mark and self.line_numbers else self.source
-            remedy = _remedy(self.text, mark, error.problem or "") if mark else None
+            remedy = _remedy(self.text, mark) if mark else None
             raise RecipeError(f"{place}: not valid YAML: {remedy or error.problem or error.context}") from None
         except yaml.YAMLError as error:
             # Characters that YAML does not allow.
