@@ -17,6 +17,12 @@ ROW: dict[str, Any] = {
 }  # fmt: skip
 
 
+try:
+    "a" in 3  # type: ignore[operator]  # noqa: B015
+except TypeError as error:
+    IN_A_NUMBER = f"TypeError: {error}"  # in Python's words, which differ between its versions
+
+
 def _answer(condition: str, row: dict[str, Any] = ROW) -> Any:
     [op] = djfast.load_ops([{"general_field_filter": {"filter_condition": condition}}])
     dataset = djfast.Dataset.from_list([row]).compute_stats(op)
@@ -63,7 +69,7 @@ def _answer(condition: str, row: dict[str, Any] = ROW) -> Any:
         ("\n  n\n  ", 3),
         ("n < 'a'", "TypeError: '<' not supported between instances of 'int' and 'str'"),
         ("-s < 0", "TypeError: bad operand type for unary -: 'NoneType'"),
-        ("'a' in n", "TypeError: argument of type 'int' is not iterable"),
+        ("'a' in n", IN_A_NUMBER),
     ],
 )
 def test_a_condition_answers_as_in_data_juicer(condition: str, answer: Any) -> None:

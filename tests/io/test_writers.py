@@ -355,7 +355,7 @@ def test_bytes_of_tables_are_files(tmp_path: Path) -> None:
         ("missing.png", r"the file of 000000000\.png cannot be read: No such file or directory, got 'missing\.png'"),
         (".", r"the file of 000000000\.png cannot be read: .*, got '\.'"),
         ("/dev/zero", r"the file of 000000000\.png cannot be read: it is no regular file, got '/dev/zero'"),
-        ("a\x00b", r"the file of 000000000\.png cannot be read: embedded null byte"),
+        ("a\x00b", r"the file of 000000000\.png cannot be read: .*embedded null"),
         (3, r"row 1 of the result has no path and no bytes in image for \.png, got integer"),
     ],
 )

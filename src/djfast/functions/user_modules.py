@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,8 +54,11 @@ def forget_changed_modules(file: str, package: str | None = None) -> None:
     """Let the modules behind a file be loaded again if one of them has changed since then."""
     modules = modules_behind(file, package)
     if any(_digests.get(path) not in (None, _digest(path)) for path in modules.values()):
-        for name in modules:
+        for name, path in modules.items():
             sys.modules.pop(name, None)
+            # Bytecode is known by the second and the size of its file, which a quick edit may leave as they were.
+            with contextlib.suppress(OSError, NotImplementedError):
+                os.remove(importlib.util.cache_from_source(path))
 
 
 def _imported(file: str, package: str | None) -> Iterator[str]:

@@ -47,6 +47,8 @@ def open_bytes(path: str, start: int = 0, end: int | None = None) -> Decompresse
 class DecompressedFile(io.RawIOBase):
     """Decompressed bytes of a file. Errors name the file and how far it could be read."""
 
+    _raw: IO[bytes] | None = None  # a file that cannot be opened is closed, too
+
     def __init__(self, path: str, start: int, end: int | None) -> None:
         self.path = path
         self._start = start
@@ -83,7 +85,7 @@ class DecompressedFile(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file."""
-        if not self.closed:
+        if not self.closed and self._raw is not None:
             self._raw.close()
         super().close()
 

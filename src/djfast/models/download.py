@@ -73,9 +73,9 @@ def _fill(file: IO[bytes], address: Address, tag_file: str) -> None:
     try:
         response = opener.open(urllib.request.Request(address.url, headers=headers), timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code != 416 or not start:
             raise
-        error.close()
         file.truncate(0)  # the server's file is not longer than what is here: begin again
         _remove(tag_file)
         _fill(file, address, tag_file)
