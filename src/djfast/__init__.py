@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from djfast.custom.functions import filter, mapper
     from djfast.dataset import Dataset
     from djfast.functions.custom import DROP
+    from djfast.pipe import cluster, compile
     from djfast.recipe.load import load_recipe
 
 __version__ = "0.1.0"
-__all__ = ["DROP", "Dataset", "__version__", "filter", "load_ops", "load_recipe", "mapper", "ops", "run"]
+__all__ = ["DROP", "Dataset", "__version__", "cluster", "compile", "filter", "load_ops", "load_recipe", "mapper", "ops", "run"]
 
 # Names are imported when they are first used: `import djfast` itself costs next to nothing.
 _HOMES = {
     "DROP": "djfast.functions.custom",
     "Dataset": "djfast.dataset",
+    "cluster": "djfast.pipe",
+    "compile": "djfast.pipe",
     "filter": "djfast.custom.functions",
     "load_ops": "djfast.catalog",
     "load_recipe": "djfast.recipe.load",

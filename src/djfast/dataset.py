@@ -36,6 +36,7 @@ from djfast.runners.local import reject_unfit, run_plan
 from djfast.runners.progress import Progress
 from djfast.runners.rejected import READING, Rejected, RejectedRows
 from djfast.runners.report import Report
+from djfast.tables import columns_of, table_of, table_of_rows
 from djfast.type_names import spoken_type
 
 if TYPE_CHECKING:
@@ -248,12 +249,9 @@ class Dataset:
         from djfast.io.plain_columns import with_narrow_dictionaries
 
         pieces, *_, columns = self._compute(keeps_stats=stats)
-        if pieces and pieces[0].batch is not None:
-            table = _table_of_batches([piece.batch for piece in pieces])
-        elif pieces and pieces[0].columns is not None:
-            table = _table_of_lines(pieces)
-        else:
-            return _table_of(self.to_list(stats=stats))
+        if not pieces or (pieces[0].batch is None and pieces[0].columns is None):
+            return table_of_rows(self.to_list(stats=stats))
+        table = table_of(pieces)
         if not stats:
             table = table.drop_columns([name for name in (STATS, META) if name in table.column_names])
         return with_narrow_dictionaries(table, columns())
@@ -412,7 +410,7 @@ class Dataset:
         computed = None if keeps_hashes else self._computed.get(keeps_stats)
         if computed is None:
             return self._run(result, keeps_stats=keeps_stats, keeps_hashes=keeps_hashes)
-        columns = _columns_of(computed.pieces)
+        columns = columns_of(computed.pieces)
         unfit = RejectedRows(None, max_errors=None, is_fatal=self._is_fatal)
         try:
             result.expect(lambda: columns, as_lines=bool(computed.pieces) and computed.pieces[0].batch is None)
@@ -526,74 +524,6 @@ def _rows_in(piece: Any, source: Source) -> list[Row]:
     if isinstance(source, ListSource) and isinstance(piece.numbers, bytes):  # the rows were carried as lines
         return restored(rows, piece.numbers, source.rows)
     return rows
-
-
-def _columns_of(pieces: Sequence[Any]) -> pa.Schema | None:
-    """Return the columns that rows have, or had before they were carried as lines; None for rows of a list."""
-    if pieces and pieces[0].batch is not None:
-        from djfast.io.plain_columns import joined_schema
-
-        return joined_schema(piece.batch.schema for piece in pieces)
-    return pieces[0].columns if pieces else None
-
-
-def _table_of_batches(batches: Sequence[pa.RecordBatch]) -> pa.Table:
-    """Return the rows of batches, which may have other columns each, as a table.
-
-    Raises
-    ------
-    SchemaError
-        If the values of a column have no type in common.
-    """
-    import pyarrow as pa
-
-    from djfast.io.plain_columns import fitted, joined_schema
-
-    schema = joined_schema(batch.schema for batch in batches)
-    try:
-        return pa.Table.from_batches([fitted(batch, schema) for batch in batches], schema)
-    except pa.ArrowException as error:
-        raise SchemaError(f"no table holds the values of all rows ({error}); use to_list") from error
-
-
-def _table_of_lines(pieces: Sequence[Any]) -> pa.Table:
-    """Return rows that were carried as lines as a table; columns that still hold their values keep their types.
-
-    Raises
-    ------
-    SchemaError
-        If the values of a field have no type in common.
-    """
-    import pyarrow as pa
-
-    from djfast.io.json_columns import JsonColumns
-    from djfast.io.plain_columns import plain_schema
-
-    known = plain_schema(pieces[0].columns, "the data")
-    columns = JsonColumns(lambda: ((piece.row_count, piece.lines) for piece in pieces), known)
-    if columns.rejected:
-        reason = next(iter(columns.rejected.values()))
-        raise SchemaError(f"{len(columns.rejected)} rows have values that do not fit into one table ({reason}); use to_list")
-    return pa.concat_tables(columns.tables()) if any(piece.row_count for piece in pieces) else columns.schema.empty_table()
-
-
-def _table_of(rows: Sequence[Row]) -> pa.Table:
-    """Return rows as a table.
-
-    Raises
-    ------
-    SchemaError
-        If the values of a field have no type in common.
-    """
-    import pyarrow as pa
-
-    columns = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        try:
-            columns[name] = pa.array([row.get(name) for row in rows])
-        except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
-            raise SchemaError(f"field '{name}' has values that no single Arrow type can hold ({error}); use to_list") from error
-    return pa.table(columns)
 
 
 def _require(package: str) -> None:

@@ -142,6 +142,22 @@ def frame_source(data: Any) -> FrameSource:
     return FrameSource(_of_pandas(data) if name == "pandas.DataFrame" else data)  # which may be changed later
 
 
+def whole_table(data: Any) -> pa.Table:
+    """Return the rows of what `frame_source` takes as a table.
+
+    Raises
+    ------
+    SchemaError
+        If it is no table, or cannot be read.
+    """
+    import pyarrow as pa
+
+    try:
+        return _reader(frame_source(data).data).read_all()
+    except pa.ArrowException as error:
+        raise SchemaError(f"the data cannot be read: {error}") from error
+
+
 def is_frame(data: Any) -> bool:
     """Tell whether this is a table of another package, or is meant as one."""
     is_arrow = hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")

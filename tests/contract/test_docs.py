@@ -22,7 +22,10 @@ def test_the_pages_of_ops_are_up_to_date() -> None:
     assert run.returncode == 0, run.stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/custom-ops.md", "docs/guide.md", "docs/python.md", "docs/web-crawl.md"])
+PAGES_WITH_CODE = ("README.md", *(f"docs/{name}.md" for name in ("custom-ops", "embedding", "guide", "python", "web-crawl")))
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CODE)
 def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget: None) -> None:
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     monkeypatch.chdir(tmp_path)
