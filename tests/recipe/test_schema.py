@@ -84,4 +84,14 @@ def test_every_key_and_op_is_described():
         op = SCHEMA["$defs"][name]
         assert op["description"]
         for parameter in op["properties"][name]["properties"].values():
-            assert parameter["description"].endswith(".")
+            place = parameter.get("$ref", "").removeprefix("#/$defs/")
+            described = SCHEMA["$defs"][place] if place else parameter
+            assert described["description"].endswith(".")
+
+
+def test_what_many_ops_have_stands_there_once():
+    """Editors load the schema with each file, and find the text to show behind the reference."""
+    assert len(json.dumps(SCHEMA, indent=1)) < 800_000
+    parameters = [each for name in NAMES for each in SCHEMA["$defs"][name]["properties"][name]["properties"].values()]
+    used = {each["$ref"] for each in parameters if "$ref" in each}
+    assert used == {f"#/$defs/{name}" for name in SCHEMA["$defs"] if name.startswith("parameter.")}

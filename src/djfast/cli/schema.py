@@ -14,5 +14,5 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Print the schema."""
     from djfast.recipe.schema import recipe_schema
 
-    print(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(recipe_schema(), indent=1, ensure_ascii=False))
     return 0

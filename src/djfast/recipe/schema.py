@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from djfast import catalog
@@ -22,6 +25,7 @@ _TYPES = {
 def recipe_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of recipes."""
     specs = catalog.all_specs()
+    shared = _Shared(specs)
     plain = {name: _key_schema(key) for name, key in KEYS.items() if "." not in name and name != "process"}
     groups = {group: _group_schema(group) for group in sorted(GROUPS)}
     names = {
@@ -46,9 +50,36 @@ def recipe_schema() -> dict[str, Any]:
                 "type": "string",
                 "pattern": r"\$\{",
             },
-            **{spec.name: _op_schema(spec) for spec in specs},
+            **shared.schemas,
+            **{spec.name: _op_schema(spec, shared) for spec in specs},
         },
     }
+
+
+class _Shared:
+    """Parameters that several OPs have, each once: most are of every OP, and would be nine tenths of the schema."""
+
+    def __init__(self, specs: Sequence[OpSpec]) -> None:
+        written = {(param.name, _text(param)): _param_schema(param) for spec in specs for param in spec.params}
+        counts = Counter((param.name, _text(param)) for spec in specs for param in spec.params)
+        self.schemas: dict[str, Any] = {}
+        self._places: dict[tuple[str, str], str] = {}
+        for known, count in counts.items():
+            if count < 2:
+                continue
+            others = sum(1 for name, _ in self._places if name == known[0])
+            place = f"parameter.{known[0]}" + (f".{others + 1}" if others else "")
+            self._places[known] = place
+            self.schemas[place] = written[known]
+
+    def schema(self, param: Param) -> dict[str, Any]:
+        """Return the schema of a parameter, or where it stands."""
+        place = self._places.get((param.name, _text(param)))
+        return _param_schema(param) if place is None else {"$ref": f"#/$defs/{place}"}
+
+
+def _text(param: Param) -> str:
+    return json.dumps(_param_schema(param), sort_keys=True)
 
 
 def _key_schema(key: Key) -> dict[str, Any]:
@@ -72,12 +103,12 @@ def _group_schema(group: str) -> dict[str, Any]:
     return {"type": "object", "properties": inner, "additionalProperties": False}
 
 
-def _op_schema(spec: OpSpec) -> dict[str, Any]:
+def _op_schema(spec: OpSpec, shared: _Shared) -> dict[str, Any]:
     """Return the schema of an item of process: the name of the OP with its parameters."""
     required = _required(spec)
     parameters: dict[str, Any] = {
         "type": "object" if required else ["object", "null"],
-        "properties": {param.name: _param_schema(param) for param in spec.params},
+        "properties": {param.name: shared.schema(param) for param in spec.params},
         "additionalProperties": False,
     }
     if issubclass(spec.cls, Fused):
