@@ -10,6 +10,7 @@ with a peer, the rows that are kept must be equal before a time counts. Results 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -63,11 +64,9 @@ def _sample(process: subprocess.Popen[bytes], peak: list[float]) -> None:
 def _family(pid: int) -> list[int]:
     found = [pid]
     for member in found:
-        try:
-            children = Path(f"/proc/{member}/task/{member}/children").read_text().split()
-        except OSError:
-            continue
-        found += map(int, children)
+        for task in Path(f"/proc/{member}/task").glob("*/children"):  # any thread may have started some
+            with contextlib.suppress(OSError):
+                found += map(int, task.read_text().split())
     return found
 
 

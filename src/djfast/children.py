@@ -35,10 +35,13 @@ class Children:
         Seconds after which a child is ended that neither answers nor comes to its own limit, as one that was stopped.
     most : int or None
         Children at once; None for one for each thread that asks.
+    quiet : bool
+        Whether what they say on standard error is dropped.
     """
 
-    def __init__(self, module: str, *, patience: float, most: int | None = None) -> None:
+    def __init__(self, module: str, *, patience: float, most: int | None = None, quiet: bool = True) -> None:
         self.patience = patience
+        self._quiet = quiet
         self._module = module
         self._slots = None if most is None else threading.Semaphore(most)
         self._idle: list[subprocess.Popen[bytes]] = []
@@ -90,7 +93,7 @@ class Children:
                 [sys.executable, "-c", _START, json.dumps(sys.path), self._module],
                 stdin=pipe,
                 stdout=pipe,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL if self._quiet else None,
                 start_new_session=True,
             )
             self._all.add(child)
@@ -129,14 +132,16 @@ def serve(answer: Callable[[str, bytes], bytes], *, seconds: float, memory: int)
     memory : int
         Bytes of address space.
     """
+    import os
     import resource
     import time
 
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _end_with_parent()
-    answers = sys.stdout.buffer
-    sys.stdout = sys.stderr  # a library that prints must not disturb the answers
+    # What prints, in Python or below it, must not disturb the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
     while True:
         try:
             name, content = _receive(sys.stdin.buffer, _NAME_BYTES)

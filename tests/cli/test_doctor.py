@@ -54,7 +54,7 @@ def test_what_is_missing_comes_first_with_the_command_that_gets_it(
     first, *_ = (line for line in out.splitlines() if "not installed: kenlm" not in line)
     assert first.startswith("MISSING  perplexity_filter: ")
     assert first.count("perplexity_filter") == 1
-    assert out.endswith(f"What is missing comes with\n  djfast fetch {tmp_path}/recipe.json\n")
+    assert out.endswith(f"\n  djfast fetch {tmp_path}/recipe.json\n")
 
 
 def test_code_of_the_user_and_servers_are_pointed_out(

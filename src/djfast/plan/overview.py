@@ -29,7 +29,8 @@ def overview(plan: Plan) -> list[str]:
 
 def _lines(plan: Plan, stage: Stage) -> Iterator[Line]:
     if stage.rewrite is not None:
-        yield Line(plan.ops[stage.rewrite.op].spec.name, "python", "whole rows", "any field", "")
+        place = "process" if stage.keeps_lock else "python"
+        yield Line(plan.ops[stage.rewrite.op].spec.name, place, "whole rows", "any field", "")
         return
     fields = dict(enumerate(stage.texts + stage.reserved))
     behind = {op for place, op in enumerate(stage.local_ops) if any(before > op for before in stage.local_ops[:place])}
@@ -42,7 +43,8 @@ def _lines(plan: Plan, stage: Stage) -> Iterator[Line]:
 
 def _line(plan: Plan, stage: Stage, fields: dict[int, str], op: int, remarks: list[str]) -> Line:
     steps = [step for step in stage.steps if isinstance(step, Compute) and step.op == op]
-    places = dict.fromkeys("native" if step.native else "python" for step in steps)
+    in_python = "process" if stage.keeps_lock else "python"
+    places = dict.fromkeys("native" if step.native else in_python for step in steps)
     reads = dict.fromkeys(fields[slot] for slot in _sources(stage, op) if slot in fields and fields[slot] not in RESERVED)
     text_key = next((path for each in plan.stages for path in each.texts), "text")
     writes = written(plan.ops[op], text_key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from djfast import functions
 from djfast.declare import Grouping, Op, Selection
 from djfast.records import NamedTuple
 
@@ -112,6 +113,12 @@ class Stage(NamedTuple):
         """Whether rows must be JSON lines: their fields and the types of these are known only when they are there."""
         is_json = any(self.types[slot] == "json" for _, slot in self.values)
         return bool(self.rewrite or self.group or self.tags or is_json or any(kind == "json" for _, _, kind in self.stats))
+
+    @property
+    def keeps_lock(self) -> bool:
+        """Whether it computes in Python for long, so that processes help where threads do not."""
+        names = [step.fn for step in self.steps if isinstance(step, Compute)]
+        return functions.keeps_lock([*names, *([] if self.rewrite is None else [self.rewrite.fn])])
 
     @property
     def has_side(self) -> bool:

@@ -41,6 +41,7 @@ from djfast.runners.watch import Watch
 
 if TYPE_CHECKING:
     from djfast.rows.carrier import Carrier
+    from djfast.runners.worker_processes import WorkerProcesses
 
 _LOG = logger("run")
 
@@ -130,6 +131,11 @@ def _work_of(recipe: Recipe, plan: Plan, groups: Sequence[Sequence[InputFile]], 
         "row_timeout": float(settings["row_timeout"]) if may_exit else None,
         "intake": Intake(size, most_rows=settings["limit"]),
     }
+    if threads > 1 and any(stage.keeps_lock for stage in plan.stages):
+        from djfast.runners.worker_processes import processes_for
+
+        blocks = size / budget.batch_bytes
+        limits["processes"] = processes_for(recipe, plan, blocks=blocks, row_timeout=float(settings["row_timeout"]))
     return _Work(plan, files, rows, heading_of(recipe, files, size, threads), limits)
 
 
@@ -181,6 +187,7 @@ def run_plan(
     notices: Sequence[str] = (),
     row_timeout: float | None = None,
     intake: Intake | None = None,
+    processes: WorkerProcesses | None = None,
 ) -> Report:
     """Run a plan over rows into a result. A row that takes longer than `row_timeout` seconds ends the process."""
     started = time.monotonic()
@@ -203,6 +210,7 @@ def run_plan(
         key_bytes=key_bytes,
         watcher=watch,
         intake=intake,
+        processes=processes,
     )
     try:
         loop.run()
@@ -217,6 +225,8 @@ def run_plan(
     finally:
         if watch is not None:
             watch.close()
+        if processes is not None:
+            processes.close()
     return Report(
         rows_read=loop.tally.rows_read,
         rows_written=written,

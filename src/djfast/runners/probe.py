@@ -27,6 +27,7 @@ from djfast.runners.peaks import Peaks, at_rest
 from djfast.runners.reasons import ReasonCounts, RejectedReason, reason_lines
 from djfast.runners.spool import packed
 from djfast.runners.stage_work import PassWork, StageWork, empty_piece, rejected_rows
+from djfast.runners.worker_processes import worth_processes
 
 if TYPE_CHECKING:
     from djfast.rows.carrier import Block, FileCarrier
@@ -95,12 +96,15 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     settings = recipe.settings
     threads = threads_of(settings)
     limit: int | None = settings["limit"]
+    process_bytes = at_rest()  # of one that only runs functions
     files = files_to_read(recipe, source_files(recipe))
     total = sum(_plain_bytes(file) for file in files)
     budget = budget_of(settings, workers=threads)
     rows = carried_for(plan, _rows(files, recipe, plan, budget))
+    process_bytes -= at_rest()
     with used(RunSettings.of(settings)), holding(access_of(recipe)):
         stages = bind_plan(plan)
+    process_bytes += at_rest()
     layouts = rows.layouts(plan)
     output = output_of(recipe)
     goes_as_lines = not rows.holds_lines and output.format.shape == "lines"
@@ -146,6 +150,8 @@ def predict(recipe: Recipe, plan: Plan, *, ranks: int) -> Prediction:
     keys = max([_key_bytes(plan, run, rows_out * scale / ranks, budget, alone=ranks == 1) for run in plan.passes()] or [0])
     under_way = _under_way(peaks, plan, budget, threads, total)
     at_work = _at_work(peaks, under_way, threads)
+    if threads > 1 and worth_processes(recipe, plan, blocks=total / budget.batch_bytes):
+        at_work = _in_processes(peaks, under_way, threads, process_bytes)
     waiting_rows = waiting_plain * scale * max(0.0, 1 - under_way.bytes / max(total, 1))  # those under way do not wait yet
     held = min(budget.window_bytes, waiting_rows) if waits and ranks == 1 else 0
     table = 0 if output.format.shape == "lines" else _TABLE_COPIES * min(output.group_bytes, total)
@@ -223,6 +229,14 @@ def _at_work(peaks: Peaks, under_way: _UnderWay, threads: int) -> float:
     at_work = min(threads, under_way.batches)
     beside = peaks.reading(rest) + max(0.0, peaks.writing() - peaks.working())  # one at a time
     return beside + at_work * (size + peaks.working() * scale) + (under_way.batches - at_work + 1) * size
+
+
+def _in_processes(peaks: Peaks, under_way: _UnderWay, threads: int, process_bytes: int) -> float:
+    """Return the bytes of batches, and of the processes that work on them, which have `process_bytes` without any."""
+    if not peaks.largest:
+        return 0
+    each = process_bytes + under_way.size + peaks.working() * under_way.size / peaks.largest
+    return peaks.reading(at_rest()) + 2 * under_way.bytes + min(threads, under_way.batches) * each
 
 
 def _key_bytes(plan: Plan, run: range, rows: float, budget: Budget, *, alone: bool) -> int:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from djfast.rows.carrier import Block, Carrier, Piece
     from djfast.rows.json_rows import JsonPiece
     from djfast.runners.spool import Spool
+    from djfast.runners.worker_processes import WorkerProcesses
 
 
 _LOG = logger("run")
@@ -64,6 +65,8 @@ class StageLoop:
         Knows how much of the input is read, where somebody wants to.
     watcher : Watcher or None
         Is told what is worked on.
+    processes : WorkerProcesses or None
+        Run the stages that keep the interpreter's lock.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class StageLoop:
         key_bytes: int | None = None,
         watcher: Watcher | None = None,
         intake: Intake | None = None,
+        processes: WorkerProcesses | None = None,
     ) -> None:
         self.plan = plan
         self.stages = stages
@@ -96,6 +100,7 @@ class StageLoop:
         self.key_bytes = key_bytes
         self.watcher = watcher
         self.intake = intake
+        self.processes = processes
         self.tally = Tally(plan.op_names)
         self.rows_written = 0
         self._pass = 0
@@ -123,7 +128,8 @@ class StageLoop:
                 spool = Spool(self.spool_folder, self.rows.piece.unpack, window_bytes=self.window_bytes)
             prepare = spool.prepare if spool else None
             works = [StageWork(self.stages[number], layouts[number], self.rows, self.watcher) for number in run]
-            work = PassWork(works, self.rows, prepare=prepare)
+            run_stage = None if self.processes is None else self.processes.runner(run, works, self.rows)
+            work = PassWork(works, self.rows, run_stage=run_stage, prepare=prepare)
             _log_pass(self.plan, run)
             done = begun.enter_context(contextlib.closing(self._batches(source, work, is_first=run.start == 0)))
             if spool is None:
@@ -163,6 +169,13 @@ class StageLoop:
             elif self.result.names_rows and self.rows.columns() is None:
                 self.result.expect(self.rows.first_columns, as_lines=True)
 
+    def _let_go(self) -> None:
+        """Make threads leave what takes long."""
+        if self.watcher is not None:
+            self.watcher.let_go()
+        if self.processes is not None:
+            self.processes.close()
+
     def _emit(self, piece: Piece) -> None:
         self.rows_written += piece.row_count
         self.result.write(piece)
@@ -174,8 +187,7 @@ class StageLoop:
         factor = working_set(self.plan)
         weigh = None if self.working_bytes is None else lambda block: int(block.byte_count) * factor
         limit = self.working_bytes or 0
-        let_go = None if self.watcher is None else self.watcher.let_go
-        for done in in_order(source, work.run, threads=self.threads, weigh=weigh, most_weight=limit, let_go=let_go):
+        for done in in_order(source, work.run, threads=self.threads, weigh=weigh, most_weight=limit, let_go=self._let_go):
             if done.file != file:
                 file, base = done.file, 0
                 _LOG.debug("rows of %s", file)

@@ -7,24 +7,20 @@ for by all others. Stages on devices go to the device ranks in the same way, and
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from djfast import errors
-from djfast.errors import InternalError
 from djfast.ranks import RankLost, Ranks
 from djfast.ranks.calls import Calls, Question
-from djfast.runners.rejected import RowMember, row_member
 from djfast.runners.spool import packed
-from djfast.runners.stage_work import BadRow, Compared, Done, StageWork
+from djfast.runners.stage_work import Done, StageWork
+from djfast.runners.travelling import packed_done, packed_error, unpacked_done
 
 if TYPE_CHECKING:
     from djfast.rows.carrier import Block, FileCarrier
 
 CREDITS = 2  # blocks of one rank that may wait or be worked on at another
-_ERROR = b"error"
 
 
 class Places:
@@ -122,7 +118,7 @@ class Places:
         assert self._calls is not None
         self.sent_away += 1
         try:
-            return _unpacked_done(self._calls.ask(rank, [b"%d" % number, *block.pack()]))
+            return unpacked_done(self._calls.ask(rank, [b"%d" % number, *block.pack()]))
         finally:
             self._return_credit(rank)
 
@@ -170,54 +166,12 @@ class Places:
         try:
             number, *parts = question.parts
             done = self._works[int(number)].run(self._rows.block.unpack(*parts))
-            return _packed_done(done._replace(piece=packed(done.piece)))
+            return packed_done(done._replace(piece=packed(done.piece)))
         except Exception as error:  # it is raised where the question came from
-            return [_ERROR, type(error).__name__.encode(), f"{error} (on rank {self._ranks.rank})".encode()]
+            return packed_error(error, f"on rank {self._ranks.rank}")
 
     def _take_announcement(self, rank: int, credits: int) -> None:
         with self._changed:
             self._announced.add(rank)
             self._credits[rank] = self._credits.get(rank, 0) + credits
             self._changed.notify_all()
-
-
-def _packed_done(done: Done) -> list[bytes]:
-    head = {
-        "file": done.file,
-        "is_numbered": done.is_numbered,
-        "byte_count": done.byte_count,
-        "row_count": done.row_count,
-        "line_count": done.line_count,
-        "piece_rows": done.piece_rows,
-        "piece_parts": len(done.piece),
-        "counts": done.counts,
-        "bad_rows": [[bad.file, bad.place, bad.op, bad.reason] for bad in done.bad_rows],
-        "compared": done.compared,
-        "present": [present is not None for _, present in done.keys],
-    }
-    keys = [part for key, present in done.keys for part in (key, present or b"")]
-    return [json.dumps(head).encode(), *done.piece, *keys, *(row_member(bad.row) for bad in done.bad_rows)]
-
-
-def _unpacked_done(parts: list[bytes]) -> Done:
-    if parts[0] == _ERROR:
-        name, message = parts[1].decode(), parts[2].decode()
-        kind = getattr(errors, name, MemoryError if name == "MemoryError" else None)
-        raise kind(message) if kind is not None else InternalError(f"{name}: {message}")
-    head = json.loads(parts[0])
-    piece_end = 1 + head.pop("piece_parts")
-    present = head.pop("present")
-    keys_end = piece_end + 2 * len(present)
-    keys = [(parts[piece_end + 2 * i], parts[piece_end + 2 * i + 1] if has else None) for i, has in enumerate(present)]
-    places = zip(head.pop("bad_rows"), parts[keys_end:])
-    bad = [BadRow(file, place, op, reason, RowMember(row)) for (file, place, op, reason), row in places]
-    compared = head.pop("compared")
-    counts = [tuple(count) for count in head.pop("counts")]
-    return Done(
-        piece=parts[1:piece_end],
-        keys=keys,
-        compared=None if compared is None else Compared(*compared),
-        counts=counts,
-        bad_rows=bad,
-        **head,
-    )
