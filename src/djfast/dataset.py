@@ -32,9 +32,9 @@ from djfast.records import NamedTuple
 from djfast.reserved import META, STATS
 from djfast.rows.line_rows import carried_for, restored
 from djfast.rows.list_rows import MISSING, lookup, without_stats
-from djfast.runners.local import reject_unfit, run_plan
+from djfast.runners.local import run_plan
 from djfast.runners.progress import Progress
-from djfast.runners.rejected import READING, Rejected, RejectedRows
+from djfast.runners.rejected import READING, Rejected, RejectedRows, reject_unfit
 from djfast.runners.report import Report
 from djfast.tables import columns_of, table_of, table_of_rows
 from djfast.type_names import spoken_type

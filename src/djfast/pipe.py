@@ -23,8 +23,8 @@ from djfast.recipe.load import Recipe, load_recipe
 from djfast.records import NamedTuple
 from djfast.reserved import META, STATS
 from djfast.rows.line_rows import carried_for
-from djfast.runners.local import plan_recipe
-from djfast.runners.stage_loop import make_groups
+from djfast.runners.keyed_groups import make_groups
+from djfast.runners.planning import plan_of
 from djfast.runners.stage_work import Done, PassWork, StageWork, empty_piece
 from djfast.runners.workers import in_order
 from djfast.tables import table_of
@@ -302,7 +302,7 @@ class _Engine:
         recipe = source.recipe_or_none()
         if recipe is None:
             return cls(source.ops, optimized(build_plan(source.ops)), None)
-        return cls(recipe.ops, plan_recipe(recipe), recipe.settings)
+        return cls(recipe.ops, plan_of(recipe), recipe.settings)
 
     @cached_property
     def _stages(self) -> list[BoundStage]:

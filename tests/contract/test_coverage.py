@@ -17,7 +17,8 @@ from djfast.errors import MissingExtraError, ModelError, RecipeError
 from djfast.peer_names import PEER_NAMES
 from djfast.plan.bind import bind_plan
 from djfast.recipe.load import load_recipe
-from djfast.runners.local import plan_recipe, run_recipe
+from djfast.runners.local import run_recipe
+from djfast.runners.planning import plan_recipe
 from tests.contract.test_ops import saying
 from tests.functions.label_studio import LabelStudioServer
 

@@ -13,7 +13,7 @@ import djfast
 from djfast.errors import RecipeError, TooManyErrors
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.folder import code_digest
-from djfast.runners.local import plan_recipe
+from djfast.runners.planning import plan_recipe
 
 ADAPTED = '''
 from data_juicer.ops.base_op import OPERATORS, TAGGING_OPS, Filter, Mapper

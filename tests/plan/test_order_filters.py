@@ -25,7 +25,7 @@ from djfast.plan.rules.order_filters import order_filters
 from djfast.plan.steps import Compute, Keep, Plan
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.folder import identity_of
-from djfast.runners.local import plan_recipe
+from djfast.runners.planning import plan_recipe
 
 PICKY = "picky_filter"
 _FUNCTION = PythonFunction("likes", __name__, ("text",), "boolean", (), "Whether a text is liked.", cost=1_000)

@@ -18,7 +18,7 @@ from djfast.ranks.alone import Alone
 from djfast.recipe.load import load_recipe
 from djfast.runners.job.runner import Job
 from djfast.runners.job.stopping import Stopping
-from djfast.runners.local import plan_recipe
+from djfast.runners.planning import plan_recipe
 from djfast.runners.probe import predict
 from djfast.runners.progress import Progress
 from tests.ranks.threads import run_threads

@@ -9,8 +9,9 @@ import pytest
 from bench.forecast import CASES, outcome
 
 from djfast.recipe.load import load_recipe
-from djfast.runners.local import plan_recipe, run_recipe
+from djfast.runners.local import run_recipe
 from djfast.runners.memory import budget_of, key_bytes_of
+from djfast.runners.planning import plan_recipe
 from djfast.runners.probe import predict
 
 

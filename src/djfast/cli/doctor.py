@@ -58,7 +58,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _of_recipe(options: argparse.Namespace, rest: list[str]) -> list[Finding]:
     """Return what a recipe needs: first what is missing, then what is good to know, then what is here."""
-    from djfast.runners.local import plan_recipe
+    from djfast.runners.planning import plan_recipe
 
     recipe = load(options, rest)
     plan = plan_recipe(recipe)  # type: ignore[arg-type]

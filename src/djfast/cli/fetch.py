@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace, rest: list[str]) -> int:
     """Download what is missing; the status is 1 when something stays missing that no address is known for."""
     from djfast.models.download import download
-    from djfast.runners.local import plan_recipe
+    from djfast.runners.planning import plan_recipe
 
     plan = plan_recipe(load(options, rest, runs_code=False))  # type: ignore[arg-type]
     wanted, lines = needed(plan, options.to)

@@ -26,7 +26,7 @@ def main(options: argparse.Namespace, rest: list[str]) -> int:
     from djfast import _native
     from djfast.plan.explain import explain, plan_record
     from djfast.plan.overview import overview
-    from djfast.runners.local import plan_recipe
+    from djfast.runners.planning import plan_recipe
     from djfast.runners.probe import prediction_of
 
     _native.keep_freed_memory()  # as a run does: the probe measures what that takes

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import Any
 
+from djfast import _native
+from djfast.declare import Grouping
 from djfast.io.durable import writing
 
 
@@ -79,3 +81,12 @@ class KeyedGroups:
 
     def _writing(self) -> AbstractContextManager[None]:
         return writing(os.path.join(str(self._folder), "keys of deduplicators"), setting="work_dir")
+
+
+def make_groups(grouping: Grouping) -> Any:
+    """Return the native state that finds the groups of a deduplicator."""
+    if grouping.kind == "equal":
+        return _native.DigestGroups()
+    if grouping.kind == "bands":
+        return _native.BandGroups(grouping.bands, grouping.by_number)
+    return _native.HammingGroups(grouping.distance)

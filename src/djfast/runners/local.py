@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from djfast.access import holding
-from djfast.io.durable import writing
 from djfast.io.intake import Intake
 from djfast.io.read.files import file_size
 from djfast.io.read.formats import InputFile
-from djfast.io.result_names import record_path, rejected_path, stats_path
-from djfast.io.write.commit import Staging
 from djfast.io.write.results import Result, ResultFile
 from djfast.llm.run_settings import RunSettings, used
 from djfast.llm.usage import METER
-from djfast.logs import INFO, logger
+from djfast.logs import logger
 from djfast.plan.bind import bind_plan
-from djfast.plan.build import build_plan
-from djfast.plan.rules import optimized
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe
-from djfast.recipe.outputs import is_remote
 from djfast.records import NamedTuple
-from djfast.redaction import all_safe
 from djfast.reserved import STDOUT
 from djfast.rows.line_rows import carried_for
-from djfast.runners.delivery import addressed, check_output, committed, make_ready, output_of, staging_of
-from djfast.runners.inputs import access_of, bring_stats, draw, files_to_read, rows_of, source_files, text_keys
+from djfast.runners.delivery import addressed, committed, make_ready, output_of, staging_of
+from djfast.runners.inputs import access_of, bring_stats, draw, files_to_read, rows_of, source_files
 from djfast.runners.memory import LARGEST_WINDOW, budget_of, threads_of
+from djfast.runners.planning import fatal_ops, log_work, plan_recipe
 from djfast.runners.progress import Progress, heading_of, phases_of
-from djfast.runners.rejected import EXPORT, Rejected, RejectedOfStream, RejectedRows
+from djfast.runners.record import with_side_files, write_record
+from djfast.runners.rejected import RejectedOfStream, RejectedRows, reject_unfit
 from djfast.runners.report import Report, notices_of
 from djfast.runners.stage_loop import StageLoop
 from djfast.runners.watch import Watch
@@ -139,39 +131,6 @@ def _work_of(recipe: Recipe, plan: Plan, groups: Sequence[Sequence[InputFile]], 
     return _Work(plan, files, rows, heading_of(recipe, files, size, threads), limits)
 
 
-def log_work(plan: Plan, heading: str, progress: Progress) -> None:
-    """Tell those who listen what runs, unless progress does, and what becomes of the rows."""
-    if not _LOG.listens(INFO):
-        return
-    from djfast.plan.overview import overview
-
-    lines = overview(plan)
-    for line in [heading, *lines] if progress.is_terminal or progress.is_quiet else lines:
-        _LOG.info("%s", line)
-
-
-def with_side_files(report: Report, staging: Staging) -> Report:
-    """Return the report with the paths of stats and rejected rows, where there are any."""
-    stats, rejected = stats_path(staging.path), rejected_path(staging.path)
-    return report._replace(
-        stats_path=stats if stats in staging.completed else None,
-        rejected_path=rejected if rejected in staging.completed else None,
-    )
-
-
-def plan_recipe(recipe: Recipe, *, has_devices: bool = False) -> Plan:
-    """Plan a checked recipe, with stages for device ranks if there are some."""
-    check_output(recipe)
-    plan = build_plan(
-        recipe.ops,
-        text_keys=text_keys(recipe),
-        requires_texts=not any(source.generated for source in recipe.settings["sources"].listed),
-        keep_hashes=bool(recipe.settings["keep_hashes_in_res_ds"]),
-        has_devices=has_devices,
-    )
-    return optimized(plan, without=recipe.settings["without_rules"])
-
-
 def run_plan(
     plan: Plan,
     rows: Carrier,
@@ -242,53 +201,3 @@ def run_plan(
         rejected_reasons=rejected.reasons.most_frequent(),
         language_models=METER.take() or None,
     )
-
-
-def reject_unfit(result: Result, rejected: RejectedRows) -> None:
-    """Reject the rows that a result has no place for."""
-    for row in result.settle():
-        rejected.add(Rejected("export", EXPORT, row.reason, row.file, row.number + 1, row.line))
-
-
-def fatal_ops(plan: Plan, *, skips_errors: bool) -> Any:
-    """Return which OP's first bad row stops the run; -1 is reading."""
-
-    def is_fatal(op: int) -> bool:
-        own = plan.ops[op].skip_op_error if op >= 0 else None
-        return not (skips_errors if own is None else own)
-
-    return is_fatal
-
-
-def write_record(staging: Staging, recipe: Recipe, inputs: Sequence[Mapping[str, Any]], report: Report) -> None:
-    """Write the record of a run, which is committed with its result: recipe, versions, inputs and report.
-
-    Only who may read all of these may read it.
-    """
-    from djfast import __version__
-
-    record = {
-        "djfast": __version__,
-        "python": sys.version.partition(" ")[0],
-        "recipe": recipe.text,
-        "inputs": inputs,
-        **report.to_dict(),
-    }
-    path = record_path(staging.path)
-    with writing(path, setting="export_path"), staging.open(path) as file:
-        text = json.dumps(all_safe(record), indent=2, ensure_ascii=False, default=str) + "\n"
-        file.write(text.encode("utf-8", "backslashreplace"))
-        readers = _readers([recipe.source, *(each["path"] for each in inputs)])
-        os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & readers)
-    staging.complete(path)
-
-
-def _readers(paths: Sequence[str | None]) -> int:
-    """Return the permissions of who may read all of some files. What lies elsewhere is for the owner alone."""
-    mode = 0o666
-    for path in paths:
-        if path is not None and is_remote(path):
-            mode &= 0o600
-        elif path is not None and os.path.exists(path):  # what was generated, or removed meanwhile, is nobody's secret
-            mode &= os.stat(path).st_mode | 0o600
-    return mode

@@ -15,6 +15,7 @@ from djfast.redaction import safe
 from djfast.runners.reasons import ReasonCounts, reason_lines
 
 if TYPE_CHECKING:
+    from djfast.io.write.results import Result
     from djfast.runners.report import Tally
 
 # What `max_errors: auto` allows: a few bad rows of few say nothing about the recipe, many of many do.
@@ -206,3 +207,9 @@ def row_member(row: Any) -> bytes:
     except (ValueError, RecursionError):
         pass
     return b'"row": ' + json.dumps(text, ensure_ascii=False).encode()
+
+
+def reject_unfit(result: Result, rejected: RejectedRows) -> None:
+    """Reject the rows that a result has no place for."""
+    for row in result.settle():
+        rejected.add(Rejected("export", EXPORT, row.reason, row.file, row.number + 1, row.line))

@@ -6,7 +6,9 @@ import heapq
 import json
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from math import fsum
+from operator import lt
 from typing import Any
 
 from djfast.declare import Selection
@@ -236,3 +238,16 @@ def _random(selection: Selection, rows: int) -> Sequence[int]:
         return range(rows)
     shuffled = permutation(rows)
     return shuffled * (wanted // rows) + shuffled[: wanted % rows]
+
+
+def is_ascending(order: Sequence[int]) -> bool:
+    """Tell whether chosen rows keep their order, each once."""
+    return isinstance(order, range) or all(map(lt, order, islice(order, 1, None)))
+
+
+def mask_of(rows: Sequence[int], count: int) -> bytes:
+    """One byte for each of `count` rows, 1 for those that are named."""
+    mask = bytearray(count)
+    for row in rows:
+        mask[row] = 1
+    return bytes(mask)

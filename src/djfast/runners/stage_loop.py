@@ -8,12 +8,10 @@ from __future__ import annotations
 import contextlib
 from array import array
 from collections.abc import Generator, Iterator, Sequence
-from itertools import islice
-from operator import lt
 from typing import TYPE_CHECKING, Any, cast
 
 from djfast import _native
-from djfast.declare import Grouping, Selection
+from djfast.declare import Selection
 from djfast.errors import SchemaError
 from djfast.io.durable import written_whole
 from djfast.io.write.results import Result
@@ -150,6 +148,8 @@ class StageLoop:
                 source = self._attended(spool, bound.stage.select.selection)
                 continue
             if bound.stage.select:
+                from djfast.runners.selection import is_ascending, mask_of
+
                 order, row_bytes = self._select(done, bound.stage.select, spool)
                 if not is_ascending(order):
                     from djfast.runners.reorder import reordered
@@ -224,7 +224,7 @@ class StageLoop:
 
     def _deduplicate(self, done: Iterator[tuple[Done, int]], bound: BoundStage, spool: Spool[Piece]) -> bytes:
         """Collect keys while rows wait, then find the rows that stay."""
-        from djfast.runners.keyed_groups import KeyedGroups
+        from djfast.runners.keyed_groups import KeyedGroups, make_groups
 
         dedups = bound.stage.dedups
         groups = [make_groups(dedup.grouping) for dedup in dedups]
@@ -285,6 +285,8 @@ class StageLoop:
             spool.append(each.piece, first_line)
             rows += each.piece_rows
         self.tally.add_op(survey.op, rows, rows)
+        from djfast.runners.survey import frequent_numbers
+
         return frequent_numbers(counts, survey, rows)
 
     def _group(self, done: Iterator[tuple[Done, int]], group: Group, spool: Spool[Piece]) -> Iterator[Piece]:
@@ -352,36 +354,9 @@ def _log_pass(plan: Plan, run: range) -> None:
     _LOG.info("pass %s of %s: %s", passes.index(run) + 1, len(passes), names)
 
 
-def frequent_numbers(counts: _native.KeyCounts, survey: Survey, rows: int) -> array[int]:
-    """Return what a survey of so many rows found to be frequent; in a single row nothing is."""
-    return array("Q", counts.above(survey.threshold)[0] if rows > 1 else b"")
-
-
-def is_ascending(order: Sequence[int]) -> bool:
-    """Tell whether chosen rows keep their order, each once."""
-    return isinstance(order, range) or all(map(lt, order, islice(order, 1, None)))
-
-
-def mask_of(rows: Sequence[int], count: int) -> bytes:
-    """One byte for each of `count` rows, 1 for those that are named."""
-    mask = bytearray(count)
-    for row in rows:
-        mask[row] = 1
-    return bytes(mask)
-
-
 def _positions(spool: Spool[Piece]) -> Iterator[tuple[int, Piece]]:
     """Pieces with the position of their first row among all rows."""
     first = 0
     for piece in spool.drain():
         yield first, piece
         first += piece.row_count
-
-
-def make_groups(grouping: Grouping) -> Any:
-    """Return the native state that finds the groups of a deduplicator."""
-    if grouping.kind == "equal":
-        return _native.DigestGroups()
-    if grouping.kind == "bands":
-        return _native.BandGroups(grouping.bands, grouping.by_number)
-    return _native.HammingGroups(grouping.distance)

@@ -15,7 +15,7 @@ from djfast.plan.bind import BoundStage
 from djfast.recipe.load import load_recipe
 from djfast.rows.json_rows import JsonBlock, JsonRows
 from djfast.runners.inputs import access_of
-from djfast.runners.local import plan_recipe
+from djfast.runners.planning import plan_of
 from djfast.runners.spool import read_parts, write_parts
 from djfast.runners.stage_work import StageWork
 from djfast.runners.travelling import packed_done, packed_error
@@ -51,7 +51,7 @@ def _made(head: dict[str, Any], text: dict[str, Any]) -> StageWork:
     recipe = load_recipe(text)
     _held.enter_context(holding(access_of(recipe)))
     number = int(head["stage"])
-    plan = plan_recipe(recipe)._replace(brings_stats=head["brings_stats"])
+    plan = plan_of(recipe)._replace(brings_stats=head["brings_stats"])
     bound = BoundStage(plan.stages[number], plan.ops)
     rows = JsonRows((), batch_bytes=0, keeps_stats=head["keeps_stats"], keeps_hashes=head["keeps_hashes"])
     limit = head["row_timeout"]

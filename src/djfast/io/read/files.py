@@ -10,7 +10,6 @@ from djfast.errors import InputError
 from djfast.io import remote
 from djfast.io.read.formats import INPUT_FORMATS, InputFile, input_file_of, readable_suffixes
 from djfast.io.read.json_forms import is_lone_object
-from djfast.io.read.saved_datasets import is_saved_dataset, saved_files
 from djfast.io.result_names import record_path, rejected_path, result_beside
 from djfast.reserved import GENERATED, STDIN
 
@@ -51,6 +50,8 @@ def discover(where: str, suffixes: Sequence[str], notices: list[str] | None = No
     if not remote.is_remote(where) and os.path.isdir(where):
         if (table := input_file_of(where.rstrip("/"), is_folder=True)) is not None:
             return [table]
+        from djfast.io.read.saved_datasets import is_saved_dataset, saved_files
+
         if is_saved_dataset(where):
             return saved_files(where, notices)
     candidates = _candidates(where)

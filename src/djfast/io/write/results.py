@@ -19,7 +19,6 @@ from djfast.io.result_names import manifest_path, shard_paths, side_paths, stats
 from djfast.io.write.collected import GROUP_BYTES, Collected, CollectedLines, CollectedTables, ResultRows, TableSink, Unfit
 from djfast.io.write.commit import Staging, place_of
 from djfast.io.write.formats import RESULT_FORMATS, ResultFormat
-from djfast.io.write.table_files import TableCutter
 from djfast.records import NamedTuple
 from djfast.reserved import STDOUT
 
@@ -324,6 +323,8 @@ class ResultFile:
         return paths
 
     def _table_files(self, rows: Collected) -> Callable[[str, int], None]:
+        from djfast.io.write.table_files import TableCutter
+
         tables = TableCutter(rows)
 
         def write(path: str, count: int) -> None:

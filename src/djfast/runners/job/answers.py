@@ -21,7 +21,7 @@ from djfast.runners.job.survivors import answer_alone, answer_together, write_ma
 from djfast.runners.memory import LARGEST_WINDOW, Budget, key_bytes_of
 from djfast.runners.reorder import cuts_of
 from djfast.runners.row_files import write_rows
-from djfast.runners.stage_loop import is_ascending, mask_of
+from djfast.runners.selection import is_ascending, mask_of
 
 Waiting = Callable[[Callable[[], Any]], Any]
 

@@ -23,9 +23,10 @@ from djfast.runners.job.parts import PartFile
 from djfast.runners.job.passes import Passes
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.survivors import owned
-from djfast.runners.local import fatal_ops, reject_unfit, with_side_files, write_record
 from djfast.runners.memory import threads_of
-from djfast.runners.rejected import Rejected, RejectedRows, RowMember
+from djfast.runners.planning import fatal_ops
+from djfast.runners.record import with_side_files, write_record
+from djfast.runners.rejected import Rejected, RejectedRows, RowMember, reject_unfit
 from djfast.runners.report import RankReport, Report, notices_of
 
 if TYPE_CHECKING:

@@ -42,8 +42,8 @@ from djfast.runners.job.passes import Passes
 from djfast.runners.job.places import CREDITS
 from djfast.runners.job.stopping import Stopping
 from djfast.runners.job.work import RankWork
-from djfast.runners.local import log_work, plan_recipe
 from djfast.runners.memory import budget_of, threads_of
+from djfast.runners.planning import log_work, plan_recipe
 from djfast.runners.progress import Progress, heading_of, phase_of_waiting, phases_of
 from djfast.runners.report import RankReport, Report, Tally
 from djfast.runners.validation import validate

@@ -9,7 +9,7 @@ from djfast.runners.delivery import result_bytes
 from djfast.runners.inputs import input_files
 from djfast.runners.job.folder import OF_OPS, JobFolder, identity_of
 from djfast.runners.job.journal import Journal, checksum_of
-from djfast.runners.local import plan_recipe
+from djfast.runners.planning import plan_recipe
 
 
 class Standing(NamedTuple):

@@ -13,7 +13,7 @@ from djfast.ranks import Ranks
 from djfast.runners.job.exchange import exchange
 from djfast.runners.job.parts import PartFile
 from djfast.runners.job.survivors import owned
-from djfast.runners.stage_loop import frequent_numbers
+from djfast.runners.survey import frequent_numbers
 
 
 def surveyed(survey: Survey, parts: Sequence[PartFile], ranks: Ranks, rows: int) -> array[int]:

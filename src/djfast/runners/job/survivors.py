@@ -29,7 +29,7 @@ from djfast.records import NamedTuple
 from djfast.runners.job.components import non_roots
 from djfast.runners.job.exchange import Columns, exchange
 from djfast.runners.job.parts import BatchKeys, PartFile
-from djfast.runners.stage_loop import make_groups
+from djfast.runners.keyed_groups import make_groups
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,8 +19,8 @@ from djfast.runners.job.passes import Passes
 from djfast.runners.job.places import Places
 from djfast.runners.job.selecting import Mover, read_order
 from djfast.runners.job.stopping import Stopping
-from djfast.runners.local import fatal_ops
 from djfast.runners.memory import threads_of, working_set
+from djfast.runners.planning import fatal_ops
 from djfast.runners.progress import phase_of_pass, phase_of_waiting
 from djfast.runners.rejected import RejectedRows
 from djfast.runners.report import Tally
