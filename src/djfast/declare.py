@@ -567,7 +567,7 @@ class Fused(Op):
 MAX_FUSED_DEPTH = 16  # fused OPs within each other
 
 
-class Grouping(NamedTuple):
+class DuplicateRule(NamedTuple):
     """How the keys of a deduplicator form groups of duplicates; of each group the first row is kept.
 
     ``equal``: rows with the same digest. ``bands``: rows that share any of their `bands` keys, transitively; `by_number`
@@ -595,7 +595,7 @@ class Deduplicator(Op):
         """Column that decides which rows are duplicates."""
         raise NotImplementedError
 
-    def grouping(self) -> Grouping:
+    def rule(self) -> DuplicateRule:
         """How keys form groups."""
         raise NotImplementedError
 

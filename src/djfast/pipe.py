@@ -235,14 +235,14 @@ def cluster(keys: Any, deduplicator: Any) -> pa.BooleanArray:
     import pyarrow as pa
 
     pipe = deduplicator if isinstance(deduplicator, Pipe) else compile(deduplicator)
-    grouping = pipe._engine.deduplicator().grouping()
+    rule = pipe._engine.deduplicator().rule()
     column = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
-    wanted = pa.binary(8 * grouping.width)
+    wanted = pa.binary(8 * rule.width)
     if column.type != wanted:
         raise SchemaError(f"keys of {pipe!r} have the type {wanted}, got {column.type}")
-    groups = make_groups(grouping)
+    groups = make_groups(rule)
     given = column.drop_null()
-    width, data = 8 * grouping.width, given.buffers()[1]
+    width, data = 8 * rule.width, given.buffers()[1]
     own = memoryview(data)[width * given.offset : width * (given.offset + len(given))] if data is not None else b""
     groups.add(bytes(own), len(column), bytes(column.is_valid().to_pylist()))
     return pa.array(map(bool, bytes(groups.resolve())), pa.bool_())
@@ -431,7 +431,7 @@ def _keys_of(done: Sequence[Done], plan: Plan) -> pa.Array:
     """Return the keys of the rows that are left."""
     import pyarrow as pa
 
-    width = 8 * plan.stages[-1].dedups[0].grouping.width
+    width = 8 * plan.stages[-1].dedups[0].rule.width
     parts = []
     for each in done:
         for keys, present in each.keys if each.piece_rows else ():

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from djfast.declare import Grouping
+from djfast.declare import DuplicateRule
 from djfast.plan.steps import Dedup
 from djfast.runners.job import exchange
 from djfast.runners.job.components import non_roots
@@ -138,30 +138,30 @@ def together(dedups: Sequence[Dedup], parts: Sequence[PartFile], size: int, budg
     return Answer(dict(sorted(masks.items())), answers[0].counts)
 
 
-def dedups_of(groupings: Sequence[Grouping]) -> list[Dedup]:
-    return [Dedup(op=number, slot=number, grouping=grouping) for number, grouping in enumerate(groupings)]
+def dedups_of(rules: Sequence[DuplicateRule]) -> list[Dedup]:
+    return [Dedup(op=number, slot=number, rule=rule) for number, rule in enumerate(rules)]
 
 
-def width_of(grouping: Grouping) -> int:
-    return WIDTHS.get(grouping.kind, grouping.bands)
+def width_of(rule: DuplicateRule) -> int:
+    return WIDTHS.get(rule.kind, rule.bands)
 
 
 GROUPINGS = st.one_of(
-    st.just(Grouping("equal")),
-    st.integers(1, 5).map(lambda bands: Grouping("bands", bands=bands)),
-    st.integers(0, 8).map(lambda distance: Grouping("hamming", distance=distance)),
+    st.just(DuplicateRule("equal")),
+    st.integers(1, 5).map(lambda bands: DuplicateRule("bands", bands=bands)),
+    st.integers(0, 8).map(lambda distance: DuplicateRule("hamming", distance=distance)),
 )
 
 
-def random_rows(grouping: Grouping, count: int, rng: random.Random) -> list[Row]:
+def random_rows(rule: DuplicateRule, count: int, rng: random.Random) -> list[Row]:
     """Keys with many repeats, and hashes with a few flipped bits; some rows have none."""
     alphabet = [rng.choice([rng.getrandbits(64), rng.getrandbits(3), 0, 2**64 - 1]) for _ in range(max(1, count // 2))]
     missing = rng.choice([0, 0, 0.2, 1])
     rows: list[Row] = []
     for _ in range(count):
-        words = [rng.choice(alphabet) for _ in range(width_of(grouping))]
-        if grouping.kind == "hamming":
-            for _ in range(rng.randint(0, 2 * grouping.distance)):
+        words = [rng.choice(alphabet) for _ in range(width_of(rule))]
+        if rule.kind == "hamming":
+            for _ in range(rng.randint(0, 2 * rule.distance)):
                 words[0] ^= 1 << rng.randrange(64)
         rows.append(None if rng.random() < missing else tuple(words))
     return rows
@@ -176,13 +176,13 @@ def random_rows(grouping: Grouping, count: int, rng: random.Random) -> list[Row]
     st.randoms(use_true_random=False),
 )
 def test_ranks_together_find_what_one_finds(
-    groupings: list[Grouping], count: int, size: int, budget: int, rng: random.Random
+    rules: list[DuplicateRule], count: int, size: int, budget: int, rng: random.Random
 ) -> None:
-    dedups = dedups_of(groupings)
-    columns = [random_rows(grouping, count, rng) for grouping in groupings]
+    dedups = dedups_of(rules)
+    columns = [random_rows(rule, count, rng) for rule in rules]
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(exchange, "_BATCH_ROWS", 7)
-        parts = made_parts(Path(folder), columns, [width_of(grouping) for grouping in groupings], rng)
+        parts = made_parts(Path(folder), columns, [width_of(rule) for rule in rules], rng)
         assert together(dedups, parts, size, budget) == answer_alone(dedups, parts)
 
 
@@ -190,28 +190,28 @@ def gray_code(number: int) -> int:
     return number ^ number >> 1
 
 
-SKEWED_KEYS: dict[str, tuple[Grouping, list[Row]]] = {
-    "equal digests": (Grouping("equal"), [(1, 2)] * 4000),
-    "digests of equal halves": (Grouping("equal"), [(row // 3, row // 3) for row in range(3000)]),
-    "equal bands": (Grouping("bands", bands=4), [(1, 2, 3, 4)] * 4000),
-    "one band of all": (Grouping("bands", bands=3), [(row, 7, 2 * row + 1) for row in range(4000)]),
-    "chain of bands": (Grouping("bands", bands=2), [((row + 1) // 2, row // 2) for row in range(3000)]),
-    "chain of bands in any order": (Grouping("bands", bands=2), [((row + 1) // 2, row // 2) for row in shuffled(3000)]),
-    "equal hashes": (Grouping("hamming", distance=4), [(5,)] * 4000),
-    "chain of hashes": (Grouping("hamming", distance=1), [(gray_code(row),) for row in range(2000)]),
-    "chain of hashes in any order": (Grouping("hamming", distance=2), [(gray_code(row) << 9,) for row in shuffled(2000)]),
-    "close hashes": (Grouping("hamming", distance=8), [(row,) for row in range(2000)]),
-    "strangers": (Grouping("hamming", distance=3), [(random.Random(row).getrandbits(64),) for row in range(2000)]),
-    "no keys": (Grouping("bands", bands=2), [None] * 500),
+SKEWED_KEYS: dict[str, tuple[DuplicateRule, list[Row]]] = {
+    "equal digests": (DuplicateRule("equal"), [(1, 2)] * 4000),
+    "digests of equal halves": (DuplicateRule("equal"), [(row // 3, row // 3) for row in range(3000)]),
+    "equal bands": (DuplicateRule("bands", bands=4), [(1, 2, 3, 4)] * 4000),
+    "one band of all": (DuplicateRule("bands", bands=3), [(row, 7, 2 * row + 1) for row in range(4000)]),
+    "chain of bands": (DuplicateRule("bands", bands=2), [((row + 1) // 2, row // 2) for row in range(3000)]),
+    "chain of bands in any order": (DuplicateRule("bands", bands=2), [((row + 1) // 2, row // 2) for row in shuffled(3000)]),
+    "equal hashes": (DuplicateRule("hamming", distance=4), [(5,)] * 4000),
+    "chain of hashes": (DuplicateRule("hamming", distance=1), [(gray_code(row),) for row in range(2000)]),
+    "chain of hashes in any order": (DuplicateRule("hamming", distance=2), [(gray_code(row) << 9,) for row in shuffled(2000)]),
+    "close hashes": (DuplicateRule("hamming", distance=8), [(row,) for row in range(2000)]),
+    "strangers": (DuplicateRule("hamming", distance=3), [(random.Random(row).getrandbits(64),) for row in range(2000)]),
+    "no keys": (DuplicateRule("bands", bands=2), [None] * 500),
 }
 
 
 @pytest.mark.parametrize("name", SKEWED_KEYS)
 @pytest.mark.parametrize(("size", "budget"), [(2, 60_000), (5, 1 << 40)])
 def test_skewed_keys(tmp_path: Path, name: str, size: int, budget: int) -> None:
-    grouping, rows = SKEWED_KEYS[name]
-    parts = made_parts(tmp_path, [rows], [width_of(grouping)], random.Random(name))
-    dedups = dedups_of([grouping])
+    rule, rows = SKEWED_KEYS[name]
+    parts = made_parts(tmp_path, [rows], [width_of(rule)], random.Random(name))
+    dedups = dedups_of([rule])
     assert together(dedups, parts, size, budget) == answer_alone(dedups, parts)
 
 

@@ -148,7 +148,7 @@ def test_expressions_can_be_made_and_hashed(spec):
         expressions = [expression for expression in (op.keep(), op.values()) if expression]
     else:
         assert isinstance(op, Deduplicator)
-        assert op.grouping().kind in ("equal", "bands", "hamming")
+        assert op.rule().kind in ("equal", "bands", "hamming")
         expressions = [op.key(), *op.columns().values()]
     for expression in expressions:
         assert isinstance(hash(expression), int)

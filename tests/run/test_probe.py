@@ -34,7 +34,7 @@ def test_rows_keys_and_scratch_are_near_what_a_run_takes(recipe):
     report = run_recipe(loaded)
     assert prediction.rows == pytest.approx(report.rows_read, rel=0.1)
     plan = plan_recipe(loaded)
-    width = key_bytes_of([dedup.grouping for dedup in plan.stages[0].dedups])
+    width = key_bytes_of([dedup.rule for dedup in plan.stages[0].dedups])
     assert prediction.keys == pytest.approx(width * report.rows_read, rel=0.1)
     assert 0 < prediction.scratch < prediction.input
     assert prediction.memory > prediction.keys

@@ -181,7 +181,7 @@ class _StageBuilder:
             key = op.group()
             self.group = Group(-1 if key is None else self.lower(key, index, op, {}), index)
         elif isinstance(op, Deduplicator):
-            self.dedups.append(Dedup(self.lower(op.key(), index, op, {}), index, op.grouping()))
+            self.dedups.append(Dedup(self.lower(op.key(), index, op, {}), index, op.rule()))
             if self.keep_hashes:
                 for name, expr in op.columns().items():
                     self.current[name] = self.lower(expr, index, op, {})

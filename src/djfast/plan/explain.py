@@ -27,7 +27,7 @@ def explain(plan: Plan) -> list[str]:
                 lines.append(f"  rule    {said} (rules: {{{rule.name}: false}} switches it off)")
         lines += [_line(plan, stage, step, names, uses) for step in stage.steps]
         lines += [
-            f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.grouping.kind}) of {names[d.slot]}"
+            f"  wait    {plan.ops[d.op].spec.name}: first row of each group ({d.rule.kind}) of {names[d.slot]}"
             for d in stage.dedups
         ]
         if stage.select is not None:
@@ -107,7 +107,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
                     for step in stage.steps
                 ],
                 "deduplicators": [
-                    {"op": plan.ops[d.op].spec.name, "slot": d.slot, "grouping": d.grouping._asdict()} for d in stage.dedups
+                    {"op": plan.ops[d.op].spec.name, "slot": d.slot, "grouping": d.rule._asdict()} for d in stage.dedups
                 ],
                 "rewrite": stage.rewrite and {"op": plan.ops[stage.rewrite.op].spec.name, "fn": stage.rewrite.fn},
                 "grouper": stage.group and {"op": plan.ops[stage.group.op].spec.name, "slot": stage.group.slot},

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from djfast import functions
-from djfast.declare import Grouping, Op, Selection
+from djfast.declare import DuplicateRule, Op, Selection
 from djfast.records import NamedTuple
 
 
@@ -34,7 +34,7 @@ class Dedup(NamedTuple):
 
     slot: int
     op: int
-    grouping: Grouping
+    rule: DuplicateRule
 
 
 class Select(NamedTuple):

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from djfast import _native
-from djfast.declare import Grouping
+from djfast.declare import DuplicateRule
 from djfast.io.durable import writing
 
 
@@ -83,10 +83,10 @@ class KeyedGroups:
         return writing(os.path.join(str(self._folder), "keys of deduplicators"), setting="work_dir")
 
 
-def make_groups(grouping: Grouping) -> Any:
+def make_groups(rule: DuplicateRule) -> Any:
     """Return the native state that finds the groups of a deduplicator."""
-    if grouping.kind == "equal":
+    if rule.kind == "equal":
         return _native.DigestGroups()
-    if grouping.kind == "bands":
-        return _native.BandGroups(grouping.bands, grouping.by_number)
-    return _native.HammingGroups(grouping.distance)
+    if rule.kind == "bands":
+        return _native.BandGroups(rule.bands, rule.by_number)
+    return _native.HammingGroups(rule.distance)

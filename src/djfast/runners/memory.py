@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from djfast import functions
-from djfast.declare import Grouping
+from djfast.declare import DuplicateRule
 from djfast.io.write.collected import GROUP_BYTES
 from djfast.plan.steps import Compute, Plan, Stage
 from djfast.records import NamedTuple
@@ -91,6 +91,6 @@ def _working_set(stage: Stage) -> int:
     return _ROW_COPIES + len(texts) + max((functions.memory(step.fn) for step in computes), default=0)
 
 
-def key_bytes_of(groupings: Sequence[Grouping]) -> int:
+def key_bytes_of(rules: Sequence[DuplicateRule]) -> int:
     """Bytes that one row's keys take in memory, for all deduplicators that are answered together."""
-    return sum(8 * grouping.width + 1 for grouping in groupings)
+    return sum(8 * rule.width + 1 for rule in rules)

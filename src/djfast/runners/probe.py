@@ -240,8 +240,8 @@ def _in_processes(peaks: Peaks, under_way: _UnderWay, threads: int, process_byte
 
 
 def _key_bytes(plan: Plan, run: range, rows: float, budget: Budget, *, alone: bool) -> int:
-    groupings = [dedup.grouping for dedup in plan.stages[run.stop - 1].dedups]
-    needed = int(rows * key_bytes_of(groupings)) if groupings else 0
+    rules = [dedup.rule for dedup in plan.stages[run.stop - 1].dedups]
+    needed = int(rows * key_bytes_of(rules)) if rules else 0
     return needed if alone else min(needed, budget.key_bytes)
 
 

@@ -32,4 +32,4 @@ def shared_key(stage: Stage, dedup: Dedup) -> SharedKey | None:
         return None
     nothing: list[object] = [[]] if step.fn.endswith("_of_tokens") else [""]
     [keys] = _native.evaluate(step.fn, [nothing], params)
-    return SharedKey(dedup.op, keys[0], dedup.grouping.width)
+    return SharedKey(dedup.op, keys[0], dedup.rule.width)

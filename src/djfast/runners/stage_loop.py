@@ -227,7 +227,7 @@ class StageLoop:
         from djfast.runners.keyed_groups import KeyedGroups, make_groups
 
         dedups = bound.stage.dedups
-        groups = [make_groups(dedup.grouping) for dedup in dedups]
+        groups = [make_groups(dedup.rule) for dedup in dedups]
         total = 0
         with KeyedGroups(groups, folder=self.spool_folder, most_bytes=self.key_bytes) as keyed:
             self._compared = keyed.share_resolved

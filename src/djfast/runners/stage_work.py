@@ -101,7 +101,7 @@ class StageWork:
         self._layout = layout
         self._rows = rows
         self._shared_keys: list[SharedKey | None] = []
-        if any(dedup.grouping.kind != "equal" for dedup in self.stage.dedups):
+        if any(dedup.rule.kind != "equal" for dedup in self.stage.dedups):
             from djfast.runners.short_texts import shared_key
 
             self._shared_keys = [shared_key(self.stage, dedup) for dedup in self.stage.dedups]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from djfast import _native
 from djfast.errors import InputError, UserError
-from djfast.io.grouping import group_starts
 from djfast.io.intake import took
+from djfast.io.neighbours import group_starts
 from djfast.io.read.arrow_block import ArrowBlock, parts_with_few_bytes
 from djfast.io.read.files import file_size
 from djfast.io.read.formats import InputFile, ReadOptions

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from djfast.io.compression import frame_borders
-from djfast.io.grouping import group_starts
+from djfast.io.neighbours import group_starts
 from djfast.io.read.documents import MOST_DOCUMENTS, document_runs
 from djfast.io.read.files import file_size
 from djfast.io.read.formats import INPUT_FORMATS, InputFile, reader_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from djfast.declare import Deduplicator, Example, Grouping, param
+from djfast.declare import Deduplicator, DuplicateRule, Example, param
 from djfast.errors import RecipeError
 from djfast.expr import Expr, call, col, field
 from djfast.ops.dedup.banding import best_banding
@@ -45,9 +45,9 @@ class DocumentDeduplicator(Deduplicator, name="document_deduplicator"):
         )
         return call("digest_md5", compared)
 
-    def grouping(self) -> Grouping:
+    def rule(self) -> DuplicateRule:
         """Rows with the same digest."""
-        return Grouping("equal")
+        return DuplicateRule("equal")
 
     def columns(self) -> dict[str, Expr]:
         """Return the digest, written as hexadecimal text."""
@@ -157,9 +157,9 @@ class DocumentMinhashDeduplicator(SimilarDocumentDeduplicator, name="document_mi
             return call("minhash_bands_of_tokens", pieces, **settings)
         return call("minhash_bands", self.compared(), tokenization=self.tokenization, **settings)
 
-    def grouping(self) -> Grouping:
+    def rule(self) -> DuplicateRule:
         """Rows that share a band."""
-        return Grouping("bands", bands=self.banding[0])
+        return DuplicateRule("bands", bands=self.banding[0])
 
 
 class DocumentMinhashDeduplicatorWithUid(DocumentMinhashDeduplicator, name="document_minhash_deduplicator_with_uid"):
@@ -186,9 +186,9 @@ class DocumentMinhashDeduplicatorWithUid(DocumentMinhashDeduplicator, name="docu
         """Keys of the bands, and the row's number."""
         return numbered(super().key())
 
-    def grouping(self) -> Grouping:
+    def rule(self) -> DuplicateRule:
         """Rows that share a band; the smallest number stays."""
-        return super().grouping()._replace(by_number=True)
+        return super().rule()._replace(by_number=True)
 
 
 def numbered(key: Expr) -> Expr:
@@ -246,9 +246,9 @@ class DocumentSimhashDeduplicator(SimilarDocumentDeduplicator, name="document_si
             short_texts=self.short_texts,
         )
 
-    def grouping(self) -> Grouping:
+    def rule(self) -> DuplicateRule:
         """Rows whose hashes are close."""
-        return Grouping("hamming", distance=self.hamming_distance)
+        return DuplicateRule("hamming", distance=self.hamming_distance)
 
     def columns(self) -> dict[str, Expr]:
         """Return the SimHash, written as decimal text."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from djfast.declare import Grouping, param
+from djfast.declare import DuplicateRule, param
 from djfast.expr import Expr
 from djfast.ops.dedup.document import (
     DocumentDeduplicator,
@@ -68,9 +68,9 @@ class RayBtsMinhashDeduplicatorWithUid(RayBtsMinhashDeduplicator, name="ray_bts_
         """Keys of the bands, and the row's number."""
         return numbered(super().key())
 
-    def grouping(self) -> Grouping:
+    def rule(self) -> DuplicateRule:
         """Rows that share a band; the smallest number stays."""
-        return super().grouping()._replace(by_number=True)
+        return super().rule()._replace(by_number=True)
 
 
 class RayBtsMinhashCppDeduplicator(RayMinhashDeduplicator, name="ray_bts_minhash_cpp_deduplicator"):

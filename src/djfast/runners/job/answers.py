@@ -54,7 +54,7 @@ def _deduplicate(
     waiting: Waiting,
 ) -> None:
     dedups = passes.end(number).dedups
-    in_memory = sum(part.entry.rows for part in parts) * key_bytes_of([dedup.grouping for dedup in dedups])
+    in_memory = sum(part.entry.rows for part in parts) * key_bytes_of([dedup.rule for dedup in dedups])
     if ranks.size == 1 and in_memory <= budget.key_bytes:
         found = answer_alone(dedups, parts)
     else:

@@ -340,7 +340,7 @@ def _idle_ranks(ranks: int, splits: int, uncut: Sequence[InputFile]) -> str:
 def _refuse_one_process(plan: Plan) -> None:
     for stage in plan.stages:
         for dedup in stage.dedups:
-            if dedup.grouping.by_number:
+            if dedup.rule.by_number:
                 raise RecipeError(
                     f"{plan.ops[dedup.op].spec.name} looks at the numbers of all rows in one process: run the recipe without "
                     "mpirun and with use_checkpoint: false"

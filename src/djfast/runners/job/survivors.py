@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from djfast import _native
-from djfast.declare import Grouping
+from djfast.declare import DuplicateRule
 from djfast.errors import MissingExtraError
 from djfast.io.durable import written_whole
 from djfast.plan.steps import Dedup
@@ -51,7 +51,7 @@ def answer_alone(dedups: Sequence[Dedup], parts: Sequence[PartFile]) -> Answer:
     mask = b"\x01" * total
     counts = []
     for number, dedup in enumerate(dedups):
-        groups = make_groups(dedup.grouping)
+        groups = make_groups(dedup.rule)
         for part in parts:
             for batch in part.keys(number, len(dedups)):
                 groups.add(batch.keys, batch.rows, batch.present)
@@ -92,7 +92,7 @@ def answer_together(dedups: Sequence[Dedup], parts: Sequence[PartFile], ranks: R
     counts = []
     for number, dedup in enumerate(dedups):
         before = int(np.count_nonzero(rows.alive))
-        _OwnKeys(rows, mine, number, len(dedups), dedup.grouping, budget).resolve()
+        _OwnKeys(rows, mine, number, len(dedups), dedup.rule, budget).resolve()
         counts.append((before, int(np.count_nonzero(rows.alive))))
     totals = [json.loads(body) for body in ranks.gather_all(json.dumps(counts).encode())]
     summed = [(sum(each[i][0] for each in totals), sum(each[i][1] for each in totals)) for i in range(len(dedups))]
@@ -132,30 +132,30 @@ class _OwnKeys:
     """The keys of one deduplicator in the parts that this rank owns."""
 
     def __init__(
-        self, rows: _Rows, parts: Sequence[PartFile], dedup: int, dedups: int, grouping: Grouping, budget: int
+        self, rows: _Rows, parts: Sequence[PartFile], dedup: int, dedups: int, rule: DuplicateRule, budget: int
     ) -> None:
         self._rows = rows
         self._ranks = rows.ranks
         self._parts = parts
         self._dedup = dedup
         self._dedups = dedups
-        self._grouping = grouping
+        self._rule = rule
         self._budget = budget
 
     def resolve(self) -> None:
         """Drop what is not the first row of its group."""
         import numpy as np
 
-        kind = self._grouping.kind
+        kind = self._rule.kind
         if kind == "equal":
             self._drop_repeats([[0, 1]])
             return
         if kind == "bands":
-            found = self._links([[band] for band in range(self._grouping.bands)])
+            found = self._links([[band] for band in range(self._rule.bands)])
             links = [np.concatenate(sides) for sides in zip(*found)]
         else:
             self._drop_repeats([[0]])
-            links = list(self._near_links(self._grouping.distance))
+            links = list(self._near_links(self._rule.distance))
         self._rows.drop(non_roots(self._ranks, *links))
 
     def _drop_repeats(self, keys: list[list[int]]) -> None:
@@ -174,7 +174,7 @@ class _OwnKeys:
         """Rows of this rank that are alive and have keys, and these columns of their keys, a column a line."""
         import numpy as np
 
-        width = self._grouping.width
+        width = self._rule.width
         rows, keys = [], []
         for first, batch in self._batches():
             numbers = np.arange(first, first + batch.rows)
