@@ -266,6 +266,10 @@ def _source_of(given: Any) -> _Source:
     if is_file or (isinstance(given, Mapping) and "process" in given):
         given = load_recipe(given)
     if isinstance(given, Recipe):
+        if not given.can_travel():
+            raise RecipeError(
+                "a pipe is pickled as the text of its recipe, which has no secrets; name variables for them: ${NAME}"
+            )
         return _Source(json.dumps(given.text, sort_keys=True))
     return _Source(None, tuple(load_ops(*(given if isinstance(given, list | tuple) else [given]))))
 

@@ -166,6 +166,12 @@ def test_pickling_gives_the_text_of_the_recipe(tmp_path: Path) -> None:
     assert json.loads(djfast.compile(path)._source.recipe)["process"][1] == {"words_num_filter": {"min_num": 4}}
 
 
+def test_a_recipe_with_a_secret_in_it_is_refused() -> None:
+    process = [{"calibrate_query_mapper": {"api_model": "m", "model_params": {"api_key": "sk-0123456789abcdef"}}}]
+    with pytest.raises(RecipeError, match="the text of its recipe, which has no secrets; name variables"):
+        djfast.compile({"process": process})
+
+
 def test_ops_that_need_all_rows_are_refused_by_name() -> None:
     for ops in (["document_deduplicator", "text_length_filter"], [{"random_selector": {"select_num": 1}}]):
         with pytest.raises(RecipeError, match=r"all rows at once: (document_deduplicator|random_selector); leave them to"):

@@ -214,6 +214,15 @@ def test_functions_that_only_this_process_has_run_here(folder: Path, asked: list
     assert len(asked) <= 2  # each thread may ask before it is known that no process can get ready
 
 
+def test_secrets_in_a_recipe_stay_in_this_process(folder: Path, asked: list[str]) -> None:
+    (folder / "own_ops.py").write_text(
+        "import djfast\n\n\n@djfast.mapper\ndef signed_mapper(row, api_key=''):\n    return {**row, 'length': len(api_key)}\n"
+    )
+    rows, _ = run(folder, [{"signed_mapper": {"api_key": "sk-0123456789abcdef"}}], 2)
+    assert {row["length"] for row in rows} == {19}
+    assert not asked
+
+
 def test_a_short_input_starts_no_process(folder: Path, asked: list[str]) -> None:
     run(folder, ["even_filter"], 2, batch_bytes=1 << 20)
     assert not asked

@@ -64,6 +64,13 @@ class Recipe(NamedTuple):
     notices: tuple[str, ...]  # what is accepted without effect, and what may surprise
     text: MappingType[str, Any]  # the resolved recipe without secrets; can be written as JSON and loaded again
 
+    def can_travel(self) -> bool:
+        """Tell whether another process gets the same OPs from the text, in which secrets are left out."""
+        try:
+            return load_recipe(self.text).ops == self.ops
+        except RecipeError:
+            return False
+
 
 def load_recipe(
     source: str | os.PathLike[str] | MappingType[str, Any],

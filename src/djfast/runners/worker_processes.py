@@ -169,8 +169,10 @@ def worth_processes(recipe: Recipe, plan: Plan, *, blocks: float) -> bool:
 
 
 def processes_for(recipe: Recipe, plan: Plan, *, blocks: float, row_timeout: float | None) -> WorkerProcesses | None:
-    """Return the processes of a run, None if it is not worth them."""
-    return WorkerProcesses(recipe, plan, row_timeout=row_timeout) if worth_processes(recipe, plan, blocks=blocks) else None
+    """Return the processes of a run; None if it is not worth them, or if the recipe's text lacks secrets that OPs need."""
+    if not worth_processes(recipe, plan, blocks=blocks) or not recipe.can_travel():
+        return None
+    return WorkerProcesses(recipe, plan, row_timeout=row_timeout)
 
 
 def _op_in_python(stage: Stage) -> int:
