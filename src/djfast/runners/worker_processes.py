@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MODULE = "djfast.runners.worker_process"
 _LOG = logger("run")
 _MOST_ENDED = 200  # processes of a run, each of which took a moment to get ready
-_FEW_BLOCKS = 2  # for which no process gets ready
+_FEW_BLOCKS = 4  # fewer are done before a process is ready
 _SHOWN_BYTES = 200  # of a row
 _BEYOND_LIMIT = 60.0  # seconds that a process may take longer than a row, before it is ended
 
