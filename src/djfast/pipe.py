@@ -21,6 +21,7 @@ from djfast.plan.rules import optimized
 from djfast.plan.steps import Plan
 from djfast.recipe.load import Recipe, load_recipe
 from djfast.records import NamedTuple
+from djfast.redaction import all_safe
 from djfast.reserved import META, STATS
 from djfast.rows.line_rows import carried_for
 from djfast.runners.keyed_groups import make_groups
@@ -266,7 +267,7 @@ def _source_of(given: Any) -> _Source:
     if is_file or (isinstance(given, Mapping) and "process" in given):
         given = load_recipe(given)
     if isinstance(given, Recipe):
-        if not given.can_travel():
+        if not given.can_travel() or all_safe(given.text) != given.text:
             raise RecipeError(
                 "a pipe is pickled as the text of its recipe, which has no secrets; name variables for them: ${NAME}"
             )

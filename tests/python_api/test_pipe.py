@@ -167,9 +167,10 @@ def test_pickling_gives_the_text_of_the_recipe(tmp_path: Path) -> None:
 
 
 def test_a_recipe_with_a_secret_in_it_is_refused() -> None:
-    process = [{"calibrate_query_mapper": {"api_model": "m", "model_params": {"api_key": "sk-0123456789abcdef"}}}]
-    with pytest.raises(RecipeError, match="the text of its recipe, which has no secrets; name variables"):
-        djfast.compile({"process": process})
+    for options in ({"model_params": {"api_key": "sk-0123456789abcdef"}}, {"api_endpoint": "https://me:secret@host/v1"}):
+        process = [{"calibrate_query_mapper": {"api_model": "m", **options}}]
+        with pytest.raises(RecipeError, match="the text of its recipe, which has no secrets; name variables"):
+            djfast.compile({"process": process})
 
 
 def test_ops_that_need_all_rows_are_refused_by_name() -> None:

@@ -216,9 +216,10 @@ def test_functions_that_only_this_process_has_run_here(folder: Path, asked: list
 
 def test_secrets_in_a_recipe_stay_in_this_process(folder: Path, asked: list[str]) -> None:
     (folder / "own_ops.py").write_text(
-        "import djfast\n\n\n@djfast.mapper\ndef signed_mapper(row, api_key=''):\n    return {**row, 'length': len(api_key)}\n"
+        "import djfast\n\n\n@djfast.mapper\ndef signed_mapper(row, options={}):\n"
+        "    return {**row, 'length': len(options['api_key'])}\n"
     )
-    rows, _ = run(folder, [{"signed_mapper": {"api_key": "sk-0123456789abcdef"}}], 2)
+    rows, _ = run(folder, [{"signed_mapper": {"options": {"api_key": "sk-0123456789abcdef"}}}], 2)
     assert {row["length"] for row in rows} == {19}
     assert not asked
 
