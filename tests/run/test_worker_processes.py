@@ -224,6 +224,15 @@ def test_secrets_in_a_recipe_stay_in_this_process(folder: Path, asked: list[str]
     assert not asked
 
 
+def test_where_no_process_can_be_started_threads_do_the_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*arguments: Any, **named: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    expected, _ = run(folder, ["even_filter"], 1)
+    monkeypatch.setattr("djfast.children.subprocess.Popen", refused)
+    assert run(folder, ["even_filter"], 2)[0] == expected
+
+
 def test_a_short_input_starts_no_process(folder: Path, asked: list[str]) -> None:
     run(folder, ["even_filter"], 2, batch_bytes=1 << 20)
     assert not asked

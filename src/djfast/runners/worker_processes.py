@@ -103,7 +103,10 @@ class WorkerProcesses:
             raise InternalError("the run has ended")  # which nobody waits for
         request = io.BytesIO()
         write_parts(request, [json.dumps(head).encode(), self._text, *block.pack()])
-        is_good, answer = self.children.ask("block", request.getvalue())
+        try:
+            is_good, answer = self.children.ask("block", request.getvalue())
+        except OSError as error:  # no process can be started, as where their number is limited
+            is_good, answer = False, str(error).encode()
         if not is_good:
             with self._lock:
                 if not self._is_off and _LOG.listens(INFO):
