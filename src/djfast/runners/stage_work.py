@@ -188,7 +188,7 @@ class StageWork:
         batch.reject([(row, "") for row in batch.alive], 0)  # a batch tells where rows came from when it rejects them
         came = {}
         for row, number, _, _, line in batch.rejections:
-            origin = _origin(block, number)
+            origin = origin_of(block, number)
             if origin in wanted:
                 came[origin] = block.row(row) if line is None else line
         return [bad._replace(row=came[bad.file, bad.place]) for bad in bad_rows]
@@ -228,11 +228,11 @@ def _group_keys(batch: _native.Batch, group: Group) -> Compared:
 
 def _bad_rows(rejections: list[tuple[int, int, int, str, bytes | None]], block: Block) -> Iterator[BadRow]:
     for row, number, op, reason, line in sorted(rejections, key=lambda entry: entry[0]):
-        file, place = _origin(block, number)
+        file, place = origin_of(block, number)
         yield BadRow(file, place, op, reason, block.row(row) if line is None else line)
 
 
-def _origin(block: Block, number: int) -> tuple[str | None, int]:
+def origin_of(block: Block, number: int) -> tuple[str | None, int]:
     """Return the file of a line of a block and its place."""
     return Origins(block.file).of((number,)), number if block.numbers is None else _number(block.numbers, number)
 
@@ -260,7 +260,7 @@ def rewritten(bound: BoundStage, block: JsonBlock, watcher: Watcher | None) -> D
     began = time.perf_counter_ns()
     outcome = rewritten_piece(block, lambda rows: bound.rewrite(rows, watcher), drops_rows=drops_rows)  # type: ignore[misc]
     nanoseconds = time.perf_counter_ns() - began
-    bad_rows = [BadRow(*_origin(block, number), op, reason, line) for number, reason, line in outcome.errors]
+    bad_rows = [BadRow(*origin_of(block, number), op, reason, line) for number, reason, line in outcome.errors]
     return Done(
         file=block.file,
         is_numbered=block.numbers is not None,

@@ -21,7 +21,7 @@ from djfast.logs import INFO, logger
 from djfast.plan.steps import Compute, Plan, Stage
 from djfast.rows.json_rows import JsonBlock, JsonPiece
 from djfast.runners.spool import read_parts, write_parts
-from djfast.runners.stage_work import BadRow, Done, StageWork
+from djfast.runners.stage_work import BadRow, Done, StageWork, origin_of
 from djfast.runners.travelling import unpacked_done
 
 if TYPE_CHECKING:
@@ -127,13 +127,15 @@ class WorkerProcesses:
             raise InternalError("a worker process ended on rows that it had worked on before") from None
         if done is None:
             return work.run(block)
+        if not fatal:  # the process was ended by somebody else
+            return done
         op = _op_in_python(self._plan.stages[head["stage"]])
         with self._lock:
             self._ended += len(fatal)
         if self._ended > _MOST_ENDED:
             row = lines[fatal[0]][:_SHOWN_BYTES].decode("utf-8", "replace")
             raise UserCodeError(f"{self._plan.ops[op].spec.name} has ended {self._ended} processes, the last on the row {row}")
-        bad = [BadRow(*_origin(block, number), op, _REASON, lines[number]) for number in fatal]
+        bad = [BadRow(*origin_of(block, number), op, _REASON, lines[number]) for number in fatal]
         places = [each for each, *_ in done.counts]
         reached = places.index(op) if op in places else -1  # OPs before it have let the rows pass
         counts = [
@@ -204,9 +206,3 @@ def _only(block: JsonBlock, lines: Sequence[bytes], wanted: set[int]) -> JsonBlo
         numbers=b"".join(block.numbers[8 * number : 8 * number + 8] for number in kept),
         unread={place: block.unread[number] for place, number in enumerate(kept) if number in block.unread},
     )
-
-
-def _origin(block: JsonBlock, number: int) -> tuple[str | None, int]:
-    if block.numbers is None:
-        return Origins(block.file).of((number,)), number
-    return Origins(block.file).of((number,)), int.from_bytes(block.numbers[8 * number : 8 * number + 8], "little")
